@@ -1,0 +1,1 @@
+"""What it costs to compute binary cross-entropy from sigmoid outputs instead of raw outputs."""
