@@ -1,0 +1,1 @@
+"""The networks: the article's convnet, pretrained backbones, and the heads on top of them."""
