@@ -75,7 +75,7 @@ def build(variant: int = 0, *, classifier: bool = False) -> keras.Model:
     width, depth, size = VARIANTS[variant]
     inputs = keras.Input((size, size, 3), dtype="uint8")
     x = layers.Rescaling(1 / 128, offset=-127 / 128, dtype="float32")(inputs)
-    x = _convolution(x, "_conv_stem>_bn0", kernel=3, stride=2, filters=32)
+    x = _convolution(x, "_conv_stem-_bn0", kernel=3, stride=2, filters=32)
     block, filters_in = 0, 32
     for i, (blocks, kernel, stride, expansion, filters) in enumerate(STAGES):
         filters = _filters(filters, width)
@@ -85,17 +85,17 @@ def build(variant: int = 0, *, classifier: bool = False) -> keras.Model:
             name, shortcut = f"_blocks.{block}.", x
             if expansion != 1:
                 x = _convolution(
-                    x, f"{name}_expand_conv>{name}_bn0", kernel=1, filters=filters_in * expansion
+                    x, f"{name}_expand_conv-{name}_bn0", kernel=1, filters=filters_in * expansion
                 )
             x = _convolution(
                 x,
-                f"{name}_depthwise_conv>{name}_bn1",
+                f"{name}_depthwise_conv-{name}_bn1",
                 kernel=kernel,
                 stride=stride if repeat == 0 else 1,
             )
             x = _convolution(
                 x,
-                f"{name}_project_conv>{name}_bn2",
+                f"{name}_project_conv-{name}_bn2",
                 kernel=1,
                 filters=filters,
                 activation=False,
@@ -103,7 +103,7 @@ def build(variant: int = 0, *, classifier: bool = False) -> keras.Model:
             if repeat > 0:
                 x = layers.Add(name=f"{name}add")([shortcut, x])
             block, filters_in = block + 1, filters
-    x = _convolution(x, "_conv_head>_bn1", kernel=1, filters=1280)
+    x = _convolution(x, "_conv_head-_bn1", kernel=1, filters=1280)
     x = layers.GlobalAveragePooling2D()(x)
     if classifier:
         x = layers.Dense(1000, name="_fc")(x)
@@ -144,7 +144,7 @@ def load(model: keras.Model, weights: dict[str, np.ndarray]) -> keras.Model:
         if layer.name == "_fc":
             arrays = [_take(left, "_fc.weight").T, _take(left, "_fc.bias")]
         else:
-            convolution, norm = layer.name.split(">")
+            convolution, norm = layer.name.split("-")
             kernel = _take(left, f"{convolution}.weight").transpose(2, 3, 1, 0)
             if isinstance(layer, layers.DepthwiseConv2D):
                 kernel = kernel.swapaxes(2, 3)
