@@ -1,0 +1,67 @@
+"""A cell: one training, and the path that is its identity."""
+
+from __future__ import annotations
+
+import itertools
+from dataclasses import asdict, dataclass
+
+from sigmoid_bce.config import Grid
+
+PATTERN = "dataset~{dataset}/model~{model}/loss~{loss}/batch_size~{batch_size}/seed~{seed}"
+STAGES = ("early", "full")
+
+
+@dataclass(frozen=True, order=True)
+class Cell:
+    """One training.
+
+    Examples
+    --------
+    >>> str(Cell("elpv", "convnet", "logits", 20, 0))
+    'dataset~elpv/model~convnet/loss~logits/batch_size~20/seed~0'
+    """
+
+    dataset: str
+    model: str
+    loss: str
+    batch_size: int
+    seed: int
+
+    def __str__(self) -> str:
+        return PATTERN.format(**asdict(self))
+
+    @classmethod
+    def parse(cls, text: str) -> Cell:
+        """Return the cell whose path is `text`.
+
+        Raises
+        ------
+        ValueError
+            If `text` is no such path.
+
+        Examples
+        --------
+        >>> Cell.parse("dataset~elpv/model~convnet/loss~logits/batch_size~20/seed~0").seed
+        0
+        """
+        parts = dict(part.split("~", 1) for part in text.split("/") if "~" in part)
+        if set(parts) != set(cls.__dataclass_fields__):
+            raise ValueError(f"{text!r} is not the path of a cell: expected {PATTERN}")
+        return cls(
+            parts["dataset"],
+            parts["model"],
+            parts["loss"],
+            int(parts["batch_size"]),
+            int(parts["seed"]),
+        )
+
+
+def cells(grid: Grid) -> list[Cell]:
+    """Return every cell of a grid, in the grid's order.
+
+    Examples
+    --------
+    >>> len(cells(Grid(dataset=["a"], model=["b", "c"], batch_size=[4, 20], seed=[0, 1])))
+    8
+    """
+    return [Cell(*values) for values in itertools.product(*(values for _, values in grid))]

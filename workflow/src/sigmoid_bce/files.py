@@ -1,0 +1,72 @@
+"""Files that are whole or absent: written beside, synced, then renamed."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+
+@contextmanager
+def replacing(path: str | Path) -> Iterator[Path]:
+    """Yield a path beside `path` to write to; rename it to `path` if all went well.
+
+    Parameters
+    ----------
+    path : str or Path
+        The file to make or replace; its folder is made if need be.
+
+    Examples
+    --------
+    >>> with replacing("/tmp/sigmoid-bce-example.txt") as part:
+    ...     _ = part.write_text("whole")
+    >>> Path("/tmp/sigmoid-bce-example.txt").read_text()
+    'whole'
+    """
+    path = Path(path)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    part = path.with_name(f".{os.getpid()}.{path.name}")
+    try:
+        yield part
+        with open(part, "rb") as file:
+            os.fsync(file.fileno())
+        part.replace(path)
+    finally:
+        part.unlink(missing_ok=True)
+
+
+def write_parquet(table: pd.DataFrame, path: str | Path) -> None:
+    """Write a table without its index as Parquet, whole or not at all."""
+    with replacing(path) as part:
+        table.to_parquet(part, index=False)
+
+
+def write_csv(table: pd.DataFrame, path: str | Path) -> None:
+    """Write a table without its index as CSV, whole or not at all."""
+    with replacing(path) as part:
+        table.to_csv(part, index=False)
+
+
+def write_json(value: Any, path: str | Path) -> None:
+    """Write a value as indented JSON, whole or not at all."""
+    with replacing(path) as part:
+        part.write_text(json.dumps(value, indent=2) + "\n")
+
+
+def sha256(path: str | Path) -> str:
+    """Return the SHA-256 of a file's content, in hexadecimal.
+
+    Examples
+    --------
+    >>> _ = Path("/tmp/sigmoid-bce-example.txt").write_text("whole")
+    >>> sha256("/tmp/sigmoid-bce-example.txt")[:8]
+    '96393c7b'
+    """
+    with open(path, "rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()

@@ -1,0 +1,42 @@
+"""What a rule's script prints goes to the rule's log, whoever prints it."""
+
+from __future__ import annotations
+
+import os
+import sys
+import traceback
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+
+@contextmanager
+def logged_to(path: str | Path) -> Iterator[None]:
+    """Send standard output and error to a file, tracebacks and native code's lines included.
+
+    Parameters
+    ----------
+    path : str or Path
+        The log file; an earlier one is replaced.
+
+    Raises
+    ------
+    SystemExit
+        With status 1, after logging it, in place of any exception of the block: its message, or
+        the whole traceback if it is none that the user can mend.
+    """
+    Path(path).parent.mkdir(parents=True, exist_ok=True)
+    # TensorFlow writes to file descriptor 2, past a reassigned sys.stderr
+    with open(path, "w", buffering=1) as log:
+        for stream in (sys.stdout, sys.stderr):
+            stream.flush()
+            os.dup2(log.fileno(), stream.fileno())
+        try:
+            yield
+        except Exception as error:
+            traceback.print_exc()
+            print(f"error: {error}", file=sys.stderr, flush=True)
+            raise SystemExit(1) from None
+        finally:
+            sys.stdout.flush()
+            sys.stderr.flush()
