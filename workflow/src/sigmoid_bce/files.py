@@ -66,7 +66,7 @@ def sha256(path: str | Path) -> str:
     --------
     >>> _ = Path("/tmp/sigmoid-bce-example.txt").write_text("whole")
     >>> sha256("/tmp/sigmoid-bce-example.txt")[:8]
-    '96393c7b'
+    '5d5766cf'
     """
     with open(path, "rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
