@@ -1,4 +1,4 @@
-"""Weights saved by PyTorch before its zip format, read without PyTorch and without running pickles."""
+"""PyTorch weights of the time before its zip format, read without PyTorch or pickled code."""
 
 from __future__ import annotations
 

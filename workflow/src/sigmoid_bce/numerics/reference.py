@@ -53,7 +53,7 @@ def _round(value: mpmath.mpf, dtype: np.dtype) -> np.floating:
 
 
 def _rounded(x, y, dtype, wide, exact) -> NDArray:
-    """Return the rounded value of `wide`, or of `exact` where the rounding of `wide` is in doubt."""
+    """Return `wide` rounded, or `exact` rounded where that is in doubt."""
     if dtype == WIDE:
         out, doubtful = np.empty(x.shape, dtype), np.ones(x.shape, bool)
     else:

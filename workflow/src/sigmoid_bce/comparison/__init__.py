@@ -1,0 +1,1 @@
+"""Compare the loss of raw outputs with the loss of sigmoid outputs."""

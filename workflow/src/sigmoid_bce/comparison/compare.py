@@ -1,0 +1,90 @@
+"""Loss and gradient of each sample, and the mean loss of batches, computed three ways."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+import numpy as np
+import pandas as pd
+
+from sigmoid_bce.numerics import formulas, reference
+
+LOSSES = ["bce_raw", "bce_sigmoid", "bce_exact"]
+
+
+def samples(raw: pd.DataFrame) -> pd.DataFrame:
+    """Compare sample by sample.
+
+    Parameters
+    ----------
+    raw : DataFrame
+        With columns sample_id, label (0 or 1) and raw_output (float32).
+
+    Returns
+    -------
+    DataFrame
+        sample_id, label, raw_output, sigmoid; bce_raw, bce_sigmoid, grad_raw, grad_sigmoid in
+        float32, the precision under test; bce_exact, grad_exact in float64, correctly rounded;
+        clipped: the clip acts, so that bce_sigmoid is flat there; dead: grad_sigmoid is exactly 0
+        while grad_exact is not.
+
+    Raises
+    ------
+    ValueError
+        If a raw output is nan or inf, or a label is outside [0, 1].
+    """
+    x = raw["raw_output"].to_numpy(np.float32)
+    y = raw["label"].to_numpy(np.float32)
+    p = formulas.sigmoid(x)
+    table = raw[["sample_id", "label", "raw_output"]].copy()
+    table["sigmoid"] = p
+    table["bce_raw"] = formulas.loss_from_logits(x, y)
+    table["bce_sigmoid"] = formulas.loss_from_probabilities(p, y)
+    exact = (x.astype(np.float64), y.astype(np.float64), np.float64)
+    table["bce_exact"] = reference.loss(*exact)
+    table["grad_raw"] = formulas.gradient_from_logits(x, y)
+    table["grad_sigmoid"] = formulas.gradient_through_sigmoid(p, y)
+    table["grad_exact"] = reference.gradient(*exact)
+    table["clipped"] = formulas.is_clipped(p)
+    table["dead"] = (table["grad_sigmoid"] == 0) & (table["grad_exact"] != 0)
+    return table
+
+
+def batches(table: pd.DataFrame, sizes: Iterable[int], seed: int) -> pd.DataFrame:
+    """Compare the mean losses of batches.
+
+    Parameters
+    ----------
+    table : DataFrame
+        What `samples` returned, for the samples to draw batches from.
+    sizes : iterable of int
+        Batch sizes; samples left over after the last whole batch are left out.
+    seed : int
+        Decides which samples share a batch.
+
+    Returns
+    -------
+    DataFrame
+        batch_size, batch, positives, clipped (counts), bce_raw, bce_sigmoid (float32 means, as
+        a framework takes them), bce_exact (float64 mean).
+    """
+    order = np.random.default_rng(seed).permutation(len(table))
+    parts = []
+    for size in sizes:
+        count = len(order) // size
+        chosen = order[: count * size]
+        columns = {
+            name: table[name].to_numpy()[chosen].reshape(count, size) for name in table.columns
+        }
+        parts.append(
+            pd.DataFrame(
+                {
+                    "batch_size": size,
+                    "batch": np.arange(count),
+                    "positives": columns["label"].sum(axis=1),
+                    "clipped": columns["clipped"].sum(axis=1),
+                    **{name: columns[name].mean(axis=1) for name in LOSSES},
+                }
+            )
+        )
+    return pd.concat(parts, ignore_index=True)

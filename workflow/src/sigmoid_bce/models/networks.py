@@ -1,0 +1,46 @@
+"""What is trained: networks of one output unit without activation, the raw output."""
+
+from __future__ import annotations
+
+import keras
+from keras import layers
+
+from sigmoid_bce.config import Convnet, Model
+
+
+def _convnet(model: Convnet) -> list[keras.Layer]:
+    """Return the article's pairs of convolution and pooling, for uint8 images."""
+    pairs = ((layers.Conv2D(n, 3, activation="relu"), layers.MaxPooling2D()) for n in model.filters)
+    return [layers.Rescaling(1 / 255), *(layer for pair in pairs for layer in pair)]
+
+
+# what stands before the dropout and the two dense layers; features of backbones need nothing
+BODIES = {"convnet": _convnet, "efficientnet_lite0": lambda model: []}
+
+
+def build(model: Model, shape: tuple[int, ...]) -> keras.Model:
+    """Return an untrained network.
+
+    Parameters
+    ----------
+    model : Model
+        Its entry in the configuration.
+    shape : tuple of int
+        Shape of one input: (size, size, channels) of an image, or (n,) of features.
+
+    Returns
+    -------
+    keras.Model
+        From inputs (n, *shape) to raw outputs (n, 1), float32.
+    """
+    return keras.Sequential(
+        [
+            keras.Input(shape, dtype="uint8" if len(shape) == 3 else "float32"),
+            *BODIES[model.architecture](model),
+            layers.Flatten(),
+            layers.Dropout(model.dropout),
+            layers.Dense(model.dense, activation="relu"),
+            layers.Dense(1, name="raw_output"),
+        ],
+        name=model.architecture,
+    )

@@ -1,0 +1,1 @@
+"""Train a cell, and take its raw outputs."""

@@ -1,0 +1,196 @@
+"""Train one cell: to its early stage, and on until the training loss no longer falls."""
+
+from __future__ import annotations
+
+import math
+import time
+from pathlib import Path
+from typing import Any
+
+import keras
+import numpy as np
+import pandas as pd
+import tensorflow as tf
+from numpy.typing import NDArray
+
+from sigmoid_bce.cells import Cell
+from sigmoid_bce.config import Model, Training
+from sigmoid_bce.files import replacing, write_json, write_parquet
+from sigmoid_bce.models import networks
+from sigmoid_bce.training import devices
+from sigmoid_bce.training.losses import LOSSES
+
+EVALUATION_BATCH = 256
+CHUNK = 64  # training steps that run as one call into TensorFlow
+
+
+class _Extreme(keras.metrics.Metric):
+    """The least or the greatest raw output seen since the epoch began."""
+
+    def __init__(self, name: str, reduce, start: float):
+        super().__init__(name=name)
+        self.reduce, self.start = reduce, start
+        self.value = self.add_variable((), keras.initializers.Constant(start), name="value")
+
+    def update_state(self, y_true, y_pred, sample_weight=None):
+        pair = keras.ops.stack([self.value, self.reduce(y_pred)])
+        self.value.assign(self.reduce(pair))
+
+    def reset_state(self):
+        self.value.assign(self.start)
+
+    def result(self):
+        return self.value.value
+
+
+class _Stages(keras.callbacks.Callback):
+    """Note every epoch, and keep the weights of the early stage."""
+
+    def __init__(self, training: Training, early: Path):
+        super().__init__()
+        self.training, self.early, self.rows = training, early, []
+
+    def on_epoch_begin(self, epoch, logs=None):
+        self.start = time.perf_counter()
+
+    def on_epoch_end(self, epoch, logs=None):
+        seconds = time.perf_counter() - self.start
+        names = ("loss", "accuracy", "val_loss", "val_accuracy", "raw_output_min", "raw_output_max")
+        row = {"epoch": epoch + 1, **{name: logs[name] for name in names}, "seconds": seconds}
+        self.rows.append(row)
+        print(
+            f"epoch {epoch + 1}/{self.training.max_epochs}: loss {row['loss']:.4f}, "
+            f"accuracy {row['accuracy']:.3f}, val_loss {row['val_loss']:.4f}, "
+            f"val_accuracy {row['val_accuracy']:.3f}, {seconds:.1f} s",
+            flush=True,
+        )
+        if epoch + 1 == self.training.early_epochs:
+            with replacing(self.early) as part:
+                self.model.save_weights(part)
+
+
+def _batches(x: NDArray, y: NDArray, size: int, epochs: int, seed: int) -> tf.data.Dataset:
+    """Return `epochs` passes over the samples, each in an order that seed and epoch decide."""
+    x, y, rows = tf.constant(x), tf.constant(y), tf.range(len(x))
+
+    def one_epoch(epoch):
+        order = tf.random.experimental.stateless_shuffle(rows, seed=[seed, tf.cast(epoch, "int32")])
+        return tf.data.Dataset.from_tensor_slices(order).batch(size)
+
+    return _lone(
+        tf.data.Dataset.range(epochs)
+        .flat_map(one_epoch)
+        .map(lambda i: (tf.gather(x, i), tf.gather(y, i)))
+    )
+
+
+def _lone(data: tf.data.Dataset) -> tf.data.Dataset:
+    """Return a data set whose pipeline has no threads of its own."""
+    options = tf.data.Options()
+    options.threading.private_threadpool_size = 1
+    options.autotune.enabled = False
+    return data.with_options(options)
+
+
+def train(
+    cell: Cell,
+    model: Model,
+    training: Training,
+    inputs: NDArray,
+    manifest: pd.DataFrame,
+    *,
+    threads: int,
+    history: str | Path,
+    run: str | Path,
+    early: str | Path,
+    full: str | Path,
+) -> None:
+    """Train a cell, and write its history, its weights at both stages, and its circumstances.
+
+    Parameters
+    ----------
+    cell : Cell
+    model : Model
+        The network's entry in the configuration.
+    training : Training
+    inputs : ndarray, shape (n, ...)
+        uint8 images or float32 features, a row a sample of `manifest`.
+    manifest : DataFrame
+        With columns label and split.
+    threads : int
+    history, run, early, full : str or Path
+        Files to write: Parquet, JSON, weights.
+
+    Raises
+    ------
+    FloatingPointError
+        If the network's training loss is not finite at the end.
+    """
+    devices.set_up(threads, cell.seed)
+    labels = manifest["label"].to_numpy(np.float32)[:, None]
+    rows = {s: np.flatnonzero(manifest["split"] == s) for s in ("train", "validation")}
+    network = networks.build(model, inputs.shape[1:])
+    steps = math.ceil(len(rows["train"]) / cell.batch_size)
+    network.compile(
+        optimizer=keras.optimizers.get(
+            {
+                "class_name": model.optimizer,
+                "config": {"learning_rate": model.learning_rate},
+            }
+        ),
+        loss=LOSSES[cell.loss],
+        metrics=[
+            keras.metrics.BinaryAccuracy("accuracy", threshold=0.0),
+            _Extreme("raw_output_min", keras.ops.min, math.inf),
+            _Extreme("raw_output_max", keras.ops.max, -math.inf),
+        ],
+        steps_per_execution=min(steps, CHUNK),
+        jit_compile=False,
+    )
+    validation = _lone(
+        tf.data.Dataset.from_tensor_slices(
+            (inputs[rows["validation"]], labels[rows["validation"]])
+        ).batch(EVALUATION_BATCH)
+    )
+    stages = _Stages(training, Path(early))
+    start = time.perf_counter()
+    network.fit(
+        _batches(
+            inputs[rows["train"]],
+            labels[rows["train"]],
+            cell.batch_size,
+            training.max_epochs,
+            cell.seed,
+        ),
+        epochs=training.max_epochs,
+        steps_per_epoch=steps,
+        validation_data=validation,
+        callbacks=[
+            stages,
+            keras.callbacks.EarlyStopping("loss", patience=training.patience, mode="min"),
+        ],
+        shuffle=False,
+        verbose=0,
+    )
+    seconds = time.perf_counter() - start
+    table = pd.DataFrame(stages.rows)
+    if not np.isfinite(table["loss"].iloc[-1]):
+        raise FloatingPointError(f"{cell}: the training loss is {table['loss'].iloc[-1]}")
+    if len(table) <= training.early_epochs and not Path(early).exists():
+        network.save_weights(early)
+    with replacing(full) as part:
+        network.save_weights(part)
+    write_parquet(table, history)
+    best = int(table["loss"].argmin())
+    summary: dict[str, Any] = {
+        "cell": str(cell),
+        "seed": cell.seed,
+        "epochs": len(table),
+        "stopped_by": "cap" if len(table) - best - 1 < training.patience else "patience",
+        "parameters": network.count_params(),
+        "model": model.model_dump(mode="json"),
+        "training": training.model_dump(mode="json"),
+        "seconds": seconds,
+        **devices.provenance(threads),
+    }
+    write_json(summary, run)
