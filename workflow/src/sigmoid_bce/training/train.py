@@ -176,8 +176,9 @@ def train(
     table = pd.DataFrame(stages.rows)
     if not np.isfinite(table["loss"].iloc[-1]):
         raise FloatingPointError(f"{cell}: the training loss is {table['loss'].iloc[-1]}")
-    if len(table) <= training.early_epochs and not Path(early).exists():
-        network.save_weights(early)
+    if len(table) < training.early_epochs:  # it stopped before its early stage
+        with replacing(early) as part:
+            network.save_weights(part)
     with replacing(full) as part:
         network.save_weights(part)
     write_parquet(table, history)

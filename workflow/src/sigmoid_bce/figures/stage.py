@@ -1,0 +1,121 @@
+"""Figures 4 and 5: the raw outputs of a network at one stage, and what they make of the loss."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+import pandas as pd
+import seaborn as sns
+from matplotlib import pyplot as plt
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+from sigmoid_bce.figures import style
+from sigmoid_bce.numerics import formulas
+
+# the least loss that the clip lets through, in float32
+FLOOR = float(formulas.loss_from_probabilities(np.float32([1.0]), np.float32([1.0]))[0])
+
+
+def loss_scatter(
+    axes: Axes, table: pd.DataFrame, hue: str | None, labels: Sequence[str] = ()
+) -> None:
+    """Draw the loss from the sigmoid output against the loss from the raw output.
+
+    Parameters
+    ----------
+    axes : Axes
+    table : DataFrame
+        With columns bce_raw and bce_sigmoid, and `hue` if that is given.
+    hue : str or None
+        A column of 0 and 1 to colour by.
+    labels : sequence of str
+        What to call 0 and 1.
+    """
+    shown = table[["bce_raw", "bce_sigmoid"]].clip(lower=1e-45)
+    if hue is None:
+        axes.scatter(*shown.to_numpy().T, s=9, color=style.COLOURS[2], alpha=0.6, lw=0)
+    else:
+        for value, label in enumerate(labels):
+            part = shown[table[hue] == value]
+            colour = style.CLASS_COLOURS[value]
+            axes.scatter(*part.to_numpy().T, s=9, color=colour, alpha=0.6, lw=0, label=label)
+    low = max(min(shown.min().min() / 3, FLOOR / 3), 1e-40)
+    high = max(shown.max().max() * 3, 10)
+    axes.plot([low, high], [low, high], color="0.6", lw=0.8, zorder=0, label="equal")
+    axes.axhline(FLOOR, color=style.CLIP_COLOUR, ls="--", lw=1, label=f"clip, {FLOOR:.2g}")
+    axes.set(
+        xscale="log",
+        yscale="log",
+        xlim=(low, high),
+        ylim=(FLOOR / 30, high),
+        xlabel="BCE from the raw output",
+        ylabel="BCE from the sigmoid output",
+    )
+    axes.legend(frameon=False, fontsize="small", loc="upper left")
+
+
+def draw(table: pd.DataFrame, classes: Sequence[str], title: str) -> Figure:
+    """Draw both histograms and the scatter of the losses.
+
+    Parameters
+    ----------
+    table : DataFrame
+        A comparison by sample: columns label, raw_output, sigmoid, bce_raw, bce_sigmoid.
+    classes : sequence of two str
+        Names of label 0 and label 1.
+    title : str
+
+    Returns
+    -------
+    Figure
+        Of three panels: raw outputs by class, sigmoid outputs by class, losses.
+    """
+    style.use()
+    figure, axes = plt.subplots(1, 3, figsize=(13, 4))
+    palette = dict(zip(classes, style.CLASS_COLOURS, strict=True))
+    data = table.assign(label=table["label"].map(dict(enumerate(classes))))
+    for axis, column, text in (
+        (axes[0], "raw_output", "raw output"),
+        (axes[1], "sigmoid", "sigmoid output"),
+    ):
+        sns.histplot(
+            data, x=column, hue="label", hue_order=list(classes), palette=palette,
+            bins=60, element="step", alpha=0.35, ax=axis, legend=axis is axes[0],
+        )  # fmt: skip
+        axis.set(xlabel=text, ylabel="images")
+        axis.set_yscale("symlog", linthresh=10)
+    axes[0].get_legend().set(title=None, frame_on=False)
+    clip = float(np.log1p(-formulas.EPSILON) - np.log(formulas.EPSILON))
+    low, high = axes[0].get_xlim()
+    for x in (-clip, clip):
+        if low < x < high:
+            axes[0].axvline(x, color=style.CLIP_COLOUR, ls="--", lw=1)
+            axes[0].annotate(
+                "clip", (x, 0.97), xycoords=("data", "axes fraction"), xytext=(3, 0),
+                textcoords="offset points", va="top", color=style.CLIP_COLOUR, fontsize="small",
+            )  # fmt: skip
+    loss_scatter(axes[2], table, "label", classes)
+    sns.despine(figure)
+    figure.suptitle(title)
+    return figure
+
+
+def values(table: pd.DataFrame) -> dict[str, object]:
+    """Return what a caption says of a comparison by sample."""
+    clipped, dead = table["clipped"], table["dead"]
+    wrong = (table["raw_output"] > 0) != (table["label"] == 1)
+    error = (table["bce_sigmoid"] - table["bce_exact"]).abs()
+    return {
+        "samples": len(table),
+        "raw_min": float(table["raw_output"].min()),
+        "raw_max": float(table["raw_output"].max()),
+        "clipped": int(clipped.sum()),
+        "clipped_percent": float(100 * clipped.mean()),
+        "dead": int(dead.sum()),
+        "dead_wrong": int((dead & wrong).sum()),
+        "wrong": int(wrong.sum()),
+        "error_max": float(error.max()),
+        "floor": FLOOR,
+    }

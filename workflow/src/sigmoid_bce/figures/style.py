@@ -1,0 +1,59 @@
+"""How every figure looks, and how it is saved."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import matplotlib as mpl
+import seaborn as sns
+from matplotlib.figure import Figure
+
+from sigmoid_bce.files import replacing
+
+COLOURS = sns.color_palette("colorblind")
+CLASS_COLOURS = (COLOURS[0], COLOURS[1])
+CLIP_COLOUR = COLOURS[3]
+
+
+def use() -> None:
+    """Set the style of all figures, for files that no window shows."""
+    mpl.use("agg")
+    sns.set_theme(context="paper", style="ticks", font_scale=1.1)
+    # without these two, the same figure gives other bytes each time
+    mpl.rcParams["svg.hashsalt"] = "sigmoid-bce"
+    mpl.rcParams["savefig.dpi"] = 150
+    mpl.rcParams["figure.constrained_layout.use"] = True
+
+
+def save(figure: Figure, svg: str | Path, png: str | Path) -> None:
+    """Save a figure as SVG and as PNG, each whole or not at all.
+
+    Parameters
+    ----------
+    figure : Figure
+    svg, png : str or Path
+    """
+    for path in (svg, png):
+        with replacing(path) as part:
+            metadata = {"Date": None} if str(path).endswith(".svg") else None
+            figure.savefig(part, format=Path(path).suffix[1:], metadata=metadata)
+
+
+def write_values(values: dict[str, object], path: str | Path) -> None:
+    """Write measured values as reStructuredText substitutions, for a caption to quote.
+
+    Parameters
+    ----------
+    values : dict
+        Floats are written with three significant digits.
+    path : str or Path
+        A caption includes this file and writes ``|name|`` for a value.
+    """
+    lines = [
+        f".. |{name}| replace:: {value:.3g}"
+        if isinstance(value, float)
+        else f".. |{name}| replace:: {value}"
+        for name, value in values.items()
+    ]
+    with replacing(path) as part:
+        part.write_text("\n".join(lines) + "\n")
