@@ -10,6 +10,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pandas as pd
 
 
@@ -70,3 +71,9 @@ def sha256(path: str | Path) -> str:
     """
     with open(path, "rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def write_array(array: np.ndarray, path: str | Path) -> None:
+    """Write an array in .npy format, whole or not at all."""
+    with replacing(path) as part, open(part, "wb") as file:
+        np.save(file, array)

@@ -127,3 +127,37 @@ def by_batch_size(batches: pd.DataFrame) -> pd.DataFrame:
         )
         .reset_index()
     )
+
+
+def values(
+    cells: pd.DataFrame, models: pd.DataFrame, batches: pd.DataFrame
+) -> dict[str, int | float]:
+    """Return what the report's captions say of the whole study, at the stage `full`.
+
+    Parameters
+    ----------
+    cells : DataFrame
+        Rows of `stage_rows`.
+    models, batches : DataFrame
+        What `by_model` and `by_batch_size` returned.
+
+    Returns
+    -------
+    dict
+    """
+    full = cells[(cells["stage"] == "full") & (cells["split"] == "train")]
+    last = models[models["stage"] == "full"]
+    sizes = batches[batches["stage"] == "full"]
+    small = sizes[sizes["compared_batch_size"] == sizes["compared_batch_size"].min()]
+    return {
+        "cells": len(full),
+        "quarantined": int(full.drop_duplicates("dataset")["quarantined"].sum()),
+        "raw_min": float(full["raw_output_min"].min()),
+        "raw_max": float(full["raw_output_max"].max()),
+        "clipped_percent_max": float(100 * last["clipped_share_max"].max()),
+        "dead_wrong_percent_max": float(100 * last["dead_wrong_share_max"].max()),
+        "raw_error_max": float(last["bce_raw_error_max"].max()),
+        "sigmoid_error_max": float(last["bce_sigmoid_error_max"].max()),
+        "smallest_batch": int(small["compared_batch_size"].iloc[0]),
+        "batch_relative_percent_mean": float(100 * small["relative_error_mean"].max()),
+    }

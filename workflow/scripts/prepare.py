@@ -1,0 +1,18 @@
+from pydantic import TypeAdapter
+
+from sigmoid_bce.config import Dataset
+from sigmoid_bce.data.prepare import prepare
+from sigmoid_bce.data.sources import items
+from sigmoid_bce.logs import logged_to
+
+with logged_to(snakemake.log[0]):
+    dataset = TypeAdapter(Dataset).validate_python(snakemake.params.dataset)
+    prepare(
+        items(dataset, snakemake.input.get("archive") or None),
+        dataset.split,
+        size=dataset.image_size,
+        channels=dataset.channels,
+        images=snakemake.output.images,
+        manifest=snakemake.output.manifest,
+        quarantine=snakemake.output.quarantine,
+    )

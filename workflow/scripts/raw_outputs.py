@@ -1,0 +1,20 @@
+import numpy as np
+import pandas as pd
+from pydantic import TypeAdapter
+
+from sigmoid_bce.config import Model
+from sigmoid_bce.files import write_parquet
+from sigmoid_bce.logs import logged_to
+
+with logged_to(snakemake.log[0]):
+    from sigmoid_bce.training.raw_outputs import raw_outputs
+
+    for weights, output in zip(snakemake.input.weights, snakemake.output.stages, strict=True):
+        table = raw_outputs(
+            TypeAdapter(Model).validate_python(snakemake.params.model),
+            weights,
+            np.load(snakemake.input.inputs, mmap_mode="r"),
+            pd.read_parquet(snakemake.input.manifest),
+            threads=snakemake.threads,
+        )
+        write_parquet(table, output)

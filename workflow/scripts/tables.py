@@ -1,0 +1,44 @@
+import json
+from dataclasses import asdict
+from pathlib import Path
+
+import pandas as pd
+
+from sigmoid_bce.cells import Cell
+from sigmoid_bce.comparison import summary
+from sigmoid_bce.figures.style import write_values
+from sigmoid_bce.figures.tables import write_html
+from sigmoid_bce.files import write_csv
+from sigmoid_bce.logs import logged_to
+
+with logged_to(snakemake.log[0]):
+    given, made, params = snakemake.input, snakemake.output, snakemake.params
+    stages = [(Cell.parse(cell), stage) for cell in params.cells for stage in params.stages]
+    runs = {cell: json.loads(Path(f).read_text()) for cell, f in zip(params.cells, given.runs)}
+    quarantined = {d: len(pd.read_csv(f)) for d, f in zip(params.datasets, given.quarantine)}
+    rows, batches = [], []
+    for (cell, stage), raw, samples, batch in zip(
+        stages, given.raw, given.samples, given.batches, strict=True
+    ):
+        last = runs[str(cell)]["epochs"]
+        epochs = min(params.early_epochs, last) if stage == "early" else last
+        rows += summary.stage_rows(
+            cell,
+            stage,
+            epochs,
+            quarantined[cell.dataset],
+            pd.read_parquet(raw),
+            pd.read_parquet(samples),
+        )
+        table = pd.read_parquet(batch).rename(columns={"batch_size": "compared_batch_size"})
+        batches.append(table.assign(**asdict(cell), stage=stage))
+    cells = pd.DataFrame(rows)
+    models, sizes = summary.by_model(cells), summary.by_batch_size(pd.concat(batches))
+    for table, name, title in (
+        (cells, "cells", "Every cell, at both stages"),
+        (models, "models", "By model and stage"),
+        (sizes, "batches", "By size of the batch"),
+    ):
+        write_csv(table, made[name])
+        write_html(table, title, made[f"{name}_html"])
+    write_values(summary.values(cells, models, sizes), made.values)
