@@ -6,13 +6,17 @@ from snakemake.exceptions import WorkflowError
 from sigmoid_bce import code as package_code
 from sigmoid_bce.cells import PATTERN as CELL
 from sigmoid_bce.cells import STAGES, cells
-from sigmoid_bce.config import ConfigError, parse
+from sigmoid_bce import config as study_config
 
 try:
-    STUDY = parse(config, ", ".join(map(str, workflow.configfiles)) or "--config")
-except ConfigError as error:
+    STUDY = study_config.parse(
+        config, ", ".join(map(str, workflow.configfiles)) or "--config"
+    )
+except study_config.ConfigError as error:
     raise WorkflowError(f"the configuration has mistakes:\n{error}") from None
 
+# not workflow.basedir, which depends on the Snakefile that one starts from
+WORKFLOW = Path(package_code.__file__).parents[2]
 RESULTS = f"results/{STUDY.study}"
 DOWNLOADS = "results/downloads"
 LOGS = f"{RESULTS}/logs"
@@ -37,7 +41,7 @@ wildcard_constraints:
 
 def code(rule_name):
     """Return the digest of a rule's script and of the package's code that it imports."""
-    return package_code.digest(Path(workflow.basedir) / "scripts" / f"{rule_name}.py")
+    return package_code.digest(WORKFLOW / "scripts" / f"{rule_name}.py")
 
 
 def settings(section, name):

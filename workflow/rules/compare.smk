@@ -8,6 +8,8 @@ rule compare:
         f"{LOGS}/compare/{CELL}/{{stage}}.log",
     benchmark:
         f"{BENCHMARKS}/compare/{CELL}/{{stage}}.tsv"
+    conda:
+        "../../envs/comparison.yaml"
     threads: 1
     resources:
         mem_mb=800,
@@ -16,8 +18,6 @@ rule compare:
         batch_sizes=STUDY.comparison.batch_sizes,
         seed=lambda wildcards: int(wildcards.seed),
         code=code("compare"),
-    conda:
-        "../../envs/comparison.yaml"
     script:
         "../scripts/compare.py"
 
@@ -26,9 +26,13 @@ rule tables:
     input:
         raw=of_cells(f"{RESULTS}/raw_outputs/{CELL}/{{stage}}.parquet", stage=STAGES),
         samples=of_cells(f"{RESULTS}/compare/{CELL}/{{stage}}.parquet", stage=STAGES),
-        batches=of_cells(f"{RESULTS}/compare/{CELL}/{{stage}}.batches.parquet", stage=STAGES),
+        batches=of_cells(
+            f"{RESULTS}/compare/{CELL}/{{stage}}.batches.parquet", stage=STAGES
+        ),
         runs=of_cells(f"{RESULTS}/train/{CELL}/run.json"),
-        quarantine=expand(f"{RESULTS}/data/{{dataset}}/quarantine.csv", dataset=STUDY.grid.dataset),
+        quarantine=expand(
+            f"{RESULTS}/data/{{dataset}}/quarantine.csv", dataset=STUDY.grid.dataset
+        ),
     output:
         cells=f"{RESULTS}/tables/cells.csv",
         models=f"{RESULTS}/tables/models.csv",
@@ -56,6 +60,8 @@ rule tables:
         f"{LOGS}/tables.log",
     benchmark:
         f"{BENCHMARKS}/tables.tsv"
+    conda:
+        "../../envs/figures.yaml"
     threads: 1
     resources:
         mem_mb=1000,
@@ -66,7 +72,5 @@ rule tables:
         early_epochs=STUDY.training.early_epochs,
         datasets=STUDY.grid.dataset,
         code=code("tables"),
-    conda:
-        "../../envs/figures.yaml"
     script:
         "../scripts/tables.py"

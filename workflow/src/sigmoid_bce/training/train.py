@@ -27,20 +27,19 @@ CHUNK = 64  # training steps that run as one call into TensorFlow
 class _Extreme(keras.metrics.Metric):
     """The least or the greatest raw output seen since the epoch began."""
 
-    def __init__(self, name: str, reduce, start: float):
+    def __init__(self, name: str, reduce, among_two, start: float):
         super().__init__(name=name)
-        self.reduce, self.start = reduce, start
-        self.value = self.add_variable((), keras.initializers.Constant(start), name="value")
+        self.reduce, self.among_two, self.start = reduce, among_two, start
+        self.extreme = self.add_variable((), keras.initializers.Constant(start), name="extreme")
 
     def update_state(self, y_true, y_pred, sample_weight=None):
-        pair = keras.ops.stack([self.value, self.reduce(y_pred)])
-        self.value.assign(self.reduce(pair))
+        self.extreme.assign(self.among_two(self.extreme.value, self.reduce(y_pred)))
 
     def reset_state(self):
-        self.value.assign(self.start)
+        self.extreme.assign(self.start)
 
     def result(self):
-        return self.value.value
+        return self.extreme.value
 
 
 class _Stages(keras.callbacks.Callback):
@@ -141,8 +140,8 @@ def train(
         loss=LOSSES[cell.loss],
         metrics=[
             keras.metrics.BinaryAccuracy("accuracy", threshold=0.0),
-            _Extreme("raw_output_min", keras.ops.min, math.inf),
-            _Extreme("raw_output_max", keras.ops.max, -math.inf),
+            _Extreme("raw_output_min", keras.ops.min, keras.ops.minimum, math.inf),
+            _Extreme("raw_output_max", keras.ops.max, keras.ops.maximum, -math.inf),
         ],
         steps_per_execution=min(steps, CHUNK),
         jit_compile=False,
