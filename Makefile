@@ -1,1 +1,60 @@
-.PHONY: lock
+# The two set-up commands are `make run` and `make test`; README.md lists the others.
+SHELL := /bin/bash
+CONFIG ?= config/config.yaml
+CORES ?= all
+PORT ?= 5000
+VENV := .venv
+BIN := $(VENV)/bin
+# TensorFlow has wheels for these releases
+PYTHON ?= $(shell for python in python3 python3.13 python3.12 python3.11; do \
+	$$python -c 'import sys; sys.exit(not (3, 11) <= sys.version_info < (3, 14))' 2>/dev/null \
+	&& echo $$python && break; done)
+SNAKEMAKE = PATH="$(CURDIR)/$(BIN):$$PATH" snakemake --cores $(CORES) --configfile $(CONFIG)
+STUDY = $(shell sed -n 's/^study: *\([a-z0-9_.-]*\).*/\1/p' $(CONFIG))
+
+.PHONY: run test install report tracking ui lint lock schema
+
+run: install
+	@# a progress bar where somebody looks on
+	@if [ -t 1 ]; then $(SNAKEMAKE) --logger rich; else $(SNAKEMAKE); fi
+	@echo
+	@echo "figures   results/$(STUDY)/figures/"
+	@echo "tables    results/$(STUDY)/tables/"
+	@echo "report    results/$(STUDY)/report.html"
+	@echo "runs      make ui, then http://127.0.0.1:$(PORT)"
+
+test: install
+	$(BIN)/python -m pytest
+
+install: $(VENV)/installed
+
+$(VENV)/installed: envs/requirements.lock pyproject.toml
+	@if [ -z "$(PYTHON)" ]; then echo "no Python 3.11, 3.12 or 3.13 found: install one, or name it: make PYTHON=/path/to/python3.12"; exit 1; fi
+	@$(PYTHON) -m venv $(VENV) || { echo "Python's venv module does not work here; on Debian and Ubuntu: apt install python3-venv"; exit 1; }
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r envs/requirements.lock
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e .
+	@touch $@
+
+report: install
+	$(SNAKEMAKE) --forcerun report --until report
+
+tracking: install
+	$(SNAKEMAKE) --forcerun track
+
+ui: install
+	MLFLOW_SERVER_ENABLE_JOB_EXECUTION=false MLFLOW_DISABLE_TELEMETRY=true \
+	$(BIN)/mlflow server --host 127.0.0.1 --port $(PORT) --workers 1 --backend-store-uri sqlite:///mlflow.db
+
+lint: install
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/snakefmt --check Snakefile workflow
+	PATH="$(CURDIR)/$(BIN):$$PATH" snakemake --lint
+
+schema: install
+	$(BIN)/python -m sigmoid_bce.config workflow/schemas/config.schema.json
+
+# needs uv; the lock holds hashes and no index address
+lock:
+	uv pip compile pyproject.toml --group dev --universal --python-version 3.11 --generate-hashes \
+		--no-emit-index-url --no-annotate --no-header --quiet --upgrade -o envs/requirements.lock

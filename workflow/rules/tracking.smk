@@ -26,7 +26,7 @@ rule track:
         study=STUDY.study,
         question=STUDY.question,
         cells=[str(cell) for cell in CELLS],
-        results=RESULTS,
+        results=lambda wildcards, input: str(Path(input.report).parent),
         code=code("track"),
     script:
         "../scripts/track.py"
