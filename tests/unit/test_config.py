@@ -1,0 +1,97 @@
+"""Each mistake in a configuration is one clear line."""
+
+import copy
+import json
+
+import jsonschema
+import pytest
+
+from conftest import DEFAULT, ROOT, SMOKE
+from sigmoid_bce import config
+
+
+def changed(base, path, value):
+    """Return a copy of a configuration with one key set, or removed if value is None."""
+    out = copy.deepcopy(base)
+    *folder, key = path.split(".")
+    node = out
+    for part in folder:
+        node = node[part]
+    if value is None:
+        del node[key]
+    else:
+        node[key] = value
+    return out
+
+
+MISTAKES = [
+    ("gird", {}, r"gird: unknown key; did you mean 'grid'\?"),
+    ("training.patiense", 3, r"training\.patiense: unknown key; did you mean 'patience'\?"),
+    ("models.convnet.filterz", [3], r"models\.convnet\.filterz: unknown key.*'filters'"),
+    ("datasets.elpv.split.trian", 3, r"datasets\.elpv\.split\.trian: unknown key.*'train'"),
+    ("grid.batch_size", [0], r"grid\.batch_size\.0: .*greater than or equal to 1, found 0"),
+    ("grid.batch_size", [], r"grid\.batch_size: "),
+    ("grid.batch_size", [4, 4], r"lists a value twice"),
+    ("grid.batch_size", ["four"], r"grid\.batch_size\.0: .*integer, found 'four'"),
+    ("grid.batch_size", 4, r"grid\.batch_size: .*list, found 4"),
+    ("grid.seed", [-1], r"grid\.seed\.0: "),
+    ("grid.model", ["convnt"], r"grid\.model: there is no model 'convnt'; did you mean 'convnet'"),
+    ("grid.dataset", ["cats"], r"grid\.dataset: there is no dataset 'cats'; expected one of elpv"),
+    ("grid.loss", ["logit"], r"grid\.loss\.0: .*'logits'"),
+    ("models.convnet.image_size", 45, r"too small for 4 convolutions.*expected at least 46"),
+    ("models.convnet.dropout", 1.0, r"models\.convnet\.dropout: .*less than 1"),
+    ("models.convnet.optimizer", "rmsprob", r"models\.convnet\.optimizer: .*'rmsprop'"),
+    (
+        "models.convnet.architecture",
+        "convnett",
+        r"architecture: 'convnett' is not known.*'convnet'",
+    ),
+    ("models.convnet.architecture", None, r"models\.convnet: the key architecture is missing"),
+    ("datasets.elpv.source", "pipy", r"source: 'pipy' is not known; did you mean 'pypi'\?"),
+    ("datasets.elpv.wheel.sha256", "abc", r"wheel\.sha256: "),
+    ("datasets.elpv.split.train", 0, r"split\.train: "),
+    ("datasets.elpv.channels", 2, r"channels: "),
+    ("training.early_epochs", 900, r"early_epochs"),
+    ("training", None, r"training: this key is missing"),
+    ("study", "No Spaces", r"study: "),
+    ("study", "downloads", r"downloads is taken"),
+    ("comparison.figure_batch_size", 5, r"expected one of batch_sizes"),
+]
+
+
+@pytest.mark.parametrize(("path", "value", "message"), MISTAKES)
+def test_mistake(path, value, message):
+    with pytest.raises(config.ConfigError, match=message) as caught:
+        config.parse(changed(DEFAULT, path, value), "my.yaml")
+    lines = str(caught.value).splitlines()
+    assert len(lines) == 1
+    assert lines[0].startswith("my.yaml: ")
+
+
+def test_digit_in_both_classes():
+    with pytest.raises(config.ConfigError, match="in both classes"):
+        config.parse(changed(SMOKE, "datasets.digits.positive", [3]))
+
+
+def test_not_a_mapping():
+    with pytest.raises(config.ConfigError, match="keys and values"):
+        config.parse(["study"], "my.yaml")
+
+
+@pytest.mark.parametrize("study", [DEFAULT, SMOKE])
+def test_studies_are_valid_by_model_and_schema(study):
+    config.parse(study)
+    jsonschema.validate(study, json.loads(config.schema()))
+
+
+def test_schema_file_is_the_generated_one():
+    file = ROOT / "workflow/schemas/config.schema.json"
+    assert file.read_text() == config.schema(), "make schema"
+
+
+def test_every_key_is_in_the_manual():
+    manual = (ROOT / "config/README.md").read_text()
+    schema = json.loads(config.schema())
+    sections = [schema, *schema["$defs"].values()]
+    keys = {key for section in sections for key in section.get("properties", {})}
+    assert {key for key in keys if f"`{key}`" not in manual} == set()

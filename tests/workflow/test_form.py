@@ -1,0 +1,138 @@
+"""The workflow's form: lint, complete rules, pins in step, dry runs of every study."""
+
+import re
+import subprocess
+import sys
+
+import pytest
+import yaml
+
+from conftest import DEFAULT, ROOT, checkout, snakemake
+
+RULE_FILES = sorted((ROOT / "workflow/rules").glob("*.smk"))
+ORDER = [
+    "input",
+    "output",
+    "log",
+    "benchmark",
+    "wildcard_constraints",
+    "threads",
+    "resources",
+    "params",
+    "conda",
+    "script",
+]
+STUDIES = [
+    "config/config.yaml",
+    *(f"config/studies/{p.name}" for p in (ROOT / "config/studies").glob("*.yaml")),
+]
+
+
+def rules():
+    for file in RULE_FILES:
+        for name, body in re.findall(
+            r"^rule (\w+):\n((?:    .*\n|\n)+)", file.read_text(), re.MULTILINE
+        ):
+            yield pytest.param(name, body, id=name)
+
+
+@pytest.mark.parametrize(("name", "body"), rules())
+def test_rules_are_complete_and_ordered(name, body):
+    keys = re.findall(r"^    (\w+):", body, re.MULTILINE)
+    assert keys == [key for key in ORDER if key in keys]
+    optional = {"wildcard_constraints"} | ({"input"} if name == "download" else set())
+    assert set(ORDER) - optional <= set(keys)
+    assert "mem_mb" in body
+    assert "runtime" in body
+    assert f"../scripts/{name}.py" in body
+    assert f'code=code("{name}")' in body
+
+
+def test_every_script_is_a_rule_s():
+    names = {parameter.values[0] for parameter in rules()}
+    assert {file.stem for file in (ROOT / "workflow/scripts").glob("*.py")} == names
+
+
+def test_scripts_read_no_config_and_are_thin():
+    for file in (ROOT / "workflow/scripts").glob("*.py"):
+        assert "snakemake.config" not in file.read_text(), file
+
+
+@pytest.mark.parametrize(
+    "command",
+    [
+        ["ruff", "check", "."],
+        ["ruff", "format", "--check", "."],
+        ["snakefmt", "--check", "Snakefile", "workflow"],
+    ],
+    ids=" ".join,
+)
+def test_tools_are_content(command):
+    command = [f"{sys.prefix}/bin/{command[0]}", *command[1:]]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True)
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
+def test_lint():
+    done = snakemake(ROOT, "--lint", check=False)
+    assert "Congratulations" in done.stdout, done.stdout
+
+
+@pytest.mark.parametrize("study", STUDIES)
+@pytest.mark.parametrize("profile", ["default"])
+def test_dry_run_plans_every_stage(study, profile, tmp_path):
+    folder = checkout(tmp_path)
+    done = snakemake(
+        folder,
+        "--dry-run",
+        "--configfile",
+        study,
+        "--workflow-profile",
+        f"workflow/profiles/{profile}",
+    )
+    config = yaml.safe_load((ROOT / study).read_text())
+    cells = 1
+    for values in config["grid"].values():
+        cells *= len(values)
+    planned = dict(re.findall(r"^(\w+) +(\d+)$", done.stdout, re.MULTILINE))
+    assert int(planned["train"]) == cells
+    assert int(planned["compare"]) == 2 * cells
+    assert planned["report"] == planned["track"] == "1"
+
+
+def test_a_mistake_stops_before_any_job(tmp_path):
+    folder = checkout(tmp_path)
+    config = {**DEFAULT, "trainign": {}}
+    (folder / "my.yaml").write_text(yaml.safe_dump(config))
+    done = snakemake(folder, "--configfile", "my.yaml", check=False)
+    assert done.returncode != 0
+    assert "my.yaml: trainign: unknown key; did you mean 'training'?" in done.stdout
+    assert not (folder / "results").exists()
+
+
+def lock():
+    text = (ROOT / "envs/requirements.lock").read_text()
+    return text, dict(re.findall(r"^([a-z0-9_.-]+)==([^\s;\\]+)", text, re.MULTILINE))
+
+
+def test_conda_specs_are_in_step_with_the_lock():
+    _, pins = lock()
+    renamed = {
+        "ml_dtypes": "ml-dtypes",
+        "matplotlib-base": "matplotlib",
+        "snakemake-minimal": "snakemake",
+    }
+    specs = list((ROOT / "envs").glob("*.yaml"))
+    assert specs
+    for file in specs:
+        for entry in yaml.safe_load(file.read_text())["dependencies"]:
+            name, _, version = entry.partition("=")
+            if name not in ("python", "pip"):
+                assert pins[renamed.get(name, name)] == version, (file.name, name)
+
+
+def test_the_lock_names_no_address():
+    text, _ = lock()
+    assert "://" not in text
+    assert "--index" not in text
+    assert text.count("==") == len(re.findall(r"==[^\n]*\\\n    --hash=sha256:", text))
