@@ -100,6 +100,7 @@ class Trained(Strict):
     learning_rate: float = Field(gt=0, le=10, description="Its learning rate.")
     dense: Positive = Field(description="Units of the hidden dense layer.")
     dropout: float = Field(ge=0, lt=1, description="Share of units dropped before it.")
+    max_epochs: Positive = Field(description="Stage `full` at the latest after as many epochs.")
 
 
 class Convnet(Trained):
@@ -160,16 +161,6 @@ class Training(Strict):
     patience: Positive = Field(
         15, description="Stage `full`: epochs in a row without a lower training loss."
     )
-    max_epochs: Positive = Field(description="Stage `full` at the latest after as many epochs.")
-
-    @model_validator(mode="after")
-    def _ordered(self):
-        if self.max_epochs < self.early_epochs:
-            raise ValueError(
-                f"max_epochs is {self.max_epochs}: expected at least early_epochs, "
-                f"{self.early_epochs}"
-            )
-        return self
 
 
 class Comparison(Strict):
@@ -213,6 +204,12 @@ class Study(Strict):
                     raise ValueError(
                         f"grid.{key}: there is no {key} {name!r}; {_nearest(name, known)}"
                     )
+        for name, model in self.models.items():
+            if model.max_epochs < self.training.early_epochs:
+                raise ValueError(
+                    f"models.{name}.max_epochs is {model.max_epochs}: expected at least "
+                    f"training.early_epochs, {self.training.early_epochs}"
+                )
         return self
 
 

@@ -45,9 +45,10 @@ class _Extreme(keras.metrics.Metric):
 class _Stages(keras.callbacks.Callback):
     """Note every epoch, and keep the weights of the early stage."""
 
-    def __init__(self, training: Training, early: Path):
+    def __init__(self, early: Path, early_epochs: int, max_epochs: int):
         super().__init__()
-        self.training, self.early, self.rows = training, early, []
+        self.early, self.early_epochs, self.last = early, early_epochs, max_epochs
+        self.rows = []
 
     def on_epoch_begin(self, epoch, logs=None):
         self.start = time.perf_counter()
@@ -58,12 +59,12 @@ class _Stages(keras.callbacks.Callback):
         row = {"epoch": epoch + 1, **{name: logs[name] for name in names}, "seconds": seconds}
         self.rows.append(row)
         print(
-            f"epoch {epoch + 1}/{self.training.max_epochs}: loss {row['loss']:.4f}, "
+            f"epoch {epoch + 1}/{self.last}: loss {row['loss']:.4f}, "
             f"accuracy {row['accuracy']:.3f}, val_loss {row['val_loss']:.4f}, "
             f"val_accuracy {row['val_accuracy']:.3f}, {seconds:.1f} s",
             flush=True,
         )
-        if epoch + 1 == self.training.early_epochs:
+        if epoch + 1 == self.early_epochs:
             with replacing(self.early) as part:
                 self.model.save_weights(part)
 
@@ -151,17 +152,17 @@ def train(
             (inputs[rows["validation"]], labels[rows["validation"]])
         ).batch(EVALUATION_BATCH)
     )
-    stages = _Stages(training, Path(early))
+    stages = _Stages(Path(early), training.early_epochs, model.max_epochs)
     started, start = int(time.time() * 1000), time.perf_counter()
     network.fit(
         _batches(
             inputs[rows["train"]],
             labels[rows["train"]],
             cell.batch_size,
-            training.max_epochs,
+            model.max_epochs,
             cell.seed,
         ),
-        epochs=training.max_epochs,
+        epochs=model.max_epochs,
         steps_per_epoch=steps,
         validation_data=validation,
         callbacks=[
