@@ -220,7 +220,7 @@ class ConfigError(Exception):
 def _nearest(name: str, known: Any) -> str:
     """Say which of the known names is meant, or which there are."""
     known = sorted(map(str, known))
-    match = difflib.get_close_matches(str(name), known, n=1)
+    match = difflib.get_close_matches(str(name), known, n=1, cutoff=0.5)
     return f"did you mean {match[0]!r}?" if match else f"expected one of {', '.join(known)}"
 
 
@@ -264,7 +264,9 @@ def _line(error: dict, where: str) -> str:
         tag, discriminator = error["ctx"]["tag"], error["ctx"]["discriminator"].strip("'")
         return f"{where}: {key}.{discriminator}: {tag!r} is not known; {_nearest(tag, tags)}"
     if error["type"] == "union_tag_not_found":
-        return f"{where}: {key}: the key {error['ctx']['discriminator']} is missing"
+        return (
+            f"{where}: {key}: the key {error['ctx']['discriminator'].strip(chr(39))!r} is missing"
+        )
     if error["type"] in ("value_error",):
         return f"{where}: {key + ': ' if key else ''}{message}"
     return f"{where}: {key}: {message}, found {error['input']!r}"
