@@ -8,8 +8,6 @@ rule compare:
         f"{LOGS}/compare/{CELL}/{{stage}}.log",
     benchmark:
         f"{BENCHMARKS}/compare/{CELL}/{{stage}}.tsv"
-    conda:
-        "../../envs/comparison.yaml"
     threads: 1
     resources:
         mem_mb=800,
@@ -18,6 +16,8 @@ rule compare:
         batch_sizes=STUDY.comparison.batch_sizes,
         seed=lambda wildcards: int(wildcards.seed),
         code=code("compare"),
+    conda:
+        "../../envs/comparison.yaml"
     script:
         "../scripts/compare.py"
 
@@ -60,8 +60,6 @@ rule tables:
         f"{LOGS}/tables.log",
     benchmark:
         f"{BENCHMARKS}/tables.tsv"
-    conda:
-        "../../envs/figures.yaml"
     threads: 1
     resources:
         mem_mb=1000,
@@ -72,5 +70,7 @@ rule tables:
         early_epochs=STUDY.training.early_epochs,
         datasets=STUDY.grid.dataset,
         code=code("tables"),
+    conda:
+        "../../envs/figures.yaml"
     script:
         "../scripts/tables.py"

@@ -5,8 +5,6 @@ rule download:
         f"{LOGS}/download/{{package}}-{{version}}.log",
     benchmark:
         f"{BENCHMARKS}/download/{{package}}-{{version}}.tsv"
-    conda:
-        "../../envs/data.yaml"
     threads: 1
     resources:
         mem_mb=400,
@@ -14,6 +12,8 @@ rule download:
     params:
         sha256=lambda wildcards: WHEELS[wildcards.package, wildcards.version],
         code=code("download"),
+    conda:
+        "../../envs/data.yaml"
     script:
         "../scripts/download.py"
 
@@ -29,8 +29,6 @@ rule prepare:
         f"{LOGS}/prepare/{{dataset}}.log",
     benchmark:
         f"{BENCHMARKS}/prepare/{{dataset}}.tsv"
-    conda:
-        "../../envs/data.yaml"
     threads: 1
     resources:
         mem_mb=2500,
@@ -38,5 +36,7 @@ rule prepare:
     params:
         dataset=lambda wildcards: settings("datasets", wildcards.dataset),
         code=code("prepare"),
+    conda:
+        "../../envs/data.yaml"
     script:
         "../scripts/prepare.py"

@@ -7,14 +7,14 @@ rule resize:
         f"{LOGS}/resize/dataset~{{dataset}}/size~{{size}}.log",
     benchmark:
         f"{BENCHMARKS}/resize/dataset~{{dataset}}/size~{{size}}.tsv"
-    conda:
-        "../../envs/data.yaml"
     threads: 1
     resources:
         mem_mb=1500,
         runtime=30,
     params:
         code=code("resize"),
+    conda:
+        "../../envs/data.yaml"
     script:
         "../scripts/resize.py"
 
@@ -29,8 +29,6 @@ rule extract:
         f"{LOGS}/extract/dataset~{{dataset}}/model~{{model}}.log",
     benchmark:
         f"{BENCHMARKS}/extract/dataset~{{dataset}}/model~{{model}}.tsv"
-    conda:
-        "../../envs/training.yaml"
     threads: 2
     resources:
         mem_mb=2500,
@@ -38,5 +36,7 @@ rule extract:
         gpu=0,
     params:
         code=code("extract"),
+    conda:
+        "../../envs/training.yaml"
     script:
         "../scripts/extract.py"

@@ -28,8 +28,6 @@ rule figure_stage:
         f"{BENCHMARKS}/figure_stage/{CELL}/figure-{{figure}}.tsv"
     wildcard_constraints:
         figure="|".join(STAGE_OF_FIGURE),
-    conda:
-        "../../envs/figures.yaml"
     threads: 1
     resources:
         mem_mb=800,
@@ -39,6 +37,8 @@ rule figure_stage:
         stage=lambda wildcards: STAGE_OF_FIGURE[wildcards.figure],
         classes=lambda wildcards: list(STUDY.datasets[wildcards.dataset].classes),
         code=code("figure_stage"),
+    conda:
+        "../../envs/figures.yaml"
     script:
         "../scripts/figure_stage.py"
 
@@ -65,8 +65,6 @@ rule figure_batch_mean:
         f"{BENCHMARKS}/figure_batch_mean/{CELL}/{{figure}}.tsv"
     wildcard_constraints:
         figure="figure-6|batch-mean",
-    conda:
-        "../../envs/figures.yaml"
     threads: 1
     resources:
         mem_mb=800,
@@ -79,6 +77,8 @@ rule figure_batch_mean:
             else STUDY.comparison.batch_sizes
         ),
         code=code("figure_batch_mean"),
+    conda:
+        "../../envs/figures.yaml"
     script:
         "../scripts/figure_batch_mean.py"
 
@@ -93,8 +93,6 @@ rule report:
         f"{LOGS}/report.log",
     benchmark:
         f"{BENCHMARKS}/report.tsv"
-    conda:
-        "../../envs/figures.yaml"
     threads: 1
     resources:
         mem_mb=1500,
@@ -105,5 +103,7 @@ rule report:
         config=STUDY.model_dump(mode="json"),
         captions=package_code.files_digest(WORKFLOW / "report"),
         code=code("report"),
+    conda:
+        "../../envs/figures.yaml"
     script:
         "../scripts/report.py"

@@ -17,8 +17,6 @@ rule raw_outputs:
         f"{LOGS}/raw_outputs/{CELL}.log",
     benchmark:
         f"{BENCHMARKS}/raw_outputs/{CELL}.tsv"
-    conda:
-        "../../envs/training.yaml"
     threads: 1
     resources:
         mem_mb=2500,
@@ -27,5 +25,7 @@ rule raw_outputs:
     params:
         model=lambda wildcards: settings("models", wildcards.model),
         code=code("raw_outputs"),
+    conda:
+        "../../envs/training.yaml"
     script:
         "../scripts/raw_outputs.py"

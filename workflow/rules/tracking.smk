@@ -16,8 +16,6 @@ rule track:
         f"{LOGS}/track.log",
     benchmark:
         f"{BENCHMARKS}/track.tsv"
-    conda:
-        "../../envs/tracking.yaml"
     threads: 1
     resources:
         mem_mb=1500,
@@ -28,5 +26,7 @@ rule track:
         cells=[str(cell) for cell in CELLS],
         results=lambda wildcards, input: str(Path(input.report).parent),
         code=code("track"),
+    conda:
+        "../../envs/tracking.yaml"
     script:
         "../scripts/track.py"

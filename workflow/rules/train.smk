@@ -11,8 +11,6 @@ rule train:
         f"{LOGS}/train/{CELL}.log",
     benchmark:
         f"{BENCHMARKS}/train/{CELL}.tsv"
-    conda:
-        "../../envs/training.yaml"
     threads: 1
     resources:
         mem_mb=2500,
@@ -22,5 +20,7 @@ rule train:
         model=lambda wildcards: settings("models", wildcards.model),
         training=STUDY.training.model_dump(),
         code=code("train"),
+    conda:
+        "../../envs/training.yaml"
     script:
         "../scripts/train.py"
