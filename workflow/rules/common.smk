@@ -1,7 +1,18 @@
 # Helper functions and names that every rule file uses; no rules.
+import os
+import sys
 from pathlib import Path
 
 from snakemake.exceptions import WorkflowError
+
+# a checkout runs its own package, here and in jobs, whatever environment they have
+WORKFLOW = (
+    Path(workflow.current_basedir.get_path_or_uri(secret_free=True)).resolve().parent
+)
+sys.path.insert(0, str(WORKFLOW / "src"))
+os.environ["PYTHONPATH"] = os.pathsep.join(
+    filter(None, [str(WORKFLOW / "src"), os.environ.get("PYTHONPATH")])
+)
 
 from sigmoid_bce import code as package_code
 from sigmoid_bce.cells import PATTERN as CELL
@@ -15,8 +26,6 @@ try:
 except study_config.ConfigError as error:
     raise WorkflowError(f"the configuration has mistakes:\n{error}") from None
 
-# not workflow.basedir, which depends on the Snakefile that one starts from
-WORKFLOW = Path(package_code.__file__).parents[2]
 RESULTS = f"results/{STUDY.study}"
 DOWNLOADS = "results/downloads"
 LOGS = f"{RESULTS}/logs"
