@@ -40,6 +40,7 @@ def test_what_moves_a_digest(tmp_path):
     assert after_edit("src/sigmoid_bce/training/train.py") == [True, False, False, False]
     assert after_edit("scripts/train.py") == [True, False, False, False]
     assert after_edit("src/sigmoid_bce/figures/batch_mean.py") == [False, False, True, False]
+    assert after_edit("src/sigmoid_bce/figures/stage.py") == [False, True, False, False]
     assert after_edit("src/sigmoid_bce/figures/style.py") == [False, True, True, False]
     assert after_edit("src/sigmoid_bce/comparison/compare.py") == [False, False, False, True]
     Path(folder / "workflow/scripts/train.py").touch()

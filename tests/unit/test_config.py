@@ -55,6 +55,7 @@ MISTAKES = [
     ("training", None, r"training: this key is missing"),
     ("study", "No Spaces", r"study: "),
     ("study", "downloads", r"downloads is taken"),
+    ("comparison.batch_sizes", [4, 4000], r"4000 is more than the 2000 training images of elpv"),
     ("comparison.figure_batch_size", 5, r"expected one of batch_sizes"),
 ]
 

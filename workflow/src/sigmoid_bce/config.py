@@ -204,6 +204,13 @@ class Study(Strict):
                     raise ValueError(
                         f"grid.{key}: there is no {key} {name!r}; {_nearest(name, known)}"
                     )
+        for name in self.grid.dataset:
+            train = self.datasets[name].split.train
+            if max(self.comparison.batch_sizes) > train:
+                raise ValueError(
+                    f"comparison.batch_sizes: {max(self.comparison.batch_sizes)} is more than the "
+                    f"{train} training images of {name}"
+                )
         for name, model in self.models.items():
             if model.max_epochs < self.training.early_epochs:
                 raise ValueError(

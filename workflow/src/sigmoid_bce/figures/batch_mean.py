@@ -11,7 +11,7 @@ from matplotlib import pyplot as plt
 from matplotlib.figure import Figure
 
 from sigmoid_bce.figures import style
-from sigmoid_bce.figures.stage import loss_scatter
+from sigmoid_bce.figures.scatter import loss_scatter
 
 
 def draw(batches: pd.DataFrame, sizes: Sequence[int], title: str) -> Figure:
