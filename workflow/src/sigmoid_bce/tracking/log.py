@@ -94,6 +94,7 @@ def _bring(
     experiment: str,
     existing: list[Run],
     cell: str,
+    name: str,
     *,
     files: list[Path],
     params: dict,
@@ -118,7 +119,7 @@ def _bring(
     run = client.create_run(
         experiment,
         start_time=start,
-        run_name=cell,
+        run_name=name,
         tags={"cell": cell, "mlflow.user": "snakemake", **source, **tags},
     )
     run_id = run.info.run_id
@@ -203,6 +204,7 @@ def log_study(
             experiment,
             existing.get(str(cell), []),
             str(cell),
+            f"{cell.model} {cell.loss} batch {cell.batch_size} seed {cell.seed}",
             files=[folder / "history.parquet", folder / "run.json", *figures],
             params={
                 **asdict(cell),
@@ -231,6 +233,7 @@ def log_study(
         experiment,
         existing.get(f"study~{study}", []),
         f"study~{study}",
+        f"study {study}",
         files=[Path(file) for file in study_files],
         params={"cells": len(cells)},
         metrics=[],
