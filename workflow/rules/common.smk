@@ -1,6 +1,6 @@
 # Helper functions and names that every rule file uses; no rules.
-import os
 import sys
+from os import environ, pathsep
 from pathlib import Path
 
 from snakemake.exceptions import WorkflowError
@@ -10,8 +10,8 @@ WORKFLOW = (
     Path(workflow.current_basedir.get_path_or_uri(secret_free=True)).resolve().parent
 )
 sys.path.insert(0, str(WORKFLOW / "src"))
-os.environ["PYTHONPATH"] = os.pathsep.join(
-    filter(None, [str(WORKFLOW / "src"), os.environ.get("PYTHONPATH")])
+environ["PYTHONPATH"] = pathsep.join(
+    filter(None, [str(WORKFLOW / "src"), environ.get("PYTHONPATH")])
 )
 
 from sigmoid_bce import code as package_code
