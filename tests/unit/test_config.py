@@ -30,6 +30,7 @@ MISTAKES = [
     ("models.convnet.filterz", [3], r"models\.convnet\.filterz: unknown key.*'filters'"),
     ("datasets.elpv.split.trian", 3, r"datasets\.elpv\.split\.trian: unknown key.*'train'"),
     ("grid.batch_size", [0], r"grid\.batch_size\.0: .*greater than or equal to 1, found 0"),
+    ("datasets.elpv.split", 2000, r"split: expected a section of keys and values, found 2000"),
     ("grid.batch_size", [], r"grid\.batch_size: "),
     ("grid.batch_size", [4, 4], r"lists a value twice"),
     ("grid.batch_size", ["four"], r"grid\.batch_size\.0: .*integer, found 'four'"),

@@ -276,7 +276,11 @@ def _line(error: dict, where: str) -> str:
         )
     if error["type"] in ("value_error",):
         return f"{where}: {key + ': ' if key else ''}{message}"
-    return f"{where}: {key}: {message}, found {error['input']!r}"
+    if error["type"] in ("model_type", "dict_type", "model_attributes_type"):
+        message = "expected a section of keys and values"
+    message = message.replace("Input should be", "expected")
+    found = repr(error["input"])
+    return f"{where}: {key}: {message}, found {found if len(found) < 60 else found[:57] + '...'}"
 
 
 def parse(config: dict[str, Any], where: str = "configuration") -> Study:
