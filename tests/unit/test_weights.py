@@ -78,3 +78,14 @@ def test_another_file(tmp_path):
     (tmp_path / "text.pth").write_text("hello")
     with pytest.raises(ValueError, match="not readable as PyTorch weights"):
         torch_weights.read_state_dict(tmp_path / "text.pth")
+
+
+@pytest.mark.parametrize(
+    ("offset", "shape", "strides"),
+    [(0, (4,), (-1,)), (-2, (2,), (1,)), (6, (4,), (1,)), (0, (-1,), (1,))],
+)
+def test_no_view_leaves_its_storage(offset, shape, strides):
+    storages = {"k": np.arange(8, dtype="<f4")}
+    tensor = torch_weights._Tensor(("storage", "FloatStorage", "k"), offset, shape, strides)
+    with pytest.raises(ValueError, match="past its storage"):
+        tensor.array(storages)

@@ -21,12 +21,13 @@ class _Tensor:
         self.storage, self.offset, self.shape, self.strides = storage, offset, shape, strides
 
     def array(self, storages: dict[str, np.ndarray]) -> np.ndarray:
-        flat = storages[self.storage[2]][self.offset :]
-        last = sum((n - 1) * s for n, s in zip(self.shape, self.strides, strict=True))
-        if last >= flat.size:
-            raise ValueError("a tensor reaches past the end of its storage")
+        flat = storages[self.storage[2]]
+        last = self.offset + sum((n - 1) * s for n, s in zip(self.shape, self.strides, strict=True))
+        # as_strided checks nothing: a negative number would show memory outside the storage
+        if min(self.offset, *self.shape, *self.strides, 0) < 0 or last >= flat.size:
+            raise ValueError("a tensor reaches past its storage")
         strides = [s * flat.itemsize for s in self.strides]
-        return np.lib.stride_tricks.as_strided(flat, self.shape, strides).copy()
+        return np.lib.stride_tricks.as_strided(flat[self.offset :], self.shape, strides).copy()
 
 
 class _Unpickler(pickle.Unpickler):
