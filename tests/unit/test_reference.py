@@ -61,6 +61,31 @@ def test_no_value_is_nearer_than_the_reference(kind, name):
                 assert error <= abs(mpf(other) - truth), (kind, name, a, b, value)
 
 
+@pytest.mark.parametrize("label", [0.0, 1.0, 0.25])
+@pytest.mark.parametrize(("name", "reach"), [("float16", 25), ("bfloat16", 100)])
+def test_every_value_of_the_half_formats(name, reach, label):
+    """Random points miss the few values whose rounding is nearly a tie."""
+    dtype = DTYPES[name]
+    x = np.arange(65536, dtype=np.uint16).view(dtype)
+    x = x[np.abs(np.nan_to_num(x.astype(np.float32), nan=np.inf)) <= reach]
+    y = np.full(x.shape, label, dtype)
+    digits, tiny = (11, -24) if name == "float16" else (8, -133)
+    for kind in ("loss", "gradient"):
+        got = getattr(reference, kind)(x, y, name).astype(np.float64)
+        want = []
+        with mpmath.workprec(500):
+            for value in x:
+                v, lab = mpmath.mpf(float(value)), mpmath.mpf(label)
+                tail = mpmath.exp(-abs(v))
+                if kind == "loss":
+                    truth = mpmath.log1p(tail) + (v * (1 - lab) if v > 0 else -v * lab)
+                else:
+                    truth = 1 / (1 + mpmath.exp(-v)) - lab
+                step = max(mpmath.frexp(truth)[1] - digits, tiny)
+                want.append(float(mpmath.ldexp(mpmath.nint(mpmath.ldexp(truth, -step)), step)))
+        np.testing.assert_array_equal(got, want)
+
+
 def test_subnormals_are_rounded_too():
     assert reference.loss(np.float32([103.0]), np.float32([1]), "float32")[0] > 0
     assert reference.loss(np.float32([104.0]), np.float32([1]), "float32")[0] == 0

@@ -14,8 +14,14 @@ from numpy.typing import ArrayLike, DTypeLike, NDArray
 WIDE = np.longdouble
 # exp, log1p and the few operations after them err by less than 8 units in the last place
 WIDE_ERROR = 2.0 ** -(np.finfo(WIDE).nmant + 1 - 4)
-# conversions to the half formats pass through float64 or float32: stay clear of their rounding
-ERROR = {"float16": 2.0**-45, "bfloat16": 2.0**-20, "float32": 2.0**-48, "float64": WIDE_ERROR}
+# relative and absolute margin; conversions to the half formats pass through float32 and its
+# subnormals, so theirs is wider than a rounding there
+ERROR = {
+    "float16": (2.0**-20, 0.0),
+    "bfloat16": (2.0**-20, 2.0**-148),
+    "float32": (2.0**-48, 0.0),
+    "float64": (WIDE_ERROR, 0.0),
+}
 
 
 def _checked(x: ArrayLike, y: ArrayLike, dtype: DTypeLike) -> tuple[NDArray, NDArray, np.dtype]:
@@ -59,7 +65,8 @@ def _rounded(x, y, dtype, wide, exact) -> NDArray:
     else:
         with np.errstate(under="ignore"):
             value, scale = wide(x.astype(WIDE), y.astype(WIDE))
-            margin = scale * WIDE(ERROR[dtype.name])
+            relative, absolute = ERROR[dtype.name]
+            margin = scale * WIDE(relative) + WIDE(absolute)
             out = value.astype(dtype)
             doubtful = (value - margin).astype(dtype) != (value + margin).astype(dtype)
     for index in zip(*np.nonzero(doubtful), strict=True):
