@@ -168,7 +168,7 @@ def test_tracking_can_be_repeated_and_rebuilt(smoke, results):
     assert exported(smoke) == first
 
 
-def test_a_half_logged_and_a_doubled_run_are_mended(smoke):
+def test_an_orphan_and_a_deleted_run_are_mended(smoke):
     first = exported(smoke)
     client = mlflow_client(smoke)
     experiment = client.get_experiment_by_name("smoke").experiment_id
@@ -194,7 +194,7 @@ def test_a_damaged_download_is_a_clear_error(tmp_path):
     assert not (folder / target).exists()
 
 
-def test_a_class_without_images_stops_before_training(tmp_path):
+def test_too_few_images_stop_before_training(tmp_path):
     folder = checkout(tmp_path)
     file = folder / "config/studies/smoke.yaml"
     file.write_text(file.read_text().replace("train: 240", "train: 2400"))

@@ -1,6 +1,7 @@
 """The NumPy formulas are those that TensorFlow and Keras run."""
 
 import keras
+import mpmath
 import numpy as np
 import pytest
 import tensorflow as tf
@@ -28,6 +29,22 @@ def test_from_logits(label):
     np.testing.assert_array_max_ulp(formulas.loss_from_logits(X, y), loss, 4)
     # near 0 the sum 1 - y - tail cancels, in TensorFlow too
     np.testing.assert_allclose(formulas.gradient_from_logits(X, y), gradient, rtol=1e-5)
+
+
+def test_sigmoid_is_exact():
+    exact = [1 / (1 + mpmath.exp(-mpmath.mpf(float(x)))) for x in X]
+    np.testing.assert_array_equal(formulas.sigmoid(X), np.float32([float(p) for p in exact]))
+
+
+def test_the_clip_acts_where_it_does_in_tensorflow():
+    x = np.arange(-40, 40, 1 / 512, dtype=np.float32)
+    ours, theirs = (
+        formulas.is_clipped(formulas.sigmoid(x)),
+        formulas.is_clipped(tf.sigmoid(x).numpy()),
+    )
+    np.testing.assert_array_equal(ours, theirs)
+    assert ours.any()
+    assert not ours.all()
 
 
 @pytest.mark.parametrize("label", [0.0, 1.0])

@@ -1,5 +1,6 @@
 """The workflow's form: lint, complete rules, pins in step, dry runs of every study."""
 
+import ast
 import re
 import subprocess
 import sys
@@ -8,6 +9,7 @@ import pytest
 import yaml
 
 from conftest import DEFAULT, ROOT, checkout, snakemake
+from sigmoid_bce import code
 
 RULE_FILES = sorted((ROOT / "workflow/rules").glob("*.smk"))
 ORDER = [
@@ -129,6 +131,33 @@ def test_conda_specs_are_in_step_with_the_lock():
             name, _, version = entry.partition("=")
             if name not in ("python", "pip"):
                 assert pins[renamed.get(name, name)] == version, (file.name, name)
+
+
+def third_party(script):
+    """Return what a script and the package's code behind it import from elsewhere."""
+    seen, todo, names = set(), [script], set()
+    while todo:
+        file = todo.pop()
+        if file in seen:
+            continue
+        seen.add(file)
+        # config.py stands outside a rule's digest, not outside its imports
+        todo += [*code._imported(file), *code.APART]
+        for node in ast.walk(ast.parse(file.read_text())):
+            if isinstance(node, ast.Import):
+                names |= {alias.name.split(".")[0] for alias in node.names}
+            elif isinstance(node, ast.ImportFrom) and not node.level:
+                names.add(node.module.split(".")[0])
+    return names - set(sys.stdlib_module_names) - {"sigmoid_bce"}
+
+
+@pytest.mark.parametrize(("name", "body"), list(rules()))
+def test_conda_specs_hold_what_their_rules_import(name, body):
+    spec = ROOT / "envs" / re.search(r"envs/(\w+\.yaml)", body)[1]
+    held = {entry.split("=")[0] for entry in yaml.safe_load(spec.read_text())["dependencies"]}
+    packages = {"PIL": "pillow", "sklearn": "scikit-learn", "matplotlib": "matplotlib-base"}
+    imported = third_party(ROOT / "workflow/scripts" / f"{name}.py")
+    assert {packages.get(module, module) for module in imported} <= held
 
 
 def test_the_lock_names_no_address():

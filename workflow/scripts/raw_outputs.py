@@ -9,12 +9,9 @@ from sigmoid_bce.logs import logged_to
 with logged_to(snakemake.log[0]):
     from sigmoid_bce.training.raw_outputs import raw_outputs
 
+    model = TypeAdapter(Model).validate_python(snakemake.params.model)
+    inputs = np.load(snakemake.input.inputs, mmap_mode="r")
+    manifest = pd.read_parquet(snakemake.input.manifest)
     for weights, output in zip(snakemake.input.weights, snakemake.output.stages, strict=True):
-        table = raw_outputs(
-            TypeAdapter(Model).validate_python(snakemake.params.model),
-            weights,
-            np.load(snakemake.input.inputs, mmap_mode="r"),
-            pd.read_parquet(snakemake.input.manifest),
-            threads=snakemake.threads,
-        )
+        table = raw_outputs(model, weights, inputs, manifest, threads=snakemake.threads)
         write_parquet(table, output)

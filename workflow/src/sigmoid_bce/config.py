@@ -6,7 +6,7 @@ import difflib
 import json
 import sys
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, get_args
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
@@ -135,6 +135,17 @@ class EfficientNetLite0(Trained):
 Model = Annotated[Convnet | EfficientNetLite0, Field(discriminator="architecture")]
 
 
+TAGS = {
+    get_args(section.model_fields[key].annotation)[0]
+    for key, sections in (
+        ("source", (PypiDataset, BundledDataset)),
+        ("architecture", (Convnet, EfficientNetLite0)),
+    )
+    for section in sections
+}
+"""The values that tell one kind of data set, or of model, from another."""
+
+
 class Grid(Strict):
     """Every combination is trained: one cell each."""
 
@@ -255,10 +266,9 @@ def _fields_at(location: tuple) -> list[str]:
 
 def _line(error: dict, where: str) -> str:
     """Return one mistake as a line: file, key, what was expected, what was found."""
-    kinds = {"pypi", "bundled", "convnet", "efficientnet_lite0"}
     location = error["loc"]
     # the discriminator's value stands in the location though it is not a key
-    shown = [str(p) for i, p in enumerate(location) if not (i == 2 and p in kinds)]
+    shown = [str(p) for i, p in enumerate(location) if not (i == 2 and p in TAGS)]
     key = ".".join(shown)
     if error["type"] == "extra_forbidden":
         advice = _nearest(location[-1], _fields_at(location[:-1]))

@@ -43,19 +43,56 @@ def replacing(path: str | Path) -> Iterator[Path]:
 
 
 def write_parquet(table: pd.DataFrame, path: str | Path) -> None:
-    """Write a table without its index as Parquet, whole or not at all."""
+    """Write a table without its index as Parquet, whole or not at all.
+
+    Parameters
+    ----------
+    table : DataFrame
+    path : str or Path
+        The file to make or replace.
+
+    Raises
+    ------
+    OSError
+        If the file cannot be written; an earlier one is left as it was.
+    """
     with replacing(path) as part:
         table.to_parquet(part, index=False)
 
 
 def write_csv(table: pd.DataFrame, path: str | Path) -> None:
-    """Write a table without its index as CSV, whole or not at all."""
+    """Write a table without its index as CSV, whole or not at all.
+
+    Parameters
+    ----------
+    table : DataFrame
+    path : str or Path
+        The file to make or replace.
+
+    Raises
+    ------
+    OSError
+        If the file cannot be written; an earlier one is left as it was.
+    """
     with replacing(path) as part:
         table.to_csv(part, index=False)
 
 
 def write_json(value: Any, path: str | Path) -> None:
-    """Write a value as indented JSON, whole or not at all."""
+    """Write a value as indented JSON, whole or not at all.
+
+    Parameters
+    ----------
+    value : Any
+        Anything that JSON knows.
+    path : str or Path
+        The file to make or replace.
+
+    Raises
+    ------
+    OSError
+        If the file cannot be written; an earlier one is left as it was.
+    """
     with replacing(path) as part:
         part.write_text(json.dumps(value, indent=2) + "\n")
 
@@ -74,6 +111,18 @@ def sha256(path: str | Path) -> str:
 
 
 def write_array(array: np.ndarray, path: str | Path) -> None:
-    """Write an array in .npy format, whole or not at all."""
+    """Write an array in .npy format, whole or not at all.
+
+    Parameters
+    ----------
+    array : ndarray, any shape and dtype
+    path : str or Path
+        The file to make or replace.
+
+    Raises
+    ------
+    OSError
+        If the file cannot be written; an earlier one is left as it was.
+    """
     with replacing(path) as part, open(part, "wb") as file:
         np.save(file, array)

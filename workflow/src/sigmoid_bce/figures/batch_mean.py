@@ -43,7 +43,20 @@ def draw(batches: pd.DataFrame, sizes: Sequence[int], title: str) -> Figure:
 
 
 def values(batches: pd.DataFrame, size: int) -> dict[str, object]:
-    """Return what a caption says of the batches of one size."""
+    """Return what a caption says of the batches of one size.
+
+    Parameters
+    ----------
+    batches : DataFrame
+        Columns batch_size, clipped, bce_sigmoid, bce_exact.
+    size : int
+
+    Returns
+    -------
+    dict
+        Counts of batches (all, with a clipped sample); the largest absolute, the largest and the
+        median relative error of the mean loss, the relative ones in percent.
+    """
     part = batches[batches["batch_size"] == size]
     exact = part["bce_exact"].to_numpy()
     error = np.abs(part["bce_sigmoid"].to_numpy(np.float64) - exact)

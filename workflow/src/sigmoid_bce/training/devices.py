@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import random
 import subprocess
 from importlib.metadata import version
 from pathlib import Path
@@ -29,7 +28,6 @@ def set_up(threads: int, seed: int = 0) -> None:
     for gpu in tf.config.list_physical_devices("GPU"):
         tf.config.experimental.set_memory_growth(gpu, True)
     tf.config.experimental.enable_op_determinism()
-    random.seed(seed)
     keras.utils.set_random_seed(seed)
 
 
@@ -50,7 +48,7 @@ def provenance(threads: int) -> dict[str, Any]:
     """
     gpus = tf.config.list_physical_devices("GPU")
     details = [tf.config.experimental.get_device_details(gpu) for gpu in gpus]
-    packages = ("tensorflow", "keras", "numpy", "pandas", "snakemake")
+    packages = ("tensorflow", "keras", "numpy", "pandas")
     return {
         "versions": {package: version(package) for package in packages},
         "device": ", ".join(d.get("device_name", "GPU") for d in details) or "CPU",
