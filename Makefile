@@ -12,7 +12,7 @@ PYTHON ?= $(shell for python in python3 python3.13 python3.12 python3.11; do \
 SNAKEMAKE = PATH="$(CURDIR)/$(BIN):$$PATH" snakemake --cores $(CORES) --configfile $(CONFIG)
 STUDY = $(shell sed -n 's/^study: *\([a-z0-9_.-]*\).*/\1/p' $(CONFIG))
 
-.PHONY: run test install report tracking ui lint lock schema
+.PHONY: run test frameworks numerics record install report tracking ui lint lock schema
 
 run: install
 	@# a progress bar where somebody looks on
@@ -34,6 +34,19 @@ $(VENV)/installed: envs/requirements.lock pyproject.toml
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r envs/requirements.lock
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e .
 	@touch $@
+
+# every framework of the laboratory; the locked releases stay as they are
+frameworks: install
+	sed -n 's/^\([a-z0-9_.-]*==[^ ;\]*\).*/\1/p' envs/requirements.lock > $(VENV)/constraints.txt
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-build-isolation \
+		-c $(VENV)/constraints.txt -e '.[frameworks]'
+
+numerics: install
+	$(SNAKEMAKE) numerics
+
+# keep the thresholds measured last as the ones that tests and verdicts go by
+record: install
+	$(BIN)/python -m sigmoid_bce.numerics.record results/$(STUDY)/numerics/thresholds.csv
 
 report: install
 	$(SNAKEMAKE) --forcerun report --until report

@@ -113,3 +113,78 @@ def test_bad_input_is_named(x, y, error, message):
 def test_unknown_dtype():
     with pytest.raises(TypeError, match="expected one of"):
         reference.loss([0.0], [1.0], "int8")
+
+
+@pytest.mark.parametrize("function", ["exp", "log1p"])
+def test_the_c_library_keeps_to_half_of_what_the_bound_assumes(function):
+    rng = np.random.default_rng(3)
+    x = rng.uniform(-11000, 0, 2000) if function == "exp" else np.exp(rng.uniform(-700, 0, 2000))
+    x = np.concatenate([x, rng.uniform(-1 if function == "exp" else 0, 1, 2000)])
+    x = x.astype(np.longdouble)
+    allowed = {"exp": 1, "log1p": 2}[function]
+    bits = np.finfo(np.longdouble).nmant
+    for a, got in zip(x, getattr(np, function)(x), strict=True):
+        with mpmath.workprec(300):
+            truth = getattr(mpmath, function)(mpf(a))
+            unit = mpmath.ldexp(1, mpmath.frexp(truth)[1] - 1 - bits)
+            assert abs(mpf_any(got) - truth) <= allowed * unit
+
+
+def mpf_any(value):
+    """Return a long double exactly, beyond the range of double too."""
+    mantissa, exponent = np.frexp(value)
+    return mpmath.ldexp(mpf(mantissa), int(exponent))
+
+
+@pytest.mark.parametrize("quantity", ["loss", "gradient"])
+@pytest.mark.parametrize("name", ["float32", "float64"])
+def test_the_wide_value_is_within_its_bound(quantity, name):
+    x, y = points(DTYPES[name], name)
+    got = reference.unrounded(x, y, name, quantity)
+    assert got.dtype == np.longdouble
+    for a, b, value in zip(x, y, got, strict=True):
+        truth = exact(quantity, a, b)
+        with mpmath.workprec(4000):
+            scale = truth
+            if quantity == "gradient":
+                p = 1 / (1 + mpmath.exp(-mpf(a)))
+                scale = (1 - mpf(b)) * p + mpf(b) * (1 - p)
+            assert abs(mpf_any(value) - truth) <= abs(scale) * mpmath.mpf(2) ** -60
+
+
+@pytest.mark.parametrize("x", [1e-30, -1e-30, 1e-100, 3e-300])
+def test_halves_that_cancel_leave_x(x):
+    got = reference.gradient([x], [0.5], "float64")[0]
+    assert got == x / 4
+
+
+def test_a_tail_decides_a_tie():
+    """A term half way between two floats, and a loss that is just above it."""
+    for dtype, x in (("float32", 40.0), ("float64", 90.0), ("longdouble", 3000.0)):
+        eps = float(np.finfo(DTYPES[dtype]).eps)
+        y = np.asarray([2.0**-30]).astype(DTYPES[dtype])
+        a = np.asarray([x]).astype(DTYPES[dtype])
+        got = reference.loss(a, y, dtype)[0]
+        with mpmath.workprec(20000):
+            truth = mpf(a[0]) * (1 - mpf(y[0])) + mpmath.log1p(mpmath.exp(-mpf(a[0])))
+            assert abs(mpf_any(got) - truth) <= truth * mpmath.mpf(eps) / 2
+
+
+def test_far_tails_of_long_double():
+    x = np.array([11000, -11000, 11300, 11390], np.longdouble)
+    got = reference.loss(x, np.ones(4, np.longdouble), "longdouble")
+    for a, value in zip(x, got, strict=True):
+        with mpmath.workprec(40000):
+            truth = mpmath.log1p(mpmath.exp(-abs(mpf(a)))) + (0 if a > 0 else abs(mpf(a)))
+            exponent = max(mpmath.frexp(truth)[1] - 1, -16382) - np.finfo(np.longdouble).nmant
+            assert abs(mpf_any(value) - truth) <= mpmath.ldexp(1, exponent) / 2
+
+
+@pytest.mark.parametrize("quantity", ["loss", "gradient"])
+def test_fallbacks_are_few_and_counted(quantity):
+    x = np.linspace(-100, 100, 20001)
+    y = np.ones_like(x)
+    shares = {name: reference.fallback_share(x, y, name, quantity) for name in DTYPES}
+    assert shares["longdouble"] == 1
+    assert max(shares[name] for name in ("float16", "bfloat16", "float32")) < 0.01
+    assert shares["float64"] < 0.1

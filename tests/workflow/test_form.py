@@ -4,6 +4,7 @@ import ast
 import re
 import subprocess
 import sys
+import tomllib
 
 import pytest
 import yaml
@@ -24,6 +25,7 @@ ORDER = [
     "conda",
     "script",
 ]
+WITHOUT_INPUT = ("download", "sweep", "article_models")
 STUDIES = [
     "config/config.yaml",
     *(f"config/studies/{p.name}" for p in (ROOT / "config/studies").glob("*.yaml")),
@@ -42,7 +44,7 @@ def rules():
 def test_rules_are_complete_and_ordered(name, body):
     keys = re.findall(r"^    (\w+):", body, re.MULTILINE)
     assert keys == [key for key in ORDER if key in keys]
-    optional = {"wildcard_constraints"} | ({"input"} if name == "download" else set())
+    optional = {"wildcard_constraints"} | ({"input"} if name in WITHOUT_INPUT else set())
     assert set(ORDER) - optional <= set(keys)
     assert "mem_mb" in body
     assert "runtime" in body
@@ -119,7 +121,11 @@ def lock():
 
 def test_conda_specs_are_in_step_with_the_lock():
     _, pins = lock()
+    extra = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    pins |= dict(pin.split("==") for pin in extra["optional-dependencies"]["frameworks"])
     renamed = {
+        "pytorch-cpu": "torch",
+        "py-xgboost-cpu": "xgboost",
         "ml_dtypes": "ml-dtypes",
         "matplotlib-base": "matplotlib",
         "snakemake-minimal": "snakemake",
@@ -127,9 +133,11 @@ def test_conda_specs_are_in_step_with_the_lock():
     specs = list((ROOT / "envs").glob("*.yaml"))
     assert specs
     for file in specs:
-        for entry in yaml.safe_load(file.read_text())["dependencies"]:
+        *entries, last = yaml.safe_load(file.read_text())["dependencies"]
+        entries += [p.replace("==", "=") for p in last["pip"]] if isinstance(last, dict) else [last]
+        for entry in entries:
             name, _, version = entry.partition("=")
-            if name not in ("python", "pip"):
+            if name not in ("python", "pip", "gxx"):
                 assert pins[renamed.get(name, name)] == version, (file.name, name)
 
 
@@ -154,7 +162,8 @@ def third_party(script):
 @pytest.mark.parametrize(("name", "body"), list(rules()))
 def test_conda_specs_hold_what_their_rules_import(name, body):
     spec = ROOT / "envs" / re.search(r"envs/(\w+\.yaml)", body)[1]
-    held = {entry.split("=")[0] for entry in yaml.safe_load(spec.read_text())["dependencies"]}
+    entries = yaml.safe_load(spec.read_text())["dependencies"]
+    held = {entry.split("=")[0] for entry in entries if isinstance(entry, str)}
     packages = {"PIL": "pillow", "sklearn": "scikit-learn", "matplotlib": "matplotlib-base"}
     imported = third_party(ROOT / "workflow/scripts" / f"{name}.py")
     assert {packages.get(module, module) for module in imported} <= held

@@ -85,8 +85,9 @@ rule figure_batch_mean:
 
 rule report:
     input:
-        figures=FIGURES,
+        figures=FIGURES + NUMERICS_FIGURES,
         tables=rules.tables.output,
+        numerics=rules.numerics_tables.output if STUDY.numerics else [],
     output:
         html=f"{RESULTS}/report.html",
     log:

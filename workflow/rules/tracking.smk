@@ -8,7 +8,7 @@ rule track:
         cells=rules.tables.output.cells,
         models=rules.tables.output.models,
         batches=rules.tables.output.batches,
-        figures=[path for path in FIGURES if path.endswith(".png")],
+        figures=[path for path in FIGURES + NUMERICS_FIGURES if path.endswith(".png")],
         report=rules.report.output.html,
     output:
         runs=f"{RESULTS}/tracking/runs.csv",

@@ -10,6 +10,8 @@ from typing import Annotated, Any, Literal, get_args
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
+from sigmoid_bce.numerics import frameworks
+
 Name = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9_.-]*$")]
 Sha256 = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
 Positive = Annotated[int, Field(ge=1, strict=True)]
@@ -194,6 +196,25 @@ class Comparison(Strict):
         return self
 
 
+class Numerics(Strict):
+    """The laboratory: which frameworks are measured."""
+
+    frameworks: list[Name] = Field(
+        default_factory=frameworks.names,
+        min_length=1,
+        description="Files in sigmoid_bce/numerics/frameworks; all of them if not given.",
+    )
+
+    @model_validator(mode="after")
+    def _in_catalogue(self):
+        for name in self.frameworks:
+            if name not in frameworks.names():
+                raise ValueError(
+                    f"there is no framework {name!r}; {_nearest(name, frameworks.names())}"
+                )
+        return self
+
+
 class Study(Strict):
     """A study: one configuration file."""
 
@@ -204,6 +225,9 @@ class Study(Strict):
     grid: Grid
     training: Training
     comparison: Comparison = Comparison()
+    numerics: Numerics | None = Field(
+        None, description="The laboratory of figures 1 to 3; none without this section."
+    )
 
     @model_validator(mode="after")
     def _known(self):

@@ -2,9 +2,21 @@
 
 Values are computed in the widest hardware format with a bound on their error. Where that bound
 leaves the rounding in doubt, mpmath decides at 200 bits or more.
+
+The bound, in units of the wide format's last place (u): x and y are exact in it, and an operation
+of arithmetic errs by at most u / 2. Of the C library's expl and log1pl no more is assumed than
+that they err by at most 2 u and 4 u; tests hold them to half of that. With t = exp(-|x|), t errs by
+2 u, and log1p(t) by 2 u + 4 u, its condition number being below 1. The product |x| (1 - y) or |x| y
+and its sum with log1p(t), terms of one sign, add at most u: the loss errs by 7 u. t / (1 + t) and
+1 / (1 + t) err by at most 2 u + 3 u / 2, their products with y and 1 - y by u more, and
+the difference of these by u / 2 of their sum: the gradient errs by 5 u of that sum.
+`WIDE_ERROR` is 8 u, with x86's 64 bits 2**-60.
 """
 
 from __future__ import annotations
+
+from collections.abc import Callable
+from typing import NamedTuple
 
 import ml_dtypes
 import mpmath
@@ -12,7 +24,6 @@ import numpy as np
 from numpy.typing import ArrayLike, DTypeLike, NDArray
 
 WIDE = np.longdouble
-# exp, log1p and the few operations after them err by less than 8 units in the last place
 WIDE_ERROR = 2.0 ** -(np.finfo(WIDE).nmant + 1 - 4)
 # relative and absolute margin; conversions to the half formats pass through float32 and its
 # subnormals, so theirs is wider than a rounding there
@@ -58,22 +69,31 @@ def _round(value: mpmath.mpf, dtype: np.dtype) -> np.floating:
     return np.ldexp(WIDE(digits), exponent).astype(np.float64 if dtype != WIDE else WIDE)
 
 
-def _rounded(x, y, dtype, wide, exact) -> NDArray:
-    """Return `wide` rounded, or `exact` rounded where that is in doubt."""
+def _rounded(x, y, dtype, quantity) -> NDArray:
+    """Return the wide value rounded, or the exact value rounded where that is in doubt."""
+    out, doubtful = _once_rounded(x, y, dtype, quantity)
+    return _decide(out, doubtful, x, y, dtype, quantity)
+
+
+def _once_rounded(x, y, dtype, quantity) -> tuple[NDArray, NDArray[np.bool_]]:
+    """Return the wide value rounded, and where another rounding is within its error."""
     if dtype == WIDE:
-        out, doubtful = np.empty(x.shape, dtype), np.ones(x.shape, bool)
-    else:
-        with np.errstate(under="ignore"):
-            value, scale = wide(x.astype(WIDE), y.astype(WIDE))
-            relative, absolute = ERROR[dtype.name]
-            margin = scale * WIDE(relative) + WIDE(absolute)
-            out = value.astype(dtype)
-            doubtful = (value - margin).astype(dtype) != (value + margin).astype(dtype)
-    for index in zip(*np.nonzero(doubtful), strict=True):
+        return np.empty(x.shape, dtype), np.ones(x.shape, bool)
+    with np.errstate(under="ignore"):
+        value, scale = QUANTITIES[quantity].wide(x.astype(WIDE), y.astype(WIDE))
+        relative, absolute = ERROR[dtype.name]
+        margin = scale * WIDE(relative) + WIDE(absolute)
+        doubtful = (value - margin).astype(dtype) != (value + margin).astype(dtype)
+        return value.astype(dtype), doubtful
+
+
+def _decide(out, where, x, y, dtype, quantity) -> NDArray:
+    """Return `out` with mpmath's values, rounded to `dtype`, at some of its places."""
+    for index in zip(*np.nonzero(where), strict=True):
         a, b = _mpf(x[index]), _mpf(y[index])
-        # the tail exp(-|x|) must survive beside 1
-        with mpmath.workprec(200 + 2 * int(abs(a))):
-            out[index] = _round(exact(a, b), dtype)
+        # near 0 both halves of a gradient cancel but for x itself
+        with mpmath.workprec(200 + 2 * max(0, -mpmath.frexp(a)[1])):
+            out[index] = _round(QUANTITIES[quantity].exact(a, b), dtype)
     return out
 
 
@@ -91,7 +111,10 @@ def _wide_loss(x, y):
 
 
 def _exact_loss(x, y):
-    return (x * (1 - y) if x > 0 else -x * y) + mpmath.log1p(mpmath.exp(-abs(x)))
+    tail = mpmath.log1p(mpmath.exp(-abs(x)))
+    weight = mpmath.fsub(1, y, exact=True) if x > 0 else y
+    # exact: beside a large term, a tiny tail still decides a tie
+    return mpmath.fadd(mpmath.fmul(abs(x), weight, exact=True), tail, exact=True)
 
 
 def _wide_gradient(x, y):
@@ -103,9 +126,24 @@ def _wide_gradient(x, y):
 
 def _exact_gradient(x, y):
     tail = mpmath.exp(-abs(x))
-    small, large = tail / (1 + tail), 1 / (1 + tail)
+    small = tail / (1 + tail)
+    large = mpmath.fsub(1, small, exact=True)
     p, q = (large, small) if x > 0 else (small, large)
-    return (1 - y) * p - y * q
+    up = mpmath.fmul(mpmath.fsub(1, y, exact=True), p, exact=True)
+    return mpmath.fsub(up, mpmath.fmul(y, q, exact=True), exact=True)
+
+
+class _Quantity(NamedTuple):
+    """A quantity's value with the scale of its error, and its exact value."""
+
+    wide: Callable
+    exact: Callable
+
+
+QUANTITIES = {
+    "loss": _Quantity(_wide_loss, _exact_loss),
+    "gradient": _Quantity(_wide_gradient, _exact_gradient),
+}
 
 
 def loss(x: ArrayLike, y: ArrayLike, dtype: DTypeLike) -> NDArray[np.floating]:
@@ -137,7 +175,7 @@ def loss(x: ArrayLike, y: ArrayLike, dtype: DTypeLike) -> NDArray[np.floating]:
     >>> loss([-20.0, 20.0], [1.0, 1.0], "float32")
     array([2.0000000e+01, 2.0611537e-09], dtype=float32)
     """
-    return _rounded(*_checked(x, y, dtype), _wide_loss, _exact_loss)
+    return _rounded(*_checked(x, y, dtype), "loss")
 
 
 def gradient(x: ArrayLike, y: ArrayLike, dtype: DTypeLike) -> NDArray[np.floating]:
@@ -167,4 +205,71 @@ def gradient(x: ArrayLike, y: ArrayLike, dtype: DTypeLike) -> NDArray[np.floatin
     >>> gradient([-20.0, 20.0], [1.0, 1.0], "float32")
     array([-1.0000000e+00, -2.0611537e-09], dtype=float32)
     """
-    return _rounded(*_checked(x, y, dtype), _wide_gradient, _exact_gradient)
+    return _rounded(*_checked(x, y, dtype), "gradient")
+
+
+def unrounded(
+    x: ArrayLike, y: ArrayLike, dtype: DTypeLike, quantity: str
+) -> NDArray[np.longdouble]:
+    """Return a quantity before its rounding to `dtype`, to measure errors against.
+
+    Parameters
+    ----------
+    x, y : array_like of float, same shape
+        Raw outputs; labels in [0, 1]. Rounded to `dtype` first.
+    dtype : dtype or str
+        float16, bfloat16, float32, float64 or longdouble.
+    quantity : {"loss", "gradient"}
+
+    Returns
+    -------
+    ndarray of longdouble, shape of `x`
+        Within 8 units of long double's last place (of the sum of both terms, for a gradient whose
+        terms cancel by less than three bits; beyond that it is correctly rounded), and correctly
+        rounded where `dtype` is longdouble itself.
+
+    Raises
+    ------
+    TypeError, ValueError
+        As `loss`.
+
+    Examples
+    --------
+    >>> float(unrounded([0.0], [1.0], "float64", "gradient")[0])
+    -0.5
+    """
+    x, y, dtype = _checked(x, y, dtype)
+    if dtype == WIDE:
+        return _rounded(x, y, dtype, quantity)
+    with np.errstate(under="ignore"):
+        value, scale = QUANTITIES[quantity].wide(x.astype(WIDE), y.astype(WIDE))
+    return _decide(value, np.abs(value) < scale / 8, x, y, np.dtype(WIDE), quantity)
+
+
+def fallback_share(x: ArrayLike, y: ArrayLike, dtype: DTypeLike, quantity: str) -> float:
+    """Return for which share of points mpmath decides the rounding.
+
+    Parameters
+    ----------
+    x, y : array_like of float, same shape
+        Raw outputs; labels in [0, 1].
+    dtype : dtype or str
+        float16, bfloat16, float32, float64 or longdouble.
+    quantity : {"loss", "gradient"}
+
+    Returns
+    -------
+    float
+        Between 0 and 1; 1 for longdouble, which has no wider format.
+
+    Raises
+    ------
+    TypeError, ValueError
+        As `loss`.
+
+    Examples
+    --------
+    >>> fallback_share([0.5, 1.5], [1.0, 1.0], "float32", "loss")
+    0.0
+    """
+    return float(_once_rounded(*_checked(x, y, dtype), quantity)[1].mean())

@@ -1,0 +1,169 @@
+NUMERICS = f"{RESULTS}/numerics"
+FRAMEWORKS = STUDY.numerics.frameworks if STUDY.numerics else []
+ARTICLE_FIGURES = ["figure-1", "figure-2", "figure-3"]
+LABORATORY_FIGURES = ["gradient", "conformance", "ulp", "staircase"]
+NUMERICS_FIGURES = expand(
+    f"{RESULTS}/figures/{{figure}}.{{format}}",
+    figure=[*ARTICLE_FIGURES, *LABORATORY_FIGURES] if STUDY.numerics else [],
+    format=["svg", "png"],
+)
+
+
+def versions(wildcards):
+    """Return what is installed of a framework: with another release it is measured again."""
+    from sigmoid_bce.numerics import catalogue
+
+    return catalogue.versions(wildcards.framework)
+
+
+def framework_code(wildcards):
+    file = WORKFLOW / f"src/sigmoid_bce/numerics/frameworks/{wildcards.framework}.py"
+    return package_code.digest(file)
+
+
+rule sweep:
+    output:
+        sweep=f"{NUMERICS}/frameworks/{{framework}}/sweep.parquet",
+        thresholds=f"{NUMERICS}/frameworks/{{framework}}/thresholds.csv",
+        special=f"{NUMERICS}/frameworks/{{framework}}/special.csv",
+        implementations=f"{NUMERICS}/frameworks/{{framework}}/implementations.csv",
+    log:
+        f"{LOGS}/sweep/{{framework}}.log",
+    benchmark:
+        f"{BENCHMARKS}/sweep/{{framework}}.tsv"
+    wildcard_constraints:
+        framework=r"\w+",
+    threads: 1
+    resources:
+        mem_mb=2500,
+        runtime=60,
+    params:
+        versions=versions,
+        framework=framework_code,
+        code=code("sweep"),
+    conda:
+        "../../envs/frameworks.yaml"
+    script:
+        "../scripts/sweep.py"
+
+
+rule numerics_tables:
+    input:
+        sweep=expand(rules.sweep.output.sweep, framework=FRAMEWORKS),
+        thresholds=expand(rules.sweep.output.thresholds, framework=FRAMEWORKS),
+        special=expand(rules.sweep.output.special, framework=FRAMEWORKS),
+        implementations=expand(rules.sweep.output.implementations, framework=FRAMEWORKS),
+    output:
+        sweep=f"{NUMERICS}/sweep.parquet",
+        thresholds=f"{NUMERICS}/thresholds.csv",
+        special=f"{NUMERICS}/special.csv",
+        implementations=f"{NUMERICS}/implementations.csv",
+        findings=f"{NUMERICS}/findings.csv",
+        reference=f"{NUMERICS}/reference.csv",
+        findings_html=report(
+            f"{NUMERICS}/findings.html",
+            caption="../report/findings.rst",
+            category="Numerics",
+            labels={"table": "findings, worst first"},
+        ),
+        implementations_html=report(
+            f"{NUMERICS}/implementations.html",
+            caption="../report/implementations.rst",
+            category="Numerics",
+            labels={"table": "what was measured"},
+        ),
+        values=f"{NUMERICS}/values.rst",
+    log:
+        f"{LOGS}/numerics_tables.log",
+    benchmark:
+        f"{BENCHMARKS}/numerics_tables.tsv"
+    threads: 1
+    resources:
+        mem_mb=2000,
+        runtime=30,
+    params:
+        code=code("numerics_tables"),
+    conda:
+        "../../envs/figures.yaml"
+    script:
+        "../scripts/numerics_tables.py"
+
+
+rule article_models:
+    output:
+        curves=f"{NUMERICS}/article.parquet",
+    log:
+        f"{LOGS}/article_models.log",
+    benchmark:
+        f"{BENCHMARKS}/article_models.tsv"
+    threads: 1
+    resources:
+        mem_mb=2000,
+        runtime=30,
+    params:
+        code=code("article_models"),
+    conda:
+        "../../envs/training.yaml"
+    script:
+        "../scripts/article_models.py"
+
+
+rule figure_article:
+    input:
+        curves=rules.article_models.output.curves,
+    output:
+        svg=report(
+            f"{RESULTS}/figures/{{figure}}.svg",
+            caption="../report/{figure}.rst",
+            category="Numerics",
+            labels={"figure": "{figure}"},
+        ),
+        png=f"{RESULTS}/figures/{{figure}}.png",
+        values=f"{RESULTS}/figures/{{figure}}.values.rst",
+    log:
+        f"{LOGS}/figure_article/{{figure}}.log",
+    benchmark:
+        f"{BENCHMARKS}/figure_article/{{figure}}.tsv"
+    wildcard_constraints:
+        figure="|".join(ARTICLE_FIGURES),
+    threads: 1
+    resources:
+        mem_mb=2500,
+        runtime=30,
+    params:
+        code=code("figure_article"),
+    conda:
+        "../../envs/figures.yaml"
+    script:
+        "../scripts/figure_article.py"
+
+
+rule figure_laboratory:
+    input:
+        sweep=rules.numerics_tables.output.sweep,
+        thresholds=rules.numerics_tables.output.thresholds,
+    output:
+        svg=report(
+            f"{RESULTS}/figures/{{figure}}.svg",
+            caption="../report/{figure}.rst",
+            category="Numerics",
+            labels={"figure": "{figure}"},
+        ),
+        png=f"{RESULTS}/figures/{{figure}}.png",
+        values=f"{RESULTS}/figures/{{figure}}.values.rst",
+    log:
+        f"{LOGS}/figure_laboratory/{{figure}}.log",
+    benchmark:
+        f"{BENCHMARKS}/figure_laboratory/{{figure}}.tsv"
+    wildcard_constraints:
+        figure="|".join(LABORATORY_FIGURES),
+    threads: 1
+    resources:
+        mem_mb=2500,
+        runtime=30,
+    params:
+        code=code("figure_laboratory"),
+    conda:
+        "../../envs/figures.yaml"
+    script:
+        "../scripts/figure_laboratory.py"

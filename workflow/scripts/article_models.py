@@ -1,0 +1,7 @@
+from sigmoid_bce.files import write_parquet
+from sigmoid_bce.logs import logged_to
+
+with logged_to(snakemake.log[0]):
+    from sigmoid_bce.numerics.article_models import curves
+
+    write_parquet(curves(), snakemake.output.curves)

@@ -1,0 +1,10 @@
+from sigmoid_bce.figures import laboratory, style
+from sigmoid_bce.logs import logged_to
+from sigmoid_bce.numerics.record import read_thresholds
+
+with logged_to(snakemake.log[0]):
+    thresholds = read_thresholds(snakemake.input.thresholds)
+    draw = laboratory.FIGURES[snakemake.wildcards.figure]
+    figure, values = draw(snakemake.input.sweep, thresholds)
+    style.save(figure, snakemake.output.svg, snakemake.output.png)
+    style.write_values(values, snakemake.output["values"])

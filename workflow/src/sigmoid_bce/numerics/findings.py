@@ -1,0 +1,321 @@
+"""What the thresholds say: where an implementation is unsafe, by stated criteria, worst first."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Callable, Iterator
+from typing import NamedTuple
+
+import ml_dtypes
+import numpy as np
+import pandas as pd
+
+from sigmoid_bce.numerics.catalogue import DTYPES
+
+PLACES = ["loss_off", "loss_flat", "gradient_off", "gradient_zero", "first_nan", "first_inf"]
+PROGRAM = ["framework", "version", "implementation"]
+SAME = 0.01
+"""Two thresholds are the same if they differ by no more than this share of the larger."""
+
+
+class Finding(NamedTuple):
+    """Where a criterion holds, in which quantity, and what is seen there."""
+
+    x: float
+    quantity: str
+    detail: str
+
+
+Hits = Iterator[tuple[pd.Series, Finding]]
+
+
+def underflow(dtype: str) -> float:
+    """Return the |x| from which the exact loss and gradient of a hard label are subnormal.
+
+    Examples
+    --------
+    >>> round(underflow("float32"), 2)
+    87.34
+    """
+    return float(-int(ml_dtypes.finfo(DTYPES[dtype]).minexp) * np.log(2))
+
+
+def _differ(a: float, b: float) -> bool:
+    if np.isnan(a) or np.isnan(b):
+        return bool(np.isnan(a) != np.isnan(b))
+    return abs(a - b) > SAME * max(a, b)
+
+
+def _early(row: pd.Series, place: str) -> bool:
+    """Return whether there is a threshold that the handling of subnormals does not explain."""
+    if row["side"] == "wrong":
+        return bool(np.isfinite(row[place]))
+    return bool(row[place] < underflow(row["dtype"]))
+
+
+class Limit(NamedTuple):
+    """A criterion that a single threshold decides."""
+
+    name: str
+    says: str
+    place: str
+    side: str | None = None
+    subnormal: bool = False
+
+    def hits(self, table: pd.DataFrame) -> Hits:
+        """Yield every row in which it holds."""
+        for _, row in table.iterrows():
+            if self.side not in (None, row["side"]) or np.isnan(row[self.place]):
+                continue
+            if _early(row, self.place) != self.subnormal:
+                value = row["loss_flat_value"]
+                detail = f"stays at {abs(value):.6g}" if self.place == "loss_flat" else ""
+                yield row, Finding(row[self.place], self.place, detail)
+
+
+def _compared(
+    table: pd.DataFrame, across: str, detail: Callable[[pd.DataFrame], str | None]
+) -> Iterator[tuple[pd.Series, Finding]]:
+    """Yield a finding for each threshold in which rows differ that should not, a group each."""
+    keys = [*PROGRAM, "mode", "dtype", "y", "side"]
+    for _, group in table.groupby([k for k in keys if k != across], sort=False):
+        for place in PLACES:
+            rows = group[group["has_gradient"]] if place.startswith("gradient") else group
+            # what the machine's handling of subnormals explains is no difference
+            early = rows.apply(_early, axis=1, place=place) if len(rows) else []
+            seen = rows[place].where(early)
+            if any(_differ(a, b) for a, b in itertools.combinations(seen, 2)):
+                text = detail(rows.assign(seen=seen))
+                if text:
+                    yield rows.loc[seen.idxmin()], Finding(seen.min(), place, text)
+
+
+def _some_never(group: pd.DataFrame) -> bool:
+    return bool(group["seen"].isna().any())
+
+
+def _list(group: pd.DataFrame, names: str) -> str:
+    """Return where each of the rows goes wrong, in words."""
+    named = zip(group[names], group["seen"], strict=True)
+    return ", ".join(f"{f'{k:g}' if names == 'y' else k}: {_at(x)}" for k, x in named)
+
+
+def _at(x: float) -> str:
+    return "never" if np.isnan(x) else f"{x:.4g}"
+
+
+def _one_label_only(table: pd.DataFrame) -> Hits:
+    yield from _compared(
+        table, "y", lambda group: f"by label {_list(group, 'y')}" if _some_never(group) else None
+    )
+
+
+def _labels_differ(table: pd.DataFrame) -> Hits:
+    yield from _compared(
+        table, "y", lambda group: None if _some_never(group) else f"by label {_list(group, 'y')}"
+    )
+
+
+def _modes_disagree(table: pd.DataFrame) -> Hits:
+    yield from _compared(table, "mode", lambda group: f"by mode {_list(group, 'mode')}")
+
+
+def _double_gains_nothing(table: pd.DataFrame) -> Hits:
+    keys = [*PROGRAM, "mode", "y", "side"]
+    for _, group in table.groupby(keys, sort=False):
+        by = {row["dtype"]: row for _, row in group.iterrows()}
+        if not {"float32", "float64"} <= set(by):
+            continue
+        for place in PLACES:
+            single, double = by["float32"][place], by["float64"][place]
+            # 53 bits in place of 24 more than double the range
+            if double < 1.1 * single and _early(by["float64"], place):
+                text = f"float32: {_at(single)}, float64: {_at(double)}"
+                yield by["float64"], Finding(double, place, text)
+
+
+def _sigmoid_is_better(table: pd.DataFrame) -> Hits:
+    keys = ["framework", "dtype", "y", "side"]
+    for _, group in table.groupby(keys, sort=False):
+        sigmoid = group[group["from_sigmoid"]]
+        for _, row in group[~group["from_sigmoid"]].iterrows():
+            for place in ("loss_off", "loss_flat"):
+                if not len(sigmoid) or not _early(row, place):
+                    continue
+                others = sigmoid[place].fillna(np.inf)
+                best = others.idxmax()
+                if others[best] > row[place] * (1 + SAME):
+                    name, where = sigmoid.loc[best, ["implementation", place]]
+                    yield row, Finding(row[place], place, f"{name}: {_at(where)}")
+
+
+class Comparison(NamedTuple):
+    """A criterion that compares rows."""
+
+    name: str
+    says: str
+    hits: Callable[[pd.DataFrame], Hits]
+
+
+FLUSHED = "flushed"
+CRITERIA = (
+    Limit("nan", "Loss or gradient is nan at a finite raw output.", "first_nan"),
+    Limit("inf", "Loss or gradient is infinite at a finite raw output.", "first_inf"),
+    Limit(
+        "dead when wrong",
+        "The gradient of a misclassified sample is exactly 0: nothing is learned from it.",
+        "gradient_zero",
+        "wrong",
+    ),
+    Limit(
+        "dead when right",
+        "The gradient of a well classified sample is exactly 0 though the dtype could hold it.",
+        "gradient_zero",
+        "correct",
+    ),
+    Limit("flat", "The loss is one value from there on, while the true one moves.", "loss_flat"),
+    Limit(
+        "understated",
+        "The loss of a misclassified sample is more than 1 % too small.",
+        "loss_under",
+        "wrong",
+    ),
+    Limit(
+        "overstated",
+        "The loss of a misclassified sample is more than 1 % too large.",
+        "loss_over",
+        "wrong",
+    ),
+    Limit(
+        "inexact",
+        "The loss of a well classified sample is off by more than 1 %.",
+        "loss_off",
+        "correct",
+    ),
+    Limit("gradient inexact", "The gradient is off by more than 1 %.", "gradient_off"),
+    Comparison(
+        "one label only", "One label goes wrong, and the other never does.", _one_label_only
+    ),
+    Comparison("labels differ", "One label goes wrong earlier than the other.", _labels_differ),
+    Comparison(
+        "modes disagree",
+        "The same program gives another result in another mode.",
+        _modes_disagree,
+    ),
+    Comparison(
+        "double gains nothing", "float64 goes wrong where float32 does.", _double_gains_nothing
+    ),
+    Comparison(
+        "sigmoid is better",
+        "A loss from raw outputs goes wrong where one from sigmoid outputs does not, or later.",
+        _sigmoid_is_better,
+    ),
+    Limit(
+        FLUSHED,
+        "Subnormal gradients become 0: a habit of the machine code, and no mistake.",
+        "gradient_zero",
+        "correct",
+        subnormal=True,
+    ),
+)
+
+
+def find(thresholds: pd.DataFrame) -> pd.DataFrame:
+    """Apply every criterion to every implementation, for hard labels.
+
+    Parameters
+    ----------
+    thresholds : DataFrame
+        As `sigmoid_bce.numerics.record.read_thresholds` returns it.
+
+    Returns
+    -------
+    DataFrame
+        rank, x, finding, criterion, framework, version, implementation, mode, dtype, y, side,
+        quantity, detail; sorted by x, the smallest |raw output| at which it happens. Modes of one
+        program with the same finding at the same x share a row. Flushed subnormals come last.
+    """
+    table = thresholds[thresholds["y"].isin([0, 1])].reset_index(drop=True)
+    hits = [(criterion, *hit) for criterion in CRITERIA for hit in criterion.hits(table)]
+    rows = [
+        {
+            "x": finding.x,
+            "finding": criterion.name,
+            "criterion": criterion.says,
+            **row[[*PROGRAM, "mode", "dtype", "y", "side"]],
+            "quantity": finding.quantity,
+            "detail": finding.detail,
+            "near": round(finding.x, 3),
+        }
+        for criterion, row, finding in hits
+    ]
+    columns = ["x", "finding", "criterion", *PROGRAM, "mode", "dtype", "y", "side"]
+    columns += ["quantity", "detail"]
+    found = pd.DataFrame(rows, columns=[*columns, "near"])
+    together = [c for c in found.columns if c not in ("x", "mode")]
+    found = (
+        found.groupby(together, sort=False)
+        .agg(x=("x", "min"), mode=("mode", lambda modes: ", ".join(dict.fromkeys(modes))))
+        .reset_index()
+    )
+    last = found["finding"] == FLUSHED
+    found = found.assign(last=last).sort_values(["last", "x"], kind="stable", ignore_index=True)
+    return found[columns].rename_axis("rank").reset_index().assign(rank=lambda t: t["rank"] + 1)
+
+
+def summary(found: pd.DataFrame) -> pd.DataFrame:
+    """Return a row for each finding and program, at its least x over labels, sides and precisions.
+
+    Parameters
+    ----------
+    found : DataFrame
+        What `find` returned.
+
+    Returns
+    -------
+    DataFrame
+        x, finding, framework, version, implementation, mode, dtype, y, side, quantity, detail,
+        criterion; sorted as `found`.
+    """
+    keys = ["finding", "framework", "implementation", "mode"]
+    columns = ["x", "finding", *PROGRAM, "mode", "dtype", "y", "side", "quantity", "detail"]
+    return found.drop_duplicates(keys)[[*columns, "criterion"]]
+
+
+def values(
+    findings: pd.DataFrame,
+    implementations: pd.DataFrame,
+    thresholds: pd.DataFrame,
+    special: pd.DataFrame,
+    reference: pd.DataFrame,
+) -> dict[str, object]:
+    """Return what captions say of the laboratory.
+
+    Parameters
+    ----------
+    findings, implementations, thresholds, special, reference : DataFrame
+        The tables of all frameworks.
+
+    Returns
+    -------
+    dict
+        Counts of programs measured, frameworks measured and not, findings; the worst finding on a
+        misclassified sample; the reference's largest share of fallbacks, in percent.
+    """
+    measured = implementations["status"] == "measured"
+    dead = findings[findings["finding"] == "dead when wrong"].head(1)
+    single = findings[
+        (findings["finding"] == "dead when wrong") & (findings["dtype"] == "float32")
+    ].head(1)
+    share = reference.loc[reference["dtype"] != "longdouble", "fallback_share"].max()
+    return {
+        "programs": int(measured.sum()),
+        "frameworks": implementations.loc[measured, "framework"].nunique(),
+        "missing": implementations.loc[~measured, "framework"].nunique(),
+        "findings": len(findings),
+        "thresholds": len(thresholds),
+        "dead_half": float(dead["x"].iloc[0]) if len(dead) else "none",
+        "dead_single": float(single["x"].iloc[0]) if len(single) else "none",
+        "raising": int((special["raises"] != "").sum()),
+        "fallback_percent": float(100 * share),
+    }

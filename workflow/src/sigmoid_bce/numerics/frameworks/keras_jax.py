@@ -1,0 +1,63 @@
+"""Keras 3 on JAX: compiled models, differentiated by JAX."""
+
+from __future__ import annotations
+
+import os
+
+from sigmoid_bce.numerics.catalogue import Implementation
+from sigmoid_bce.numerics.frameworks._keras import PROGRAMS, compiled
+
+TITLE = "Keras on JAX"
+PACKAGES = ("keras", "jax", "jaxlib")
+INSTEAD = "Dense(1) with keras.losses.BinaryCrossentropy(from_logits=True)"
+FORMULAS = {
+    True: "max(x, 0) - x y + log1p(exp(-|x|))",
+    False: "p clipped to [1e-7, 1 - 1e-7]; -(y log p + (1 - y) log(1 - p)); no way back to logits",
+}
+
+
+def implementations() -> list[Implementation]:
+    """Return each program, operation by operation and jitted."""
+    os.environ["KERAS_BACKEND"] = "jax"
+    os.environ["JAX_ENABLE_X64"] = "1"
+    import jax
+    import keras
+    from jax import numpy as jnp
+
+    def entry(head, from_logits, mode):
+        made = {}
+
+        def program(dtype):
+            model = compiled(keras, head, dtype, from_logits)
+
+            def loss(x, y):
+                return model.compute_loss(x=x, y=y, y_pred=model(x, training=False)).reshape(-1)
+
+            def step(x, y):
+                losses, back = jax.vjp(lambda x: loss(x, y), x)
+                return losses, back(jnp.ones_like(losses))[0].reshape(-1)
+
+            return jax.jit(step) if mode == "jit" else step
+
+        def function(x, y):
+            if x.dtype.name not in made:
+                made[x.dtype.name] = program(x.dtype.name)
+            return made[x.dtype.name](jnp.asarray(x[:, None]), jnp.asarray(y[:, None]))
+
+        return function
+
+    half = ("float16", "bfloat16")
+    return [
+        Implementation(
+            name,
+            entry(head, from_logits, mode),
+            half if head == "float32" else (*half, "float32", "float64"),
+            mode,
+            FORMULAS[from_logits],
+            "keras/src/backend/jax/nn.py, binary_crossentropy, 3.15",
+            from_sigmoid=not from_logits,
+        )
+        for name, (head, from_logits) in PROGRAMS.items()
+        if head != "reshape"
+        for mode in ("eager", "jit")
+    ]

@@ -1,0 +1,129 @@
+"""Keras 3 on TensorFlow: compiled models, by gradient tape, `evaluate` and `predict`."""
+
+from __future__ import annotations
+
+import os
+
+import numpy as np
+
+from sigmoid_bce.numerics.catalogue import Implementation
+from sigmoid_bce.numerics.frameworks._keras import PROGRAMS, compiled, network
+
+TITLE = "Keras on TensorFlow"
+PACKAGES = ("keras", "tensorflow")
+INSTEAD = "Dense(1) with keras.losses.BinaryCrossentropy(from_logits=True)"
+
+CLIP = "p clipped to [1e-7, 1 - 1e-7]; -(y log p + (1 - y) log(1 - p))"
+LOGITS = "max(x, 0) - x y + log1p(exp(-|x|))"
+SOURCE = "keras/src/backend/tensorflow/nn.py, binary_crossentropy and _get_logits, 3.15"
+HALF = ("float16", "bfloat16")
+EVERY = (*HALF, "float32", "float64")
+
+
+def implementations() -> list[Implementation]:
+    """Return each program in each mode that can run it."""
+    os.environ["KERAS_BACKEND"] = "tensorflow"
+    import keras
+    import tensorflow as tf
+
+    def step(model):
+        """Return the loss that Keras's own training step computes, and its gradient."""
+
+        def function(x, y):
+            with tf.GradientTape() as tape:
+                tape.watch(x)
+                loss = model.compute_loss(x=x, y=y, y_pred=model(x, training=False))
+            return loss, tape.gradient(loss, x)
+
+        return function
+
+    def by_dtype(make, mode, target=lambda y: y[:, None]):
+        """Return a function that makes one model a dtype and runs it in a mode."""
+        made = {}
+
+        def function(x, y):
+            if x.dtype.name not in made:
+                run = step(make(x.dtype.name))
+                if mode != "eager":
+                    run = tf.function(run, jit_compile=mode == "xla")
+                made[x.dtype.name] = run
+            loss, gradient = made[x.dtype.name](tf.constant(x[:, None]), tf.constant(target(y)))
+            return tf.reshape(loss, [-1]), tf.reshape(gradient, [-1])
+
+        return function
+
+    def evaluate(head, from_logits):
+        """Return the loss of `evaluate` with batches of one, as the article took it."""
+
+        class Losses(keras.callbacks.Callback):
+            def on_test_begin(self, logs=None):
+                self.values = []
+
+            def on_test_batch_begin(self, batch, logs=None):
+                # else a mean over all batches so far
+                self.model.reset_metrics()
+
+            def on_test_batch_end(self, batch, logs=None):
+                self.values.append(logs["loss"])
+
+        model = network(keras, head, "float32")
+        model.compile(loss=keras.losses.BinaryCrossentropy(from_logits=from_logits))
+        losses = Losses()
+
+        def function(x, y):
+            data = tf.data.Dataset.from_tensor_slices((x[:, None], y[:, None])).batch(1)
+            model.evaluate(data, callbacks=[losses], verbose=0)
+            return np.array(losses.values), None
+
+        return function
+
+    def predict(head, from_logits):
+        """Return the loss of what `predict` returned."""
+        made = {}
+
+        def function(x, y):
+            name = x.dtype.name
+            if name not in made:
+                made[name] = compiled(keras, head, name, from_logits)
+            model = made[name]
+            outputs = model.predict_on_batch(x[:, None])
+            return model.loss(y[:, None], outputs).numpy(), None
+
+        return function
+
+    entries = []
+    modes = ("eager", "graph", "xla")
+    for name, (head, from_logits) in PROGRAMS.items():
+        # a float32 head is there to mend half precision
+        dtypes = HALF if head == "float32" else EVERY
+        runs = {
+            mode: by_dtype(lambda d, h=head, f=from_logits: compiled(keras, h, d, f), mode)
+            for mode in modes
+        }
+        about = {
+            "formula": LOGITS if from_logits else f"{LOGITS} where it finds x, else {CLIP}",
+            "source": SOURCE,
+            "from_sigmoid": not from_logits,
+        }
+        if head != "reshape":  # which changes nothing about it
+            runs["predict, then loss"] = predict(head, from_logits)
+        entries += [Implementation(name, run, dtypes, mode, **about) for mode, run in runs.items()]
+        if head == "sigmoid":
+            run, mode = evaluate(head, from_logits), "evaluate, a sample a batch"
+            entries.append(
+                Implementation(name, run, mode=mode, soft=False, per_sample=True, **about)
+            )
+    softmax = "meant as the mean over both classes, which is the loss of x; raw outputs (0, x)"
+    for mode in modes:
+        run = by_dtype(
+            lambda d: compiled(keras, "softmax", d, False),
+            mode,
+            lambda y: np.stack([1 - y, y], axis=1),
+        )
+        name = "Dense(2, softmax), BinaryCrossentropy()"
+        entries.append(Implementation(name, run, mode=mode, formula=softmax, source=SOURCE))
+        run = by_dtype(lambda d: compiled(keras, "reshape", d, False, d), mode)
+        name = "Dense(1, sigmoid), Reshape, BinaryCrossentropy(dtype=half)"
+        about = {"formula": f"{CLIP}, in half precision", "source": SOURCE, "from_sigmoid": True}
+        entries.append(Implementation(name, run, HALF, mode, **about))
+    return entries

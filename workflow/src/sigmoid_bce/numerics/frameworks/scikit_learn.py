@@ -1,0 +1,52 @@
+"""scikit-learn: its metric on probabilities, and the loss that its own models train with."""
+
+import numpy as np
+
+from sigmoid_bce.numerics.catalogue import Implementation
+
+TITLE = "scikit-learn"
+PACKAGES = ("scikit-learn",)
+INSTEAD = "np.logaddexp(0, model.decision_function(X)) - model.decision_function(X) * y"
+
+
+def implementations() -> list[Implementation]:
+    """Return log_loss, a sample a call, and HalfBinomialLoss by each of its methods."""
+    import sklearn
+    from scipy.special import expit
+    from sklearn._loss import HalfBinomialLoss
+    from sklearn.metrics import log_loss
+
+    half_binomial = HalfBinomialLoss()
+
+    def metric(x, y):
+        p = expit(x.astype(np.float64)).astype(x.dtype)
+        with sklearn.config_context(assume_finite=True, skip_parameter_validation=True):
+            losses = [log_loss([b], p[i : i + 1], labels=[0, 1]) for i, b in enumerate(y)]
+        return np.array(losses), None
+
+    def separate(x, y):
+        return half_binomial.loss(y, x), half_binomial.gradient(y, x)
+
+    def together(x, y):
+        return half_binomial.loss_gradient(y, x)
+
+    on_logits = {
+        "dtypes": ("float32", "float64"),
+        "formula": "log1pexp(x) - y x, in pieces",
+        "source": "sklearn/_loss/_loss.pyx.tp, 1.9",
+    }
+    return [
+        Implementation(
+            "log_loss(y, p)",
+            metric,
+            ("float32", "float64"),
+            "a sample a call",
+            formula="p clipped to [eps, 1 - eps], eps of the dtype; -log p",
+            source="sklearn/metrics/_classification.py, 1.9",
+            from_sigmoid=True,
+            soft=False,
+            per_sample=True,
+        ),
+        Implementation("HalfBinomialLoss()", separate, mode="loss, gradient", **on_logits),
+        Implementation("HalfBinomialLoss()", together, mode="loss_gradient", **on_logits),
+    ]

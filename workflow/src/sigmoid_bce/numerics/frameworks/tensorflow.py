@@ -1,0 +1,35 @@
+"""TensorFlow's own operation on raw outputs."""
+
+from sigmoid_bce.numerics.catalogue import Implementation
+
+TITLE = "TensorFlow"
+PACKAGES = ("tensorflow",)
+INSTEAD = "tf.nn.sigmoid_cross_entropy_with_logits(labels=y, logits=x)"
+
+
+def implementations() -> list[Implementation]:
+    """Return the operation in each mode."""
+    import tensorflow as tf
+
+    def function(x, y):
+        with tf.GradientTape() as tape:
+            tape.watch(x)
+            loss = tf.nn.sigmoid_cross_entropy_with_logits(labels=y, logits=x)
+        return loss, tape.gradient(loss, x)
+
+    modes = {
+        "eager": lambda x, y: function(tf.constant(x), tf.constant(y)),
+        "graph": tf.function(function),
+        "xla": tf.function(function, jit_compile=True),
+    }
+    return [
+        Implementation(
+            "sigmoid_cross_entropy_with_logits",
+            run,
+            ("float16", "bfloat16", "float32", "float64"),
+            mode,
+            formula="max(x, 0) - x y + log1p(exp(-|x|))",
+            source="tensorflow/python/ops/nn_impl.py, 2.21",
+        )
+        for mode, run in modes.items()
+    ]
