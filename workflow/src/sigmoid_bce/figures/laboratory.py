@@ -17,7 +17,7 @@ from sigmoid_bce.figures import style
 from sigmoid_bce.numerics.findings import PLACES, underflow
 
 PANELS_A_ROW = 3
-WRAP = 44
+WRAP = 58
 
 
 def read_sweep(path: str | Path, columns: Sequence[str]) -> pd.DataFrame:
@@ -45,15 +45,16 @@ def _panels(
     style.use()
     names = list(dict.fromkeys(rows["framework"]))
     height = -(-len(names) // PANELS_A_ROW)
-    figure, axes = plt.subplots(
-        height, PANELS_A_ROW, figsize=(15, 3.8 * height), squeeze=False, sharex=True
-    )
+    figure, axes = plt.subplots(height, PANELS_A_ROW, figsize=(15, 5 * height), squeeze=False)
     for axis in axes.flat[len(names) :]:
         axis.remove()
     for axis, name in zip(axes.flat, names, strict=False):
         draw(axis, rows[rows["framework"] == name])
         axis.set(title=name, xlabel="raw output x", yscale="log", **settings)
-        axis.legend(frameon=False, fontsize="x-small")
+        # below, where it hides no curve
+        axis.legend(
+            frameon=False, fontsize="x-small", loc="upper left", bbox_to_anchor=(-0.1, -0.16)
+        )
     sns.despine(figure)
     return figure
 
@@ -217,7 +218,7 @@ def conformance(thresholds: pd.DataFrame) -> Figure:
     axis.patch.set_hatch("////")
     axis.patch.set_edgecolor("0.75")
     mesh = axis.pcolormesh(
-        np.ma.masked_invalid(np.where(np.isinf(values), 1e9, values)),
+        np.ma.masked_invalid(np.clip(values, 0.5, 1e9)),
         norm=LogNorm(0.5, 120),
         cmap=colours,
         edgecolors="white",

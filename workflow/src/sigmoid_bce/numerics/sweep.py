@@ -24,6 +24,9 @@ RANGES = {
     # mpmath computes all of its exact values
     "longdouble": [(60, 1 / 16), (120, 1), (11500, 64)],
 }
+OFF_SHARE, OFF_ULPS = 0.01, 4
+"""A value is off if it is farther from the truth than both; good implementations keep within 4 ulp,
+which is more than 1 % in bfloat16 and among subnormals alone."""
 COARSE = 1 / 8
 """The least step where each sample is a call of its own, but in float32."""
 
@@ -95,7 +98,7 @@ class Measured:
         The distance of `value` to the truth before its rounding, in units in the last place of the
         dtype under test, (n,).
     off : dict of str to ndarray or None
-        Where the value is more than 1 % from the truth, and by more than one such unit.
+        Where the value is more than 1 % from the truth, and by more than four such units.
     over, under : ndarray
         Where the loss is that much above the truth, and below it, (n,).
     """
@@ -133,7 +136,7 @@ def measure(implementation: Implementation, x: NDArray, y: float) -> Measured:
             error = np.abs(value[quantity] - truth)
             unit = spacing(truth, x.dtype)
             ulp[quantity] = (error / unit).astype(np.float64)
-            allowed = np.maximum(np.abs(truth) / 100, unit)
+            allowed = np.maximum(np.abs(truth) * OFF_SHARE, unit * OFF_ULPS)
             off[quantity] = ~(error <= allowed)
             if quantity == "loss":
                 over = value[quantity] > truth + allowed

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sigmoid_bce.numerics.catalogue import DTYPES, LENGTH, Implementation
-from sigmoid_bce.numerics.sweep import Measured, magnitudes, measure
+from sigmoid_bce.numerics.sweep import OFF_SHARE, Measured, magnitudes, measure
 
 SIDES = ("correct", "wrong")
 COLUMNS = (
@@ -25,6 +25,8 @@ COLUMNS = (
 # how far before the first bad point of the sweep a closer look starts: errors of a staircase
 # come and go between its points
 BACK = 1.0
+LOOK, MOST_LOOKS = 16 * LENGTH, 64
+"""How many points such a look has, and how many looks there are at every float before it."""
 
 
 def _nan(found: Measured, kind) -> NDArray[np.bool_]:
@@ -76,6 +78,12 @@ class Search:
         values = np.linspace(np.longdouble(low), np.longdouble(high), count).astype(self.dtype)
         return values[np.append(True, values[1:] > values[:-1])]
 
+    def _before(self, high: float) -> NDArray:
+        """Return the `LOOK` floats before `high`, or as many as there are from 0 on."""
+        whole = np.dtype(f"i{self.dtype.itemsize}")
+        end = int(np.asarray(high, self.dtype).view(whole))
+        return np.arange(max(end - LOOK, 0), end, dtype=whole).view(self.dtype)
+
     def first(self, bad: Callable[[Measured], NDArray[np.bool_]]) -> float:
         """Return the smallest |x| found at which something is so; nan if nowhere.
 
@@ -91,10 +99,20 @@ class Search:
             return float(self.grid[0])
         low, high = self.grid[hits[0] - 1], self.grid[hits[0]]
         if self.back:
-            near = self._between(max(high - self.back, 0), high, 16 * LENGTH)
+            near = self._between(max(high - self.back, 0), high, LOOK)
             i = int(np.argmax(bad(self._at(near))))
             low, high = near[max(i - 1, 0)], near[i]
-        return self._narrow(low, high, lambda points: int(np.argmax(bad(self._at(points)))))
+        high = self._narrow(low, high, lambda points: int(np.argmax(bad(self._at(points)))))
+        # then every float before it, until a whole look finds none that is bad
+        for _ in range(MOST_LOOKS if self.back else 0):
+            if high == 0:
+                break
+            near = self._before(high)
+            hits = bad(self._at(near))
+            if not hits.any():
+                break
+            high = float(near[np.argmax(hits)])
+        return high
 
     def from_then_on(self, same: Callable[[Measured], NDArray[np.bool_]]) -> float:
         """Return the smallest |x| beyond which something is so up to the end; nan if it is not.
@@ -128,9 +146,9 @@ class Search:
             low, high = points[i - 1], points[i]
 
     def _moves(self, quantity: str, threshold: float) -> bool:
-        """Return whether the exact value still changes beyond a threshold."""
+        """Return whether the exact value still changes by 1 % beyond a threshold."""
         ends = self._at(np.array([threshold, self.grid[-1]], self.dtype)).exact[quantity]
-        return bool(ends[0] != ends[1])
+        return bool(abs(ends[0] - ends[1]) > OFF_SHARE * max(ends))
 
     def run(self) -> dict[str, float]:
         """Return the thresholds.
@@ -139,11 +157,12 @@ class Search:
         -------
         dict of str to float
             |x| by the names in `COLUMNS`, nan where there is none: loss_off and gradient_off, the
-            first at which they are more than 1 % (and more than one unit in the last place) from
+            first at which they are more than 1 % (and more than 4 units in the last place) from
             the truth; loss_over and loss_under, the first at which the loss is so much above or
             below it; loss_flat, from which on the loss is one value, loss_flat_value, though the
-            true loss moves; gradient_zero, from which on the gradient is exactly 0 though the true
-            one, rounded to the dtype under test, is not; first_nan and first_inf, of either.
+            true loss still moves by 1 %; gradient_zero, from which on the gradient is exactly 0
+            though the true one, rounded to the dtype under test, is not; first_nan and first_inf,
+            of either.
         """
         out = dict.fromkeys(COLUMNS, np.nan)
         out["loss_off"] = self.first(lambda found: found.off["loss"])
