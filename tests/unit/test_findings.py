@@ -37,8 +37,8 @@ def test_nothing_wrong_is_no_finding():
 @pytest.mark.parametrize(
     ("change", "expected"),
     [
-        ({"first_nan": 3.0}, "nan"),
-        ({"first_inf": 3.0}, "inf"),
+        ({"first_nan": 3.0}, "not a number"),
+        ({"first_inf": 3.0}, "infinite"),
         ({"gradient_zero": 16.1}, "dead when wrong"),
         ({"gradient_zero": 16.1, "side": "correct"}, "dead when right"),
         ({"gradient_zero": 87.4, "side": "correct"}, "flushed"),
@@ -96,7 +96,7 @@ def test_the_smallest_raw_output_ranks_first_and_modes_share_a_row():
         {"first_nan": 9.0}, {"first_nan": 3.0, "y": 0.0}, {"first_nan": 9.0, "mode": "xla"}
     )
     found = find(table)
-    nan = found[found["finding"] == "nan"]
+    nan = found[found["finding"] == "not a number"]
     assert list(nan["x"]) == [3.0, 9.0]
     assert list(nan["mode"]) == ["", ", xla"]
     assert list(found["rank"]) == list(range(1, len(found) + 1))
@@ -177,7 +177,7 @@ def test_6_half_precision_kills_the_gradient_of_misclassified_samples():
             found("dead when wrong", **KERAS, implementation="sigmoid in float32", dtype=dtype)
         )
     half = FOUND[FOUND["dtype"].isin(["float16", "bfloat16"])]
-    assert {"nan", "inf"} <= set(half["finding"])
+    assert {"not a number", "infinite"} <= set(half["finding"])
 
 
 def test_7_clipping_errs_both_ways():

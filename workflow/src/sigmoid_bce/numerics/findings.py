@@ -159,8 +159,8 @@ class Comparison(NamedTuple):
 
 FLUSHED = "flushed"
 CRITERIA = (
-    Limit("nan", "Loss or gradient is nan at a finite raw output.", "first_nan"),
-    Limit("inf", "Loss or gradient is infinite at a finite raw output.", "first_inf"),
+    Limit("not a number", "Loss or gradient is nan at a finite raw output.", "first_nan"),
+    Limit("infinite", "Loss or gradient is infinite at a finite raw output.", "first_inf"),
     Limit(
         "dead when wrong",
         "The gradient of a misclassified sample is exactly 0: nothing is learned from it.",
