@@ -1,0 +1,428 @@
+"""Does it matter for these raw outputs? Counts turned into shares, and shares into plain words."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from sigmoid_bce.comparison import compare
+from sigmoid_bce.numerics import catalogue
+from sigmoid_bce.outputs import thresholds as record
+from sigmoid_bce.outputs.read import BadOutputs, Outputs, from_arrays
+from sigmoid_bce.outputs.tally import Counted, Tally, run
+
+BATCH_SIZES = (1, 4, 20, 128)
+EVERY = "all"
+"""What the labels together are called."""
+DTYPES = ("float16", "bfloat16", "float32", "float64", "longdouble")
+HARM = ("clipped_wrong_share", "dead_wrong_share", "clipped_correct_share", "dead_correct_share")
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class Verdict:
+    """What it costs to compute binary cross-entropy of some raw outputs from their sigmoid.
+
+    Attributes
+    ----------
+    name : str
+        The file's name, or what the caller called them.
+    outputs : DataFrame
+        By label, and for all together: samples, the share of label 1, the share on the correct
+        side, the range of raw outputs, the greatest magnitude on the wrong side, the mean loss.
+    implementations : DataFrame
+        By label, implementation, framework, version, mode and dtype: shares of samples, by side,
+        as `sigmoid_bce.outputs.thresholds.shares` returns them.
+    batches : DataFrame
+        By batch size: batches; how many hold a clipped sample; relative error of their mean loss
+        from sigmoid outputs, median and largest, of a sample of `batch_rows` rows.
+    sentences, warnings : tuple of str
+        The verdict in plain words; what to bear in mind.
+    instead : dict of str
+        By framework, what to write for a loss from raw outputs.
+    """
+
+    name: str
+    outputs: pd.DataFrame
+    implementations: pd.DataFrame
+    batches: pd.DataFrame
+    sentences: tuple[str, ...]
+    warnings: tuple[str, ...]
+    instead: dict[str, str]
+
+    def to_frame(self) -> pd.DataFrame:
+        """Return a copy of the table of implementations."""
+        return self.implementations.copy()
+
+    def __repr__(self) -> str:
+        parts = [self.name, *(f"warning: {text}" for text in self.warnings), *self.sentences]
+        parts += ["", _listing(self.implementations), "", "What to write instead, x a raw output:"]
+        width = max(map(len, self.instead), default=0)
+        parts += [f"  {title:{width}}  {line}" for title, line in self.instead.items()]
+        return "\n".join(parts)
+
+
+def _percent(share: float) -> str:
+    """Return a share as a percentage, never 0 unless it is.
+
+    Examples
+    --------
+    >>> _percent(0.0123456), _percent(2e-8), _percent(0.0)
+    ('1.23 %', '2e-06 %', '0 %')
+    """
+    return f"{100 * share:.3g} %"
+
+
+def _called(row: Any) -> str:
+    """Return what an implementation is called in a sentence."""
+    details = [_title(row["framework"]), row["mode"], row["dtype"]]
+    return f"{row['implementation']} ({', '.join(filter(None, details))})"
+
+
+def _title(framework: str) -> str:
+    """Return a framework's title, from its name in the catalogue."""
+    return catalogue.module(framework).TITLE if framework in catalogue.names() else framework
+
+
+def _instead(frameworks: Iterable[str]) -> dict[str, str]:
+    """Return what to write, by framework's title."""
+    known = set(catalogue.names())
+    modules = [catalogue.module(name) for name in dict.fromkeys(frameworks) if name in known]
+    return {module.TITLE: module.INSTEAD for module in modules if module.INSTEAD}
+
+
+def _of_all(table: pd.DataFrame) -> pd.DataFrame:
+    return table[table["label"] == EVERY]
+
+
+def _listing(table: pd.DataFrame, most: int = 16) -> str:
+    """Return the implementations that are worst off, as text."""
+    table = _of_all(table)
+    bad = table[(table[[*HARM, "nan_share", "inf_share"]] > 0).any(axis=1)]
+    if bad.empty:
+        return "No implementation is flat, dead, nan or inf at any of these raw outputs."
+    order = bad.assign(rank=bad["dtype"].map(DTYPES.index))
+    worst = ["dead_wrong_share", "clipped_wrong_share", "clipped_correct_share"]
+    # the common precision first
+    order["rank"] = (order["rank"] - 2).abs()
+    order = order.sort_values(["rank", *worst], ascending=[True, False, False, False])
+    shown = pd.DataFrame(
+        {
+            "implementation": [_called(row) for row in order.to_dict("records")],
+            "clipped: wrong side": order["clipped_wrong_share"].to_numpy(),
+            "correct": order["clipped_correct_share"].to_numpy(),
+            "dead: wrong side": order["dead_wrong_share"].to_numpy(),
+            "correct ": order["dead_correct_share"].to_numpy(),
+            "nan, inf": order[["nan_share", "inf_share"]].max(axis=1).to_numpy(),
+        }
+    )
+    text = shown.head(most).to_string(index=False, float_format=_percent)
+    if len(shown) > most:
+        text += f"\n... and {len(shown) - most} more, in the table of implementations"
+    rest = len(table) - len(shown)
+    return f"{text}\nNothing of that in the other {rest} of {len(table)} implementations."
+
+
+def _summary(name: str, tally: Tally) -> dict[str, object]:
+    """Return what there is to say of the raw outputs of one label."""
+    sided = tally.samples - tally.sideless
+    return {
+        "label": name,
+        "samples": tally.samples,
+        "ones_share": tally.ones / tally.samples,
+        "correct_share": tally.correct / sided if sided else np.nan,
+        "raw_output_min": tally.low,
+        "raw_output_max": tally.high,
+        "wrong_side_max": tally.wrong,
+        "mean_loss": tally.loss / tally.samples,
+    }
+
+
+def compared(counted: Counted) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """Return the comparison by sample and by batch, of the rows that were kept.
+
+    Parameters
+    ----------
+    counted : Counted
+
+    Returns
+    -------
+    samples, batches : DataFrame
+        As `sigmoid_bce.comparison.compare` returns them. A batch holds whole rows: all labels, or
+        all pixels, of a row.
+    """
+    x, y = counted.sample
+    table = compare.samples(
+        pd.DataFrame(
+            {"sample_id": np.arange(x.size), "label": y.reshape(-1), "raw_output": x.reshape(-1)}
+        )
+    )
+    rows = table
+    if x[0].size > 1:
+        columns = {n: table[n].to_numpy().reshape(len(x), -1) for n in table.columns}
+        rows = pd.DataFrame(
+            {
+                "label": columns["label"].sum(axis=1),
+                "clipped": columns["clipped"].sum(axis=1),
+                **{n: columns[n].mean(axis=1) for n in compare.LOSSES},
+            }
+        )
+    return table, compare.batches(rows, [s for s in BATCH_SIZES if s <= len(x)], seed=0)
+
+
+def _by_size(batches: pd.DataFrame, rows: int) -> pd.DataFrame:
+    """Return how far the mean loss of batches is off, by batch size."""
+    out = []
+    for size, part in batches.groupby("batch_size"):
+        exact = part["bce_exact"].to_numpy()
+        error = np.abs(part["bce_sigmoid"].to_numpy(np.float64) - exact)
+        relative = np.divide(error, exact, out=np.zeros_like(error), where=exact > 0)
+        out.append(
+            {
+                "batch_size": size,
+                "batches": len(part),
+                "with_clipped": int((part["clipped"] > 0).sum()),
+                "relative_error_median": np.median(relative),
+                "relative_error_max": relative.max(),
+                "rows": rows,
+            }
+        )
+    return pd.DataFrame(out)
+
+
+def _off(relative: float) -> str:
+    """Return a relative error in words."""
+    return _percent(relative) if relative < 10 else f"a factor of {relative + 1:.2g}"
+
+
+def _sentences(
+    outputs: pd.DataFrame, table: pd.DataFrame, batches: pd.DataFrame, dtype: np.dtype
+) -> list[str]:
+    """Return the verdict in plain words."""
+    whole, table = outputs.iloc[-1], _of_all(table)
+    samples = int(whole["samples"])
+    lines = [
+        f"{samples:,} raw outputs"
+        + (f" of {len(outputs) - 1} labels" if len(outputs) > 2 else "")
+        + f", from {whole['raw_output_min']:.3g} to {whole['raw_output_max']:.3g}; "
+        f"{_percent(whole['ones_share'])} with label 1, {_percent(whole['correct_share'])} on the "
+        f"correct side; the furthest on the wrong side has {whole['wrong_side_max']:.3g}. "
+        f"Mean loss {whole['mean_loss']:.4g}."
+    ]
+    for names, group in (("float32", ["float32"]), ("half precision", ["float16", "bfloat16"])):
+        part = table[table["dtype"].isin(group)]
+        lines.append(_on_precision(names, part, samples, whole["mean_loss"]))
+    part = table[table["dtype"] == "float64"]
+    if len(part) and part[list(HARM)].to_numpy().max() > 0:
+        lines.append(_on_precision("float64", part, samples, whole["mean_loss"]))
+    broken = table[(table["nan_share"] > 0) | (table["inf_share"] > 0)]
+    if len(broken):
+        worst = broken.loc[broken[["nan_share", "inf_share"]].max(axis=1).idxmax()]
+        share = max(worst["nan_share"], worst["inf_share"])
+        lines.append(
+            f"nan or inf: {len(broken)} of {len(table)} implementations return one; the first to "
+            f"name is {_called(worst)}, from {_percent(share)} of samples."
+        )
+    clean = batches.set_index("batch_size")["relative_error_max"]
+    by_size = ", ".join(f"{size}: {_off(error)}" for size, error in clean.items())
+    lines.append(
+        f"What a batch mean hides: the loss from the sigmoid output, clipped at 1e-7 in "
+        f"{dtype}, is off by at most, in batches of {by_size}"
+        + (
+            f" ({int(batches['rows'].iloc[0]):,} rows drawn evenly)."
+            if batches["rows"].iloc[0] < samples
+            else "."
+        )
+    )
+    return lines
+
+
+def _on_precision(name: str, part: pd.DataFrame, samples: int, mean_loss: float) -> str:
+    """Return what happens in one precision."""
+    if part.empty:
+        return f"In {name}: nothing was measured."
+    flat_wrong, dead_wrong, flat_right, dead_right = (part[column] for column in HARM)
+    if max(flat_wrong.max(), dead_wrong.max()) > 0:
+        hit = ((flat_wrong > 0) | (dead_wrong > 0)).sum()
+        worst = part.loc[(dead_wrong + flat_wrong).idxmax()]
+        text = (
+            f"In {name} it matters: with {hit} of {len(part)} implementations samples on the wrong "
+            f"side are lost. Worst is {_called(worst)}: on the wrong side the loss is flat for "
+            f"{round(worst['clipped_wrong_share'] * samples):,} samples "
+            f"({_percent(worst['clipped_wrong_share'])}), and the gradient exactly 0 for "
+            f"{round(worst['dead_wrong_share'] * samples):,} ({_percent(worst['dead_wrong_share'])}"
+            "): they are wrong, and training learns nothing from them."
+        )
+        change = part["loss_change"]
+        if change.abs().max() > 0:
+            row = part.loc[change.abs().idxmax()]
+            verb = "understates" if row["loss_change"] < 0 else "overstates"
+            text += (
+                f" The mean loss hides it: where {_called(row)} is flat, it {verb} the mean by "
+                f"{abs(row['loss_change']):.2g}"
+                + (f" ({_percent(abs(row['loss_change']) / mean_loss)})." if mean_loss else ".")
+            )
+        return text
+    if max(flat_right.max(), dead_right.max()) > 0:
+        hit = ((flat_right > 0) | (dead_right > 0)).sum()
+        worst = part.loc[(flat_right + dead_right).idxmax()]
+        return (
+            f"In {name} it costs little: no sample on the wrong side is lost. On the correct side, "
+            f"with {hit} of {len(part)} implementations, some lie where the loss is flat or the "
+            "gradient exactly 0, and the difference between very good and perfect is lost; most "
+            f"with {_called(worst)}: {_percent(worst['clipped_correct_share'])} flat, "
+            f"{_percent(worst['dead_correct_share'])} dead."
+        )
+    off = part[["loss_off_correct_share", "loss_off_wrong_share"]].sum(axis=1)
+    text = (
+        f"In {name} it does not matter: with none of {len(part)} implementations is a sample where "
+        "the loss is flat or the gradient exactly 0."
+    )
+    if off.max() > 0:
+        worst = part.loc[off.idxmax()]
+        text += (
+            f" The loss is off by more than 1 % for at most {_percent(off.max())} of samples, "
+            f"with {_called(worst)}."
+        )
+    return text
+
+
+def _warnings(outputs: Outputs, counted: Counted) -> list[str]:
+    """Return what to bear in mind."""
+    out = []
+    for name, tally in zip(outputs.labels, counted.tallies, strict=True):
+        of = f"label {name}: " if name else ""
+        if tally.ones in (0, tally.samples - tally.sideless):
+            only = int(tally.ones > 0)
+            out.append(f"{of}one class only: every label is {only}; nothing is said of the other")
+        if tally.soft:
+            out.append(
+                f"{of}{tally.soft:,} labels lie between 0 and 1: each is counted by the thresholds "
+                "of the nearer label; what flat losses do to the mean is left out"
+            )
+        if tally.sideless:
+            out.append(f"{of}{tally.sideless:,} labels are 0.5, which has no correct side")
+    return out
+
+
+def judge(
+    outputs: Outputs,
+    thresholds: str | Path | None = None,
+    really_raw: bool = False,
+    progress: bool = False,
+) -> tuple[Verdict, Counted, pd.DataFrame, pd.DataFrame]:
+    """Count raw outputs and say what that means.
+
+    Parameters
+    ----------
+    outputs : Outputs
+        From `sigmoid_bce.outputs.read.from_file` or ``from_arrays``.
+    thresholds : str or Path, optional
+        A study's ``numerics/thresholds.csv`` in place of the package's record.
+    really_raw : bool
+        Accept raw outputs that all lie within [0, 1], as probabilities do.
+    progress : bool
+        Say now and then on standard error how far it is.
+
+    Returns
+    -------
+    verdict : Verdict
+    counted : Counted
+        Counts and sample that figures are drawn from.
+    samples, batches : DataFrame
+        What `compared` returned.
+
+    Raises
+    ------
+    BadOutputs
+        If a value is missing, nan, inf or no label, if there is none, or if all raw outputs of a
+        label lie within [0, 1].
+    """
+    table = record.read(thresholds)
+    edges = record.edges(table)
+    counted = run(outputs, edges, progress)
+    for name, tally in zip(outputs.labels, counted.tallies, strict=True):
+        if tally.low >= 0 and tally.high <= 1 and not really_raw:
+            of = f" of label {name}" if name else ""
+            raise BadOutputs(
+                f"{outputs.name}: every raw output{of} lies within [0, 1] ({tally.low:.3g} to "
+                f"{tally.high:.3g}), as probabilities do. Convert them: raw_output = log(p) - "
+                "log1p(-p), or better, take what goes into the sigmoid. If they are raw outputs, "
+                "say so: REALLY_RAW=1 (--really-raw, really_raw=True)"
+            )
+    tallies = list(zip(outputs.labels, counted.tallies, strict=True)) if outputs.labels[1:] else []
+    tallies.append((EVERY, counted.total()))
+    summary = pd.DataFrame([_summary(name, tally) for name, tally in tallies])
+    shares = []
+    for name, tally in tallies:
+        part = record.shares(tally, table, edges)
+        part.insert(0, "label", name)
+        shares.append(part)
+    implementations = pd.concat(shares, ignore_index=True)
+    samples, batches = compared(counted)
+    sizes = _by_size(batches, len(counted.sample[0]))
+    whole = _of_all(implementations)
+    harmed = whole[(whole[[*HARM, "nan_share", "inf_share"]] > 0).any(axis=1)]
+    verdict = Verdict(
+        name=outputs.name,
+        outputs=summary,
+        implementations=implementations,
+        batches=sizes,
+        sentences=tuple(_sentences(summary, implementations, sizes, samples["bce_sigmoid"].dtype)),
+        warnings=tuple(_warnings(outputs, counted)),
+        instead=_instead(harmed["framework"]),
+    )
+    return verdict, counted, samples, batches
+
+
+def verdict(
+    raw_output: Any,
+    label: Any = None,
+    *,
+    name: str = "",
+    labels: Iterable[str] = (),
+    thresholds: str | Path | None = None,
+    really_raw: bool = False,
+) -> Verdict:
+    """Say what it costs to compute binary cross-entropy of raw outputs from their sigmoid.
+
+    Parameters
+    ----------
+    raw_output : array_like, shape (n,), (n, labels), (n, height, width) or (..., labels)
+        Raw outputs (logits): of one label; of several; of each pixel. Or, without `label`, an
+        iterable of pairs (raw outputs, labels), for what does not fit into memory.
+    label : array_like, shape of `raw_output`
+        Labels in [0, 1]. With 0.5, a sample has no correct side.
+    name : str
+        What messages call it.
+    labels : iterable of str
+        Names of the labels, if there are several; else a frame's columns, or 0, 1, and so on.
+    thresholds : str or Path, optional
+        A study's ``numerics/thresholds.csv`` in place of the package's record.
+    really_raw : bool
+        Accept raw outputs that all lie within [0, 1], as probabilities do.
+
+    Returns
+    -------
+    Verdict
+        Its repr is the verdict in plain words, ``to_frame()`` the table behind it.
+
+    Raises
+    ------
+    BadOutputs
+        A `ValueError` of one line, with the place: nan, inf, labels outside [0, 1], shapes that
+        differ, no values at all, or probabilities in place of raw outputs.
+
+    Examples
+    --------
+    >>> import sigmoid_bce
+    >>> found = sigmoid_bce.verdict([-18.5, 3.0, 21.0, -2.0], [1, 1, 1, 0])
+    >>> float(found.outputs["wrong_side_max"].iloc[0])
+    18.5
+    """
+    outputs = from_arrays(raw_output, label, name, labels)
+    return judge(outputs, thresholds, really_raw)[0]
