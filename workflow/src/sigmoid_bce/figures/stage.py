@@ -55,9 +55,14 @@ def draw(
         if histograms:
             bins, counts = histograms[column]
             centres = (bins[1:] + bins[:-1]) / 2
-            weights = counts.ravel()
+            # seaborn asks whether its bins are "auto", which an array cannot answer
+            bins, weights = bins.tolist(), "count"
             shown = pd.DataFrame(
-                {column: np.tile(centres, 2), "label": np.repeat(classes, len(centres))}
+                {
+                    column: np.tile(centres, 2),
+                    "label": np.repeat(classes, len(centres)),
+                    "count": counts.ravel(),
+                }
             )
         sns.histplot(
             shown, x=column, hue="label", hue_order=list(classes), palette=palette,

@@ -20,6 +20,13 @@ BATCH_SIZES = (1, 4, 20, 128)
 EVERY = "all"
 """What the labels together are called."""
 DTYPES = ("float16", "bfloat16", "float32", "float64", "longdouble")
+PRECISIONS = {
+    "float32": ["float32"],
+    "half precision": ["float16", "bfloat16"],
+    "float64": ["float64"],
+}
+PAST = ("history", "exact")
+"""Entries of the catalogue that nobody computes with today: in the tables, not in the words."""
 HARM = ("clipped_wrong_share", "dead_wrong_share", "clipped_correct_share", "dead_correct_share")
 
 
@@ -199,96 +206,118 @@ def _off(relative: float) -> str:
     return _percent(relative) if relative < 10 else f"a factor of {relative + 1:.2g}"
 
 
+def _lost(part: pd.DataFrame, side: str) -> pd.DataFrame:
+    """Return the implementations that are flat or dead on one side, the worst first."""
+    columns = [f"dead_{side}_share", f"clipped_{side}_share"]
+    part = part[(part[columns] > 0).any(axis=1)]
+    return part.loc[part[columns].sum(axis=1).sort_values(ascending=False, kind="stable").index]
+
+
+def _headline(table: pd.DataFrame) -> str:
+    """Return the answer in one sentence."""
+    wrong = _lost(table, "wrong")
+    if len(wrong):
+        dtypes = [name for name in DTYPES if name in set(wrong["dtype"])]
+        return (
+            f"Verdict: it matters here, in {', '.join(dtypes)}: samples on the wrong side are "
+            "lost, so that training learns nothing from mistakes it should learn most from."
+        )
+    if len(_lost(table, "correct")):
+        return (
+            "Verdict: it costs little here: no sample on the wrong side is lost in any precision, "
+            "some on the correct side are."
+        )
+    return "Verdict: it does not matter here: no implementation is flat or dead at any sample."
+
+
+def _on_precision(name: str, part: pd.DataFrame, samples: int, mean_loss: float) -> str:
+    """Return what happens in one precision."""
+
+    def flat_and_dead(row: pd.Series, side: str) -> str:
+        shares = row[f"clipped_{side}_share"], row[f"dead_{side}_share"]
+        flat, dead = (f"{round(s * samples):,} samples ({_percent(s)})" for s in shares)
+        return f"{_called(row)} has a flat loss for {flat} and a gradient of exactly 0 for {dead}"
+
+    wrong, correct = _lost(part, "wrong"), _lost(part, "correct")
+    if len(wrong):
+        text = (
+            f"In {name}, {len(wrong)} of {len(part)} implementations lose samples on the wrong "
+            f"side; the worst, {flat_and_dead(wrong.iloc[0], 'wrong')}."
+        )
+        change = wrong["loss_change"]
+        if change.abs().max() > 0:
+            row = wrong.loc[change.abs().idxmax()]
+            verb = "understates" if row["loss_change"] < 0 else "overstates"
+            relative = f" ({_percent(abs(row['loss_change']) / mean_loss)})" if mean_loss else ""
+            text += (
+                f" The mean loss says little of that: {_called(row)} {verb} it by "
+                f"{abs(row['loss_change']):.2g}{relative}."
+            )
+        return text
+    if len(correct):
+        return (
+            f"In {name}, nothing is lost on the wrong side; on the correct side {len(correct)} of "
+            f"{len(part)} implementations lose the difference between very good and perfect; the "
+            f"worst, {flat_and_dead(correct.iloc[0], 'correct')}."
+        )
+    off = part[["loss_off_correct_share", "loss_off_wrong_share"]].sum(axis=1)
+    text = f"In {name}, none of {len(part)} implementations is flat or dead at any sample."
+    if off.max() > 0:
+        text += (
+            f" The loss is more than 1 % off for at most {_percent(off.max())} of samples, with "
+            f"{_called(part.loc[off.idxmax()])}."
+        )
+    return text
+
+
 def _sentences(
-    outputs: pd.DataFrame, table: pd.DataFrame, batches: pd.DataFrame, dtype: np.dtype
+    outputs: pd.DataFrame, implementations: pd.DataFrame, batches: pd.DataFrame, counted: Counted
 ) -> list[str]:
-    """Return the verdict in plain words."""
-    whole, table = outputs.iloc[-1], _of_all(table)
-    samples = int(whole["samples"])
+    """Return the verdict in plain words, of implementations in use today."""
+    whole = outputs.iloc[-1]
+    now = implementations[~implementations["framework"].isin(PAST)]
+    table, samples = _of_all(now), int(whole["samples"])
     lines = [
+        _headline(table),
         f"{samples:,} raw outputs"
-        + (f" of {len(outputs) - 1} labels" if len(outputs) > 2 else "")
+        + (f" of {len(outputs) - 1} labels" if len(outputs) > 1 else "")
         + f", from {whole['raw_output_min']:.3g} to {whole['raw_output_max']:.3g}; "
         f"{_percent(whole['ones_share'])} with label 1, {_percent(whole['correct_share'])} on the "
         f"correct side; the furthest on the wrong side has {whole['wrong_side_max']:.3g}. "
-        f"Mean loss {whole['mean_loss']:.4g}."
+        f"Mean loss {whole['mean_loss']:.4g}.",
     ]
-    for names, group in (("float32", ["float32"]), ("half precision", ["float16", "bfloat16"])):
+    for name, group in PRECISIONS.items():
         part = table[table["dtype"].isin(group)]
-        lines.append(_on_precision(names, part, samples, whole["mean_loss"]))
-    part = table[table["dtype"] == "float64"]
-    if len(part) and part[list(HARM)].to_numpy().max() > 0:
-        lines.append(_on_precision("float64", part, samples, whole["mean_loss"]))
+        if len(part):
+            lines.append(_on_precision(name, part, samples, whole["mean_loss"]))
+    if len(outputs) > 1:
+        single = now[(now["dtype"] == "float32") & (now["label"] != EVERY)]
+        worst = single.groupby("label", sort=False)[list(HARM)].max()
+        worst = worst.sort_values(list(worst.columns), ascending=False).iloc[0]
+        wrong, correct = (_percent(worst[f"clipped_{side}_share"]) for side in ("wrong", "correct"))
+        lines.append(
+            f"By label, in float32, {worst.name} is worst off: {wrong} of its samples are flat on "
+            f"the wrong side, {correct} on the correct side, with one implementation or another."
+        )
     broken = table[(table["nan_share"] > 0) | (table["inf_share"] > 0)]
     if len(broken):
         worst = broken.loc[broken[["nan_share", "inf_share"]].max(axis=1).idxmax()]
         share = max(worst["nan_share"], worst["inf_share"])
         lines.append(
-            f"nan or inf: {len(broken)} of {len(table)} implementations return one; the first to "
-            f"name is {_called(worst)}, from {_percent(share)} of samples."
+            f"{len(broken)} of {len(table)} implementations return nan or inf for some, "
+            f"{_called(worst)} for {_percent(share)}."
         )
-    clean = batches.set_index("batch_size")["relative_error_max"]
-    by_size = ", ".join(f"{size}: {_off(error)}" for size, error in clean.items())
+    x = counted.sample[0]
+    by_size = ", ".join(
+        f"{size}: {_off(error)}"
+        for size, error in zip(batches["batch_size"], batches["relative_error_max"], strict=True)
+    )
+    some = f" (of {len(x):,} rows, drawn evenly)" if len(x) < counted.rows else ""
     lines.append(
-        f"What a batch mean hides: the loss from the sigmoid output, clipped at 1e-7 in "
-        f"{dtype}, is off by at most, in batches of {by_size}"
-        + (
-            f" ({int(batches['rows'].iloc[0]):,} rows drawn evenly)."
-            if batches["rows"].iloc[0] < samples
-            else "."
-        )
+        f"What a batch mean hides: a loss from sigmoid outputs clipped at 1e-7, in {x.dtype}, is "
+        f"off by at most, in batches of {by_size}{some}."
     )
     return lines
-
-
-def _on_precision(name: str, part: pd.DataFrame, samples: int, mean_loss: float) -> str:
-    """Return what happens in one precision."""
-    if part.empty:
-        return f"In {name}: nothing was measured."
-    flat_wrong, dead_wrong, flat_right, dead_right = (part[column] for column in HARM)
-    if max(flat_wrong.max(), dead_wrong.max()) > 0:
-        hit = ((flat_wrong > 0) | (dead_wrong > 0)).sum()
-        worst = part.loc[(dead_wrong + flat_wrong).idxmax()]
-        text = (
-            f"In {name} it matters: with {hit} of {len(part)} implementations samples on the wrong "
-            f"side are lost. Worst is {_called(worst)}: on the wrong side the loss is flat for "
-            f"{round(worst['clipped_wrong_share'] * samples):,} samples "
-            f"({_percent(worst['clipped_wrong_share'])}), and the gradient exactly 0 for "
-            f"{round(worst['dead_wrong_share'] * samples):,} ({_percent(worst['dead_wrong_share'])}"
-            "): they are wrong, and training learns nothing from them."
-        )
-        change = part["loss_change"]
-        if change.abs().max() > 0:
-            row = part.loc[change.abs().idxmax()]
-            verb = "understates" if row["loss_change"] < 0 else "overstates"
-            text += (
-                f" The mean loss hides it: where {_called(row)} is flat, it {verb} the mean by "
-                f"{abs(row['loss_change']):.2g}"
-                + (f" ({_percent(abs(row['loss_change']) / mean_loss)})." if mean_loss else ".")
-            )
-        return text
-    if max(flat_right.max(), dead_right.max()) > 0:
-        hit = ((flat_right > 0) | (dead_right > 0)).sum()
-        worst = part.loc[(flat_right + dead_right).idxmax()]
-        return (
-            f"In {name} it costs little: no sample on the wrong side is lost. On the correct side, "
-            f"with {hit} of {len(part)} implementations, some lie where the loss is flat or the "
-            "gradient exactly 0, and the difference between very good and perfect is lost; most "
-            f"with {_called(worst)}: {_percent(worst['clipped_correct_share'])} flat, "
-            f"{_percent(worst['dead_correct_share'])} dead."
-        )
-    off = part[["loss_off_correct_share", "loss_off_wrong_share"]].sum(axis=1)
-    text = (
-        f"In {name} it does not matter: with none of {len(part)} implementations is a sample where "
-        "the loss is flat or the gradient exactly 0."
-    )
-    if off.max() > 0:
-        worst = part.loc[off.idxmax()]
-        text += (
-            f" The loss is off by more than 1 % for at most {_percent(off.max())} of samples, "
-            f"with {_called(worst)}."
-        )
-    return text
 
 
 def _warnings(outputs: Outputs, counted: Counted) -> list[str]:
@@ -372,7 +401,7 @@ def judge(
         outputs=summary,
         implementations=implementations,
         batches=sizes,
-        sentences=tuple(_sentences(summary, implementations, sizes, samples["bce_sigmoid"].dtype)),
+        sentences=tuple(_sentences(summary, implementations, sizes, counted)),
         warnings=tuple(_warnings(outputs, counted)),
         instead=_instead(harmed["framework"]),
     )
