@@ -6,6 +6,7 @@ a histogram, is a binary search: exact, and independent of how many thresholds t
 
 from __future__ import annotations
 
+import itertools
 import os
 import sys
 import time
@@ -23,7 +24,7 @@ from sigmoid_bce.outputs.read import CHUNK, LABEL, RAW_OUTPUT, BadOutputs, Outpu
 HALF_BINS = 512
 """Bins of the histogram of raw outputs, on either side of 0."""
 SIGMOID_BINS = 60
-SAMPLE = 1 << 17
+SAMPLE = 1 << 16
 """Values kept, at most about, for figures and for batches."""
 EXTREMES = 64
 """The most extreme raw outputs kept of either label, at either end."""
@@ -140,6 +141,13 @@ def _up(values: NDArray[np.float64], dtype: np.dtype) -> NDArray:
     return np.where(rounded < values, np.nextafter(rounded, dtype.type(np.inf)), rounded)
 
 
+def _sums(values: NDArray, counts: NDArray[np.int64]) -> NDArray[np.float64]:
+    """Return, for each count, the sum of as many of the first values."""
+    cuts = np.unique(np.append(counts, 0))
+    parts = [values[a:b].sum(dtype=np.float64) for a, b in itertools.pairwise(cuts)]
+    return np.cumsum([0.0, *parts])[np.searchsorted(cuts, counts)]
+
+
 class BadValue(Exception):
     """An index into a chunk's values, where something is wrong."""
 
@@ -207,25 +215,29 @@ def count(x: NDArray[np.floating], y: NDArray, edges: Edges) -> Tally:
     for label, where in ((0, zeros), (1, ones)):
         part = x[np.flatnonzero(where)]
         part.sort()
-        n, middle = len(part), np.searchsorted(part, 0, "right")
-        above, below = ("correct", "wrong") if label == 1 else ("wrong", "correct")
-        tally.correct += int(n - middle if label == 1 else middle)
-        reach = n - np.searchsorted(part, _up(edges.at[label, above], x.dtype), "left")
-        tally.beyond[label, above] = reach
-        tally.beyond[label, below] = np.searchsorted(
-            part, -_up(edges.at[label, below], x.dtype), "right"
-        )
-        # magnitudes on either side, the most extreme first
-        for side, size in ((above, part[middle:][::-1]), (below, -part[:middle])):
-            loss = np.exp(-size)
-            np.log1p(loss, out=loss)
-            if side == "wrong":
-                loss += size
-                tally.wrong = max(tally.wrong, float(size[0]) if len(size) else 0.0)
-            tally.loss += float(loss.sum(dtype=np.float64))
-            flat = tally.beyond[label, side][edges.flat[label, side]]
-            sums = np.cumsum(loss[: flat.max(initial=0)], dtype=np.float64)
-            tally.flat_loss[label, side] = np.concatenate([[0.0], sums])[flat]
+        # a Python number here would make a float64 copy of the whole
+        n, middle = len(part), int(np.searchsorted(part, x.dtype.type(0), "right"))
+        tally.correct += n - middle if label == 1 else middle
+        loss = np.abs(part)
+        np.negative(loss, out=loss)
+        np.exp(loss, out=loss)
+        np.log1p(loss, out=loss)
+        # on the wrong side the magnitude comes on top
+        wrong = slice(0, middle) if label == 1 else slice(middle, n)
+        loss[wrong] += np.abs(part[wrong])
+        tally.loss += float(loss.sum(dtype=np.float64))
+        if wrong.stop > wrong.start:
+            tally.wrong = max(tally.wrong, abs(float(part[0 if label == 1 else -1])))
+        for side in ("correct", "wrong"):
+            at = _up(edges.at[label, side], x.dtype)
+            if (label == 1) == (side == "correct"):
+                beyond = n - np.searchsorted(part, at, "left")
+                inward = loss[::-1]
+            else:
+                beyond = np.searchsorted(part, -at, "right")
+                inward = loss
+            tally.beyond[label, side] = beyond
+            tally.flat_loss[label, side] = _sums(inward, beyond[edges.flat[label, side]])
         starts = np.append(np.searchsorted(part, bins, "left"), n)
         tally.histogram[label] = np.diff(starts)
         starts = np.concatenate([[0], np.searchsorted(part, sigmoid_bins, "left"), [n]])
