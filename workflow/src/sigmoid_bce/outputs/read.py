@@ -196,53 +196,60 @@ def _columns(
             raise BadOutputs(f"{path}: the column {column!r} is missing; there are {listed}")
         kept = tuple(names[raw_output])
         return kept, [f"{label}_{n}" for n in kept], [f"{raw_output}_{n}" for n in kept]
-    for column in (label, raw_output):
-        if column not in found:
-            hint = ""
-            if len(found) == 1 and any(mark in found[0] for mark in ";\t"):
-                hint = "; separate columns by commas"
-            raise BadOutputs(
-                f"{path}: the column {column!r} is missing; there are {listed}{hint}; "
-                "name another with LABEL= or RAW_OUTPUT= (--label, --raw-output)"
-            )
-    raise AssertionError("unreachable")
+    column = label if label not in found else raw_output
+    hint = ""
+    if len(found) == 1 and any(mark in found[0] for mark in ";\t"):
+        hint = "; separate columns by commas"
+    raise BadOutputs(
+        f"{path}: the column {column!r} is missing; there are {listed}{hint}; "
+        "name another with LABEL= or RAW_OUTPUT= (--label, --raw-output)"
+    )
 
 
-def _from_batches(batches, label_columns, raw_columns, where) -> Iterator[Chunk]:
-    """Yield chunks of record batches of pyarrow; `where` says where a row is."""
+def _values(column: Any, where: Callable[[int], str]) -> NDArray:
+    """Return a column of pyarrow as an array of numbers; `where` says where a row is."""
     import pyarrow as pa
 
+    if column.null_count:
+        row = int(np.argmax(column.is_null().to_numpy(zero_copy_only=False)))
+        raise BadOutputs(f"{where(row)}: the value is missing")
+    kinds = pa.types
+    if kinds.is_decimal(column.type):
+        column = column.cast(pa.float64())
+    if not any(is_(column.type) for is_ in (kinds.is_floating, kinds.is_integer, kinds.is_boolean)):
+        texts = [str(value) for value in column.to_pylist()]
+        row = next((i for i, text in enumerate(texts) if not _is_number(text)), 0)
+        raise BadOutputs(
+            f"{where(row)}: expected a number, found {texts[row][:60]!r} (a column of "
+            f"{column.type})"
+        )
+    return column.to_numpy(zero_copy_only=False)
+
+
+def _from_batches(
+    batches: Iterable[Any],
+    label_columns: list[str],
+    raw_columns: list[str],
+    where: Callable[[int, str], str],
+) -> Iterator[Chunk]:
+    """Yield chunks of record batches of pyarrow; `where` says where a row and column is."""
     start = 0
     for batch in batches:
-        arrays = []
-        for columns, floats in ((raw_columns, True), (label_columns, False)):
-            values = []
-            for name in columns:
-                column = batch.column(batch.schema.get_field_index(name))
-                if column.null_count:
-                    row = int(np.flatnonzero(column.is_null().to_numpy(zero_copy_only=False))[0])
-                    raise BadOutputs(f"{where(start + row, name)}: the value is missing")
-                if pa.types.is_decimal(column.type):
-                    column = column.cast(pa.float64())
-                if not (
-                    pa.types.is_floating(column.type)
-                    or pa.types.is_integer(column.type)
-                    or pa.types.is_boolean(column.type)
-                ):
-                    found = column[0].as_py() if len(column) else column.type
-                    raise BadOutputs(
-                        f"{where(start, name)}: expected a number, found {found!r} "
-                        f"(a column of {column.type})"
-                    )
-                array = column.to_numpy(zero_copy_only=False)
-                values.append(_floats(array) if floats else array)
-            if len(values) == 1:
-                arrays.append(values[0].reshape(-1, 1, 1))
-            else:
-                # each label's values lie together
-                arrays.append(np.stack(values).T[:, None, :])
+        if not len(batch):
+            continue
+        x, y = (
+            [
+                _values(batch.column(name), lambda row, name=name: where(start + row, name))  # noqa: B023
+                for name in columns
+            ]
+            for columns in (raw_columns, label_columns)
+        )
+        x = list(map(_floats, x))
         start += len(batch)
-        yield arrays[0], arrays[1]
+        # several labels: each one's values lie together
+        yield tuple(
+            v[0].reshape(-1, 1, 1) if len(v) == 1 else np.stack(v).T[:, None, :] for v in (x, y)
+        )
 
 
 def _csv(path: Path, label: str, raw_output: str) -> Outputs:
@@ -484,8 +491,7 @@ def from_file(path: str | Path, label: str = LABEL, raw_output: str = RAW_OUTPUT
     reader = READERS.get(path.suffix.lower())
     if reader is None:
         raise BadOutputs(
-            f"{path}: expected a file ending in {', '.join(READERS)}, "
-            f"found {path.suffix or 'no ending'!r}"
+            f"{path}: expected a file ending in {', '.join(READERS)}, found {path.suffix or 'none'}"
         )
     _checked(path)
     return reader(path, label, raw_output)

@@ -7,6 +7,7 @@ a histogram, is a binary search: exact, and independent of how many thresholds t
 from __future__ import annotations
 
 import itertools
+import math
 import os
 import sys
 import time
@@ -28,6 +29,7 @@ SAMPLE = 1 << 16
 """Values kept, at most about, for figures and for batches."""
 EXTREMES = 64
 """The most extreme raw outputs kept of either label, at either end."""
+LARGEST = float(np.finfo(np.float32).max)
 GROUPS = [(y, side) for y in (0, 1) for side in ("correct", "wrong")]
 Group = tuple[int, str]
 
@@ -152,11 +154,9 @@ class BadValue(Exception):
     """An index into a chunk's values, where something is wrong."""
 
 
-def _check(x: NDArray, y: NDArray) -> None:
-    """Say at which index the first value is that has no loss."""
-    bad = ~np.isfinite(x) | ~((y >= 0) & (y <= 1))
-    if bad.any():
-        raise BadValue(int(np.argmax(bad)))
+def _bad(x: NDArray, y: NDArray) -> NDArray[np.bool_]:
+    """Return where a value has no loss: nan, inf, beyond float32, or no label."""
+    return ~(np.abs(x) <= LARGEST) | ~((y >= 0) & (y <= 1))
 
 
 def count(x: NDArray[np.floating], y: NDArray, edges: Edges) -> Tally:
@@ -193,8 +193,11 @@ def count(x: NDArray[np.floating], y: NDArray, edges: Edges) -> Tally:
     ones = y == 1
     n_ones = np.count_nonzero(ones)
     hard = n_ones + np.count_nonzero(y == 0) == len(y)
-    if not (hard and np.isfinite(low) and np.isfinite(high)):
-        _check(x, y)
+    # nan fails every comparison
+    if not (hard and low >= -LARGEST and high <= LARGEST):
+        bad = _bad(x, y)
+        if bad.any():
+            raise BadValue(int(np.argmax(bad)))
     tally = Tally(samples=len(x), ones=n_ones, low=float(low), high=float(high))
     zeros = ~ones
     if not hard:
@@ -207,9 +210,9 @@ def count(x: NDArray[np.floating], y: NDArray, edges: Edges) -> Tally:
         tally.loss += float((x * (np.where(ones, 1.0, 0.0) - y)).sum())
         middle = x[y == 0.5]
         tally.loss += float(np.maximum(middle, 0).sum(dtype=np.float64))
-    largest = max(-tally.low, tally.high, np.finfo(np.float32).tiny)
+    largest = max(-tally.low, tally.high, float(np.finfo(np.float32).tiny))
     # the largest value lies below the last edge
-    tally.bin_width = float(np.ldexp(1.0, np.frexp(largest)[1])) / HALF_BINS
+    tally.bin_width = math.ldexp(1 / HALF_BINS, math.frexp(largest)[1])
     bins = _up(np.arange(-HALF_BINS, HALF_BINS) * tally.bin_width, x.dtype)
     sigmoid_bins = _up(logit(np.arange(1, SIGMOID_BINS) / SIGMOID_BINS), x.dtype)
     for label, where in ((0, zeros), (1, ones)):
@@ -323,10 +326,10 @@ class Counted:
 
 def _refusal(outputs: Outputs, row: int, x: NDArray, y: NDArray) -> BadOutputs:
     """Return what is wrong with the first bad value of a chunk that begins at `row`."""
-    bad = (~np.isfinite(x) | ~((y >= 0) & (y <= 1))).reshape(x.shape)
+    bad = _bad(x, y)
     at = tuple(int(i) for i in np.unravel_index(np.argmax(bad), bad.shape))
     inner = (row + at[0], *at[1:])
-    if not np.isfinite(x[at]):
+    if not abs(x[at]) <= LARGEST:
         return BadOutputs(
             f"{outputs.place(RAW_OUTPUT, *inner)}: expected a finite number, found {x[at]}"
         )
