@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import csv
 import zipfile
+import zlib
 from collections.abc import Callable, Iterable, Iterator
+from contextlib import ExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import IO, Any, NoReturn
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -373,8 +375,8 @@ def _parquet(path: Path, label: str, raw_output: str) -> Outputs:
 class _Member:
     """An array inside a .npz file, read piece by piece, compressed or not."""
 
-    def __init__(self, archive: zipfile.ZipFile, path: Path, name: str):
-        self.file, self.where = archive.open(f"{name}.npy"), f"{path}: array {name!r}"
+    def __init__(self, file: IO[bytes], where: str):
+        self.file, self.where = file, where
         version = np.lib.format.read_magic(self.file)
         read = np.lib.format.read_array_header_1_0
         if version != (1, 0):
@@ -400,39 +402,43 @@ class _Member:
 
 def _npz(path: Path, label: str, raw_output: str) -> Outputs:
     """Return the raw outputs of a .npz file with two arrays."""
-    try:
-        archive = zipfile.ZipFile(path)
-    except zipfile.BadZipFile:
-        raise BadOutputs(f"{path}: no .npz file") from None
-    found = [name.removesuffix(".npy") for name in archive.namelist()]
-    for name in (label, raw_output):
-        if name not in found:
-            raise BadOutputs(
-                f"{path}: the array {name!r} is missing; there are "
-                f"{', '.join(map(repr, found)) or 'none'}; "
-                "name another with LABEL= or RAW_OUTPUT= (--label, --raw-output)"
-            )
-    try:
-        x, y = _Member(archive, path, raw_output), _Member(archive, path, label)
-    except (zipfile.BadZipFile, ValueError) as error:
-        raise error if isinstance(error, BadOutputs) else BadOutputs(f"{path}: {error}") from None
-    if x.shape != y.shape:
-        raise BadOutputs(
-            f"{path}: expected {raw_output} and {label} of the same shape, "
-            f"found {x.shape} and {y.shape}"
-        )
 
     def pairs() -> Iterator[Chunk]:
-        size = int(np.prod(x.shape[1:]))
-        rows = max(1, CHUNK // max(1, size))
-        try:
+        with zipfile.ZipFile(path) as archive, ExitStack() as opened:
+            found = [name.removesuffix(".npy") for name in archive.namelist()]
+            for name in (label, raw_output):
+                if name not in found:
+                    raise BadOutputs(
+                        f"{path}: the array {name!r} is missing; there are "
+                        f"{', '.join(map(repr, found)) or 'none'}; "
+                        "name another with LABEL= or RAW_OUTPUT= (--label, --raw-output)"
+                    )
+            x, y = (
+                _Member(
+                    opened.enter_context(archive.open(f"{name}.npy")), f"{path}: array {name!r}"
+                )
+                for name in (raw_output, label)
+            )
+            if x.shape != y.shape:
+                raise BadOutputs(
+                    f"{path}: expected {raw_output} and {label} of the same shape, "
+                    f"found {x.shape} and {y.shape}"
+                )
+            size = int(np.prod(x.shape[1:]))
+            rows = max(1, CHUNK // max(1, size))
             for start in range(0, x.shape[0] if x.shape and size else 0, rows):
                 count = min(rows, x.shape[0] - start)
                 yield x.rows(count), y.rows(count)
-        except (zipfile.BadZipFile, zipfile.zlib.error, EOFError) as error:
-            raise BadOutputs(f"{path}: damaged: {error}") from None
 
-    return from_arrays(pairs(), name=str(path))
+    def mended() -> Iterator[Chunk]:
+        try:
+            yield from pairs()
+        except BadOutputs:
+            raise
+        except (zipfile.BadZipFile, zlib.error, EOFError, ValueError) as error:
+            raise BadOutputs(f"{path}: no .npz file, or damaged: {error}") from None
+
+    return from_arrays(mended(), name=str(path))
 
 
 def _npy(path: Path, label: str, raw_output: str) -> Outputs:

@@ -209,7 +209,8 @@ def count(x: NDArray[np.floating], y: NDArray, edges: Edges) -> Tally:
         # beside the loss of the label that is nearest, added below
         tally.loss += float((x * (np.where(ones, 1.0, 0.0) - y)).sum())
         middle = x[y == 0.5]
-        tally.loss += float(np.maximum(middle, 0).sum(dtype=np.float64))
+        loss = np.maximum(middle, 0) + np.log1p(np.exp(-np.abs(middle)))
+        tally.loss += float(loss.sum(dtype=np.float64))
     largest = max(-tally.low, tally.high, float(np.finfo(np.float32).tiny))
     # the largest value lies below the last edge
     tally.bin_width = math.ldexp(1 / HALF_BINS, math.frexp(largest)[1])
