@@ -233,16 +233,19 @@ def _headline(table: pd.DataFrame) -> str:
 def _on_precision(name: str, part: pd.DataFrame, samples: int, mean_loss: float) -> str:
     """Return what happens in one precision."""
 
-    def flat_and_dead(row: pd.Series, side: str) -> str:
+    def worst(lost: pd.DataFrame, side: str) -> str:
+        row = lost.iloc[0]
         shares = row[f"clipped_{side}_share"], row[f"dead_{side}_share"]
-        flat, dead = (f"{round(s * samples):,} samples ({_percent(s)})" for s in shares)
-        return f"{_called(row)} has a flat loss for {flat} and a gradient of exactly 0 for {dead}"
+        flat, dead = (f"{round(s * samples):,} ({_percent(s)})" for s in shares)
+        return (
+            f"worst, {_called(row)}: samples with a flat loss {flat}, with a gradient of 0 {dead}"
+        )
 
     wrong, correct = _lost(part, "wrong"), _lost(part, "correct")
     if len(wrong):
         text = (
-            f"In {name}, {len(wrong)} of {len(part)} implementations lose samples on the wrong "
-            f"side; the worst, {flat_and_dead(wrong.iloc[0], 'wrong')}."
+            f"In {name}, samples on the wrong side are lost with {len(wrong)} of {len(part)} "
+            f"implementations; {worst(wrong, 'wrong')}."
         )
         change = wrong["loss_change"]
         if change.abs().max() > 0:
@@ -256,9 +259,9 @@ def _on_precision(name: str, part: pd.DataFrame, samples: int, mean_loss: float)
         return text
     if len(correct):
         return (
-            f"In {name}, nothing is lost on the wrong side; on the correct side {len(correct)} of "
-            f"{len(part)} implementations lose the difference between very good and perfect; the "
-            f"worst, {flat_and_dead(correct.iloc[0], 'correct')}."
+            f"In {name}, nothing is lost on the wrong side; on the correct side, with "
+            f"{len(correct)} of {len(part)} implementations, the difference between very good and "
+            f"perfect is; {worst(correct, 'correct')}."
         )
     off = part[["loss_off_correct_share", "loss_off_wrong_share"]].sum(axis=1)
     text = f"In {name}, none of {len(part)} implementations is flat or dead at any sample."
@@ -304,8 +307,8 @@ def _sentences(
         worst = broken.loc[broken[["nan_share", "inf_share"]].max(axis=1).idxmax()]
         share = max(worst["nan_share"], worst["inf_share"])
         lines.append(
-            f"{len(broken)} of {len(table)} implementations return nan or inf for some, "
-            f"{_called(worst)} for {_percent(share)}."
+            f"nan or inf comes from {len(broken)} of {len(table)} implementations, most from "
+            f"{_called(worst)}: {_percent(share)}."
         )
     x = counted.sample[0]
     by_size = ", ".join(
