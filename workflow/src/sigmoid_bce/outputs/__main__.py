@@ -6,6 +6,7 @@ import argparse
 import os
 import re
 import sys
+import time
 from pathlib import Path
 
 # Arrow's own allocators reserve address space ahead; set before pyarrow is imported
@@ -42,12 +43,16 @@ def main() -> None:
         from sigmoid_bce.outputs import page
         from sigmoid_bce.outputs.verdict import judge
 
+        start = time.perf_counter()
         found = judge(outputs, given.thresholds, given.really_raw, progress=True)
+        judged = time.perf_counter()
         print(found[0])
         page.write(folder, *found, outputs.shape)
     except (ValueError, OSError) as error:
         sys.exit(f"error: {error}")
-    print()
+    rows, seconds = found[1].rows, judged - start
+    print(f"\n{rows:,} rows read and compared in {seconds:.1f} s, ", end="")
+    print(f"drawn and written in {time.perf_counter() - judged:.1f} s")
     for what, where in (("page", "verdict.html"), ("figures", "figures/"), ("tables", "tables/")):
         print(f"{what:9} {folder}/{where}")
 
