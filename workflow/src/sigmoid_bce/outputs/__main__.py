@@ -50,8 +50,8 @@ def main() -> None:
         page.write(folder, *found, outputs.shape)
     except (ValueError, OSError) as error:
         sys.exit(f"error: {error}")
-    rows, seconds = found[1].rows, judged - start
-    print(f"\n{rows:,} rows read and compared in {seconds:.1f} s, ", end="")
+    samples, seconds = found[1].total().samples, judged - start
+    print(f"\n{samples:,} raw outputs read and compared in {seconds:.1f} s, ", end="")
     print(f"drawn and written in {time.perf_counter() - judged:.1f} s")
     for what, where in (("page", "verdict.html"), ("figures", "figures/"), ("tables", "tables/")):
         print(f"{what:9} {folder}/{where}")

@@ -16,7 +16,7 @@ from sigmoid_bce.comparison import compare
 from sigmoid_bce.figures import batch_mean, raw_outputs, stage, style
 from sigmoid_bce.files import replacing, write_csv
 from sigmoid_bce.outputs.tally import HALF_BINS, SIGMOID_BINS, Counted, Tally
-from sigmoid_bce.outputs.verdict import EVERY, Verdict
+from sigmoid_bce.outputs.verdict import EVERY, WORDS, Verdict
 
 POINTS = 20_000
 """Samples a scatter shows, at most about."""
@@ -163,8 +163,9 @@ def _table(table: pd.DataFrame) -> str:
 def _page(verdict: Verdict, drawn: dict[str, str]) -> str:
     """Return the page's HTML; `drawn` holds the figures' elements."""
     paragraphs = [f'<p class="warning">{html.escape(text)}</p>' for text in verdict.warnings]
-    paragraphs += [f"<p>{html.escape(text)}</p>" for text in verdict.sentences]
-    paragraphs.append("<h2>What to write instead</h2><p>x is a raw output.</p>")
+    first, *rest = (html.escape(text) for text in verdict.sentences)
+    paragraphs += [f"<p><strong>{first}</strong></p>", *(f"<p>{text}</p>" for text in rest)]
+    paragraphs.append("<h2>What to write instead</h2><p>x is a raw output, y its label.</p>")
     lines = pd.DataFrame(verdict.instead.items(), columns=["framework", "loss from raw outputs"])
     paragraphs += [_table(lines), "<h2>Figures</h2>", *drawn.values()]
     whole = verdict.implementations[verdict.implementations["label"] == EVERY]
@@ -175,9 +176,8 @@ def _page(verdict: Verdict, drawn: dict[str, str]) -> str:
     ):
         paragraphs += [f"<h2>{title}</h2>", _table(table)]
     paragraphs.append(
-        "<p>Shares are of all samples. clipped: the loss is flat; dead: the gradient is exactly 0 "
-        "though the true one is not; off: more than 1 % from the truth, from there on. Every "
-        "number by label is in tables/.</p>"
+        f"<p>{WORDS} Off: more than 1 % from the truth, from there on. loss_change: what flat "
+        "losses add to the mean loss. The same by label is in tables/implementations.csv.</p>"
     )
     return PAGE.format(title=html.escape(verdict.name), body="\n".join(paragraphs))
 

@@ -216,6 +216,8 @@ def _values(column: Any, where: Callable[[int], str]) -> NDArray:
         row = int(np.argmax(column.is_null().to_numpy(zero_copy_only=False)))
         raise BadOutputs(f"{where(row)}: the value is missing")
     kinds = pa.types
+    if kinds.is_dictionary(column.type):
+        column = column.dictionary_decode()
     if kinds.is_decimal(column.type):
         column = column.cast(pa.float64())
     if not any(is_(column.type) for is_ in (kinds.is_floating, kinds.is_integer, kinds.is_boolean)):

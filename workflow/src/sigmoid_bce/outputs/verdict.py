@@ -27,6 +27,10 @@ PRECISIONS = {
 }
 PAST = ("history", "exact")
 """Entries of the catalogue that nobody computes with today: in the tables, not in the words."""
+WORDS = (
+    "Wrong side: the raw output disagrees with its label. Clipped: the loss is flat. Dead: the "
+    "gradient is exactly 0 though the true one is not. Shares are of all samples."
+)
 HARM = ("clipped_wrong_share", "dead_wrong_share", "clipped_correct_share", "dead_correct_share")
 
 
@@ -67,7 +71,8 @@ class Verdict:
 
     def __repr__(self) -> str:
         parts = [self.name, *(f"warning: {text}" for text in self.warnings), *self.sentences]
-        parts += ["", _listing(self.implementations), "", "What to write instead, x a raw output:"]
+        parts += ["", _listing(self.implementations), WORDS, ""]
+        parts.append("What to write instead, x a raw output and y its label:")
         width = max(map(len, self.instead), default=0)
         parts += [f"  {title:{width}}  {line}" for title, line in self.instead.items()]
         return "\n".join(parts)
