@@ -26,7 +26,10 @@ HALF_BINS = 512
 """Bins of the histogram of raw outputs, on either side of 0."""
 SIGMOID_BINS = 60
 SAMPLE = 1 << 16
-"""Values kept, at most about, for figures and for batches."""
+"""Values kept for figures and for batches, at most about; but no fewer than `FEWEST` rows."""
+FEWEST = 4
+PIXELS = 1 << 19
+"""Pixels kept of a row, at most about."""
 EXTREMES = 64
 """The most extreme raw outputs kept of either label, at either end."""
 LARGEST = float(np.finfo(np.float32).max)
@@ -279,12 +282,12 @@ class Sample:
         blocks = np.arange(start >> self.level, ((start + len(x) - 1) >> self.level) + 1)
         rows = self._chosen(blocks)
         rows = rows[(rows >= start) & (rows < start + len(x))]
-        step = max(1, x.shape[1] // (self.size // 4))
+        step = -(-x.shape[1] // PIXELS)
         if len(rows) == 0:
             return
         self.parts.append((rows, x[rows - start, ::step].copy(), y[rows - start, ::step].copy()))
         self.kept += self.parts[-1][1].size
-        while self.kept > self.size and sum(len(rows) for rows, _, _ in self.parts) > 1:
+        while self.kept > self.size and sum(len(part[0]) for part in self.parts) >= 2 * FEWEST:
             self.level += 1
             rows, x, y = map(np.concatenate, zip(*self.parts, strict=True))
             stay = self._chosen(rows >> self.level) == rows

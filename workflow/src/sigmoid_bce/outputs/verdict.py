@@ -242,9 +242,7 @@ def _on_precision(name: str, part: pd.DataFrame, samples: int, mean_loss: float)
         row = lost.iloc[0]
         shares = row[f"clipped_{side}_share"], row[f"dead_{side}_share"]
         flat, dead = (f"{round(s * samples):,} ({_percent(s)})" for s in shares)
-        return (
-            f"worst, {_called(row)}: samples with a flat loss {flat}, with a gradient of 0 {dead}"
-        )
+        return f"worst, {_called(row)}: loss flat for {flat}, gradient exactly zero for {dead}"
 
     wrong, correct = _lost(part, "wrong"), _lost(part, "correct")
     if len(wrong):
@@ -321,6 +319,8 @@ def _sentences(
         for size, error in zip(batches["batch_size"], batches["relative_error_max"], strict=True)
     )
     some = f" (of {len(x):,} rows, drawn evenly)" if len(x) < counted.rows else ""
+    if x.shape[1] < len(counted.first[0]):
+        some += f" (of {x.shape[1]:,} pixels a map)"
     lines.append(
         f"What a batch mean hides: a loss from sigmoid outputs clipped at 1e-7, in {x.dtype}, is "
         f"off by at most, in batches of {by_size}{some}."
