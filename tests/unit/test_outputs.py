@@ -37,7 +37,9 @@ def brute_force(x, y, record=RECORD):
                 for label in (0, 1):
                     place = part[(part["y"] == label) & (part["side"] == side)]
                     limit = place[column].iloc[0]
-                    if not np.isnan(limit):
+                    if column.startswith("gradient") and not part["has_gradient"].iloc[0]:
+                        hits = np.nan
+                    elif not np.isnan(limit):
                         hits += (np.abs(x[here & (y == label)].astype(np.float64)) >= limit).sum()
                 row[f"{name}_{side}_share"] = hits / len(x)
         rows.append(row)

@@ -21,8 +21,8 @@ def floor(dtype: DTypeLike) -> float:
 
     Examples
     --------
-    >>> floor("float32")
-    1.1920929665620834e-07
+    >>> f"{floor('float32'):.3g}"
+    '1.19e-07'
     """
     one = np.ones(1, dtype)
     return float(formulas.loss_from_probabilities(one, one)[0])

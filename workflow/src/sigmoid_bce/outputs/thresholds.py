@@ -12,6 +12,7 @@ from sigmoid_bce.outputs.tally import GROUPS, Edges, Tally
 RECORD = Path(__file__).parents[1] / "numerics" / "thresholds.csv"
 """Thresholds measured with the locked releases."""
 KEYS = ["implementation", "framework", "version", "mode", "dtype"]
+TRAITS = ["from_sigmoid", "has_gradient"]
 SHARES = {
     "loss_off": "loss_off",
     "loss_flat": "clipped",
@@ -44,7 +45,8 @@ def read(path: str | Path | None = None) -> pd.DataFrame:
     path = Path(path or RECORD)
     text = dict.fromkeys([*KEYS, "side"], str)
     table = pd.read_csv(path, dtype=text, keep_default_na=False, na_values=[""])
-    missing = {*KEYS, "y", "side", *SHARES, "loss_flat_value"} - set(table.columns)
+    columns = {*KEYS, *TRAITS, "y", "side", *SHARES, "loss_flat_value"}
+    missing = columns - set(table.columns)
     if missing:
         raise ValueError(f"{path}: the column {sorted(missing)[0]!r} is missing")
     table[[*KEYS, "side"]] = table[[*KEYS, "side"]].fillna("")
@@ -83,10 +85,11 @@ def shares(tally: Tally, table: pd.DataFrame, at: Edges) -> pd.DataFrame:
     Returns
     -------
     DataFrame
-        A row for each implementation and dtype, in the record's order: shares of all samples, by
-        side: loss_off and gradient_off (more than 1 % from the truth, from there on), clipped
-        (the loss is flat), dead (the gradient is exactly 0); nan and inf of both sides;
-        loss_change, what the flat losses add to the mean loss.
+        A row for each implementation and dtype, in the record's order: whether it starts from the
+        sigmoid; shares of all samples, by side: loss_off and gradient_off (more than 1 % from the
+        truth, from there on), clipped (the loss is flat), dead (the gradient is exactly 0), those
+        of gradients nan where there is none; nan and inf of both sides; loss_change, what the flat
+        losses add to the mean loss.
     """
     out = table[[*KEYS, "side"]].copy()
     for y, side in GROUPS:
@@ -103,8 +106,11 @@ def shares(tally: Tally, table: pd.DataFrame, at: Edges) -> pd.DataFrame:
     numbers = [*SHARES.values(), "loss_change"]
     out[numbers] /= tally.samples
     by_side = out.groupby([*KEYS, "side"], sort=False)[numbers].sum().unstack("side")
-    by_side = by_side.reindex(pd.MultiIndex.from_frame(table[KEYS].drop_duplicates()))
-    wide = pd.DataFrame(index=by_side.index)
+    traits = table.drop_duplicates(KEYS).set_index(KEYS)[TRAITS].astype(bool)
+    by_side = by_side.reindex(traits.index)
+    # a metric has no gradient that could be dead
+    by_side.loc[~traits["has_gradient"], ["gradient_off", "dead"]] = np.nan
+    wide = traits[["from_sigmoid"]].copy()
     for name in ("loss_off", "clipped", "gradient_off", "dead"):
         for side in ("correct", "wrong"):
             wide[f"{name}_{side}_share"] = by_side[name, side]

@@ -11,7 +11,7 @@ import numpy as np
 import pandas as pd
 
 from sigmoid_bce.comparison import compare
-from sigmoid_bce.numerics import catalogue
+from sigmoid_bce.numerics import catalogue, frameworks
 from sigmoid_bce.outputs import thresholds as record
 from sigmoid_bce.outputs.read import BadOutputs, Outputs, from_arrays
 from sigmoid_bce.outputs.tally import Counted, Tally, run
@@ -97,13 +97,13 @@ def _called(row: Any) -> str:
 
 def _title(framework: str) -> str:
     """Return a framework's title, from its name in the catalogue."""
-    return catalogue.module(framework).TITLE if framework in catalogue.names() else framework
+    return catalogue.module(framework).TITLE if framework in frameworks.names() else framework
 
 
-def _instead(frameworks: Iterable[str]) -> dict[str, str]:
+def _instead(used: Iterable[str]) -> dict[str, str]:
     """Return what to write, by framework's title."""
-    known = set(catalogue.names())
-    modules = [catalogue.module(name) for name in dict.fromkeys(frameworks) if name in known]
+    known = set(frameworks.names())
+    modules = [catalogue.module(name) for name in dict.fromkeys(used) if name in known]
     return {module.TITLE: module.INSTEAD for module in modules if module.INSTEAD}
 
 
@@ -121,7 +121,10 @@ def _listing(table: pd.DataFrame, most: int = 16) -> str:
     worst = ["dead_wrong_share", "clipped_wrong_share", "clipped_correct_share"]
     # the common precision first
     order["rank"] = (order["rank"] - 2).abs()
-    order = order.sort_values(["rank", *worst], ascending=[True, False, False, False])
+    key = order[worst].fillna(0).assign(rank=order["rank"])
+    order = order.loc[
+        key.sort_values(["rank", *worst], ascending=[True, False, False, False]).index
+    ]
     shown = pd.DataFrame(
         {
             "implementation": [_called(row) for row in order.to_dict("records")],
@@ -132,7 +135,7 @@ def _listing(table: pd.DataFrame, most: int = 16) -> str:
             "nan, inf": order[["nan_share", "inf_share"]].max(axis=1).to_numpy(),
         }
     )
-    text = shown.head(most).to_string(index=False, float_format=_percent)
+    text = shown.head(most).to_string(index=False, float_format=_percent, na_rep="-")
     if len(shown) > most:
         text += f"\n... and {len(shown) - most} more, in the table of implementations"
     rest = len(table) - len(shown)
@@ -241,14 +244,24 @@ def _on_precision(name: str, part: pd.DataFrame, samples: int, mean_loss: float)
     def worst(lost: pd.DataFrame, side: str) -> str:
         row = lost.iloc[0]
         shares = row[f"clipped_{side}_share"], row[f"dead_{side}_share"]
-        flat, dead = (f"{round(s * samples):,} ({_percent(s)})" for s in shares)
-        return f"worst, {_called(row)}: loss flat for {flat}, gradient exactly zero for {dead}"
+        flat, dead = (
+            "" if np.isnan(s) else f"{round(s * samples):,} ({_percent(s)})" for s in shares
+        )
+        zero = f", gradient exactly zero for {dead}" if dead else ""
+        return f"worst, {_called(row)}: loss flat for {flat}{zero}"
+
+    def such(lost: pd.DataFrame) -> str:
+        start = lost["from_sigmoid"].sum()
+        return (
+            f"{len(lost)} of {len(part)} implementations ({start} from the sigmoid output, "
+            f"{len(lost) - start} from the raw output)"
+        )
 
     wrong, correct = _lost(part, "wrong"), _lost(part, "correct")
     if len(wrong):
         text = (
-            f"In {name}, samples on the wrong side are lost with {len(wrong)} of {len(part)} "
-            f"implementations; {worst(wrong, 'wrong')}."
+            f"In {name}, samples on the wrong side are lost with {such(wrong)}; "
+            f"{worst(wrong, 'wrong')}."
         )
         change = wrong["loss_change"]
         if change.abs().max() > 0:
@@ -262,9 +275,8 @@ def _on_precision(name: str, part: pd.DataFrame, samples: int, mean_loss: float)
         return text
     if len(correct):
         return (
-            f"In {name}, nothing is lost on the wrong side; on the correct side, with "
-            f"{len(correct)} of {len(part)} implementations, the difference between very good and "
-            f"perfect is; {worst(correct, 'correct')}."
+            f"In {name}, nothing is lost on the wrong side; on the correct side the difference "
+            f"between very good and perfect is, with {such(correct)}; {worst(correct, 'correct')}."
         )
     off = part[["loss_off_correct_share", "loss_off_wrong_share"]].sum(axis=1)
     text = f"In {name}, none of {len(part)} implementations is flat or dead at any sample."
