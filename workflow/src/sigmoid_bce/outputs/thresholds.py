@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -56,7 +58,10 @@ def read(path: str | Path | None = None) -> pd.DataFrame:
     if (sizes != len(GROUPS)).any():
         name = ", ".join(sizes.index[sizes != len(GROUPS)][0])
         raise ValueError(f"{path}: {name}: expected a row for each label and side")
-    return table
+    # as GROUPS are, implementation by implementation
+    order = table.groupby(KEYS, sort=False).ngroup()
+    order = table.assign(order=order).sort_values(["order", "y", "side"]).index
+    return table.loc[order].reset_index(drop=True)
 
 
 def edges(table: pd.DataFrame) -> Edges:
@@ -91,31 +96,29 @@ def shares(tally: Tally, table: pd.DataFrame, at: Edges) -> pd.DataFrame:
         of gradients nan where there is none; nan and inf of both sides; loss_change, what the flat
         losses add to the mean loss.
     """
-    out = table[[*KEYS, "side"]].copy()
-    for y, side in GROUPS:
-        rows = (table["y"] == y) & (table["side"] == side)
+    found: defaultdict[tuple[str, str], Any] = defaultdict(float)
+    change = 0.0
+    for i, (y, side) in enumerate(GROUPS):
+        rows = table.iloc[i :: len(GROUPS)]
         edges, flat = at.at[y, side], at.flat[y, side]
+        # no threshold is nan, which is sorted beyond the last
         beyond = np.append(tally.beyond[y, side], 0)
         for column, name in SHARES.items():
-            # no threshold: a nan, sorted beyond the last
-            out.loc[rows, name] = beyond[np.searchsorted(edges, table.loc[rows, column])]
-        where = np.searchsorted(edges[flat], table.loc[rows, "loss_flat"])
-        true = np.append(tally.flat_loss[y, side], 0.0)[where]
-        value = table.loc[rows, "loss_flat_value"].fillna(0).to_numpy()
-        out.loc[rows, "loss_change"] = out.loc[rows, "clipped"] * value - true
-    numbers = [*SHARES.values(), "loss_change"]
-    out[numbers] /= tally.samples
-    by_side = out.groupby([*KEYS, "side"], sort=False)[numbers].sum().unstack("side")
-    traits = table.drop_duplicates(KEYS).set_index(KEYS)[TRAITS].astype(bool)
-    by_side = by_side.reindex(traits.index)
+            found[name, side] += beyond[np.searchsorted(edges, rows[column].to_numpy())]
+        clipped = beyond[np.searchsorted(edges, rows["loss_flat"].to_numpy())]
+        true = np.append(tally.flat_loss[y, side], 0.0)
+        true = true[np.searchsorted(edges[flat], rows["loss_flat"].to_numpy())]
+        change += clipped * rows["loss_flat_value"].fillna(0).to_numpy() - true
+    wide = table.iloc[:: len(GROUPS)][[*KEYS, "from_sigmoid"]].reset_index(drop=True)
     # a metric has no gradient that could be dead
-    by_side.loc[~traits["has_gradient"], ["gradient_off", "dead"]] = np.nan
-    wide = traits[["from_sigmoid"]].copy()
+    has = table.iloc[:: len(GROUPS)]["has_gradient"].to_numpy(bool)
     for name in ("loss_off", "clipped", "gradient_off", "dead"):
         for side in ("correct", "wrong"):
-            wide[f"{name}_{side}_share"] = by_side[name, side]
+            lacks = name in ("gradient_off", "dead") and ~has
+            share = found[name, side] / tally.samples
+            wide[f"{name}_{side}_share"] = np.where(lacks, np.nan, share)
     for name in ("nan", "inf"):
-        wide[f"{name}_share"] = by_side[name].sum(axis=1)
+        wide[f"{name}_share"] = (found[name, "correct"] + found[name, "wrong"]) / tally.samples
     # the flat value of a soft label is another
-    wide["loss_change"] = by_side["loss_change"].sum(axis=1) if not tally.soft else np.nan
-    return wide.reset_index()
+    wide["loss_change"] = change / tally.samples if not tally.soft else np.nan
+    return wide
