@@ -32,6 +32,11 @@ PIXELS = 1 << 19
 """Pixels kept of a row, at most about."""
 EXTREMES = 64
 """The most extreme raw outputs kept of either label, at either end."""
+HINTS = {
+    -1.0: "; turn labels -1 and 1 into (label + 1) / 2",
+    255.0: "; turn labels 0 and 255 into label / 255",
+}
+"""What to do about labels that are often met."""
 LARGEST = float(np.finfo(np.float32).max)
 GROUPS = [(y, side) for y in (0, 1) for side in ("correct", "wrong")]
 Group = tuple[int, str]
@@ -338,7 +343,7 @@ def _refusal(outputs: Outputs, row: int, x: NDArray, y: NDArray) -> BadOutputs:
             f"{outputs.place(RAW_OUTPUT, *inner)}: expected a finite number, found {x[at]}"
         )
     found = float(y[at])
-    hint = "; turn labels -1 and 1 into (label + 1) / 2" if found == -1 else ""
+    hint = HINTS.get(found, "")
     return BadOutputs(
         f"{outputs.place(LABEL, *inner)}: expected a label of 0 or 1, or between, "
         f"found {found:g}{hint}"
