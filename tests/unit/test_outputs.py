@@ -360,10 +360,10 @@ def test_one_class_is_a_warning():
 
 def test_a_record_of_one_s_own(tmp_path):
     path = tmp_path / "thresholds.csv"
-    part = RECORD[RECORD["framework"] == "numpy"]
+    part = RECORD[RECORD["framework"] == "NumPy"]
     part.to_csv(path, index=False)
     found = sigmoid_bce.verdict([3.0, -20.0], [1, 1], thresholds=path)
-    assert set(found.to_frame()["framework"]) == {"numpy"}
+    assert set(found.to_frame()["framework"]) == {"NumPy"}
     part.drop(columns="loss_flat").to_csv(path, index=False)
     with pytest.raises(ValueError, match="'loss_flat' is missing"):
         sigmoid_bce.verdict([3.0, -20.0], [1, 1], thresholds=path)

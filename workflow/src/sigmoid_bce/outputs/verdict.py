@@ -91,54 +91,52 @@ def _percent(share: float) -> str:
 
 def _called(row: Any) -> str:
     """Return what an implementation is called in a sentence."""
-    details = [_title(row["framework"]), row["mode"], row["dtype"]]
+    details = [row["framework"], row["mode"], row["dtype"]]
     return f"{row['implementation']} ({', '.join(filter(None, details))})"
 
 
-def _title(framework: str) -> str:
-    """Return a framework's title, from its name in the catalogue."""
-    return catalogue.module(framework).TITLE if framework in frameworks.names() else framework
-
-
-def _instead(used: Iterable[str]) -> dict[str, str]:
+def _instead(titles: Iterable[str]) -> dict[str, str]:
     """Return what to write, by framework's title."""
-    known = set(frameworks.names())
-    modules = [catalogue.module(name) for name in dict.fromkeys(used) if name in known]
-    return {module.TITLE: module.INSTEAD for module in modules if module.INSTEAD}
+    lines = {module.TITLE: module.INSTEAD for module in map(catalogue.module, frameworks.names())}
+    return {title: lines[title] for title in dict.fromkeys(titles) if lines.get(title)}
 
 
 def _of_all(table: pd.DataFrame) -> pd.DataFrame:
-    return table[table["label"] == EVERY]
+    """Return the rows of all labels together and of implementations in use."""
+    return table[(table["label"] == EVERY) & ~table["framework"].isin(PAST)]
 
 
-def _listing(table: pd.DataFrame, most: int = 16) -> str:
+def _listing(table: pd.DataFrame, most: int = 20) -> str:
     """Return the implementations that are worst off, as text."""
     table = _of_all(table)
     bad = table[(table[[*HARM, "nan_share", "inf_share"]] > 0).any(axis=1)]
     if bad.empty:
         return "No implementation is flat, dead, nan or inf at any of these raw outputs."
-    order = bad.assign(rank=bad["dtype"].map(DTYPES.index))
-    worst = ["dead_wrong_share", "clipped_wrong_share", "clipped_correct_share"]
     # the common precision first
-    order["rank"] = (order["rank"] - 2).abs()
-    key = order[worst].fillna(0).assign(rank=order["rank"])
-    order = order.loc[
-        key.sort_values(["rank", *worst], ascending=[True, False, False, False]).index
+    rank = (bad["dtype"].map(DTYPES.index) - DTYPES.index("float32")).abs()
+    columns = [
+        f"{what}_{side}_share" for what in ("clipped", "dead") for side in ("wrong", "correct")
     ]
-    shown = pd.DataFrame(
-        {
-            "implementation": [_called(row) for row in order.to_dict("records")],
-            "clipped: wrong side": order["clipped_wrong_share"].to_numpy(),
-            "correct": order["clipped_correct_share"].to_numpy(),
-            "dead: wrong side": order["dead_wrong_share"].to_numpy(),
-            "correct ": order["dead_correct_share"].to_numpy(),
-            "nan, inf": order[["nan_share", "inf_share"]].max(axis=1).to_numpy(),
-        }
-    )
+    shown = bad[columns].assign(broken=bad[["nan_share", "inf_share"]].max(axis=1))
+    # one line where modes differ in nothing
+    key = shown.fillna(-1.0).assign(rank=rank, **bad[["implementation", "framework", "dtype"]])
+    modes = bad.groupby([key[name] for name in key], sort=False)["mode"]
+    named = bad.assign(mode=modes.transform(lambda m: "/".join(filter(None, m))))
+    shown.insert(0, "implementation", [_called(row) for row in named.to_dict("records")])
+    order = key.drop_duplicates().sort_values(["rank", *HARM], ascending=[True, *[False] * 4])
+    shown = shown.loc[order.index]
+    shown.columns = [
+        "implementation",
+        "clipped: wrong side",
+        "correct",
+        "dead: wrong side",
+        "correct ",
+        "nan, inf",
+    ]
     text = shown.head(most).to_string(index=False, float_format=_percent, na_rep="-")
     if len(shown) > most:
-        text += f"\n... and {len(shown) - most} more, in the table of implementations"
-    rest = len(table) - len(shown)
+        text += f"\n... and {len(shown) - most} more lines, in the table of implementations"
+    rest = len(table) - len(bad)
     return f"{text}\nNothing of that in the other {rest} of {len(table)} implementations."
 
 
@@ -293,8 +291,7 @@ def _sentences(
 ) -> list[str]:
     """Return the verdict in plain words, of implementations in use today."""
     whole = outputs.iloc[-1]
-    now = implementations[~implementations["framework"].isin(PAST)]
-    table, samples = _of_all(now), int(whole["samples"])
+    table, samples = _of_all(implementations), int(whole["samples"])
     lines = [
         _headline(table),
         f"{samples:,} raw outputs"
@@ -309,7 +306,8 @@ def _sentences(
         if len(part):
             lines.append(_on_precision(name, part, samples, whole["mean_loss"]))
     if len(outputs) > 1:
-        single = now[(now["dtype"] == "float32") & (now["label"] != EVERY)]
+        single = implementations[implementations["label"] != EVERY]
+        single = single[(single["dtype"] == "float32") & ~single["framework"].isin(PAST)]
         worst = single.groupby("label", sort=False)[list(HARM)].max()
         worst = worst.sort_values(list(worst.columns), ascending=False).iloc[0]
         wrong, correct = (_percent(worst[f"clipped_{side}_share"]) for side in ("wrong", "correct"))
