@@ -193,7 +193,9 @@ def _by_size(batches: pd.DataFrame, rows: int) -> pd.DataFrame:
     for size, part in batches.groupby("batch_size"):
         exact = part["bce_exact"].to_numpy()
         error = np.abs(part["bce_sigmoid"].to_numpy(np.float64) - exact)
-        relative = np.divide(error, exact, out=np.zeros_like(error), where=exact > 0)
+        # the true loss may be close to the least number there is
+        with np.errstate(over="ignore"):
+            relative = np.divide(error, exact, out=np.zeros_like(error), where=exact > 0)
         out.append(
             {
                 "batch_size": size,
@@ -209,7 +211,9 @@ def _by_size(batches: pd.DataFrame, rows: int) -> pd.DataFrame:
 
 def _off(relative: float) -> str:
     """Return a relative error in words."""
-    return _percent(relative) if relative < 10 else f"a factor of {relative + 1:.2g}"
+    if relative < 10:
+        return _percent(relative)
+    return f"a factor of {relative + 1:.2g}" if relative < 1e6 else "more than a millionfold"
 
 
 def _lost(part: pd.DataFrame, side: str) -> pd.DataFrame:
