@@ -243,6 +243,8 @@ def count(x: NDArray[np.floating], y: NDArray, edges: Edges) -> Tally:
         for side in ("correct", "wrong"):
             at = _up(edges.at[label, side], x.dtype)
             if (label == 1) == (side == "correct"):
+                # 0 is on the other side
+                at = np.maximum(at, np.nextafter(x.dtype.type(0), x.dtype.type(1)))
                 beyond = n - np.searchsorted(part, at, "left")
                 inward = loss[::-1]
             else:
