@@ -186,6 +186,24 @@ def test_importing_stays_light():
     assert not {"matplotlib", "keras", "tensorflow"} & set(done.stdout.split())
 
 
+def test_what_to_write_instead_is_right():
+    """The lines for what the default install has, run as they stand, where the clip is far off."""
+    import scipy.special
+    import tensorflow as tf
+    from sklearn.linear_model import LogisticRegression
+
+    x = np.concatenate([np.linspace(-700, 700, 501), np.linspace(-40, 40, 501)])
+    y = np.arange(len(x)) % 2.0
+    model = LogisticRegression().fit([[-1.0], [1.0]], [0, 1])
+    model.coef_[:], model.intercept_[:] = 1, 0
+    names = {"np": np, "scipy": scipy, "tf": tf, "model": model, "X": x[:, None], "x": x, "y": y}
+    exact = reference.loss(x, y, "float64")
+    lines = sigmoid_bce.verdict(x, y).instead
+    for title in ("NumPy", "SciPy", "TensorFlow", "scikit-learn"):
+        found = np.asarray(eval(lines[title], names))
+        np.testing.assert_allclose(found, exact, rtol=2e-15, err_msg=title)
+
+
 # --- files
 
 

@@ -227,10 +227,12 @@ def _headline(table: pd.DataFrame) -> str:
     """Return the answer in one sentence."""
     wrong = _lost(table, "wrong")
     if len(wrong):
-        dtypes = [name for name in DTYPES if name in set(wrong["dtype"])]
+        columns = ["clipped_wrong_share", "dead_wrong_share"]
+        most = wrong.groupby("dtype")[columns].max().max(axis=1)
+        where = [f"{name} (up to {_percent(most[name])})" for name in DTYPES if name in most]
         return (
-            f"Verdict: it matters here, in {', '.join(dtypes)}: samples on the wrong side are "
-            "lost, so that training learns nothing from mistakes it should learn most from."
+            f"Verdict: it matters here. Samples on the wrong side are lost, in {', '.join(where)}: "
+            "training learns nothing from mistakes it should learn most from."
         )
     if len(_lost(table, "correct")):
         return (
