@@ -12,7 +12,7 @@ PYTHON ?= $(shell for python in python3 python3.13 python3.12 python3.11; do \
 SNAKEMAKE = PATH="$(CURDIR)/$(BIN):$$PATH" snakemake --cores $(CORES) --configfile $(CONFIG)
 STUDY = $(shell sed -n 's/^study: *\([a-z0-9_.-]*\).*/\1/p' $(CONFIG))
 
-.PHONY: run test frameworks numerics record install report tracking ui lint lock schema
+.PHONY: run test frameworks numerics record install report tracking ui verdict lint lock schema
 
 run: install
 	@# a progress bar where somebody looks on
@@ -57,6 +57,13 @@ tracking: install
 ui: install
 	MLFLOW_SERVER_ENABLE_JOB_EXECUTION=false MLFLOW_DISABLE_TELEMETRY=true \
 	$(BIN)/mlflow server --host 127.0.0.1 --port $(PORT) --workers 1 --backend-store-uri sqlite:///mlflow.db
+
+# what raw outputs of a model trained anywhere lose: make verdict RAW=outputs.csv
+verdict: install
+	@if [ -z "$(RAW)" ]; then echo "name the file: make verdict RAW=outputs.csv (.csv, .parquet, .npz, .npy)"; exit 2; fi
+	@$(BIN)/python -m sigmoid_bce.outputs "$(RAW)" $(if $(LABEL),--label "$(LABEL)") \
+		$(if $(RAW_OUTPUT),--raw-output "$(RAW_OUTPUT)") $(if $(TO),--to "$(TO)") \
+		$(if $(THRESHOLDS),--thresholds "$(THRESHOLDS)") $(if $(REALLY_RAW),--really-raw)
 
 lint: install
 	$(BIN)/ruff check .

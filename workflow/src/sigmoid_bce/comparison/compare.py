@@ -18,13 +18,14 @@ def samples(raw: pd.DataFrame) -> pd.DataFrame:
     Parameters
     ----------
     raw : DataFrame
-        With columns sample_id, label (0 or 1) and raw_output (float32).
+        With columns sample_id, label (in [0, 1]) and raw_output (float32 or float64).
 
     Returns
     -------
     DataFrame
         sample_id, label, raw_output, sigmoid; bce_raw, bce_sigmoid, grad_raw, grad_sigmoid in
-        float32, the precision under test; bce_exact, grad_exact in float64, correctly rounded;
+        the precision of raw_output, the one under test; bce_exact, grad_exact in float64, correctly
+        rounded;
         clipped: the clip acts, so that bce_sigmoid is flat there; dead: grad_sigmoid is exactly 0
         while grad_exact is not.
 
@@ -33,8 +34,9 @@ def samples(raw: pd.DataFrame) -> pd.DataFrame:
     ValueError
         If a raw output is nan or inf, or a label is outside [0, 1].
     """
-    x = raw["raw_output"].to_numpy(np.float32)
-    y = raw["label"].to_numpy(np.float32)
+    x = raw["raw_output"].to_numpy()
+    x = x if x.dtype == np.float64 else x.astype(np.float32)
+    y = raw["label"].to_numpy(x.dtype)
     p = formulas.sigmoid(x)
     table = raw[["sample_id", "label", "raw_output"]].copy()
     table["sigmoid"] = p
@@ -65,8 +67,8 @@ def batches(table: pd.DataFrame, sizes: Iterable[int], seed: int) -> pd.DataFram
     Returns
     -------
     DataFrame
-        batch_size, batch, positives, clipped (counts), bce_raw, bce_sigmoid (float32 means, as
-        a framework takes them), bce_exact (float64 mean).
+        batch_size, batch, positives, clipped (counts), bce_raw, bce_sigmoid (means in the
+        precision under test, as a framework takes them), bce_exact (float64 mean).
     """
     order = np.random.default_rng(seed).permutation(len(table))
     parts = []

@@ -9,13 +9,20 @@ import pandas as pd
 import seaborn as sns
 from matplotlib import pyplot as plt
 from matplotlib.figure import Figure
+from numpy.typing import NDArray
 
 from sigmoid_bce.figures import style
-from sigmoid_bce.figures.scatter import FLOOR, loss_scatter
+from sigmoid_bce.figures.scatter import floor, loss_scatter
 from sigmoid_bce.numerics import formulas
 
 
-def draw(table: pd.DataFrame, classes: Sequence[str], title: str) -> Figure:
+def draw(
+    table: pd.DataFrame,
+    classes: Sequence[str],
+    title: str,
+    unit: str = "images",
+    histograms: dict[str, tuple[NDArray, NDArray]] | None = None,
+) -> Figure:
     """Draw both histograms and the scatter of the losses.
 
     Parameters
@@ -25,6 +32,11 @@ def draw(table: pd.DataFrame, classes: Sequence[str], title: str) -> Figure:
     classes : sequence of two str
         Names of label 0 and label 1.
     title : str
+    unit : str
+        What is counted.
+    histograms : dict, optional
+        For raw_output and sigmoid, edges of bins (m + 1,) and counts by label (2, m): of all
+        samples, where `table` holds some of them.
 
     Returns
     -------
@@ -39,11 +51,25 @@ def draw(table: pd.DataFrame, classes: Sequence[str], title: str) -> Figure:
         (axes[0], "raw_output", "raw output"),
         (axes[1], "sigmoid", "sigmoid output"),
     ):
+        shown, bins, weights = data, 60, None
+        if histograms:
+            bins, counts = histograms[column]
+            centres = (bins[1:] + bins[:-1]) / 2
+            # seaborn asks whether its bins are "auto", which an array cannot answer
+            bins, weights = bins.tolist(), "count"
+            shown = pd.DataFrame(
+                {
+                    column: np.tile(centres, 2),
+                    "label": np.repeat(classes, len(centres)),
+                    "count": counts.ravel(),
+                }
+            )
         sns.histplot(
-            data, x=column, hue="label", hue_order=list(classes), palette=palette,
-            bins=60, element="step", alpha=0.35, ax=axis, legend=axis is axes[0],
+            shown, x=column, hue="label", hue_order=list(classes), palette=palette,
+            bins=bins, weights=weights, element="step", alpha=0.35, ax=axis,
+            legend=axis is axes[0],
         )  # fmt: skip
-        axis.set(xlabel=text, ylabel="images")
+        axis.set(xlabel=text, ylabel=unit)
         axis.set_yscale("symlog", linthresh=10)
     axes[0].get_legend().set(title=None, frame_on=False)
     clip = float(np.log1p(-formulas.EPSILON) - np.log(formulas.EPSILON))
@@ -88,5 +114,5 @@ def values(table: pd.DataFrame) -> dict[str, object]:
         "dead_wrong": int((dead & wrong).sum()),
         "wrong": int(wrong.sum()),
         "error_max": float(error.max()),
-        "floor": FLOOR,
+        "floor": floor(table["bce_sigmoid"].dtype),
     }

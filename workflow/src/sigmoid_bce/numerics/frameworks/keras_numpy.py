@@ -11,7 +11,7 @@ from sigmoid_bce.numerics.frameworks._keras import PROGRAMS, compiled
 
 TITLE = "Keras on NumPy"
 PACKAGES = ("keras",)
-INSTEAD = "np.logaddexp(0, x) - x * y: this backend clips with from_logits=True, too"
+INSTEAD = "np.logaddexp(0, (1 - 2 * y) * x): this backend clips with from_logits=True, too"
 
 
 def implementations() -> list[Implementation]:

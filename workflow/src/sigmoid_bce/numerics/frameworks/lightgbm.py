@@ -8,7 +8,7 @@ from sigmoid_bce.numerics.catalogue import Implementation
 
 TITLE = "LightGBM"
 PACKAGES = ("lightgbm",)
-INSTEAD = "np.logaddexp(0, s) - s * y, s = booster.predict(X, raw_score=True)"
+INSTEAD = "np.logaddexp(0, (1 - 2 * y) * s), s = booster.predict(X, raw_score=True)"
 
 
 def implementations() -> list[Implementation]:

@@ -7,7 +7,7 @@ from sigmoid_bce.numerics.catalogue import Implementation
 
 TITLE = "NumPy"
 PACKAGES = ("numpy",)
-INSTEAD = "np.logaddexp(0, x) - x * y"
+INSTEAD = "np.logaddexp(0, (1 - 2 * y) * x)"
 
 
 def _logaddexp(x, y):

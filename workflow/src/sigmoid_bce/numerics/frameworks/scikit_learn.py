@@ -6,7 +6,7 @@ from sigmoid_bce.numerics.catalogue import Implementation
 
 TITLE = "scikit-learn"
 PACKAGES = ("scikit-learn",)
-INSTEAD = "np.logaddexp(0, model.decision_function(X)) - model.decision_function(X) * y"
+INSTEAD = "np.logaddexp(0, (1 - 2 * y) * model.decision_function(X))"
 
 
 def implementations() -> list[Implementation]:

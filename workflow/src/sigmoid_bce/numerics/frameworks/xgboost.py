@@ -6,7 +6,7 @@ from sigmoid_bce.numerics.catalogue import Implementation
 
 TITLE = "XGBoost"
 PACKAGES = ("xgboost",)
-INSTEAD = "np.logaddexp(0, m) - m * y, m = booster.predict(data, output_margin=True)"
+INSTEAD = "np.logaddexp(0, (1 - 2 * y) * m), m = booster.predict(data, output_margin=True)"
 
 
 def implementations() -> list[Implementation]:

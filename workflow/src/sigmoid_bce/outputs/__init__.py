@@ -1,0 +1,1 @@
+"""Raw outputs of a model trained anywhere: read, counted, judged."""

@@ -1,0 +1,61 @@
+"""The verdict on a file, from a terminal: ``python -m sigmoid_bce.outputs outputs.csv``."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import re
+import sys
+import time
+from pathlib import Path
+
+# Arrow's own allocators reserve address space ahead; set before pyarrow is imported
+os.environ.setdefault("ARROW_DEFAULT_MEMORY_POOL", "system")
+
+from sigmoid_bce.outputs.read import LABEL, RAW_OUTPUT, from_file
+
+
+def _arguments() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(
+        prog="python -m sigmoid_bce.outputs",
+        description="Say what it costs to compute binary cross-entropy of raw outputs (logits) "
+        "from their sigmoid. See config/README.md, Verdict.",
+    )
+    parser.add_argument("file", help=".csv, .parquet, .npz or .npy")
+    parser.add_argument("--label", default=LABEL, help="column of labels, or its beginning")
+    parser.add_argument("--raw-output", default=RAW_OUTPUT, help="column of raw outputs, the same")
+    parser.add_argument("--to", help="folder of the results; else results/verdict-<file's name>")
+    parser.add_argument("--thresholds", help="thresholds.csv of a study, for the package's own")
+    parser.add_argument(
+        "--really-raw", action="store_true", help="accept raw outputs that all lie within [0, 1]"
+    )
+    return parser.parse_args()
+
+
+def main() -> None:
+    """Read the arguments, judge the file, print the verdict and write its files."""
+    given = _arguments()
+    name = re.sub(r"[^a-z0-9_.-]+", "-", Path(given.file).stem.lower()).strip("-.") or "outputs"
+    folder = Path(given.to or f"results/verdict-{name}")
+    try:
+        outputs = from_file(given.file, given.label, given.raw_output)
+        # heavier imports after what goes wrong at once
+        from sigmoid_bce.outputs import page
+        from sigmoid_bce.outputs.verdict import judge
+
+        start = time.perf_counter()
+        found = judge(outputs, given.thresholds, given.really_raw, progress=True)
+        judged = time.perf_counter()
+        print(found[0])
+        page.write(folder, *found, outputs.shape)
+    except (ValueError, OSError) as error:
+        sys.exit(f"error: {error}")
+    samples, seconds = found[1].total().samples, judged - start
+    print(f"\n{samples:,} raw outputs read and compared in {seconds:.1f} s, ", end="")
+    print(f"drawn and written in {time.perf_counter() - judged:.1f} s")
+    for what, where in (("page", "verdict.html"), ("figures", "figures/"), ("tables", "tables/")):
+        print(f"{what:9} {folder}/{where}")
+
+
+if __name__ == "__main__":
+    main()
