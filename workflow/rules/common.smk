@@ -102,3 +102,16 @@ def labels(wildcards):
         "seed": wildcards.seed,
         "trained on": wildcards.loss,
     }
+
+
+def versions(framework):
+    """Return what is installed of a framework: with another release it is measured again."""
+    from sigmoid_bce.numerics import catalogue
+
+    return catalogue.versions(framework)
+
+
+def framework_code(wildcards):
+    """Return the digest of a framework's own file."""
+    file = WORKFLOW / f"src/sigmoid_bce/numerics/frameworks/{wildcards.framework}.py"
+    return package_code.digest(file)

@@ -9,18 +9,6 @@ NUMERICS_FIGURES = expand(
 )
 
 
-def versions(wildcards):
-    """Return what is installed of a framework: with another release it is measured again."""
-    from sigmoid_bce.numerics import catalogue
-
-    return catalogue.versions(wildcards.framework)
-
-
-def framework_code(wildcards):
-    file = WORKFLOW / f"src/sigmoid_bce/numerics/frameworks/{wildcards.framework}.py"
-    return package_code.digest(file)
-
-
 rule sweep:
     output:
         sweep=f"{NUMERICS}/frameworks/{{framework}}/sweep.parquet",
@@ -38,7 +26,7 @@ rule sweep:
         mem_mb=2500,
         runtime=60,
     params:
-        versions=versions,
+        versions=lambda wildcards: versions(wildcards.framework),
         framework=framework_code,
         code=code("sweep"),
     conda:
@@ -101,9 +89,10 @@ rule article_models:
         mem_mb=2000,
         runtime=30,
     params:
+        versions=lambda wildcards: versions("keras_tensorflow"),
         code=code("article_models"),
     conda:
-        "../../envs/training.yaml"
+        "../../envs/frameworks.yaml"
     script:
         "../scripts/article_models.py"
 

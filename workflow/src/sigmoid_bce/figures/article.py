@@ -11,8 +11,8 @@ from matplotlib import pyplot as plt
 from matplotlib.figure import Figure
 
 from sigmoid_bce.figures import style
-from sigmoid_bce.numerics import article_models
-from sigmoid_bce.numerics.article_models import CURVES, EXACT, EXTENDED, HISTORIC, PREDICTED, RAW
+from sigmoid_bce.numerics import article
+from sigmoid_bce.numerics.article import CURVES, EXACT, EXTENDED, HISTORIC, PREDICTED, RAW
 
 LOOKS = dict(zip(CURVES, style.COLOURS, strict=False)) | {EXACT: "black"}
 WIDTHS = {EXACT: 0.8, RAW: 3.5, HISTORIC: 2.6, PREDICTED: 1.2, EXTENDED: 2.2}
@@ -47,7 +47,7 @@ def round_trip(limits: Mapping[str, float]) -> Figure:
     Parameters
     ----------
     limits : mapping of str to float
-        What `article_models.limits` returned.
+        What `article.limits` returned.
 
     Returns
     -------
@@ -57,7 +57,7 @@ def round_trip(limits: Mapping[str, float]) -> Figure:
     style.use()
     figure, axes = plt.subplots(1, 2, figsize=(10, 4))
     x = np.arange(0.25, 18, 1 / 2048, dtype=np.float32)
-    _, y = article_models.round_trip(x)
+    _, y = article.round_trip(x)
     finite = np.isfinite(y)
     axes[0].plot(x[finite], y[finite], label="logit(sigmoid(x)), float32")
     axes[0].plot(x, x, color="0.6", lw=0.8, zorder=0, label="x")
@@ -81,7 +81,7 @@ def one_sample(curves: pd.DataFrame) -> Figure:
     Parameters
     ----------
     curves : DataFrame
-        What `article_models.curves` returned.
+        What `sigmoid_bce.numerics.article_models.curves` returned.
 
     Returns
     -------
@@ -128,7 +128,7 @@ def border_values(curves: pd.DataFrame) -> dict[str, float]:
     Parameters
     ----------
     curves : DataFrame
-        What `article_models.curves` returned.
+        What `sigmoid_bce.numerics.article_models.curves` returned.
 
     Returns
     -------
@@ -151,7 +151,7 @@ def border_values(curves: pd.DataFrame) -> dict[str, float]:
 
 
 def _second(curves: pd.DataFrame) -> tuple[Figure, dict]:
-    limits = article_models.limits()
+    limits = article.limits()
     return round_trip(limits), limits
 
 

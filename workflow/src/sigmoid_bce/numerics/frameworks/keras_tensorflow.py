@@ -121,7 +121,8 @@ def implementations() -> list[Implementation]:
             lambda y: np.stack([1 - y, y], axis=1),
         )
         name = "Dense(2, softmax), BinaryCrossentropy()"
-        entries.append(Implementation(name, run, mode=mode, formula=softmax, source=SOURCE))
+        about = {"formula": softmax, "source": SOURCE, "from_sigmoid": True}
+        entries.append(Implementation(name, run, mode=mode, **about))
         run = by_dtype(lambda d: compiled(keras, "reshape", d, False, d), mode)
         name = "Dense(1, sigmoid), Reshape, BinaryCrossentropy(dtype=half)"
         about = {"formula": f"{CLIP}, in half precision", "source": SOURCE, "from_sigmoid": True}
