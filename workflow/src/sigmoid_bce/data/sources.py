@@ -11,15 +11,27 @@ from typing import NamedTuple
 import numpy as np
 from PIL import Image
 
-from sigmoid_bce.config import BundledDataset, Dataset, PypiDataset
+from sigmoid_bce.config import (
+    BundledDataset,
+    Classed,
+    Dataset,
+    FolderDataset,
+    HttpDataset,
+    PypiDataset,
+    TableDataset,
+)
+from sigmoid_bce.data import archives, listing
+
+FILE_BYTES = archives.MEMBER_BYTES
 
 
 class Item(NamedTuple):
-    """One image file: its name, its label, and a function that returns its bytes."""
+    """One image file: its name, its label, its bytes by a call, its part of a given split."""
 
     file: str
     label: int
     read: Callable[[], bytes]
+    split: str = ""
 
 
 def _pypi(dataset: PypiDataset, archive: Path) -> Iterator[Item]:
@@ -58,7 +70,53 @@ def _bundled(dataset: BundledDataset, archive: None) -> Iterator[Item]:
             yield Item(f"digit-{i:04}.png", int(digit in dataset.positive), png.getvalue)
 
 
-SOURCES = {"pypi": _pypi, "bundled": _bundled}
+def _http(dataset: HttpDataset, archive: Path) -> Iterator[Item]:
+    def content(data):
+        if isinstance(data, Exception):
+            raise data
+        return data
+
+    try:
+        entries = {e.file: e for e in listing.assign(archives.names(archive), dataset)}
+    except archives.ArchiveError:
+        raise
+    except ValueError as error:
+        raise ValueError(f"{archive}: {error}") from None
+    for name, data in archives.contents(archive, set(entries)):
+        entry = entries.pop(name, None)  # a name that comes twice counts once
+        if entry:
+            yield Item(entry.file, entry.label, lambda data=data: content(data), entry.split)
+
+
+def _read(path: Path) -> bytes:
+    if not path.is_file():
+        raise FileNotFoundError("no such file")
+    if path.stat().st_size > FILE_BYTES:
+        raise OSError(f"{path.stat().st_size:,} bytes: no image has more than {FILE_BYTES:,}")
+    return path.read_bytes()
+
+
+def _files(dataset: Classed, folder: Path, entries: list[listing.Entry]) -> Iterator[Item]:
+    for entry in entries:
+        path = folder / entry.file
+        yield Item(listing.printable(entry.file), entry.label, lambda p=path: _read(p), entry.split)
+
+
+def _folder(dataset: FolderDataset, archive: None) -> Iterator[Item]:
+    yield from _files(dataset, Path(dataset.path), listing.folder_entries(dataset))
+
+
+def _table(dataset: TableDataset, archive: Path) -> Iterator[Item]:
+    yield from _files(dataset, Path(dataset.path).parent, listing.table_entries(dataset))
+
+
+SOURCES = {
+    "pypi": _pypi,
+    "bundled": _bundled,
+    "http": _http,
+    "folder": _folder,
+    "table": _table,
+}
 
 
 def items(dataset: Dataset, archive: Path | None) -> Iterator[Item]:
