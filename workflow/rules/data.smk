@@ -5,6 +5,9 @@ rule download:
         f"{LOGS}/download/{{package}}-{{version}}.log",
     benchmark:
         f"{BENCHMARKS}/download/{{package}}-{{version}}.tsv"
+    wildcard_constraints:
+        package="[^/]+",
+        version="[^/]+",
     threads: 1
     resources:
         mem_mb=400,
@@ -18,9 +21,34 @@ rule download:
         "../scripts/download.py"
 
 
+rule fetch:
+    output:
+        file=f"{DOWNLOADS}/{{digest}}/{{file}}",
+    log:
+        f"{LOGS}/fetch/{{digest}}/{{file}}.log",
+    benchmark:
+        f"{BENCHMARKS}/fetch/{{digest}}/{{file}}.tsv"
+    wildcard_constraints:
+        digest="[0-9a-f]{16}",
+        file="[^/]+",
+    threads: 1
+    resources:
+        mem_mb=400,
+        runtime=240,
+        # no param: a file is what it is by its digest, and another mirror reruns nothing
+        sources=lambda wildcards: sources(fetched(wildcards)),
+    params:
+        sha256=lambda wildcards: fetched(wildcards).sha256,
+        code=code("fetch"),
+    conda:
+        "../../envs/data.yaml"
+    script:
+        "../scripts/fetch.py"
+
+
 rule prepare:
     input:
-        archive=archive,
+        file=data_file,
     output:
         images=f"{RESULTS}/data/{{dataset}}/images.npy",
         manifest=f"{RESULTS}/data/{{dataset}}/manifest.parquet",
@@ -35,6 +63,7 @@ rule prepare:
         runtime=60,
     params:
         dataset=lambda wildcards: settings("datasets", wildcards.dataset),
+        contents=lambda wildcards: data_contents(wildcards.dataset),
         code=code("prepare"),
     conda:
         "../../envs/data.yaml"

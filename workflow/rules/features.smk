@@ -22,19 +22,20 @@ rule resize:
 rule extract:
     input:
         images=f"{RESULTS}/data/{{dataset}}/images.npy",
-        weights=lambda wildcards: wheel_file(STUDY.models[wildcards.model].weights),
+        weights=lambda wildcards: weights_file(BACKBONES[wildcards.backbone]),
     output:
-        inputs=f"{RESULTS}/features/dataset~{{dataset}}/model~{{model}}.npy",
+        inputs=f"{RESULTS}/features/dataset~{{dataset}}/backbone~{{backbone}}.npy",
     log:
-        f"{LOGS}/extract/dataset~{{dataset}}/model~{{model}}.log",
+        f"{LOGS}/extract/dataset~{{dataset}}/backbone~{{backbone}}.log",
     benchmark:
-        f"{BENCHMARKS}/extract/dataset~{{dataset}}/model~{{model}}.tsv"
+        f"{BENCHMARKS}/extract/dataset~{{dataset}}/backbone~{{backbone}}.tsv"
     threads: 2
     resources:
-        mem_mb=2500,
-        runtime=60,
+        mem_mb=3500,
+        runtime=240,
         gpu=0,
     params:
+        model=lambda wildcards: frozen_settings(BACKBONES[wildcards.backbone]),
         code=code("extract"),
     conda:
         "../../envs/training.yaml"

@@ -35,7 +35,7 @@ rule figure_stage:
     params:
         title=title,
         stage=lambda wildcards: STAGE_OF_FIGURE[wildcards.figure],
-        classes=lambda wildcards: list(STUDY.datasets[wildcards.dataset].classes),
+        classes=lambda wildcards: class_names(wildcards.dataset),
         code=code("figure_stage"),
     conda:
         "../../envs/figures.yaml"

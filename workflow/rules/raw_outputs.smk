@@ -24,6 +24,7 @@ rule raw_outputs:
         gpu=0,
     params:
         model=lambda wildcards: settings("models", wildcards.model),
+        module=lambda wildcards: module_digest(wildcards.model),
         code=code("raw_outputs"),
     conda:
         "../../envs/training.yaml"

@@ -18,6 +18,7 @@ rule train:
         gpu=0,
     params:
         model=lambda wildcards: settings("models", wildcards.model),
+        module=lambda wildcards: module_digest(wildcards.model),
         training=STUDY.training.model_dump(),
         code=code("train"),
     conda:

@@ -8,7 +8,7 @@ from sigmoid_bce.logs import logged_to
 with logged_to(snakemake.log[0]):
     dataset = TypeAdapter(Dataset).validate_python(snakemake.params.dataset)
     prepare(
-        items(dataset, snakemake.input.get("archive") or None),
+        items(dataset, snakemake.input.get("file") or None),
         dataset.split,
         size=dataset.image_size,
         channels=dataset.channels,

@@ -30,6 +30,39 @@ def _imported(file: Path) -> frozenset[Path]:
     return frozenset(path for path in found if path.is_file() and path not in APART)
 
 
+def module_digest(file: Path) -> str:
+    """Return a digest of a module and of all modules beside or below it that it imports.
+
+    Examples
+    --------
+    >>> len(module_digest(PACKAGE / "code.py"))
+    16
+    """
+    root, seen, todo = file.parent, set(), [file]
+    while todo:
+        module = todo.pop()
+        if module in seen:
+            continue
+        seen.add(module)
+        for node in ast.walk(ast.parse(module.read_bytes())):
+            base, names = root, []
+            if isinstance(node, ast.Import):
+                names = [alias.name for alias in node.names]
+            elif isinstance(node, ast.ImportFrom):
+                base = [root, module.parent, *module.parent.parents][node.level]
+                first = node.module or ""
+                names = [first, *(f"{first}.{a.name}".strip(".") for a in node.names)]
+            for name in filter(None, names):
+                path = base.joinpath(*name.split("."))
+                # a package is run before what is in it
+                inits = [p / "__init__.py" for p in (path, *path.parents) if p.is_relative_to(base)]
+                todo += [p for p in (*inits, path.with_suffix(".py")) if p.is_file()]
+    content = hashlib.sha256()
+    for module in sorted(seen):
+        content.update(hashlib.sha256(module.read_bytes()).digest())
+    return content.hexdigest()[:16]
+
+
 @cache
 def digest(script: Path) -> str:
     """Return a digest of a script and of all the package's code that it imports.

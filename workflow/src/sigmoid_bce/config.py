@@ -241,7 +241,7 @@ class Convnet(Headed):
 
 
 def _kind(weights: Any) -> str:
-    """Say which of the three ways to give weights is meant."""
+    """Say which of three ways to give weights is meant."""
     if isinstance(weights, str):
         return "<name>"
     package = isinstance(weights, Wheel) or (isinstance(weights, dict) and "package" in weights)
@@ -266,10 +266,8 @@ PackagedWeights = Annotated[
     Discriminator(_kind),
 ]
 KerasWeights = Annotated[
-    Annotated[Literal["imagenet", "none"], Tag("<name>")]
-    | Annotated[Wheel, Tag("<wheel>")]
-    | Annotated[Download, Tag("<file>")],
-    Discriminator(_kind),
+    Annotated[Literal["imagenet", "none"], Tag("<name>")] | Annotated[Download, Tag("<file>")],
+    Discriminator(lambda weights: "<name>" if isinstance(weights, str) else "<file>"),
 ]
 
 
@@ -285,7 +283,7 @@ class KerasApplication(Backbone):
 
     architecture: Literal["vgg16", "inception_v3"]
     weights: KerasWeights = Field(
-        description="imagenet: Keras's download; a file or package; or none: random."
+        description="imagenet: Keras's download; a file; or none: random."
     )
 
     @model_validator(mode="after")
@@ -313,6 +311,13 @@ class Custom(Trained):
         "configuration's.",
     )
     image_size: Positive = Field(description="Height and width of its input, in pixels.")
+
+    @property
+    def file(self) -> Path:
+        """The module's file, whether it is there or not."""
+        path = Path(self.folder, *self.function.split(":")[0].split("."))
+        package = path / "__init__.py"
+        return package if package.is_file() else path.with_suffix(".py")
 
 
 Model = Annotated[

@@ -71,23 +71,16 @@ def _defined(tree: ast.Module) -> set[str] | None:
     return None if "*" in names else names
 
 
-def module_file(model: Custom) -> Path:
-    """Return the file of a user's module, in the folder that `locate` found."""
-    path = Path(model.folder, *model.function.split(":")[0].split("."))
-    package = path / "__init__.py"
-    return package if package.is_file() else path.with_suffix(".py")
-
-
 def _custom(model: Custom, folders: Sequence[Path]) -> Custom:
     module, function = model.function.split(":")
     if model.folder:
         folders = [Path(_find(model.folder, folders, Path.is_dir, "folder"))]
     places = [model.model_copy(update={"folder": str(folder)}) for folder in folders]
-    found = next((place for place in places if module_file(place).is_file()), None)
+    found = next((place for place in places if place.file.is_file()), None)
     if found is None:
-        where = " and ".join(dict.fromkeys(str(module_file(p).absolute()) for p in places))
+        where = " and ".join(dict.fromkeys(str(place.file.absolute()) for place in places))
         raise ValueError(f"function: there is no module {module!r}: looked for {where}")
-    file = module_file(found)
+    file = found.file
     try:
         names = _defined(ast.parse(file.read_bytes(), str(file)))
     except SyntaxError as error:

@@ -32,7 +32,7 @@ def printable(name: str) -> str:
 
 def found(names: Iterable[str]) -> str:
     """Return names for a message, the first few of them."""
-    names = sorted(names)
+    names = sorted(set(names))
     return ", ".join(names[:8]) + (f" and {len(names) - 8} more" if len(names) > 8 else "")
 
 
@@ -224,15 +224,8 @@ def _rows(path: Path) -> Iterator[tuple[int, dict[str, str]]]:
         raise ValueError(f"{path}, line {reader.line_num}: {error}") from None
 
 
-def table_entries(dataset: TableDataset) -> list[Entry]:
-    """Return the files of a table, in its order.
-
-    Raises
-    ------
-    ValueError
-        If a column is missing, a row has no file or no label, a class has no row, or there are
-        other classes than two and none is chosen.
-    """
+def _table(dataset: TableDataset) -> list[list[str]]:
+    """Return a table's files, classes and, if it has them, parts of a split."""
     path = Path(dataset.path)
     columns = [dataset.file_column, dataset.label_column]
     columns += [dataset.split_column] if dataset.split_column else []
@@ -247,48 +240,63 @@ def table_entries(dataset: TableDataset) -> list[Entry]:
         rows.append([(row[key] or "").strip() for key in columns])
     if not rows:
         raise ValueError(f"{path} has no rows below its header")
+    return rows
+
+
+def table_classes(dataset: TableDataset) -> tuple[str, str]:
+    """Return the two classes that a table has, sorted.
+
+    Raises
+    ------
+    ValueError
+        If there are fewer, or more, or the table is not readable.
+    """
+    names = sorted({row[1] for row in _table(dataset)})
+    if len(names) != 2:
+        raise ValueError(
+            f"{dataset.path}: the column {dataset.label_column!r} has {len(names)} "
+            f"{'class' if len(names) == 1 else 'classes'}, {found(names)}: expected two; of more, "
+            f"choose two by classes, or one against all others by positive"
+        )
+    return names[0], names[1]
+
+
+def table_entries(dataset: TableDataset) -> list[Entry]:
+    """Return the files of a table, in its order.
+
+    Raises
+    ------
+    ValueError
+        If a column is missing, a row has no file or no label, or a class has no row.
+    """
+    rows = _table(dataset)
     values = {row[1] for row in rows}
-    if dataset.positive:
-        zero, one = values - {dataset.positive}, {dataset.positive} & values
-    else:
-        classes = dataset.classes or sorted(values)
-        if len(classes) != 2:
+    one = {dataset.positive or dataset.classes[1]}
+    zero = values - one if dataset.positive else {dataset.classes[0]}
+    for side in (zero, one):
+        if not side & values:
+            name = f"the class {min(side)!r}" if side else f"another class than {min(one)!r}"
             raise ValueError(
-                f"{path}: the column {dataset.label_column!r} has {len(classes)} "
-                f"{'value' if len(classes) == 1 else 'values'}, {found(classes)}: expected two, "
-                "or choose two by classes, or one against all others by positive"
-            )
-        zero, one = ({name} & values for name in classes)
-    for side, name in ((zero, (dataset.classes or ["other than positive"])[0]), (one, None)):
-        if not side:
-            name = name or dataset.positive or dataset.classes[1]
-            raise ValueError(
-                f"{path}: no row is of the class {name!r}: the column {dataset.label_column!r} "
-                f"has {found(values)}"
+                f"{dataset.path}: no row is of {name}: the column {dataset.label_column!r} has "
+                f"{found(values)}"
             )
     rows = [row for row in rows if row[1] in zero | one]
-    if not dataset.split_column or (dataset.split and dataset.split.by != "given"):
-        if dataset.split and dataset.split.by == "given":
-            raise ValueError("split.by: given, but there is no split_column")
+    by = dataset.split.by if dataset.split else "given" if dataset.split_column else "seed"
+    if by != "given":
         return [Entry(row[0], int(row[1] in one)) for row in rows]
+    if not dataset.split_column:
+        raise ValueError("split.by: given, but there is no split_column")
     names = parts(row[2] for row in rows)
     if not names:
         raise ValueError(
-            f"{path}: the column {dataset.split_column!r} has {found({row[2] for row in rows})}: "
-            "expected train and validation"
+            f"{dataset.path}: the column {dataset.split_column!r} has "
+            f"{found(row[2] or 'nothing' for row in rows)}: expected train and validation"
         )
     return [
         Entry(row[0], int(row[1] in one), names[row[2].casefold()])
         for row in rows
         if row[2].casefold() in names
     ]
-
-
-def table_classes(dataset: TableDataset) -> tuple[str, str]:
-    """Return the two values of a table's label column, sorted."""
-    path = Path(dataset.path)
-    values = sorted({(row.get(dataset.label_column) or "").strip() for _, row in _rows(path)})
-    return (values[0], values[-1]) if values else ("0", "1")
 
 
 def contents(dataset: Classed) -> str:

@@ -58,21 +58,25 @@ def _convolution(x, name, *, kernel, stride=1, filters=None, activation=True):
     return layers.ReLU(6.0, name=f"{name}.relu")(x) if activation else x
 
 
-def build(variant: int = 0, *, classifier: bool = False) -> keras.Model:
+def build(variant: int = 0, *, classifier: bool = False, size: int | None = None) -> keras.Model:
     """Return an EfficientNet-Lite with random weights.
 
     Parameters
     ----------
     variant : {0, 1, 2}
     classifier : bool
-        Whether to end in the 1,000 raw outputs of ImageNet's classes, or in pooled features.
+        Whether to end in the 1,000 raw outputs of ImageNet's classes, or in the last convolution.
+    size : int, optional
+        Height and width of its input, in pixels; `input_size` of the variant if none is given.
 
     Returns
     -------
     keras.Model
-        From RGB images (n, size, size, 3), uint8, to float32 (n, 1280) features, or (n, 1000).
+        From RGB images (n, size, size, 3), uint8, to float32 (n, height, width, 1280), or
+        (n, 1000).
     """
-    width, depth, size = VARIANTS[variant]
+    width, depth, own_size = VARIANTS[variant]
+    size = size or own_size
     inputs = keras.Input((size, size, 3), dtype="uint8")
     x = layers.Rescaling(1 / 128, offset=-127 / 128, dtype="float32")(inputs)
     x = _convolution(x, "_conv_stem-_bn0", kernel=3, stride=2, filters=32)
@@ -104,9 +108,8 @@ def build(variant: int = 0, *, classifier: bool = False) -> keras.Model:
                 x = layers.Add(name=f"{name}add")([shortcut, x])
             block, filters_in = block + 1, filters
     x = _convolution(x, "_conv_head-_bn1", kernel=1, filters=1280)
-    x = layers.GlobalAveragePooling2D()(x)
     if classifier:
-        x = layers.Dense(1000, name="_fc")(x)
+        x = layers.Dense(1000, name="_fc")(layers.GlobalAveragePooling2D()(x))
     model = keras.Model(inputs, x, name=f"efficientnet_lite{variant}")
     model.trainable = False
     return model

@@ -1,44 +1,89 @@
-"""Features of frozen backbones, computed once for each image."""
+"""Features of frozen backbones: computed once for each image, in chunks that survive a kill."""
 
 from __future__ import annotations
 
+import json
+import time
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import Any
 
+import keras
 import numpy as np
+import tensorflow as tf
 from numpy.typing import NDArray
 
 from sigmoid_bce.data.resize import resize
-from sigmoid_bce.models import efficientnet_lite, torch_weights
+from sigmoid_bce.files import write_json
 
-CHUNK = 256
+BATCH = 16
+CHUNK = 16 * BATCH
+"""Images a call of the network, and images between two notes of progress."""
 
 
-def extract(images: NDArray[np.uint8], weights: str | Path) -> NDArray[np.float32]:
-    """Return EfficientNet-Lite0's pooled features.
+def _batches(images: NDArray[np.uint8], size: int, first: int) -> Iterator[NDArray[np.uint8]]:
+    """Yield resized batches, the next ones made while one is worked on."""
+    starts = range(first, len(images), BATCH)
+    with ThreadPoolExecutor(1) as thread:
+        made = [thread.submit(resize, images[i : i + BATCH], size) for i in starts[:2]]
+        for i in starts:
+            if i + 2 * BATCH < len(images):
+                made.append(thread.submit(resize, images[i + 2 * BATCH : i + 3 * BATCH], size))
+            yield made.pop(0).result()
+
+
+def extract(
+    images: NDArray[np.uint8],
+    backbone: keras.Model,
+    output: str | Path,
+    identity: dict[str, Any],
+) -> None:
+    """Run every image through a frozen network, and write its features.
 
     Parameters
     ----------
-    images : ndarray of uint8, shape (n, height, width, 1 or 3)
-        Grey images are shown to it as colour images without colour.
-    weights : str or Path
-        Its ImageNet weights, as `torch_weights.read_state_dict` reads them.
-
-    Returns
-    -------
-    ndarray of float32, shape (n, 1280)
-
-    Raises
-    ------
-    ValueError
-        If the weights are damaged or of another network.
+    images : ndarray of uint8, shape (n, height, width, channels)
+    backbone : keras.Model
+        As `sigmoid_bce.models.backbones.build` returns it.
+    output : str or Path
+        The .npy file to make, float32 of shape (n, features). Until all is done it lies beside as
+        ``.<name>.part``; a later call of the same identity goes on after its last whole chunk.
+    identity : dict
+        What the features depend on, in values that JSON knows.
     """
-    backbone = efficientnet_lite.load(
-        efficientnet_lite.build(0), torch_weights.read_state_dict(weights)
+    output = Path(output)
+    output.parent.mkdir(parents=True, exist_ok=True)
+    part, progress = (output.with_name(f".{output.name}.{end}") for end in ("part", "progress"))
+    size, shape = backbone.input_shape[1], (len(images), backbone.output_shape[1])
+    identity = {**identity, "shape": list(shape), "chunk": CHUNK, "batch": BATCH}
+    done = 0
+    if part.exists() and progress.exists():
+        note = json.loads(progress.read_text())
+        done = note["done"] if note["identity"] == identity else 0
+    if done:
+        out = np.lib.format.open_memmap(part, "r+")
+        print(f"{done} of {len(images)} images were done before", flush=True)
+    else:
+        progress.unlink(missing_ok=True)
+        out = np.lib.format.open_memmap(part, "w+", np.float32, shape=shape)
+
+    @tf.function(
+        input_signature=[tf.TensorSpec((None, *backbone.input_shape[1:]), tf.uint8)],
+        jit_compile=False,
     )
-    size, out = efficientnet_lite.input_size(0), []
-    for start in range(0, len(images), CHUNK):
-        chunk = resize(images[start : start + CHUNK], size)
-        chunk = np.broadcast_to(chunk, (*chunk.shape[:3], 3))
-        out.append(backbone.predict(np.ascontiguousarray(chunk), batch_size=16, verbose=0))
-        print(f"{min(start + CHUNK, len(images))} of {len(images)} images", flush=True)
-    return np.concatenate(out)
+    def call(batch):
+        return backbone(batch, training=False)
+
+    row, start, first = done, time.perf_counter(), done
+    for batch in _batches(images, size, done):
+        out[row : row + len(batch)] = call(batch).numpy()
+        row += len(batch)
+        if row % CHUNK == 0 or row == len(images):
+            out.flush()  # to the disk, before it is said to be there
+            write_json({"identity": identity, "done": row}, progress)
+            speed = (row - first) / (time.perf_counter() - start)
+            print(f"{row} of {len(images)} images, {speed:.1f} a second", flush=True)
+    del out
+    part.replace(output)
+    progress.unlink()

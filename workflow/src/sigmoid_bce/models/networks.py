@@ -5,7 +5,8 @@ from __future__ import annotations
 import keras
 from keras import layers
 
-from sigmoid_bce.config import Convnet, Model
+from sigmoid_bce.config import Convnet, Custom, Model
+from sigmoid_bce.models import custom
 
 
 def _convnet(model: Convnet) -> list[keras.Layer]:
@@ -15,7 +16,7 @@ def _convnet(model: Convnet) -> list[keras.Layer]:
 
 
 # what stands before the dropout and the two dense layers; features of backbones need nothing
-BODIES = {"convnet": _convnet, "efficientnet_lite0": lambda model: []}
+BODIES = {"convnet": _convnet}
 
 
 def build(model: Model, shape: tuple[int, ...]) -> keras.Model:
@@ -32,11 +33,18 @@ def build(model: Model, shape: tuple[int, ...]) -> keras.Model:
     -------
     keras.Model
         From inputs (n, *shape) to raw outputs (n, 1), float32.
+
+    Raises
+    ------
+    ValueError
+        If a user's function does not return a network of one raw output.
     """
+    if isinstance(model, Custom):
+        return custom.build(model, shape)
     return keras.Sequential(
         [
             keras.Input(shape, dtype="uint8" if len(shape) == 3 else "float32"),
-            *BODIES[model.architecture](model),
+            *BODIES.get(model.architecture, lambda model: [])(model),
             layers.Flatten(),
             layers.Dropout(model.dropout),
             layers.Dense(model.dense, activation="relu"),

@@ -189,6 +189,7 @@ def train(
         "epochs": len(table),
         "stopped_by": "cap" if len(table) - best - 1 < training.patience else "patience",
         "parameters": network.count_params(),
+        "sigmoid_cut_off": getattr(network, "cut_sigmoid", ""),
         "model": model.model_dump(mode="json"),
         "training": training.model_dump(mode="json"),
         "started": started,

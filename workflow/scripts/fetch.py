@@ -1,0 +1,11 @@
+import json
+
+from sigmoid_bce.data.fetch import fetch
+from sigmoid_bce.logs import logged_to
+
+with logged_to(snakemake.log[0]):
+    fetch(
+        json.loads(snakemake.resources.sources),
+        snakemake.params.sha256,
+        snakemake.output.file,
+    )
