@@ -42,8 +42,11 @@ def _request(url: str, start: int):
     return urllib.request.urlopen(urllib.request.Request(url, headers=headers), timeout=TIMEOUT)
 
 
-def _receive(url: str, part: Path) -> None:
-    """Continue `part` with what `url` gives, to the end, or raise an error."""
+def _receive(url: str, part: Path) -> bool:
+    """Continue `part` with what `url` gives, to the end, or raise an error.
+
+    Returns whether the server told the size: if not, an end may be a break.
+    """
     start = _size(part)
     try:
         answer = _request(url, start)
@@ -51,7 +54,7 @@ def _receive(url: str, part: Path) -> None:
         error.close()
         whole = (error.headers.get("Content-Range") or "").rpartition("/")[2]
         if error.code == 416 and whole == str(start):
-            return  # there was nothing left to ask for
+            return True  # there was nothing left to ask for
         if error.code == 416:
             part.unlink()
             raise DownloadError(f"{_shown(url)}: what is here does not fit what is there") from None
@@ -81,18 +84,18 @@ def _receive(url: str, part: Path) -> None:
                 print(f"{position / 1e6:,.1f} MB of {of}, {speed:,.1f} MB/s", flush=True)
     if total is not None and position < total:
         raise DownloadError(f"{_shown(url)}: broke off after {position:,} of {total:,} bytes")
+    return total is not None
 
 
-def _round(urls: Sequence[str], part: Path, gone: dict[str, str]) -> tuple[str, int]:
-    """Ask each mirror in turn; return the one that gave the file's end, and where it began."""
+def _round(urls: Sequence[str], part: Path, gone: dict[str, str]) -> tuple[str, int, bool]:
+    """Ask each mirror in turn; return the one that gave the end, where it began, if it is sure."""
     errors = []
     for url in urls:
         if url in gone:
             continue
         start = _size(part)
         try:
-            _receive(url, part)
-            return url, start
+            return url, start, _receive(url, part)
         except _GoneError as error:
             gone[url] = str(error)
         except (OSError, http.client.HTTPException, DownloadError) as error:
@@ -137,12 +140,14 @@ def fetch(
     while True:
         before = _size(part)
         try:
-            url, start = _round(sources, part, gone)
+            url, start, sure = _round(sources, part, gone)
             found = sha256(part)
             if found == digest:
                 part.replace(output)
                 print(f"{output.name}: {_size(output):,} bytes, SHA-256 as expected", flush=True)
                 return
+            if not sure and _size(part) > before:
+                raise DownloadError(f"{_shown(url)}: broke off, or ended, at {_size(part):,} bytes")
             part.unlink()
             wrong = (
                 f"{_shown(url)}: expected SHA-256 {digest}, found {found}: the file was damaged on "

@@ -126,15 +126,12 @@ def _both(labelled: list, paths: list[PurePosixPath], dataset: Classed) -> None:
         return
     folders = {part for path in paths for part in path.parts[:-1]}
     there = f"there are {found(folders)}" if folders else f"there are {len(paths)} files, no folder"
-    if dataset.positive and 1 in missing:
-        close = difflib.get_close_matches(dataset.positive, folders, n=1)
-        advice = f"; did you mean {close[0]!r}?" if close else ""
-        raise ValueError(f"no file is in a folder {dataset.positive!r}: {there}{advice}")
-    if dataset.positive:
+    if dataset.positive and 1 not in missing:
         raise ValueError(f"every file is of the class {dataset.positive!r}: expected others too")
-    name = dataset.classes[min(missing)]
-    close = difflib.get_close_matches(name, folders, n=1)
-    advice = f"; did you mean {close[0]!r}?" if close else ""
+    name = dataset.positive or dataset.classes[min(missing)]
+    folded = {folder.casefold(): folder for folder in folders}
+    close = difflib.get_close_matches(name.casefold(), folded, n=1)
+    advice = f"; did you mean {folded[close[0]]!r}?" if close else ""
     raise ValueError(f"no file is of the class {name!r}: {there}{advice}")
 
 

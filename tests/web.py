@@ -1,0 +1,50 @@
+"""A web server on loopback that breaks off, forgets ranges, or refuses, as it is told."""
+
+import contextlib
+import http.server
+import re
+import threading
+from pathlib import Path
+
+
+@contextlib.contextmanager
+def serve(folder, *, ranges=True, break_after=(), status=200, length=True):
+    """Serve a folder; yields the server's address and a list of the requests seen.
+
+    The i-th request is cut after break_after[i] bytes, later ones are answered in full.
+    """
+    seen, breaks = [], list(break_after)
+
+    class Handler(http.server.BaseHTTPRequestHandler):
+        def log_message(self, *_):
+            pass
+
+        def do_GET(self):
+            asked = self.headers.get("Range")
+            seen.append((self.path, asked))
+            file = Path(folder, self.path.split("?")[0].lstrip("/"))
+            if status != 200 or not file.is_file():
+                return self.send_error(404 if status == 200 else status)
+            data, start = file.read_bytes(), 0
+            if ranges and asked:
+                start = int(re.fullmatch(r"bytes=(\d+)-", asked)[1])
+                if start >= len(data):
+                    self.send_response(416)
+                    self.send_header("Content-Range", f"bytes */{len(data)}")
+                    return self.end_headers()
+                self.send_response(206)
+                self.send_header("Content-Range", f"bytes {start}-{len(data) - 1}/{len(data)}")
+            else:
+                self.send_response(200)
+            body = data[start:]
+            if length:
+                self.send_header("Content-Length", str(len(body)))
+            self.end_headers()
+            self.wfile.write(body[: breaks.pop(0)] if breaks else body)
+
+    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        try:
+            yield f"http://127.0.0.1:{server.server_port}", seen
+        finally:
+            server.shutdown()
