@@ -3,15 +3,12 @@
 import keras
 import numpy as np
 import pytest
-from pydantic import TypeAdapter
 
-from sigmoid_bce.config import Model
 from sigmoid_bce.data.resize import resize
 from sigmoid_bce.models import backbones, features
 
 # Keras's own, where it saves weights
 pytestmark = pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning")
-TYPE = TypeAdapter(Model)
 IMAGES = np.random.default_rng(0).integers(0, 256, (40, 90, 90, 3)).astype(np.uint8)
 SIZES = {"vgg16": 32, "inception_v3": 75}
 APPLICATIONS = {
@@ -20,10 +17,8 @@ APPLICATIONS = {
 }
 
 
-def settings(architecture, **more):
-    more = {"image_size": SIZES.get(architecture), "weights": {"file": "given"}, **more}
-    head = {"learning_rate": 1e-3, "max_epochs": 9, "dense": 4, "dropout": 0.1}
-    return TYPE.validate_python({"architecture": architecture, **head, **more})
+def build(architecture, weights, **more):
+    return backbones.build(architecture, weights, **{"size": SIZES.get(architecture), **more})
 
 
 def network(architecture):
@@ -48,11 +43,10 @@ def files(tmp_path_factory):
     return out
 
 
-@pytest.mark.parametrize("end", [".weights.h5", ".h5"])
 @pytest.mark.parametrize("architecture", list(APPLICATIONS))
-@pytest.mark.parametrize("kind", ["pooled", "flattened"])
+@pytest.mark.parametrize(("kind", "end"), [("pooled", ".weights.h5"), ("flattened", ".h5")])
 def test_features_are_those_of_keras(architecture, kind, end, files, tmp_path):
-    backbone = backbones.build(settings(architecture, features=kind), files[architecture, end])
+    backbone = build(architecture, files[architecture, end], features=kind)
     features.extract(IMAGES, backbone, tmp_path / "f.npy", {})
     got = np.load(tmp_path / "f.npy")
     _, module = APPLICATIONS[architecture]
@@ -67,14 +61,14 @@ def test_weights_of_another_architecture(files):
     for architecture, other in (("vgg16", "inception_v3"), ("inception_v3", "vgg16")):
         for end in (".weights.h5", ".h5"):
             with pytest.raises(ValueError, match=f"another architecture than {architecture}"):
-                backbones.build(settings(architecture), files[other, end])
+                build(architecture, files[other, end])
 
 
 def test_weights_of_a_relative(tmp_path):
     relative = keras.applications.VGG19(weights=None, include_top=False, input_shape=(32, 32, 3))
     relative.save_weights(tmp_path / "vgg19.weights.h5")
     with pytest.raises(ValueError, match="32 arrays, expected 26"):
-        backbones.build(settings("vgg16"), tmp_path / "vgg19.weights.h5")
+        build("vgg16", tmp_path / "vgg19.weights.h5")
 
 
 def test_weights_of_other_shapes(tmp_path):
@@ -83,17 +77,17 @@ def test_weights_of_other_shapes(tmp_path):
         wide.add(keras.layers.Conv2D(2, 3))
     wide.save_weights(tmp_path / "wide.weights.h5")
     with pytest.raises(ValueError, match="another architecture than vgg16"):
-        backbones.build(settings("vgg16"), tmp_path / "wide.weights.h5")
+        build("vgg16", tmp_path / "wide.weights.h5")
 
 
 def test_no_weights_file(tmp_path):
     (tmp_path / "w.h5").write_bytes(b"hello")
     with pytest.raises(ValueError, match=r"w\.h5: not a whole Keras weights file"):
-        backbones.build(settings("vgg16"), tmp_path / "w.h5")
+        build("vgg16", tmp_path / "w.h5")
 
 
 def test_random_weights_are_said_to_be(capsys):
-    backbones.build(settings("vgg16", weights="none"), None)
+    build("vgg16", "none")
     assert "vgg16: RANDOM weights" in capsys.readouterr().out
 
 
@@ -103,21 +97,19 @@ def test_keras_download_that_fails(monkeypatch, tmp_path):
 
     monkeypatch.setattr("keras.src.applications.vgg16.file_utils.get_file", fail)
     with pytest.raises(ConnectionError, match=r"imagenet: Keras could not.*URL fetch.*file: "):
-        backbones.build(settings("vgg16", weights="imagenet"), None)
+        build("vgg16", "imagenet")
 
 
 def test_own_input_sizes():
     sizes = {"vgg16": 224, "inception_v3": 299, "efficientnet_lite0": 224}
     sizes |= {"efficientnet_lite1": 240, "efficientnet_lite2": 260}
-    for name, size in sizes.items():
-        model = settings(name, image_size=None)
-        assert backbones.input_size(model) == size
+    assert {name: backbones.input_size(name) for name in sizes} == sizes
 
 
 def test_grey_images_are_colourless_colour_images(files, tmp_path):
     grey = IMAGES[..., :1]
     for channels, images in ((1, grey), (3, np.repeat(grey, 3, -1))):
-        backbone = backbones.build(settings("vgg16"), files["vgg16", ".h5"], channels)
+        backbone = build("vgg16", files["vgg16", ".h5"], channels=channels)
         features.extract(images, backbone, tmp_path / f"{channels}.npy", {})
     assert (tmp_path / "1.npy").read_bytes() == (tmp_path / "3.npy").read_bytes()
 
@@ -130,7 +122,7 @@ class Kill(Exception):
 def small(monkeypatch):
     monkeypatch.setattr(features, "BATCH", 4)
     monkeypatch.setattr(features, "CHUNK", 8)
-    return backbones.build(settings("vgg16", weights="none"), None)
+    return build("vgg16", "none")
 
 
 def break_at(monkeypatch, image):

@@ -35,7 +35,7 @@ rule extract:
         runtime=240,
         gpu=0,
     params:
-        model=lambda wildcards: frozen_settings(BACKBONES[wildcards.backbone]),
+        frozen=lambda wildcards: frozen_settings(BACKBONES[wildcards.backbone]),
         code=code("extract"),
     conda:
         "../../envs/training.yaml"

@@ -11,7 +11,6 @@ import h5py
 import keras
 from keras import layers
 
-from sigmoid_bce.config import Backbone
 from sigmoid_bce.models import efficientnet_lite, torch_weights
 
 
@@ -31,13 +30,17 @@ APPLICATIONS = {
 }
 
 
-def input_size(model: Backbone) -> int:
-    """Return the height and width, in pixels, at which a backbone sees images."""
-    if model.image_size:
-        return model.image_size
-    if model.architecture in APPLICATIONS:
-        return APPLICATIONS[model.architecture].size
-    return efficientnet_lite.input_size(int(model.architecture[-1]))
+def input_size(architecture: str) -> int:
+    """Return the height and width, in pixels, that an architecture was trained at.
+
+    Examples
+    --------
+    >>> input_size("vgg16"), input_size("efficientnet_lite2")
+    (224, 260)
+    """
+    if architecture in APPLICATIONS:
+        return APPLICATIONS[architecture].size
+    return efficientnet_lite.input_size(int(architecture[-1]))
 
 
 def _arrays(file: h5py.File) -> int:
@@ -73,40 +76,51 @@ def _load(network: keras.Model, path: Path, architecture: str) -> None:
             raise ValueError(f"{other}: {reason[:300]}") from None
 
 
-def _application(model: Backbone, weights: Path | None) -> keras.Model:
-    entry, size = APPLICATIONS[model.architecture], input_size(model)
+def _application(architecture: str, weights: str | Path, size: int) -> keras.Model:
+    make = APPLICATIONS[architecture].make
     arguments = {"include_top": False, "input_shape": (size, size, 3)}
-    if model.weights != "imagenet":
-        network = entry.make(weights=None, **arguments)
-        if weights:
-            _load(network, weights, model.architecture)
+    if weights != "imagenet":
+        network = make(weights=None, **arguments)
+        if weights != "none":
+            _load(network, Path(weights), architecture)
         return network
     try:
-        return entry.make(weights="imagenet", **arguments)
+        return make(weights="imagenet", **arguments)
     except Exception as error:
         # Keras raises a plain Exception for what it cannot download
         raise ConnectionError(
-            f"weights: imagenet: Keras could not download the weights of {model.architecture}: "
+            f"weights: imagenet: Keras could not download the weights of {architecture}: "
             f"{error}. Without network, give weights: {{file: ...}}, or {{url: ..., sha256: ...}}"
         ) from None
 
 
-def _lite(model: Backbone, weights: Path | None) -> keras.Model:
-    network = efficientnet_lite.build(int(model.architecture[-1]), size=input_size(model))
-    if weights:
+def _lite(architecture: str, weights: str | Path, size: int) -> keras.Model:
+    network = efficientnet_lite.build(int(architecture[-1]), size=size)
+    if weights != "none":
         efficientnet_lite.load(network, torch_weights.read_state_dict(weights))
     return network
 
 
-def build(model: Backbone, weights: str | Path | None, channels: int = 3) -> keras.Model:
+def build(
+    architecture: str,
+    weights: str | Path,
+    *,
+    size: int | None = None,
+    features: str = "pooled",
+    channels: int = 3,
+) -> keras.Model:
     """Return a frozen network that ends in features.
 
     Parameters
     ----------
-    model : Backbone
-        Its entry in the configuration.
-    weights : str, Path or None
-        The file of its weights, where the entry names one.
+    architecture : str
+        A name that `sigmoid_bce.config.Backbone` allows.
+    weights : str or Path
+        A file; or ``imagenet``, which Keras downloads; or ``none``, random weights.
+    size : int, optional
+        Height and width of its input, in pixels; `input_size` if none is given.
+    features : {"pooled", "flattened"}
+        Means of the last convolution over the image, or all of it.
     channels : {1, 3}
         Those of the images; grey ones are shown to it as colour images without colour.
 
@@ -123,17 +137,17 @@ def build(model: Backbone, weights: str | Path | None, channels: int = 3) -> ker
     ConnectionError
         If Keras cannot download them.
     """
-    size, weights = input_size(model), Path(weights) if weights else None
-    if model.weights == "none":
-        print(f"{model.architecture}: RANDOM weights, as weights: none says", flush=True)
+    size = size or input_size(architecture)
+    if weights == "none":
+        print(f"{architecture}: RANDOM weights, as weights: none says", flush=True)
     images = keras.Input((size, size, channels), dtype="uint8")
     x = images if channels == 3 else layers.Concatenate()([images] * 3)
-    if model.architecture in APPLICATIONS:
-        x = APPLICATIONS[model.architecture].preprocess(keras.ops.cast(x, "float32"))
-        x = _application(model, weights)(x)
+    if architecture in APPLICATIONS:
+        x = APPLICATIONS[architecture].preprocess(keras.ops.cast(x, "float32"))
+        x = _application(architecture, weights, size)(x)
     else:
-        x = _lite(model, weights)(x)
-    x = (layers.GlobalAveragePooling2D if model.features == "pooled" else layers.Flatten)()(x)
-    whole = keras.Model(images, x, name=model.architecture)
+        x = _lite(architecture, weights, size)(x)
+    x = (layers.GlobalAveragePooling2D if features == "pooled" else layers.Flatten)()(x)
+    whole = keras.Model(images, x, name=architecture)
     whole.trainable = False
     return whole
