@@ -137,7 +137,7 @@ def backbones(served, project):
         }
         models["wider"] = models["vgg16"] | {"dense": 16}
         config = write(project, "backbones", {"pets": dataset}, models)
-        had = (project / "results/downloads" / dataset["archive"]["sha256"][:16]).exists()
+        had = (project / "results/downloads" / f"sha256-{dataset['archive']['sha256']}").exists()
         snakemake(project, *config, "--until", "raw_outputs")
         asked = sorted(path for path, _ in seen)
     return config, asked, had

@@ -50,7 +50,7 @@ WHEELS = {
     if isinstance(part, study_config.Wheel)
 }
 FETCHED = {
-    local.cached(part, DOWNLOADS): part
+    part.sha256: part
     for part in NAMED
     if isinstance(part, study_config.Download) and part.sha256
 }
@@ -89,10 +89,6 @@ def settings_of(part):
 
 def settings(section, name):
     return settings_of(getattr(STUDY, section)[name])
-
-
-def fetched(wildcards):
-    return FETCHED[f"{DOWNLOADS}/{wildcards.digest}/{wildcards.file}"]
 
 
 def sources(download):

@@ -23,23 +23,22 @@ rule download:
 
 rule fetch:
     output:
-        file=f"{DOWNLOADS}/{{digest}}/{{file}}",
+        file=f"{DOWNLOADS}/sha256-{{digest}}",
     log:
-        f"{LOGS}/fetch/{{digest}}/{{file}}.log",
+        f"{LOGS}/fetch/{{digest}}.log",
     benchmark:
-        f"{BENCHMARKS}/fetch/{{digest}}/{{file}}.tsv"
+        f"{BENCHMARKS}/fetch/{{digest}}.tsv"
     wildcard_constraints:
-        digest="[0-9a-f]{16}",
-        file="[^/]+",
+        digest="[0-9a-f]{64}",
     threads: 1
     resources:
         mem_mb=400,
         runtime=240,
         # no param: a file is what it is by its digest, and another mirror reruns nothing
-        sources=lambda wildcards: sources(fetched(wildcards)),
+        sources=lambda wildcards: sources(FETCHED[wildcards.digest]),
     params:
-        sha256=lambda wildcards: fetched(wildcards).sha256,
-        code=code("fetch"),
+        # no digest of code: whatever fetches it, the file is the same
+        sha256=lambda wildcards: wildcards.digest,
     conda:
         "../../envs/data.yaml"
     script:

@@ -33,16 +33,14 @@ def _find(path: str, folders: Sequence[Path], there: Callable[[Path], bool], kin
 
 
 def cached(download: Download, folder: str) -> str:
-    """Return where a download is kept, by its content: mirrors and local copies are the same.
+    """Return where a download is kept: by its content, whichever mirror or copy it is from.
 
     Examples
     --------
-    >>> cached(Download(url=["http://localhost/a/cats.zip?x=1"], sha256="0" * 64), "downloads")
-    'downloads/0000000000000000/cats.zip'
+    >>> cached(Download(url=["http://localhost/a.zip"], sha256="01" * 32), "downloads")[:20]
+    'downloads/sha256-010'
     """
-    source = download.url[0].split("?")[0].split("#")[0] if download.url else download.file
-    name = "".join(c if c.isalnum() or c in "._-" else "_" for c in source.rsplit("/", 1)[-1])
-    return f"{folder}/{download.sha256[:16]}/{name.lstrip('.') or 'file'}"
+    return f"{folder}/sha256-{download.sha256}"
 
 
 def _download(download: Download, folders: Sequence[Path], downloads: str) -> Download:

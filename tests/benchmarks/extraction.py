@@ -1,0 +1,44 @@
+"""Feature extraction against `predict` on images that are ready, in one run: the ratio of rates.
+
+python tests/benchmarks/extraction.py [architecture] [images]
+"""
+
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+import numpy as np
+
+
+def main(architecture="efficientnet_lite0", count=512):
+    """Print seconds of both, in turn, and their ratio: 1 = as fast as `predict`."""
+    from sigmoid_bce.data.resize import resize
+    from sigmoid_bce.models import backbones, features
+    from sigmoid_bce.training import devices
+
+    devices.set_up(2)
+    # as the default study's: grey, 300 x 300
+    images = np.random.default_rng(0).integers(0, 256, (count, 300, 300, 1)).astype(np.uint8)
+    backbone = backbones.build(architecture, "none", channels=1)
+    ready = resize(images, backbone.input_shape[1])
+    backbone.predict(ready[:64], batch_size=16, verbose=0)
+    ratios = []
+    with tempfile.TemporaryDirectory() as folder:
+        for repeat in range(3):
+            start = time.perf_counter()
+            backbone.predict(ready, batch_size=16, verbose=0)
+            middle = time.perf_counter()
+            features.extract(images, backbone, Path(folder) / f"{repeat}.npy", {})
+            end = time.perf_counter()
+            ratios.append((middle - start) / (end - middle))
+            print(
+                f"predict {middle - start:.2f} s, extraction with resizing and writing "
+                f"{end - middle:.2f} s, ratio {ratios[-1]:.2f}",
+                flush=True,
+            )
+    print(f"median ratio {np.median(ratios):.2f}")
+
+
+if __name__ == "__main__":
+    main(*sys.argv[1:2], *map(int, sys.argv[2:3]))
