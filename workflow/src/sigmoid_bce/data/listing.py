@@ -226,7 +226,7 @@ def _table(dataset: TableDataset) -> list[list[str]]:
     path = Path(dataset.path)
     columns = [dataset.file_column, dataset.label_column]
     columns += [dataset.split_column] if dataset.split_column else []
-    rows = []
+    rows: dict[str, list[str]] = {}
     for number, row in _rows(path):
         for key in columns:
             if key not in row:
@@ -234,10 +234,16 @@ def _table(dataset: TableDataset) -> list[list[str]]:
                 raise ValueError(f"{path} has no column {key!r}: its columns are {names}")
             if not (row[key] or "").strip() and key != dataset.split_column:
                 raise ValueError(f"{path}, line {number}: the column {key!r} is empty")
-        rows.append([(row[key] or "").strip() for key in columns])
+        values = [(row[key] or "").strip() for key in columns]
+        earlier = rows.setdefault(values[0], values)
+        if earlier != values:
+            raise ValueError(
+                f"{path}, line {number}: {values[0]} is {' and '.join(values[1:])} here, and "
+                f"{' and '.join(earlier[1:])} in a line above"
+            )
     if not rows:
         raise ValueError(f"{path} has no rows below its header")
-    return rows
+    return list(rows.values())
 
 
 def table_classes(dataset: TableDataset) -> tuple[str, str]:
