@@ -25,7 +25,7 @@ ORDER = [
     "conda",
     "script",
 ]
-WITHOUT_INPUT = ("download", "sweep", "article_models")
+WITHOUT_INPUT = ("download", "fetch", "sweep", "article_models")
 STUDIES = [
     "config/config.yaml",
     *(f"config/studies/{p.name}" for p in (ROOT / "config/studies").glob("*.yaml")),
