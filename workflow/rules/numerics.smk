@@ -103,7 +103,7 @@ rule figure_article:
     output:
         svg=report(
             f"{RESULTS}/figures/{{figure}}.svg",
-            caption="../report/{figure}.rst",
+            caption="../report/figure-article.rst",
             category="Numerics",
             labels={"figure": "{figure}"},
         ),
@@ -134,7 +134,7 @@ rule figure_laboratory:
     output:
         svg=report(
             f"{RESULTS}/figures/{{figure}}.svg",
-            caption="../report/{figure}.rst",
+            caption="../report/figure-laboratory.rst",
             category="Numerics",
             labels={"figure": "{figure}"},
         ),
