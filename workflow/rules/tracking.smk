@@ -45,11 +45,7 @@ rule track:
         study=STUDY.study,
         question=STUDY.question,
         cells=[str(cell) for cell in CELLS],
-        settings={
-            **STUDY.grid.model_dump(mode="json"),
-            **STUDY.training.model_dump(mode="json"),
-            **STUDY.comparison.model_dump(mode="json"),
-        },
+        settings=STUDY.model_dump(mode="json", exclude={"study", "question", "tracking"}),
         results=RESULTS,
         code=code("track"),
     conda:

@@ -134,7 +134,13 @@ def state(view: str) -> dict[str, Any]:
             }
             for section in sections
         ],
+        "isAccordionReordered": True,  # these sections first, in this order
         "hideEmptyCharts": True,
+        "globalLineChartConfig": {
+            "xAxisKey": "step",
+            "lineSmoothness": 0,
+            "selectedXAxisMetricKey": "",
+        },
     }
 
 
@@ -185,7 +191,7 @@ def note(experiment: str, question: str, settings: dict[str, Any], files: Sequen
         Its id, for links to the views.
     question : str
     settings : dict
-        Names and values.
+        The configuration's sections.
     files : sequence of Path
         The study's tables are among them.
     """
@@ -200,7 +206,12 @@ def note(experiment: str, question: str, settings: dict[str, Any], files: Sequen
         for view in VIEWS
     ]
     rows = pd.DataFrame(
-        [(f"`{k}`", f"`{json.dumps(v)}`") for k, v in settings.items()], columns=["key", "value"]
+        [
+            (f"`{section}.{key}`", f"`{json.dumps(value)}`")
+            for section, part in settings.items()
+            for key, value in part.items()
+        ],
+        columns=["key", "value"],
     )
     parts += ["## Views", "\n".join(links), "## Settings", table(rows)]
     parts += [
