@@ -99,7 +99,9 @@ def test_a_saved_view_is_applied(page):
     # its filter hides the groups and the study
     assert "study smoke" not in body
     assert "batch 16, all seeds" not in body
-    page.open(f"{RUNS}&viewStateShareKey=seeds", "view-seeds", "batch 16, all seeds", "2 matching runs")
+    page.open(
+        f"{RUNS}&viewStateShareKey=seeds", "view-seeds", "batch 16, all seeds", "2 matching runs"
+    )
 
 
 PLOTS = "return document.querySelectorAll('.js-plotly-plot .scatterlayer path').length > %d"
