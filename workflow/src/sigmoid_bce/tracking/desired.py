@@ -154,7 +154,7 @@ def _counted(points: list[Point], step: int, end: int) -> tuple[Point, ...]:
 
 def _stage_points(rows: pd.DataFrame, end: int) -> list[Point]:
     points = []
-    for key, (split, columns) in STAGE_METRICS.items():
+    for key, (split, columns) in STAGE_METRICS.items() if len(rows) else ():
         stage, _ = key.split("/")
         for _, row in rows[(rows["stage"] == stage) & (rows["split"] == split)].iterrows():
             points.append(Point(key, int(row["epochs"]), float(row[columns].sum()), end))

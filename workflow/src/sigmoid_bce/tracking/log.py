@@ -336,9 +336,7 @@ def log_study(
     try:
         with filelock.FileLock(results / "tracking" / ".lock"):
             return _log(study, results, cells, files, question, settings or {})
-    except (store.TrackingError, desired.Damaged):
-        raise
-    except Exception as error:
+    except store.FAILURES as error:
         raise store.explained(error) from error
 
 

@@ -146,9 +146,7 @@ def reconcile(results: Path) -> list[str]:
             token = page.token
             if not token:
                 break
-    except store.TrackingError:
-        raise
-    except Exception as error:
+    except store.FAILURES as error:
         raise store.explained(error) from None
     return changes
 

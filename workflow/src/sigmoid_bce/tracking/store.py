@@ -139,15 +139,17 @@ def client() -> MlflowClient:
         else:
             _prepare(address)
             client = MlflowClient(address)
-    except TrackingError:
-        raise
-    except Exception as error:
+    except FAILURES as error:
         raise explained(error) from None
     return client
 
 
+# of MLflow, or of the way to it
+FAILURES = (MlflowException, OSError, sqlalchemy.exc.SQLAlchemyError, subprocess.SubprocessError)
+
+
 def explained(error: Exception) -> TrackingError:
-    """Return an error of MLflow, or of the way to it, in one line that says what to do."""
+    """Return one of `FAILURES` in one line that says what to do."""
     address = shown(uri())
     status = getattr(error, "get_http_status_code", int)()
     text = shown(error)
@@ -156,9 +158,7 @@ def explained(error: Exception) -> TrackingError:
             "refuses these credentials: set MLFLOW_TRACKING_USERNAME and MLFLOW_TRACKING_PASSWORD "
             "(403: or the server's --allowed-hosts lacks this name)"
         )
-    elif isinstance(error, MlflowException | OSError | sqlalchemy.exc.SQLAlchemyError):
-        cause = text.strip().splitlines()[0][:200]
-        why = f"cannot be used: start it, or mend MLFLOW_TRACKING_URI ({cause})"
     else:
-        why = f"failed: {type(error).__name__}: {text.strip().splitlines()[0][:200]}"
+        cause = (text.strip().splitlines() or [type(error).__name__])[0][:200]
+        why = f"cannot be used: start it, or mend MLFLOW_TRACKING_URI ({cause})"
     return TrackingError(f"{address} {why}. Nothing is lost: log later with `make tracking`")
