@@ -54,7 +54,7 @@ def models(client, run):
     return [
         (m.name, m.model_type, m.params, m.tags["content"], str(m.status), m.source_run_id)
         == (m.name, m.model_type, m.params, m.tags["content"], "READY", run.info.run_id)
-        and (m.name, m.params, m.tags["content"], sorted((x.key, x.value) for x in m.metrics))
+        and (m.name, m.params, m.tags["content"], sorted((x.key, x.value) for x in m.metrics or ()))
         for m in found
     ]
 

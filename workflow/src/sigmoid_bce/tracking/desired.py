@@ -152,12 +152,15 @@ def _counted(points: list[Point], step: int, end: int) -> tuple[Point, ...]:
     return (*finite, *(Point(f"{k}_count", step, float(n), end) for k, n in counts.items()))
 
 
-def _stage_points(rows: pd.DataFrame, end: int) -> list[Point]:
+def _stage_points(rows: pd.DataFrame | None, end: int) -> list[Point]:
+    if rows is None:
+        return []
+    found = {(row["stage"], row["split"]): row for row in rows.to_dict("records")}
     points = []
-    for key, (split, columns) in STAGE_METRICS.items() if len(rows) else ():
-        stage, _ = key.split("/")
-        for _, row in rows[(rows["stage"] == stage) & (rows["split"] == split)].iterrows():
-            points.append(Point(key, int(row["epochs"]), float(row[columns].sum()), end))
+    for key, (split, columns) in STAGE_METRICS.items():
+        if row := found.get((key.split("/")[0], split)):
+            value = float(sum(row[column] for column in columns))
+            points.append(Point(key, int(row["epochs"]), value, end))
     return points
 
 
@@ -180,14 +183,10 @@ def _data(manifest: Path, dataset: str) -> tuple[Data, ...]:
     return tuple(found)
 
 
-def _of(cell: Cell, table: pd.DataFrame) -> pd.DataFrame:
-    """Return a cell's rows of a table."""
-    if table.empty:
-        return table
-    where = pd.Series(True, table.index)
-    for name, value in asdict(cell).items():
-        where &= table[name].astype(str) == str(value)
-    return table[where]
+def rows_by_cell(table: pd.DataFrame) -> dict[str, pd.DataFrame]:
+    """Return the rows of tables/cells.csv by their cell's path."""
+    names = table[list(Cell.__dataclass_fields__)].itertuples(index=False)
+    return dict(list(table.groupby([str(Cell(*values)) for values in names])))
 
 
 def group_key(cell: Cell) -> str:
@@ -241,7 +240,7 @@ def live_tags(record: dict[str, Any]) -> dict[str, str]:
     }
 
 
-def cell_run(results: Path, cell: Cell, table: pd.DataFrame) -> Run | None:
+def cell_run(results: Path, cell: Cell, rows: pd.DataFrame | None) -> Run | None:
     """Return the run of a finished cell.
 
     Parameters
@@ -249,8 +248,8 @@ def cell_run(results: Path, cell: Cell, table: pd.DataFrame) -> Run | None:
     results : Path
         The study's folder.
     cell : Cell
-    table : DataFrame
-        tables/cells.csv, or as much of it as there is.
+    rows : DataFrame or None
+        Its rows of tables/cells.csv, if that is made.
 
     Returns
     -------
@@ -285,7 +284,7 @@ def cell_run(results: Path, cell: Cell, table: pd.DataFrame) -> Run | None:
             f"{file} cannot be read ({cause[0] if cause else type(error).__name__}): delete it, "
             "then run snakemake again"
         ) from None
-    points += _stage_points(_of(cell, table), end)
+    points += _stage_points(rows, end)
     settings = {k: v for k, v in record["model"].items() if k != "weights"}
     figures = sorted((results / "figures" / str(cell)).glob("*.png"))
     return Run(

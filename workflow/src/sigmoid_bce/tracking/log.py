@@ -5,11 +5,12 @@ from __future__ import annotations
 import json
 import os
 import tempfile
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
+from urllib.request import url2pathname
 
 import filelock
 import pandas as pd
@@ -98,15 +99,20 @@ def experiment_id(client: MlflowClient, study: str) -> str:
     return found.experiment_id
 
 
-def _points(client: MlflowClient, run: Run) -> set[tuple] | None:
+def _points(client: MlflowClient, run: Run, wanted: desired.Run) -> set[tuple] | None:
     """Return every point of a run; None if one is there twice."""
+    series = Counter(point.key for point in wanted.points)
     found = set()
-    for key in run.data.metrics:
+    for last in run.to_proto().data.metrics:
+        point = desired.Point(last.key, last.step, last.value, last.timestamp)
+        if series[last.key] == 1 and point in wanted.points:
+            found.add(point)  # a single value, as it should be: no question is needed
+            continue
         points = [
-            (m.key, m.step, m.value, m.timestamp)
-            for m in client.get_metric_history(run.info.run_id, key)
+            desired.Point(m.key, m.step, m.value, m.timestamp)
+            for m in client.get_metric_history(run.info.run_id, last.key)
         ]
-        if len({(key, step) for key, step, *_ in points}) < len(points):
+        if len({point.step for point in points}) < len(points):
             return None
         found.update(points)
     return found
@@ -114,6 +120,9 @@ def _points(client: MlflowClient, run: Run) -> set[tuple] | None:
 
 def _files(client: MlflowClient, run: Run, folders: set[str]) -> set[str]:
     """Return the names of a run's artifacts, in the root and in `folders`."""
+    if run.info.artifact_uri.startswith("file:///"):
+        root = Path(url2pathname(run.info.artifact_uri.removeprefix("file://")))
+        return {str(file.relative_to(root)) for file in root.rglob("*") if file.is_file()}
     return {
         artifact.path
         for folder in {"", *folders}
@@ -133,8 +142,8 @@ def _mendable(client: MlflowClient, run: Run, wanted: desired.Run) -> set[tuple]
         return None
     if not run.data.params.items() <= wanted.params.items():
         return None
-    points = _points(client, run)
-    if points is None or not points <= set(map(tuple, wanted.points)):
+    points = _points(client, run, wanted)
+    if points is None or not points <= set(wanted.points):
         return None
     if run.inputs and not {d.dataset.digest for d in run.inputs.dataset_inputs} <= {
         data.digest for data in wanted.data
@@ -342,11 +351,11 @@ def log_study(
 
 def _log(study, results, cells, files, question, settings):
     table = results / "tables" / "cells.csv"
-    table = pd.read_csv(table) if table.exists() else pd.DataFrame()
+    rows = desired.rows_by_cell(pd.read_csv(table)) if table.exists() else {}
     current, attempts, damaged = {}, [], []
     for cell in cells:
         try:
-            run = desired.cell_run(results, cell, table)
+            run = desired.cell_run(results, cell, rows.get(str(cell)))
         except desired.Damaged as error:
             damaged.append(str(error))
             print(error, flush=True)
