@@ -209,7 +209,7 @@ def note(experiment: str, question: str, settings: dict[str, Any], files: Sequen
         [
             (f"`{section}.{key}`", f"`{json.dumps(value)}`")
             for section, part in settings.items()
-            for key, value in part.items()
+            for key, value in (part or {}).items()
         ],
         columns=["key", "value"],
     )
