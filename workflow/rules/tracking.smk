@@ -46,7 +46,7 @@ rule track:
         question=STUDY.question,
         cells=[str(cell) for cell in CELLS],
         settings=STUDY.model_dump(mode="json", exclude={"study", "question", "tracking"}),
-        results=RESULTS,
+        results=lambda wildcards, input: str(Path(input.study[-1]).parent),
         code=code("track"),
     conda:
         "../../envs/tracking.yaml"
