@@ -45,7 +45,9 @@ rule track:
         study=STUDY.study,
         question=STUDY.question,
         cells=[str(cell) for cell in CELLS],
-        settings=STUDY.model_dump(mode="json", exclude={"study", "question", "tracking"}),
+        settings=STUDY.model_dump(
+            mode="json", exclude={"study", "question", "tracking"}
+        ),
         results=lambda wildcards, input: str(Path(input.study[-1]).parent),
         code=code("track"),
     conda:
