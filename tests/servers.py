@@ -45,13 +45,19 @@ def wait_for(ready, process, log):
 
 
 def answers(url):
+    return status(url) is not None
+
+
+def status(request):
+    """Return the status of an answer; None if there is none."""
     try:
-        urllib.request.urlopen(url, timeout=3)
-    except urllib.error.HTTPError:
-        return True
+        with urllib.request.urlopen(request, timeout=20) as answer:
+            return answer.status
+    except urllib.error.HTTPError as error:
+        with error:
+            return error.code
     except OSError:
-        return False
-    return True
+        return None
 
 
 class Server:
@@ -150,7 +156,7 @@ def s3(folder, bucket="runs"):
     )
     try:
         request = urllib.request.Request(f"{address}/{bucket}", method="PUT")
-        urllib.request.urlopen(request, timeout=20)
+        assert status(request) == 200
         yield {
             "MLFLOW_S3_ENDPOINT_URL": address,
             "AWS_ACCESS_KEY_ID": secrets.token_hex(10),

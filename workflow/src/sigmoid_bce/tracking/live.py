@@ -6,6 +6,8 @@ import os
 import threading
 from typing import Any
 
+from sigmoid_bce.tracking.address import shown
+
 # before MLflow is imported: a server that is away costs a try, not minutes
 os.environ["MLFLOW_HTTP_REQUEST_MAX_RETRIES"] = "0"
 os.environ["MLFLOW_HTTP_REQUEST_TIMEOUT"] = "5"
@@ -58,7 +60,8 @@ class Follower(threading.Thread):
             except Exception as error:
                 self.failures += 1
                 if self.failures == 1:
-                    print(f"live view: {_first_line(error)}; trying again", flush=True)
+                    cause = (shown(error).strip().splitlines() or [type(error).__name__])[0]
+                    print(f"live view: {cause[:200]}; trying again", flush=True)
             if end:
                 return
             self.news.wait()
@@ -108,9 +111,3 @@ class Follower(threading.Thread):
                 self.client.set_tag(self.run_id, "kind", "attempt")
                 self.client.set_tag(self.run_id, "reason", reason)
             self.client.set_terminated(self.run_id, status, ended)
-
-
-def _first_line(error: Exception) -> str:
-    from sigmoid_bce.tracking.store import shown
-
-    return shown(str(error).strip().splitlines()[0][:200])

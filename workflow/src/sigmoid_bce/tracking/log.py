@@ -18,6 +18,7 @@ import pandas as pd
 from sigmoid_bce.cells import Cell
 from sigmoid_bce.files import sha256, write_json
 from sigmoid_bce.tracking import desired, store, views
+from sigmoid_bce.tracking.address import uri
 from sigmoid_bce.tracking.reconcile import close_if_dead, close_replaced
 
 # isort: split
@@ -86,7 +87,7 @@ def experiment_id(client: MlflowClient, study: str) -> str:
     found = client.get_experiment_by_name(study)
     if found is None:
         # without a server the artifacts are files, at a place that depends on no working directory
-        server = store.uri().startswith("http")
+        server = uri().startswith("http")
         place = None if server else Path("mlartifacts", study).resolve().as_uri()
         try:
             return client.create_experiment(study, artifact_location=place)

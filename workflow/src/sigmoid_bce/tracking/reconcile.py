@@ -14,6 +14,7 @@ from typing import Any
 
 from sigmoid_bce.cells import Cell
 from sigmoid_bce.files import write_json
+from sigmoid_bce.tracking.address import sqlite_file, uri
 from sigmoid_bce.training.attempts import read_attempts
 
 OPEN = ("RUNNING", "SCHEDULED")
@@ -128,10 +129,10 @@ def reconcile(results: Path) -> list[str]:
         If the tracking server or database cannot be used. The files are in order then.
     """
     changes = note_ends(results)
+    if (file := sqlite_file(uri())) and not file.exists():
+        return changes
     from sigmoid_bce.tracking import store
 
-    if (file := store._sqlite_file(store.uri())) and not file.exists():
-        return changes
     try:
         client = store.client()
         experiment = client.get_experiment_by_name(results.name)

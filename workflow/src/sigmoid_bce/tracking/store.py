@@ -16,6 +16,7 @@ from pathlib import Path
 import filelock
 
 from sigmoid_bce.logs import Mendable
+from sigmoid_bce.tracking.address import shown, sqlite_file, uri
 
 # must stand before MLflow is imported; a server that is away is given up on within seconds
 os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
@@ -29,7 +30,6 @@ from mlflow import MlflowClient
 from mlflow.exceptions import MlflowException
 from mlflow.store.db import utils as schema
 
-DEFAULT = "sqlite:///mlflow.db"
 POSTGRES_LOCK = 5_318_008_452  # any number that nobody else takes
 
 
@@ -37,41 +37,11 @@ class TrackingError(Mendable):
     """What is wrong with the tracking server or database, and what to do about it."""
 
 
-def shown(text: object) -> str:
-    """Return a text without the names and passwords of the addresses in it.
-
-    Examples
-    --------
-    >>> shown("postgresql://me:secret@host/runs is away")
-    'postgresql://***@host/runs is away'
-    """
-    return re.sub(r"://[^/\s]*@", "://***@", str(text))
-
-
-def uri() -> str:
-    """Return where runs are logged: MLFLOW_TRACKING_URI, or mlflow.db in the current folder.
-
-    Examples
-    --------
-    >>> uri().startswith(("sqlite:////", "http", "postgresql"))
-    True
-    """
-    address = os.environ.get("MLFLOW_TRACKING_URI") or DEFAULT
-    # a job may run in another folder
-    if file := _sqlite_file(address):
-        return f"sqlite:///{file.resolve()}"
-    return address
-
-
-def _sqlite_file(address: str) -> Path | None:
-    return Path(address.removeprefix("sqlite:///")) if address.startswith("sqlite:///") else None
-
-
 @contextmanager
 def _alone(address: str) -> Iterator[None]:
     """Let one process at a time look whether a database is there, and make it."""
     name = hashlib.sha256(address.encode()).hexdigest()[:16]
-    file = _sqlite_file(address)
+    file = sqlite_file(address)
     lock = file.with_suffix(".lock") if file else Path(tempfile.gettempdir(), f"mlflow-{name}.lock")
     with filelock.FileLock(lock):
         if not address.startswith("postgresql"):
@@ -106,7 +76,7 @@ def _check_schema(address: str) -> None:
 
 
 def _prepare(address: str) -> None:
-    file = _sqlite_file(address)
+    file = sqlite_file(address)
     with _alone(address):
         if file is None or file.exists():
             _check_schema(address)
