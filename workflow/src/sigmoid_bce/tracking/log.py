@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import tempfile
 from collections import Counter, defaultdict
 from collections.abc import Callable, Sequence
@@ -157,7 +158,7 @@ def _log_model(mirror: Mirror, run_id: str, wanted: desired.Run, versions: str) 
     """Show a network, by its weights and settings, in the tab of models; return its id."""
     model = mirror.client.create_logged_model(
         mirror.experiment,
-        name=wanted.settings["architecture"],
+        name=re.sub(r"\W", "_", wanted.settings["architecture"]),  # of module:function
         source_run_id=run_id,
         tags={"cell": wanted.key, "content": sha256(wanted.weights)[: desired.SHORT]},
         params={k: str(v) for k, v in wanted.settings.items() if k != "weights"},
