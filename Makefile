@@ -12,7 +12,7 @@ PYTHON ?= $(shell for python in python3 python3.13 python3.12 python3.11; do \
 SNAKEMAKE = PATH="$(CURDIR)/$(BIN):$$PATH" snakemake --cores $(CORES) --configfile $(CONFIG)
 STUDY = $(shell sed -n 's/^study: *\([a-z0-9_.-]*\).*/\1/p' $(CONFIG))
 
-.PHONY: run test frameworks numerics record install report tracking ui verdict lint lock schema
+.PHONY: run test frameworks numerics record install report tracking reconcile ui verdict lint lock schema
 
 run: install
 	@# a progress bar where somebody looks on
@@ -53,6 +53,10 @@ report: install
 
 tracking: install
 	$(SNAKEMAKE) --forcerun track
+
+# closes runs that crashes left open; `snakemake` does so too when it starts
+reconcile: install
+	$(BIN)/python -m sigmoid_bce.tracking reconcile $(CONFIG)
 
 ui: install
 	MLFLOW_SERVER_ENABLE_JOB_EXECUTION=false MLFLOW_DISABLE_TELEMETRY=true \

@@ -1,7 +1,6 @@
-"""The smoke study, end to end: contract files, bytes, reruns, tracking."""
+"""The smoke study, end to end: contract files, bytes, reruns."""
 
 import json
-import uuid
 
 import numpy as np
 import pandas as pd
@@ -124,62 +123,6 @@ def test_what_reruns(smoke):
     assert figure == {"figure_batch_mean", "report", "track"}
     assert "train" in after_edit("src/sigmoid_bce/training/train.py")
     assert "train" not in after_edit("src/sigmoid_bce/comparison/compare.py")
-
-
-def mlflow_client(folder):
-    """Return a client; by a new name each time, for MLflow keeps files open that were replaced."""
-    from mlflow import MlflowClient
-
-    link = folder / f"{uuid.uuid4().hex}.db"
-    link.symlink_to("mlflow.db")
-    return MlflowClient(f"sqlite:///{link}")
-
-
-def exported(folder):
-    """Return what MLflow knows of the study, without ids and times."""
-    client = mlflow_client(folder)
-    experiment = client.get_experiment_by_name("smoke")
-    out = {}
-    for run in client.search_runs([experiment.experiment_id]):
-        assert run.data.tags["cell"] not in out
-        history = {
-            key: [(m.step, m.value) for m in client.get_metric_history(run.info.run_id, key)]
-            for key in run.data.metrics
-        }
-        files = sorted(a.path for a in client.list_artifacts(run.info.run_id, "figures"))
-        out[run.data.tags["cell"]] = (run.info.status, run.data.params, history, files)
-    return out
-
-
-def test_tracking_can_be_repeated_and_rebuilt(smoke, results):
-    first = exported(smoke)
-    for _ in range(2):
-        snakemake(smoke, *CONFIG, "--forcerun", "track")
-    assert exported(smoke) == first
-    assert set(first) == {*map(str, CELLS), "study~smoke"}
-    for cell in CELLS:
-        status, params, history, files = first[str(cell)]
-        assert status == "FINISHED"
-        assert params["loss"] == cell.loss
-        table = pd.read_parquet(results / f"train/{cell}/history.parquet")
-        for name in table.columns.drop("epoch"):
-            assert history[name] == list(zip(table["epoch"], table[name], strict=True))
-        assert len(history) <= 15
-        assert len(files) == 4
-    (smoke / "mlflow.db").unlink()
-    snakemake(smoke, *CONFIG, "--forcerun", "track")
-    assert exported(smoke) == first
-
-
-def test_an_orphan_and_a_deleted_run_are_mended(smoke):
-    first = exported(smoke)
-    client = mlflow_client(smoke)
-    experiment = client.get_experiment_by_name("smoke").experiment_id
-    client.create_run(experiment, tags={"cell": str(CELLS[0])})  # left RUNNING for ever
-    run = client.search_runs([experiment], f"tags.cell = '{CELLS[1]}'")[0]
-    client.delete_run(run.info.run_id)
-    snakemake(smoke, *CONFIG, "--forcerun", "track")
-    assert exported(smoke) == first
 
 
 def test_a_damaged_download_is_a_clear_error(tmp_path):

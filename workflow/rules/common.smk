@@ -35,6 +35,10 @@ try:
 except study_config.ConfigError as error:
     raise WorkflowError(f"the configuration has mistakes:\n{error}") from None
 
+# by way of the environment: were it a param, a new address would rerun trainings
+if STUDY.tracking.uri:
+    environ.setdefault("MLFLOW_TRACKING_URI", STUDY.tracking.uri)
+
 RESULTS = f"results/{STUDY.study}"
 LOGS = f"{RESULTS}/logs"
 BENCHMARKS = f"{RESULTS}/benchmarks"

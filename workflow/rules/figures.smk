@@ -101,7 +101,7 @@ rule report:
     params:
         # the report is Snakemake's own, of the jobs that are done by now
         snakefile=workflow.main_snakefile,
-        config=STUDY.model_dump(mode="json"),
+        config=STUDY.model_dump(mode="json", exclude={"tracking"}),
         captions=package_code.files_digest(WORKFLOW / "report"),
         code=code("report"),
     conda:

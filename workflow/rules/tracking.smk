@@ -1,3 +1,15 @@
+onstart:
+    from sigmoid_bce.tracking.reconcile import at_start
+
+    at_start(RESULTS)
+
+
+onerror:
+    from sigmoid_bce.tracking.reconcile import after_error
+
+    after_error(RESULTS)
+
+
 rule track:
     input:
         history=of_cells(f"{RESULTS}/train/{CELL}/history.parquet"),
@@ -5,11 +17,20 @@ rule track:
         manifests=expand(
             f"{RESULTS}/data/{{dataset}}/manifest.parquet", dataset=STUDY.grid.dataset
         ),
-        cells=rules.tables.output.cells,
-        models=rules.tables.output.models,
-        batches=rules.tables.output.batches,
-        figures=[path for path in FIGURES + NUMERICS_FIGURES if path.endswith(".png")],
-        report=rules.report.output.html,
+        figures=[path for path in FIGURES if path.endswith(".png")],
+        # shown with the study's own run
+        study=[
+            rules.tables.output.cells,
+            rules.tables.output.models,
+            rules.tables.output.batches,
+            *(path for path in NUMERICS_FIGURES if path.endswith(".png")),
+            *(
+                path
+                for path in (rules.numerics_tables.output if STUDY.numerics else [])
+                if path.endswith(".csv")
+            ),
+            rules.report.output.html,
+        ],
     output:
         runs=f"{RESULTS}/tracking/runs.csv",
     log:
@@ -24,7 +45,10 @@ rule track:
         study=STUDY.study,
         question=STUDY.question,
         cells=[str(cell) for cell in CELLS],
-        results=lambda wildcards, input: str(Path(input.report).parent),
+        settings=STUDY.model_dump(
+            mode="json", exclude={"study", "question", "tracking"}
+        ),
+        results=lambda wildcards, input: str(Path(input.study[-1]).parent),
         code=code("track"),
     conda:
         "../../envs/tracking.yaml"

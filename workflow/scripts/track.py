@@ -7,12 +7,12 @@ from sigmoid_bce.logs import logged_to
 with logged_to(snakemake.log[0]):
     from sigmoid_bce.tracking.log import log_study
 
-    study_files = [snakemake.input[name] for name in ("cells", "models", "batches", "report")]
     runs = log_study(
         snakemake.params.study,
-        snakemake.params.question,
         snakemake.params.results,
         [Cell.parse(cell) for cell in snakemake.params.cells],
-        study_files,
+        files=snakemake.input.study,
+        question=snakemake.params.question,
+        settings=snakemake.params.settings,
     )
     write_csv(pd.DataFrame(runs, columns=["cell", "run_id"]), snakemake.output.runs)

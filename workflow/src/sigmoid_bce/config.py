@@ -434,6 +434,29 @@ class Numerics(Strict):
         return self
 
 
+class Tracking(Strict):
+    """Where runs are shown; no part of what a result depends on."""
+
+    uri: str = Field(
+        "", description="MLflow server or database; without it, mlflow.db in the current folder."
+    )
+
+    @model_validator(mode="after")
+    def _without_secrets(self):
+        if "@" in self.uri.split("://")[-1].split("/")[0]:
+            raise ValueError(
+                "uri holds a name or password, and a configuration is no place for one: set "
+                "MLFLOW_TRACKING_USERNAME and MLFLOW_TRACKING_PASSWORD (for a database, the whole "
+                "MLFLOW_TRACKING_URI) in the environment"
+            )
+        if self.uri and "://" not in self.uri:
+            raise ValueError(
+                f"uri is {self.uri!r}: expected https://..., http://..., postgresql://... or "
+                "sqlite:///..."
+            )
+        return self
+
+
 class Study(Strict):
     """A study: one configuration file."""
 
@@ -447,6 +470,7 @@ class Study(Strict):
     numerics: Numerics | None = Field(
         None, description="The laboratory of figures 1 to 3; none without this section."
     )
+    tracking: Tracking = Tracking()
 
     @model_validator(mode="after")
     def _known(self):

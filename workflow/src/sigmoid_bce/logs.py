@@ -10,6 +10,10 @@ from contextlib import contextmanager
 from pathlib import Path
 
 
+class Mendable(Exception):
+    """An error that the user can mend: its message says where and how, and is all that is shown."""
+
+
 @contextmanager
 def logged_to(path: str | Path) -> Iterator[None]:
     """Send standard output and error to a file, tracebacks and native code's lines included.
@@ -34,7 +38,8 @@ def logged_to(path: str | Path) -> Iterator[None]:
         try:
             yield
         except Exception as error:
-            traceback.print_exc()
+            if not isinstance(error, Mendable):
+                traceback.print_exc()
             print(f"error: {error}", file=sys.stderr, flush=True)
             raise SystemExit(1) from None
         finally:

@@ -2,243 +2,396 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 import os
-import subprocess
-import sys
+import re
 import tempfile
-from collections.abc import Sequence
-from dataclasses import asdict
+from collections import Counter, defaultdict
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
+from urllib.request import url2pathname
 
 import filelock
 import pandas as pd
 
-from sigmoid_bce.cells import STAGES, Cell
+from sigmoid_bce.cells import Cell
+from sigmoid_bce.files import sha256, write_json
+from sigmoid_bce.tracking import desired, store, views
+from sigmoid_bce.tracking.address import uri
+from sigmoid_bce.tracking.reconcile import close_if_dead, close_replaced
 
-# must stand before MLflow is imported; a server that is away is given up on within seconds
-os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
-os.environ.setdefault("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "2")
-os.environ.setdefault("MLFLOW_HTTP_REQUEST_TIMEOUT", "10")
-
+# isort: split
 from mlflow import MlflowClient
-from mlflow.entities import Metric, Param, Run, RunTag
+from mlflow.entities import (
+    Dataset,
+    DatasetInput,
+    InputTag,
+    LoggedModelOutput,
+    LoggedModelStatus,
+    Metric,
+    Param,
+    Run,
+    RunTag,
+)
+from mlflow.models import Model
 
-DATABASE = Path("mlflow.db")
-METRICS_A_CALL = 1000
-STAGE_METRICS = ("accuracy", "clipped_share", "dead_share", "bce_sigmoid_error_max")
-
-
-def tracking_uri() -> str:
-    """Return where runs are logged: MLFLOW_TRACKING_URI, or mlflow.db in the current folder.
-
-    The database is made first where there is none: by one process, beside, then renamed, since
-    processes that race to make it break it.
-    """
-    uri = os.environ.get("MLFLOW_TRACKING_URI")
-    if uri:
-        return uri
-    with filelock.FileLock(DATABASE.with_suffix(".lock")):
-        if not DATABASE.exists():
-            with tempfile.TemporaryDirectory(dir=".") as folder:
-                part = Path(folder) / DATABASE.name
-                subprocess.run(
-                    [sys.executable, "-m", "mlflow", "db", "upgrade", f"sqlite:///{part}"],
-                    check=True,
-                )
-                part.rename(DATABASE)
-    return f"sqlite:///{DATABASE.resolve()}"
+BATCH = 800  # metrics a call: with params and tags at most 1,000
+CONTEXT = {"train": "training"}
+MODEL_METRICS = "full/"  # the prefix of the metrics that a model has, beside its run
+REQUIREMENTS = ("tensorflow", "keras", "numpy")
 
 
-def _experiment(client: MlflowClient, study: str, question: str) -> str:
-    found = client.get_experiment_by_name(study)
-    if found is not None and found.lifecycle_stage == "deleted":
-        client.restore_experiment(found.experiment_id)
-    if found is not None:
-        experiment = found.experiment_id
-    else:
-        local = "MLFLOW_TRACKING_URI" not in os.environ
-        place = Path("mlartifacts", study).resolve().as_uri() if local else None
-        experiment = client.create_experiment(study, artifact_location=place)
-    client.set_experiment_tag(experiment, "mlflow.note.content", question)
-    client.set_experiment_tag(experiment, "mlflow.experimentKind", "custom_model_development")
-    client.set_experiment_tag(
-        experiment, "mlflow.experiment.primaryMetric.name", "full/clipped_share"
-    )
-    return experiment
+@dataclass
+class Mirror:
+    """An experiment, and what it holds at present."""
+
+    client: MlflowClient
+    experiment: str
+    runs: dict[tuple[str, str], list[Run]] = field(default_factory=lambda: defaultdict(list))
+    models: dict[str, list[Any]] = field(default_factory=lambda: defaultdict(list))
+    changed: int = 0
+
+    def load(self) -> None:
+        """Read all active runs and models of the experiment."""
+        for page in pages(lambda t: self.client.search_runs([self.experiment], page_token=t)):
+            for run in page:
+                for tag in set(desired.KEY_TAG.values()) & set(run.data.tags):
+                    self.runs[tag, run.data.tags[tag]].append(run)
+        search = self.client.search_logged_models
+        for page in pages(lambda t: search([self.experiment], page_token=t)):
+            for model in page:
+                self.models[model.source_run_id].append(model)
+
+    def delete(self, run: Run) -> None:
+        """Delete a run and its models; MLflow keeps them until its garbage collection."""
+        for model in self.models.pop(run.info.run_id, ()):
+            self.client.delete_logged_model(model.model_id)
+        self.client.delete_run(run.info.run_id)
+        self.changed += 1
 
 
-def _digest(files: Sequence[Path]) -> str:
-    content = hashlib.sha256()
-    for file in files:
-        content.update(hashlib.sha256(file.read_bytes()).digest())
-    return content.hexdigest()[:32]
-
-
-def _runs(client: MlflowClient, experiment: str) -> dict[str, list[Run]]:
-    """Return the active runs by their tag `cell`."""
-    runs: dict[str, list[Run]] = {}
+def pages(search: Callable) -> Any:
+    """Yield every page of a search."""
     token = None
     while True:
-        page = client.search_runs([experiment], max_results=1000, page_token=token)
-        for run in page:
-            runs.setdefault(run.data.tags.get("cell", ""), []).append(run)
+        page = search(token)
+        yield page
         token = page.token
         if not token:
-            return runs
+            return
 
 
-def _bring(
-    client: MlflowClient,
-    experiment: str,
-    existing: list[Run],
-    cell: str,
-    name: str,
-    *,
-    files: list[Path],
-    params: dict,
-    metrics: list[Metric],
-    tags: dict,
-    start: int,
-    end: int,
-) -> str:
-    """Leave exactly one finished run of a cell, made from the files; return its id."""
-    content = _digest(files)
-    whole = [
-        run
-        for run in existing
-        if run.info.status == "FINISHED" and run.data.tags.get("content") == content
-    ]
-    for run in existing:
-        if run not in whole[:1]:
-            client.delete_run(run.info.run_id)
-    if whole:
-        return whole[0].info.run_id
-    source = {"mlflow.source.name": "Snakefile", "mlflow.source.type": "PROJECT"}
-    run = client.create_run(
-        experiment,
-        start_time=start,
-        run_name=name,
-        tags={"cell": cell, "mlflow.user": "snakemake", **source, **tags},
+def experiment_id(client: MlflowClient, study: str) -> str:
+    """Return a study's experiment; a missing one is made, a deleted one restored."""
+    found = client.get_experiment_by_name(study)
+    if found is None:
+        # without a server the artifacts are files, at a place that depends on no working directory
+        server = uri().startswith("http")
+        place = None if server else Path("mlartifacts", study).resolve().as_uri()
+        try:
+            return client.create_experiment(study, artifact_location=place)
+        except Exception:  # another process was quicker
+            found = client.get_experiment_by_name(study)
+            if found is None:
+                raise
+    if found.lifecycle_stage == "deleted":
+        client.restore_experiment(found.experiment_id)
+    return found.experiment_id
+
+
+def _points(client: MlflowClient, run: Run, wanted: desired.Run) -> set[tuple] | None:
+    """Return every point of a run; None if one is there twice."""
+    series = Counter(point.key for point in wanted.points)
+    found = set()
+    for last in run.to_proto().data.metrics:
+        point = desired.Point(last.key, last.step, last.value, last.timestamp)
+        if series[last.key] == 1 and point in wanted.points:
+            found.add(point)  # a single value, as it should be: no question is needed
+            continue
+        points = [
+            desired.Point(m.key, m.step, m.value, m.timestamp)
+            for m in client.get_metric_history(run.info.run_id, last.key)
+        ]
+        if len({point.step for point in points}) < len(points):
+            return None
+        found.update(points)
+    return found
+
+
+def _files(client: MlflowClient, run: Run, folders: set[str]) -> set[str]:
+    """Return the names of a run's artifacts, in the root and in `folders`."""
+    if run.info.artifact_uri.startswith("file:///"):
+        root = Path(url2pathname(run.info.artifact_uri.removeprefix("file://")))
+        return {str(file.relative_to(root)) for file in root.rglob("*") if file.is_file()}
+    return {
+        artifact.path
+        for folder in {"", *folders}
+        for artifact in client.list_artifacts(run.info.run_id, folder or None)
+        if not artifact.is_dir
+    }
+
+
+def _names(run: desired.Run) -> set[str]:
+    files = {f"{folder}/{file.name}".lstrip("/") for folder, file in run.artifacts}
+    return files | {name for name, _ in run.texts}
+
+
+def _mendable(client: MlflowClient, run: Run, wanted: desired.Run) -> set[tuple] | None:
+    """Return a run's points, or None if it holds what the files do not and cannot be taken out."""
+    if run.info.start_time != wanted.start:
+        return None
+    if not run.data.params.items() <= wanted.params.items():
+        return None
+    points = _points(client, run, wanted)
+    if points is None or not points <= set(wanted.points):
+        return None
+    if run.inputs and not {d.dataset.digest for d in run.inputs.dataset_inputs} <= {
+        data.digest for data in wanted.data
+    }:
+        return None
+    return points
+
+
+def _log_model(mirror: Mirror, run_id: str, wanted: desired.Run, versions: str) -> str:
+    """Show a network, by its weights and settings, in the tab of models; return its id."""
+    model = mirror.client.create_logged_model(
+        mirror.experiment,
+        name=re.sub(r"\W", "_", wanted.settings["architecture"]),  # of module:function
+        source_run_id=run_id,
+        tags={"cell": wanted.key, "content": sha256(wanted.weights)[: desired.SHORT]},
+        params={k: str(v) for k, v in wanted.settings.items() if k != "weights"},
+        model_type="keras weights",
     )
+    pins = dict(pair.split("=") for pair in versions.split())
+    with tempfile.TemporaryDirectory() as folder:
+        content = Model(model_id=model.model_id, run_id=run_id)
+        content.add_flavor(
+            "keras_weights", weights=wanted.weights.name, settings="settings.json", cell=wanted.key
+        )
+        content.save(Path(folder, "MLmodel"))
+        Path(folder, "requirements.txt").write_text(
+            "".join(f"{name}=={pins[name]}\n" for name in REQUIREMENTS if name in pins)
+        )
+        write_json(wanted.settings, Path(folder, "settings.json"))
+        Path(folder, wanted.weights.name).symlink_to(wanted.weights.resolve())
+        mirror.client.log_model_artifacts(model.model_id, folder)
+    mirror.client.finalize_logged_model(model.model_id, LoggedModelStatus.READY)
+    return model.model_id
+
+
+def _has_model(models: Sequence[Any], wanted: desired.Run, outputs: set[str]) -> bool:
+    if not wanted.weights:
+        return True
+    keys = {p.key for p in wanted.points if p.key.startswith(MODEL_METRICS)}
+    return any(
+        str(model.status) == str(LoggedModelStatus.READY)
+        and model.model_id in outputs
+        and model.tags.get("content") == sha256(wanted.weights)[: desired.SHORT]
+        and keys <= {metric.key for metric in model.metrics or ()}
+        for model in models
+    )
+
+
+def bring(mirror: Mirror, wanted: desired.Run, parents: dict[str, str]) -> str:
+    """Leave one run as `wanted`, whatever there is of it; return its id.
+
+    Parameters
+    ----------
+    mirror : Mirror
+    wanted : desired.Run
+    parents : dict
+        Run ids of the groups, by key.
+    """
+    client, before = mirror.client, mirror.changed
+    run, points = None, set()
+    found = mirror.runs[desired.KEY_TAG[wanted.kind], wanted.key]
+    for candidate in [r for r in found if r.data.tags.get("process", "") == wanted.process]:
+        found.remove(candidate)
+        if run is None and (held := _mendable(client, candidate, wanted)) is not None:
+            run, points = candidate, held
+        else:
+            mirror.delete(candidate)
+    tags = wanted.own_tags
+    if wanted.parent in parents:
+        tags["mlflow.parentRunId"] = parents[wanted.parent]
+    if run is not None:
+        stale = run.data.tags.get("content") != tags["content"]
+        files = _files(client, run, {folder for folder, _ in wanted.artifacts})
+        if files - _names(wanted):  # MLflow's clients cannot delete an artifact
+            mirror.delete(run)
+            run, points = None, set()
+    if run is None:
+        run = client.create_run(mirror.experiment, wanted.start, tags, wanted.name)
+        files, stale, points = set(), True, set()
+        mirror.changed += 1
     run_id = run.info.run_id
-    client.log_batch(run_id, params=[Param(k, str(v)) for k, v in params.items()])
-    for i in range(0, len(metrics), METRICS_A_CALL):
-        client.log_batch(run_id, metrics=metrics[i : i + METRICS_A_CALL])
-    for file in files:
-        folder = "figures" if file.suffix in (".png", ".svg") else None
-        client.log_artifact(run_id, str(file), folder)
-    # the tag comes last: a run without it is half-logged, and is made anew
-    client.log_batch(run_id, tags=[RunTag("content", content)])
-    client.set_terminated(run_id, "FINISHED", end_time=end)
+
+    outputs = {m.model_id for m in (run.outputs.model_outputs if run.outputs else ())}
+    model_id = None
+    if not _has_model(mirror.models[run_id], wanted, outputs):
+        for model in mirror.models[run_id]:
+            client.delete_logged_model(model.model_id)
+        model_id = _log_model(mirror, run_id, wanted, wanted.tags["versions"])
+        client.log_outputs(run_id, [LoggedModelOutput(model_id, wanted.points[-1].step)])
+        mirror.changed += 1
+
+    metrics = [
+        Metric(p.key, p.value, p.time, p.step, **_of_model(model_id, wanted, p))
+        for p in wanted.points
+        if p not in points or (model_id and p.key.startswith(MODEL_METRICS))
+    ]
+    params = [Param(k, v) for k, v in wanted.params.items() if k not in run.data.params]
+    new_tags = [RunTag(k, v) for k, v in tags.items() if run.data.tags.get(k) != v]
+    # what was logged is whole when this tag says so
+    content = [tag for tag in new_tags if tag.key == "content"]
+    first = [tag for tag in new_tags if tag.key != "content"]
+    for i in range(0, max(len(metrics), 1), BATCH):
+        some = metrics[i : i + BATCH], params if i == 0 else (), first if i == 0 else ()
+        if any(some):
+            client.log_batch(run_id, *some)
+            mirror.changed += 1
+    for key in set(run.data.tags) & {"reason"} - set(tags):
+        client.delete_tag(run_id, key)
+    if wanted.data and len(run.inputs.dataset_inputs if run.inputs else ()) < len(wanted.data):
+        client.log_inputs(run_id, [_dataset(data) for data in wanted.data])
+        mirror.changed += 1
+    if stale or files != _names(wanted):
+        for folder, file in wanted.artifacts:
+            client.log_artifact(run_id, str(file), folder or None)
+        for name, text in wanted.texts:
+            client.log_text(run_id, text, name)
+        mirror.changed += 1
+    if content:
+        client.log_batch(run_id, tags=content)
+    if run.info.run_name != wanted.name:
+        client.update_run(run_id, name=wanted.name)
+    if (run.info.status, run.info.end_time) != (wanted.status, wanted.end):
+        client.set_terminated(run_id, wanted.status, wanted.end)
+        mirror.changed += 1
+    if mirror.changed > before:
+        print(f"{wanted.kind} {wanted.name}: run {run_id}, {wanted.status}", flush=True)
     return run_id
 
 
-def _cell_metrics(history: pd.DataFrame, rows: pd.DataFrame, start: int) -> list[Metric]:
-    times = start + (history["seconds"].cumsum() * 1000).astype(int)
-    metrics = [
-        Metric(name, float(value), int(time), int(epoch))
-        for name in history.columns.drop("epoch")
-        for value, time, epoch in zip(history[name], times, history["epoch"], strict=True)
-    ]
-    train = rows[rows["split"] == "train"].set_index("stage")
-    for what in ("clipped", "dead"):
-        train[f"{what}_share"] = train[f"{what}_correct_share"] + train[f"{what}_wrong_share"]
-    for stage in STAGES:
-        row = train.loc[stage]
-        metrics += [
-            Metric(f"{stage}/{name}", float(row[name]), int(times.iloc[-1]), int(row["epochs"]))
-            for name in STAGE_METRICS
-        ]
-    return metrics
+def _of_model(model_id: str | None, wanted: desired.Run, point: desired.Point) -> dict[str, str]:
+    """Return what ties a metric to a model and its data."""
+    if not model_id or not point.key.startswith(MODEL_METRICS):
+        return {}
+    split = desired.STAGE_METRICS[point.key][0]
+    data = next(d for d in wanted.data if d.split == split)
+    return {"model_id": model_id, "dataset_name": data.name, "dataset_digest": data.digest}
+
+
+def _dataset(data: desired.Data) -> DatasetInput:
+    dataset = Dataset(data.name, data.digest, "local", data.source, profile=data.profile)
+    context = CONTEXT.get(data.split, data.split)
+    return DatasetInput(dataset, [InputTag("mlflow.data.context", context)])
+
+
+def _note_run_id(file: Path, run_id: str) -> None:
+    """Write a run's id to the cell's run.json, whose date stays: nothing reruns for it."""
+    record, date = json.loads(file.read_text()), file.stat()
+    if record.get("mlflow_run_id") != run_id:
+        write_json({**record, "mlflow_run_id": run_id}, file)
+        os.utime(file, ns=(date.st_atime_ns, date.st_mtime_ns))
 
 
 def log_study(
     study: str,
-    question: str,
     results: str | Path,
     cells: Sequence[Cell],
-    study_files: Sequence[str | Path],
+    *,
+    files: Sequence[str | Path] | None = None,
+    question: str = "",
+    settings: dict[str, Any] | None = None,
 ) -> list[tuple[str, str]]:
-    """Log every cell of a study, and the study itself, as one finished MLflow run each.
+    """Bring MLflow to what the files of a study say: of each cell, each group, and the study.
 
     Parameters
     ----------
-    study, question : str
-        The experiment's name and its note.
+    study : str
+        The experiment's name.
     results : str or Path
-        The study's folder, with train/<cell>/, figures/<cell>/ and tables/cells.csv.
+        The study's folder, with train/<cell>/ and, as far as they are made, figures/<cell>/ and
+        tables/cells.csv.
     cells : sequence of Cell
-    study_files : sequence of str or Path
-        Tables and report, kept as artifacts of the study's own run.
+        Those that are not finished are left out; their failed and interrupted attempts are not.
+    files : sequence of str or Path, optional
+        Figures, tables and report: artifacts of the study's own run. Without them that run, and
+        the experiment's note and views, stay as they are.
+    question : str
+    settings : dict, optional
+        What the note says of how the study was made.
 
     Returns
     -------
     list of (str, str)
         Cell and run id, the study's own run last.
 
+    Raises
+    ------
+    store.TrackingError
+        In one line, if the tracking server or database cannot be used; or, after everything else
+        has been logged, if a cell's file is damaged.
+
     Notes
     -----
-    A run whose tag `content` equals the digest of the cell's files is left alone. Any other
-    active run of a cell (half-logged, doubled, of an earlier training) is deleted, and a new one
-    takes its place.
+    A run is found by its cell and its process. One that lacks something is completed; one that
+    holds what the files do not (a doubled epoch, another value) is deleted and made again. Other
+    runs of a cell are closed: see `reconcile`.
     """
-    client = MlflowClient(tracking_uri())
-    experiment = _experiment(client, study, question)
-    existing = _runs(client, experiment)
     results = Path(results)
-    table = pd.read_csv(results / "tables" / "cells.csv")
-    logged, runs = [], []
-    for number, cell in enumerate(cells, 1):
-        folder = results / "train" / str(cell)
-        run = json.loads((folder / "run.json").read_text())
-        runs.append(run)
-        where = (table[list(asdict(cell))].astype(str) == pd.Series(asdict(cell)).astype(str)).all(
-            axis=1
-        )
-        history = pd.read_parquet(folder / "history.parquet")
-        figures = sorted((results / "figures" / str(cell)).glob("*.png"))
-        run_id = _bring(
-            client,
-            experiment,
-            existing.get(str(cell), []),
-            str(cell),
-            f"{cell.model} {cell.loss} batch {cell.batch_size} seed {cell.seed}",
-            files=[folder / "history.parquet", folder / "run.json", *figures],
-            params={
-                **asdict(cell),
-                **{k: v for k, v in run["model"].items() if k != "weights"},
-                **run["training"],
-                "parameters": run["parameters"],
-            },
-            metrics=_cell_metrics(history, table[where], run["started"]),
-            tags={
-                "kind": "cell",
-                "mlflow.source.git.commit": run["git_commit"] or "unknown",
-                "git_dirty": str(run["git_dirty"]),
-                "device": run["device"],
-                "threads": str(run["threads"]),
-                "host": run["host"],
-                "stopped_by": run["stopped_by"],
-                "versions": json.dumps(run["versions"]),
-            },
-            start=run["started"],
-            end=run["started"] + int(run["seconds"] * 1000),
-        )
+    (results / "tracking").mkdir(parents=True, exist_ok=True)
+    try:
+        with filelock.FileLock(results / "tracking" / ".lock"):
+            return _log(study, results, cells, files, question, settings or {})
+    except store.FAILURES as error:
+        raise store.explained(error) from error
+
+
+def _log(study, results, cells, files, question, settings):
+    table = results / "tables" / "cells.csv"
+    rows = desired.rows_by_cell(pd.read_csv(table)) if table.exists() else {}
+    current, attempts, damaged = {}, [], []
+    for cell in cells:
+        try:
+            run = desired.cell_run(results, cell, rows.get(str(cell)))
+        except desired.Damaged as error:
+            damaged.append(str(error))
+            print(error, flush=True)
+            continue
+        attempts += desired.attempt_runs(results, cell, run)
+        if run:
+            current[cell] = run
+
+    client = store.client()
+    mirror = Mirror(client, experiment_id(client, study))
+    mirror.load()
+    groups = desired.group_runs(list(current.values()))
+    parents = {run.key: bring(mirror, run, {}) for run in groups}
+    logged = []
+    for cell, run in current.items():
+        run_id = bring(mirror, run, parents)
+        _note_run_id(results / "train" / str(cell) / "run.json", run_id)
         logged.append((str(cell), run_id))
-        print(f"{number}/{len(cells)} {cell}: run {run_id}", flush=True)
-    run_id = _bring(
-        client,
-        experiment,
-        existing.get(f"study~{study}", []),
-        f"study~{study}",
-        f"study {study}",
-        files=[Path(file) for file in study_files],
-        params={"cells": len(cells)},
-        metrics=[],
-        tags={"kind": "study"},
-        start=min(run["started"] for run in runs),
-        end=max(run["started"] + int(run["seconds"] * 1000) for run in runs),
-    )
-    return [*logged, (f"study~{study}", run_id)]
+    for run in attempts:
+        bring(mirror, run, parents)
+    for cell in cells:
+        records = desired.records(results, cell)
+        for run in mirror.runs["cell", str(cell)]:
+            if cell in current and run.info.status == "FINISHED":
+                mirror.changed += close_replaced(client, run)
+                mirror.delete(run)
+            else:
+                mirror.changed += close_if_dead(client, run, records)
+    if files is not None and current:
+        paths = [Path(file) for file in files]
+        run = desired.study_run(study, results, list(current.values()), paths, len(cells))
+        logged.append((f"study~{study}", bring(mirror, run, {})))
+        views.describe(client, mirror.experiment, question, settings, paths)
+    print(f"{len(logged)} runs as the files say, {mirror.changed} changes", flush=True)
+    if damaged:
+        raise desired.Damaged("; ".join(damaged))
+    return logged

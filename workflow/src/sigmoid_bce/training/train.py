@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -45,10 +46,10 @@ class _Extreme(keras.metrics.Metric):
 class _Stages(keras.callbacks.Callback):
     """Note every epoch, and keep the weights of the early stage."""
 
-    def __init__(self, early: Path, early_epochs: int, max_epochs: int):
+    def __init__(self, early: Path, early_epochs: int, max_epochs: int, note: Callable):
         super().__init__()
         self.early, self.early_epochs, self.last = early, early_epochs, max_epochs
-        self.rows = []
+        self.note, self.rows = note, []
 
     def on_epoch_begin(self, epoch, logs=None):
         self.start = time.perf_counter()
@@ -58,6 +59,7 @@ class _Stages(keras.callbacks.Callback):
         names = ("loss", "accuracy", "val_loss", "val_accuracy", "raw_output_min", "raw_output_max")
         row = {"epoch": epoch + 1, **{name: logs[name] for name in names}, "seconds": seconds}
         self.rows.append(row)
+        self.note(row)
         print(
             f"epoch {epoch + 1}/{self.last}: loss {row['loss']:.4f}, "
             f"accuracy {row['accuracy']:.3f}, val_loss {row['val_loss']:.4f}, "
@@ -100,6 +102,8 @@ def train(
     manifest: pd.DataFrame,
     *,
     threads: int,
+    note: Callable[[dict[str, float]], None],
+    circumstances: dict[str, Any],
     history: str | Path,
     run: str | Path,
     early: str | Path,
@@ -118,6 +122,10 @@ def train(
     manifest : DataFrame
         With columns label and split.
     threads : int
+    note : callable
+        Called with every epoch's names and values as soon as it ends.
+    circumstances : dict
+        What else run.json should say: `attempts.Attempt.record`.
     history, run, early, full : str or Path
         Files to write: Parquet, JSON, weights.
 
@@ -152,8 +160,8 @@ def train(
             (inputs[rows["validation"]], labels[rows["validation"]])
         ).batch(EVALUATION_BATCH)
     )
-    stages = _Stages(Path(early), training.early_epochs, model.max_epochs)
-    started, start = int(time.time() * 1000), time.perf_counter()
+    stages = _Stages(Path(early), training.early_epochs, model.max_epochs, note)
+    start = time.perf_counter()
     network.fit(
         _batches(
             inputs[rows["train"]],
@@ -184,7 +192,7 @@ def train(
     write_parquet(table, history)
     best = int(table["loss"].argmin())
     summary: dict[str, Any] = {
-        "cell": str(cell),
+        **circumstances,
         "seed": cell.seed,
         "epochs": len(table),
         "stopped_by": "cap" if len(table) - best - 1 < training.patience else "patience",
@@ -192,7 +200,6 @@ def train(
         "sigmoid_cut_off": getattr(network, "cut_sigmoid", ""),
         "model": model.model_dump(mode="json"),
         "training": training.model_dump(mode="json"),
-        "started": started,
         "seconds": seconds,
         **devices.provenance(threads),
     }

@@ -1,0 +1,137 @@
+"""MLflow's page in a browser, on the finished smoke study. Screenshots: results/screenshots/."""
+
+import shutil
+import time
+import urllib.parse
+from pathlib import Path
+
+import pytest
+
+from conftest import ROOT
+from export import all_pages, key
+from servers import LIMIT, mlflow_server, need
+
+FLAGS = [
+    "--headless",
+    "--no-sandbox",
+    "--disable-gpu",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+    "--window-size=1700,1100",
+]
+
+
+PANEL = {
+    "mlflow.assistant.panelOpen_v1": "false",
+    "mlflow.assistant.fab.autoOpenedOnFirstLoad_v1": "true",
+}
+
+
+@pytest.fixture(scope="module")
+def page(smoke, tmp_path_factory):
+    """A browser, a function that opens a part of the page, and the experiment's runs."""
+    browser, driver = shutil.which("chromium"), shutil.which("chromedriver")
+    need(browser and driver, "Chromium (with chromedriver)")
+    from mlflow import MlflowClient
+    from selenium import webdriver
+    from selenium.webdriver.chrome.service import Service
+
+    folder = tmp_path_factory.mktemp("browser")
+    options = webdriver.ChromeOptions()
+    options.binary_location = browser
+    for flag in [*FLAGS, f"--user-data-dir={folder / 'profile'}"]:
+        options.add_argument(flag)
+    with mlflow_server(folder, f"sqlite:///{smoke / 'mlflow.db'}") as server:
+        client = MlflowClient(server.uri)
+        experiment = client.get_experiment_by_name("smoke").experiment_id
+        runs = all_pages(lambda t: client.search_runs([experiment], page_token=t))
+        chrome = webdriver.Chrome(options, Service(driver))
+        try:
+            chrome.set_page_load_timeout(LIMIT)
+            chrome.get(server.uri)  # without the panel that takes a third of the page
+            for name, value in PANEL.items():
+                chrome.execute_script("localStorage.setItem(...arguments)", name, value)
+            base = f"{server.uri}/#/experiments/{experiment}"
+            yield Page(chrome, base, {key(run): run.info.run_id for run in runs})
+        finally:
+            chrome.quit()
+
+
+class Page:
+    def __init__(self, chrome, base, ids):
+        self.chrome, self.base, self.ids = chrome, base, ids
+
+    def open(self, path, name, *texts, script="return true"):
+        """Open a part of the page, wait for texts and a condition, keep a screenshot."""
+        self.chrome.get("about:blank")
+        self.chrome.get(self.base + path)
+        end = time.monotonic() + LIMIT
+        while True:
+            body = self.chrome.execute_script("return document.body.innerText")
+            if all(text in body for text in texts) and self.chrome.execute_script(script):
+                break
+            if time.monotonic() > end:
+                self.shot(f"failed-{name}")
+                raise AssertionError(f"{name}: no {texts} in {body[:2000]}")
+            time.sleep(0.3)
+        time.sleep(0.7)  # what is drawn last
+        self.shot(name)
+        return body
+
+    def shot(self, name):
+        folder = ROOT / "results" / "screenshots"
+        folder.mkdir(parents=True, exist_ok=True)
+        self.chrome.save_screenshot(str(folder / f"{name}.png"))
+
+
+RUNS = "/runs?workflowType=machine_learning"
+NAMES = ("tiny logits batch 16 seed 0", "tiny sigmoid_clipped batch 16 seed 0")
+
+
+def test_runs_are_listed(page):
+    page.open(RUNS, "runs", "study smoke", *(f"{n[:-7]}, all seeds" for n in NAMES))
+
+
+def test_a_saved_view_is_applied(page):
+    body = page.open(f"{RUNS}&viewStateShareKey=all-cells", "view-all-cells", *NAMES)
+    # its filter hides the groups and the study
+    assert "study smoke" not in body
+    assert "batch 16, all seeds" not in body
+    page.open(
+        f"{RUNS}&viewStateShareKey=seeds", "view-seeds", "batch 16, all seeds", "2 matching runs"
+    )
+
+
+PLOTS = "return document.querySelectorAll('.js-plotly-plot .scatterlayer path').length > %d"
+
+
+def test_metric_charts_are_drawn(page):
+    path = f"{RUNS}&viewStateShareKey=all-cells&compareRunsMode=CHART"
+    page.open(path, "chart-all-cells", "val_loss", script=PLOTS % 3)
+    path = f"{RUNS}&viewStateShareKey=gap&compareRunsMode=CHART"
+    page.open(path, "chart-gap", "batch_size", script=PLOTS % 1)
+
+
+def test_a_figure_is_displayed(page):
+    run = next(run for cell, run in page.ids.items() if "loss~logits" in cell and "seed" in cell)
+    figure = urllib.parse.quote("figures/figure-5.png")
+    loaded = (
+        "return [...document.images].some(i => i.complete && i.naturalWidth > 500)"
+        " || [...document.querySelectorAll('*')].some(e =>"
+        " getComputedStyle(e).backgroundImage.startsWith('url(\"blob:'))"
+    )
+    page.open(f"/runs/{run}/artifacts/{figure}", "figure", "figure-5.png", script=loaded)
+
+
+def test_models_and_note_are_shown(page):
+    page.open("/models?workflowType=machine_learning", "models", "convnet", "Ready")
+    run = next(run for cell, run in page.ids.items() if "loss~logits" in cell and "seed" in cell)
+    page.open(f"/runs/{run}", "run", "digits", "dataset", "convnet")
+
+
+def test_screenshots_are_kept():
+    shots = list(Path(ROOT, "results", "screenshots").glob("*.png"))
+    assert {"runs", "view-all-cells", "chart-all-cells", "figure"} <= {f.stem for f in shots}
+    assert all(f.stat().st_size > 20_000 for f in shots if not f.stem.startswith("failed"))

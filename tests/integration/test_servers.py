@@ -1,0 +1,139 @@
+"""A shared server as a group runs it: PostgreSQL, S3, users; no secret anywhere."""
+
+import base64
+import urllib.request
+from pathlib import Path
+
+import psycopg2
+import pytest
+from mlflow import MlflowClient
+from test_tracking import cold_start
+
+from conftest import ROOT
+from export import exported
+from servers import authentication, mlflow_server, postgresql, s3, status
+from tracked import STUDY, client, command, copied, track
+
+HOSTS = ("--allowed-hosts", "127.0.0.1,127.0.0.1:*")
+
+
+@pytest.fixture(scope="module")
+def database(tmp_path_factory):
+    with postgresql(tmp_path_factory.mktemp("database")) as address:
+        yield address
+
+
+def another(database):
+    """Return the address of a new database of the same server."""
+    connection = psycopg2.connect(database)
+    connection.autocommit = True
+    connection.cursor().execute("CREATE DATABASE another")
+    connection.close()
+    return database.replace("/postgres", "/another")
+
+
+def test_32_processes_on_an_empty_postgresql(database, smoke, tmp_path):
+    (tmp_path / "workflow").symlink_to(smoke / "workflow")
+    cold_start(tmp_path, MLFLOW_TRACKING_URI=database)
+
+
+@pytest.fixture(scope="module")
+def shared(database, tmp_path_factory):
+    """A server on PostgreSQL and S3 with users and allowed hosts; every secret it knows."""
+    folder = tmp_path_factory.mktemp("server")
+    options, environment, password, key = authentication(folder)
+    with (
+        s3(folder) as bucket,
+        mlflow_server(
+            folder, database, "--artifacts-destination", "s3://runs", *HOSTS, *options,
+            **environment, **bucket,
+        ) as server,
+    ):  # fmt: skip
+        secrets = [password, key, bucket["AWS_SECRET_ACCESS_KEY"]]
+        secrets.append(database.split(":")[2].split("@")[0])
+        access = {"MLFLOW_TRACKING_USERNAME": "admin", "MLFLOW_TRACKING_PASSWORD": password}
+        yield server, {"MLFLOW_TRACKING_URI": server.uri, **access}, secrets, folder
+
+
+def as_admin(monkeypatch, access):
+    for name, value in access.items():
+        monkeypatch.setenv(name, value)
+    return MlflowClient(access["MLFLOW_TRACKING_URI"])
+
+
+def everywhere(*folders):
+    for folder in folders:
+        for file in Path(folder).rglob("*"):
+            if file.is_file() and not file.is_symlink():
+                yield file
+
+
+def test_the_shared_server_holds_the_same_and_no_secret(shared, smoke, tmp_path, monkeypatch):
+    _, access, secrets, place = shared
+    folder = copied(smoke, tmp_path / "copy")
+    assert track(folder)[0] == 0
+    local = exported(client(folder), STUDY)
+    code, log = track(folder, **access)
+    assert code == 0, log
+    assert track(folder, **access)[1].splitlines()[-1] == "3 runs as the files say, 0 changes"
+    remote = as_admin(monkeypatch, access)
+    assert exported(remote, STUDY) == local
+    experiment = remote.get_experiment_by_name(STUDY)
+    assert experiment.artifact_location.startswith("mlflow-artifacts:")
+    # what the rebuilt one says
+    remote.delete_experiment(experiment.experiment_id)
+    assert track(folder, **access)[0] == 0
+
+    found = tmp_path / "artifacts"
+    for run in remote.search_runs([experiment.experiment_id]):
+        remote.download_artifacts(run.info.run_id, "", str(found))
+    for model in remote.search_logged_models([experiment.experiment_id]):
+        assert model.artifact_location.startswith("mlflow-artifacts:")
+    for secret in secrets:
+        needle = secret.encode()
+        for file in everywhere(folder, found, place):
+            if file.name not in ("users.db",):
+                assert needle not in file.read_bytes(), file
+
+
+def test_without_credentials_nobody_is_let_in(shared, smoke, tmp_path):
+    server, access, *_ = shared
+    folder = copied(smoke, tmp_path / "copy")
+    for path in ("", "api/2.0/mlflow/experiments/search?max_results=1", "get-artifact?path=x"):
+        assert status(f"{server.uri}/{path}") == 401
+    for wrong in ({}, {"MLFLOW_TRACKING_USERNAME": "admin", "MLFLOW_TRACKING_PASSWORD": "guess"}):
+        code, log = track(folder, MLFLOW_TRACKING_URI=server.uri, **wrong)
+        assert code == 1
+        [line] = log.splitlines()
+        assert "refuses these credentials: set MLFLOW_TRACKING_USERNAME" in line
+    # who calls the server by another name is refused in spite of the right password
+    user = ":".join((access["MLFLOW_TRACKING_USERNAME"], access["MLFLOW_TRACKING_PASSWORD"]))
+    headers = {"Authorization": f"Basic {base64.b64encode(user.encode()).decode()}"}
+    headers["Host"] = "elsewhere.example"
+    path = "api/2.0/mlflow/experiments/search?max_results=1"
+    request = urllib.request.Request(f"{server.uri}/{path}", headers=headers)
+    assert status(request) == 403
+
+
+def test_a_database_without_a_server_in_between(database, smoke, tmp_path):
+    """PostgreSQL named directly; the password is in no file and no message."""
+    folder = copied(smoke, tmp_path / "copy")
+    assert track(folder)[0] == 0
+    database = another(database)
+    assert track(folder, MLFLOW_TRACKING_URI=database)[0] == 0
+    local = exported(client(folder), STUDY)
+    assert exported(MlflowClient(database), STUDY) == local
+    password = database.split(":")[2].split("@")[0]
+    wrong = database.replace(password, f"{password}x")
+    done = command(folder, "log", "results/smoke", MLFLOW_TRACKING_URI=wrong)
+    assert done.returncode == 1
+    assert "://***@127.0.0.1" in done.stdout
+    assert password not in done.stdout
+    for file in everywhere(folder / "results"):
+        assert password.encode() not in file.read_bytes(), file
+
+
+def test_the_page_of_the_shared_server_says_what_was_tested():
+    text = (ROOT / "docs/tracking.md").read_text()
+    for part in (*HOSTS[:1], "--app-name basic-auth", "--artifacts-destination s3://", "createdb"):
+        assert part in text

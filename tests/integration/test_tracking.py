@@ -1,0 +1,309 @@
+"""MLflow says what the files say, whatever state it was in, and says it again when asked again."""
+
+import json
+import os
+import shutil
+import signal
+import sqlite3
+import subprocess
+import sys
+
+import numpy as np
+import pandas as pd
+import pytest
+from google.protobuf.json_format import MessageToDict
+
+from conftest import snakemake
+from export import points, runs
+from sigmoid_bce.cells import Cell
+from tracked import STUDY, client, command, copied, environment, export, track
+
+CONFIG = ("--configfile", "config/studies/smoke.yaml")
+CELLS = [Cell("digits", "tiny", loss, 16, 0) for loss in ("logits", "sigmoid_clipped")]
+
+
+def finished(everything):
+    """Return what is there beside the attempts that came to nothing."""
+    return {what: run for what, run in everything.items() if what[0] != "attempt"}
+
+
+def of_cell(mlflow, cell):
+    return [run for run in runs(mlflow, STUDY) if run.data.tags.get("cell") == str(cell)]
+
+
+@pytest.fixture(scope="module")
+def tracked(smoke, tmp_path_factory):
+    """A copy of the smoke study's folder, logged, and what MLflow holds of it."""
+    folder = copied(smoke, tmp_path_factory.mktemp("tracked") / "copy")
+    status, log = track(folder)
+    assert status == 0, log
+    return folder, export(folder)
+
+
+@pytest.fixture
+def folder(tracked, tmp_path):
+    """A folder of this test's own, with database and artifacts."""
+    source, _ = tracked
+    return shutil.copytree(source, tmp_path / "copy", symlinks=True)
+
+
+def test_runs_say_what_the_files_say(smoke):
+    everything = export(smoke)
+    assert {what[0] for what in everything} - {"e"} == {"cell", "group", "study"}
+    for cell in CELLS:
+        record = json.loads((smoke / f"results/smoke/train/{cell}/run.json").read_text())
+        [run] = of_cell(client(smoke), cell)
+        assert run.info.status == "FINISHED"
+        assert record["mlflow_run_id"] == run.info.run_id
+        table = pd.read_parquet(smoke / f"results/smoke/train/{cell}/history.parquet")
+        held = {(key, step): value for key, step, value, _ in points(client(smoke), run)}
+        for name in table.columns.drop("epoch"):
+            values = np.array([held[name, step] for step in table["epoch"]])
+            assert values.tobytes() == table[name].to_numpy().tobytes()
+            assert run.data.metrics[name] == table[name].iloc[-1]
+        # the live file, epoch by epoch, is the final one
+        live = smoke / f"results/smoke/train/{cell}/attempts/1/history.csv"
+        assert live.read_text().splitlines()[1:] == [
+            ",".join(map(repr, [int(row[0]), *map(float, row[1:])]))
+            for row in table.itertuples(index=False)
+        ]
+        ours = [tag for tag in run.data.tags if not tag.startswith("mlflow.")]
+        sizes = (len(run.data.metrics), len(run.data.params), len(ours))
+        assert sizes[0] <= 15
+        assert sizes[1] <= 20
+        assert sizes[2] <= 15
+        assert len(json.dumps(MessageToDict(run.to_proto()))) <= 5000
+        what = everything["cell", str(cell), run.data.tags["process"]]
+        assert len(what["artifacts"]) == 6
+        assert [d[0] for d in what["data"]] == ["digits"] * 2
+        assert what["models"][0][0] == "convnet"
+        assert what["tags"]["mlflow.parentRunId"] == str(cell).rsplit("/", 1)[0]
+    study = everything["study", STUDY, None]
+    assert {"report.html", "tables/models.csv"} <= set(study["artifacts"])
+    note = everything["experiment"]["mlflow.note.content"]
+    assert "Does the whole pipeline run" in note
+    assert pd.read_csv(smoke / "results/smoke/tables/models.csv").columns[-1] in note
+    # noting the runs' ids reruns nothing
+    assert "Nothing to be done" in snakemake(smoke, *CONFIG, "--dry-run").stdout
+
+
+def test_repeated_it_changes_nothing_and_rebuilt_it_is_the_same(folder, tracked):
+    _, first = tracked
+    status, log = track(folder)
+    assert (status, log.splitlines()[-1]) == (0, "3 runs as the files say, 0 changes")
+    assert export(folder) == first
+    (folder / "mlflow.db").unlink()
+    shutil.rmtree(folder / "mlartifacts")
+    assert track(folder)[0] == 0
+    assert export(folder) == first
+
+
+def test_whatever_was_there_is_mended(folder, tracked):
+    _, first = tracked
+    mlflow = client(folder)
+    experiment = mlflow.get_experiment_by_name(STUDY).experiment_id
+    one, other = (of_cell(mlflow, cell)[0].info.run_id for cell in CELLS)
+    # an orphan, a deleted run, a second run of the same process that lacks all, a naive double
+    mlflow.create_run(experiment, tags={"cell": str(CELLS[0])})
+    mlflow.delete_run(other)
+    tags = mlflow.get_run(one).data.tags
+    mlflow.create_run(experiment, tags={k: tags[k] for k in ("cell", "process", "kind")})
+    double = mlflow.create_run(experiment, tags={"cell": str(CELLS[1])}).info.run_id
+    mlflow.set_terminated(double, "FINISHED")
+    # an epoch twice, another last value, a tag and a status that are not true
+    mlflow.log_metric(one, "loss", 7.0, step=3)
+    mlflow.log_metric(one, "val_loss", 7.0, step=99)
+    mlflow.set_tag(one, "device", "abacus")
+    mlflow.set_terminated(one, "FAILED")
+    assert track(folder)[0] == 0
+    assert finished(export(folder)) == first
+    states = sorted(run.info.status for run in of_cell(mlflow, CELLS[0]))
+    assert states == ["FINISHED", "KILLED"]  # the orphan
+    assert [run.info.status for run in of_cell(mlflow, CELLS[1])] == ["FINISHED"]
+
+    # half-logged: neither metrics nor files nor end
+    run = of_cell(mlflow, CELLS[0])
+    run = next(run for run in run if run.info.status == "FINISHED")
+    mlflow.delete_run(run.info.run_id)
+    kept = {k: v for k, v in run.data.tags.items() if k in ("cell", "process")}
+    half = mlflow.create_run(experiment, run.info.start_time, kept).info.run_id
+    # and one whose files were lost
+    shutil.rmtree(of_cell(mlflow, CELLS[1])[0].info.artifact_uri.removeprefix("file://"))
+    assert track(folder)[0] == 0
+    assert finished(export(folder)) == first
+    assert half in [r.info.run_id for r in of_cell(mlflow, CELLS[0])]  # completed, not replaced
+
+
+def test_a_damaged_history_is_named_and_the_others_are_logged(folder):
+    (folder / "mlflow.db").unlink()
+    file = f"results/smoke/train/{CELLS[0]}/history.parquet"
+    (folder / file).write_bytes((folder / file).read_bytes()[:100])
+    status, log = track(folder)
+    assert status == 1
+    last = log.splitlines()[-1]
+    assert last.startswith(f"error: {file} cannot be read")
+    assert "snakemake" in last
+    assert "Traceback" not in log
+    assert [run.info.status for run in of_cell(client(folder), CELLS[1])] == ["FINISHED"]
+    assert of_cell(client(folder), CELLS[0]) == []
+
+
+def test_infinity_and_nan_are_counted(folder):
+    place = folder / f"results/smoke/train/{CELLS[0]}"
+    table = pd.read_parquet(place / "history.parquet")
+    table.loc[2, "val_loss"], table.loc[[4, 5], "raw_output_max"] = np.nan, np.inf
+    table.to_parquet(place / "history.parquet", index=False)
+    assert track(folder)[0] == 0
+    [run] = of_cell(client(folder), CELLS[0])
+    assert (run.data.metrics["nan_count"], run.data.metrics["inf_count"]) == (1, 2)
+    held = points(client(folder), run)
+    assert all(np.isfinite(value) for _, _, value, _ in held)
+    assert sum(key == "val_loss" for key, *_ in held) == len(table) - 1
+
+
+def test_a_retrained_cell_has_one_run(folder):
+    place = folder / f"results/smoke/train/{CELLS[0]}"
+    [before] = of_cell(client(folder), CELLS[0])
+    record = json.loads((place / "run.json").read_text())
+    record |= {"started": record["started"] + 60_000, "attempt": 2}
+    (place / "run.json").write_text(json.dumps(record))
+    shutil.copytree(place / "attempts/1", place / "attempts/2")
+    (place / "attempts/2/attempt.json").write_text(json.dumps({**record, "status": "FINISHED"}))
+    # the first one was interrupted in between, the third failed
+    shutil.copytree(place / "attempts/1", place / "attempts/3")
+    failed = {**record, "attempt": 3, "started": record["started"] + 1, "status": "FAILED"}
+    failed |= {"reason": "error: no space left", "ended": record["started"] + 5000}
+    (place / "attempts/3/attempt.json").write_text(json.dumps(failed))
+    assert track(folder)[0] == 0
+    found = {run.data.tags["attempt"]: run for run in of_cell(client(folder), CELLS[0])}
+    assert {k: run.info.status for k, run in found.items()} == {"2": "FINISHED", "3": "FAILED"}
+    assert found["3"].data.tags["reason"] == "error: no space left"
+    replaced = client(folder).get_run(before.info.run_id)
+    assert (replaced.info.lifecycle_stage, replaced.info.status) == ("deleted", "KILLED")
+
+
+def test_an_older_database_is_left_alone(folder):
+    connection = sqlite3.connect(folder / "mlflow.db")
+    connection.execute("UPDATE alembic_version SET version_num = '0584bdc529eb'")
+    connection.execute("DROP TABLE logged_model_metrics")  # as in an older release
+    connection.commit()
+    connection.close()
+    before = (folder / "mlflow.db").read_bytes()
+    status, log = track(folder)
+    assert status == 1
+    assert f"mlflow db upgrade sqlite:///{folder}/mlflow.db" in log.splitlines()[-1]
+    assert len(log.splitlines()) == 1
+    assert (folder / "mlflow.db").read_bytes() == before
+
+
+COLD = """
+import multiprocessing, os, sys
+from sigmoid_bce.tracking import store
+def work(barrier):
+    barrier.wait()
+    client = store.client()
+    client.create_run("0", tags={"cell": str(os.getpid())})
+fork = multiprocessing.get_context("fork")
+barrier = fork.Barrier(32)
+some = [fork.Process(target=work, args=(barrier,)) for _ in range(32)]
+for process in some: process.start()
+for process in some: process.join()
+print([process.exitcode for process in some])
+print(len({run.data.tags["cell"] for run in store.client().search_runs(["0"])}))
+"""
+
+
+def cold_start(folder, **more):
+    done = subprocess.run(
+        [sys.executable, "-W", "ignore", "-c", COLD],
+        cwd=folder,
+        env=environment(folder, **more),
+        capture_output=True,
+        text=True,
+        timeout=300,
+    )
+    lines = done.stdout.splitlines()
+    assert lines[-2:] == [str([0] * 32), "32"], done.stdout + done.stderr[-3000:]
+
+
+def test_32_processes_on_a_missing_database(smoke, tmp_path):
+    (tmp_path / "workflow").symlink_to(smoke / "workflow")
+    cold_start(tmp_path)
+
+
+def test_reconcile_closes_what_is_dead_and_leaves_what_runs(folder):
+    mlflow = client(folder)
+    experiment = mlflow.get_experiment_by_name(STUDY).experiment_id
+    host = os.uname().nodename
+    dead = subprocess.Popen(["true"])
+    dead.wait()
+    with subprocess.Popen(["sleep", "300"]) as running:
+        processes = {
+            f"{host}:{dead.pid}:1": "KILLED",
+            f"{host}:{running.pid}:1": "RUNNING",
+            "elsewhere:1:1": "RUNNING",
+        }
+        made = {
+            mlflow.create_run(
+                experiment, tags={"cell": str(CELLS[0]), "process": process}
+            ).info.run_id: status
+            for process, status in processes.items()
+        }
+        done = command(folder, "reconcile", "results/smoke")
+        running.send_signal(signal.SIGKILL)
+    assert done.returncode == 0, done.stdout
+    assert {run_id: mlflow.get_run(run_id).info.status for run_id in made} == made
+    assert "KILLED, no process of it is left" in done.stdout
+    assert "elsewhere:1:1, and may still run" in done.stdout
+
+
+BLOCK = """
+import sys
+class Blocker:
+    def find_spec(self, name, path=None, target=None):
+        if name.split(".")[0] == "mlflow":
+            raise ModuleNotFoundError("No module named 'mlflow'", name="mlflow")
+sys.meta_path.insert(0, Blocker())
+"""
+
+
+def test_without_mlflow_and_without_the_server_all_but_the_logging_is_made(smoke, tmp_path):
+    """From nothing: first MLflow is missing, then its server; then it is logged after all."""
+    folder = copied(smoke, tmp_path / "copy")
+    for name in ("train", "raw_outputs", "compare", "figures", "tables", "tracking", "report.html"):
+        path = folder / "results/smoke" / name
+        shutil.rmtree(path) if path.is_dir() else path.unlink()
+    (tmp_path / "block").mkdir()
+    (tmp_path / "block/sitecustomize.py").write_text(BLOCK)
+    away = {"MLFLOW_TRACKING_URI": "http://127.0.0.1:9"}
+    done = snakemake(folder, *CONFIG, check=False, PYTHONPATH=str(tmp_path / "block"), **away)
+    assert done.returncode != 0
+    assert (folder / "results/smoke/report.html").exists()
+    assert "No module named 'mlflow'" in done.stdout
+    log = (folder / f"results/smoke/logs/train/{CELLS[0]}.log").read_text()
+    assert "live view: No module named 'mlflow'" in log
+
+    done = snakemake(folder, *CONFIG, check=False, **away)
+    assert done.returncode != 0
+    [line] = (folder / "results/smoke/logs/track.log").read_text().splitlines()
+    assert line.startswith("error: http://127.0.0.1:9 cannot be used")
+    assert "`make tracking`" in line
+    assert "1 of 2 steps" not in done.stdout  # nothing else was to do
+
+    snakemake(folder, *CONFIG)
+    assert {run["status"] for run in list(export(folder).values())[:-1]} == {"FINISHED"}
+
+
+def test_the_address_of_the_server_reruns_nothing(smoke):
+    done = snakemake(smoke, *CONFIG, "--dry-run", MLFLOW_TRACKING_URI="http://127.0.0.1:9")
+    assert "Nothing to be done" in done.stdout
+    done = snakemake(
+        smoke, *CONFIG, "--config", "tracking={uri: 'http://127.0.0.1:9'}", "--dry-run"
+    )
+    assert "Nothing to be done" in done.stdout
+
+
+def test_dry_runs_import_no_mlflow(smoke, tmp_path):
+    (tmp_path / "sitecustomize.py").write_text(BLOCK)
+    done = snakemake(smoke, *CONFIG, "--dry-run", "--forceall", PYTHONPATH=str(tmp_path))
+    assert "mlflow'" not in done.stdout

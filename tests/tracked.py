@@ -1,0 +1,85 @@
+"""Log a study's folder as the rule `track` does, without the rest of the workflow."""
+
+import os
+import shutil
+import subprocess
+import sys
+import uuid
+
+import yaml
+from mlflow import MlflowClient
+
+from export import exported
+
+STUDY = "smoke"
+TRACK = """
+import sys
+from pathlib import Path
+import yaml
+from sigmoid_bce.logs import logged_to
+from sigmoid_bce.tracking.log import log_study
+from sigmoid_bce.tracking.reconcile import cells_with_attempts
+results = Path("results/smoke")
+config = yaml.safe_load(Path("config/studies/smoke.yaml").read_text())
+with logged_to("track.log"):
+    log_study(
+        config.pop("study"),
+        results,
+        list(cells_with_attempts(results)),
+        files=[*sorted(results.glob("tables/*.csv")), results / "report.html"],
+        question=config.pop("question"),
+        settings=config,
+    )
+"""
+
+
+def environment(folder, **more):
+    clean = {k: v for k, v in os.environ.items() if not k.startswith("MLFLOW_")}
+    return {**clean, "PYTHONPATH": str(folder / "workflow/src"), **more}
+
+
+def track(folder, **more):
+    """Log a folder; return the exit status and the log."""
+    done = subprocess.run(
+        [sys.executable, "-c", TRACK],
+        cwd=folder,
+        env=environment(folder, **more),
+        timeout=300,
+    )
+    return done.returncode, (folder / "track.log").read_text()
+
+
+def command(folder, *arguments, **more):
+    """Run `python -m sigmoid_bce.tracking`; return it, with its output in one string."""
+    return subprocess.run(
+        [sys.executable, "-m", "sigmoid_bce.tracking", *arguments],
+        cwd=folder,
+        env=environment(folder, **more),
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        timeout=300,
+    )
+
+
+def copied(source, folder):
+    """Copy a folder in which a study has run, without what MLflow keeps."""
+    shutil.copytree(
+        source, folder, symlinks=True, ignore=shutil.ignore_patterns("mlflow.*", "mlartifacts")
+    )
+    return folder
+
+
+def client(folder):
+    """Return a client; by a new name each time, for MLflow keeps files open that were replaced."""
+    link = folder / f"{uuid.uuid4().hex}.db"
+    link.symlink_to("mlflow.db")
+    return MlflowClient(f"sqlite:///{link}")
+
+
+def export(folder):
+    return exported(client(folder), STUDY)
+
+
+def config(folder):
+    return yaml.safe_load((folder / "config/studies/smoke.yaml").read_text())

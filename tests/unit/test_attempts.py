@@ -1,0 +1,105 @@
+"""An attempt's files: every epoch at once, a truthful end, whatever ends it."""
+
+import json
+import math
+import os
+import signal
+import subprocess
+import sys
+import time
+
+import pandas as pd
+import pytest
+
+from sigmoid_bce.cells import Cell
+from sigmoid_bce.training.attempts import Attempt, read_attempts, read_history, times
+
+CELL = Cell("d", "m", "logits", 4, 0)
+VALUES = [0.1 + 0.2, 5e-324, -0.0, 1 / 3, math.pi * 1e300, math.nan, math.inf, -math.inf]
+TRAIN = """
+import sys, time
+from pathlib import Path
+from sigmoid_bce.cells import Cell
+from sigmoid_bce.logs import logged_to
+from sigmoid_bce.training.attempts import Attempt
+cell = Cell("d", "m", "logits", 4, 0)
+with logged_to(Path(sys.argv[1]) / "log"), Attempt(cell, Path(sys.argv[1]) / "s/train" / str(cell)) as a:
+    for epoch in range(1, 1000):
+        a.note({"epoch": epoch, "loss": 1 / epoch, "seconds": 0.01})
+        time.sleep(0.01)
+        if sys.argv[2] == "fail" and epoch == 3:
+            raise FloatingPointError("the training loss\\nis nan")
+"""  # noqa: E501
+
+
+@pytest.fixture
+def folder(tmp_path, monkeypatch):
+    monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
+    monkeypatch.setattr(signal, "signal", lambda *_: None)  # this process keeps its own
+    return tmp_path / "s" / "train" / str(CELL)
+
+
+def test_every_epoch_is_in_the_file_at_once_bit_for_bit(folder):
+    rows = [{"epoch": i + 1, "loss": value, "seconds": 1.0} for i, value in enumerate(VALUES)]
+    with Attempt(CELL, folder) as attempt:
+        for i, row in enumerate(rows):
+            attempt.note(row)
+            seen = read_history(folder / "attempts/1/history.csv")
+            assert len(seen) == i + 1
+        [record] = read_attempts(folder)
+        assert record["status"] == "RUNNING"
+        assert record["study"] == "s"
+    pd.testing.assert_frame_equal(seen, pd.DataFrame(rows), check_exact=True)
+    assert seen["loss"].to_numpy().tobytes() == pd.DataFrame(rows)["loss"].to_numpy().tobytes()
+    [record] = read_attempts(folder)
+    assert (record["status"], record["reason"]) == ("FINISHED", None)
+
+
+def test_a_cut_off_line_is_left_out(folder):
+    with Attempt(CELL, folder) as attempt:
+        attempt.note({"epoch": 1, "loss": 0.5, "seconds": 1.0})
+    file = folder / "attempts/1/history.csv"
+    file.write_text(file.read_text() + "2,0.2")
+    assert list(read_history(file)["epoch"]) == [1]
+
+
+def test_attempts_are_numbered_and_leave_each_other_alone(folder):
+    for _ in range(2):
+        with Attempt(CELL, folder) as attempt:
+            attempt.note({"epoch": 1, "loss": 0.5, "seconds": 1.0})
+    assert [r["attempt"] for r in read_attempts(folder)] == [1, 2]
+    (folder / "attempts/1/attempt.json").write_text("{")
+    assert [r["attempt"] for r in read_attempts(folder)] == [2]
+
+
+@pytest.mark.parametrize(
+    ("how", "status", "reason", "code"),
+    [
+        (signal.SIGTERM, "KILLED", "interrupted after epoch", 143),
+        (signal.SIGKILL, "KILLED", "interrupted after epoch", -9),
+        ("fail", "FAILED", "is nan", 1),
+    ],
+)
+def test_the_end_is_told_truthfully(folder, tmp_path, how, status, reason, code):
+    environment = {k: v for k, v in os.environ.items() if k != "MLFLOW_TRACKING_URI"}
+    process = subprocess.Popen([sys.executable, "-c", TRAIN, tmp_path, str(how)], env=environment)
+    file = folder / "attempts/1/history.csv"
+    end = time.monotonic() + 60
+    while not file.exists() or len(read_history(file)) < 3:
+        assert time.monotonic() < end
+        time.sleep(0.02)
+    if how != "fail":
+        assert read_attempts(folder)[0]["status"] == "RUNNING"
+        process.send_signal(how)
+    assert process.wait(60) == code
+    [record] = read_attempts(folder)
+    assert record["status"] == status
+    assert reason in record["reason"]
+    if how == "fail":  # as the log ends
+        assert record["reason"] == (tmp_path / "log").read_text().splitlines()[-1]
+        assert json.loads((folder / "attempts/1/attempt.json").read_text())["status"] == "FAILED"
+
+
+def test_times_do_not_depend_on_when_they_are_asked_for():
+    seconds = [0.1, 0.2, 0.7]
+    assert [times(5, seconds[: i + 1])[i] for i in range(3)] == times(5, seconds)

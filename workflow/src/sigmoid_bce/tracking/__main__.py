@@ -1,0 +1,55 @@
+"""`python -m sigmoid_bce.tracking reconcile|log results/<study>`, beside the workflow."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+from pathlib import Path
+
+import yaml
+
+from sigmoid_bce import config
+from sigmoid_bce.tracking.reconcile import cells_with_attempts, reconcile
+
+
+def log(results: Path) -> list[str]:
+    """Log all cells of a study's folder that were ever tried, without the study's own run."""
+    from sigmoid_bce.tracking.log import log_study
+
+    log_study(results.name, results, list(cells_with_attempts(results)))
+    return []
+
+
+def _folder(text: str) -> Path:
+    """Return the folder of a study that is given by it, or by its configuration file."""
+    path = Path(text)
+    if path.suffix not in (".yaml", ".yml"):
+        return path
+    study = config.parse(yaml.safe_load(path.read_text()), text)
+    if study.tracking.uri:
+        os.environ.setdefault("MLFLOW_TRACKING_URI", study.tracking.uri)
+    return Path("results", study.study)
+
+
+def main() -> int:
+    """Run a command for one study; return the exit status."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("command", choices=["reconcile", "log"])
+    parser.add_argument("study", help="results/<study>, or its configuration file")
+    given = parser.parse_args()
+    try:
+        results = _folder(given.study)
+        changes = {"reconcile": reconcile, "log": log}[given.command](results)
+    except Exception as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 1
+    for change in changes:
+        print(change)
+    if given.command == "reconcile":
+        print(f"{results}: reconciled, {len(changes)} attempts closed in the files")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,134 @@
+"""Where runs are kept, and how to get at it: made where there is none, never altered."""
+
+from __future__ import annotations
+
+import hashlib
+import logging
+import os
+import re
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import filelock
+
+from sigmoid_bce.logs import Mendable
+from sigmoid_bce.tracking.address import shown, sqlite_file, uri
+
+# must stand before MLflow is imported; a server that is away is given up on within seconds
+os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
+os.environ.setdefault("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "3")
+os.environ.setdefault("MLFLOW_HTTP_REQUEST_TIMEOUT", "20")
+os.environ.setdefault("MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR", "false")
+os.environ.setdefault("MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT", "true")
+
+import sqlalchemy
+from mlflow import MlflowClient
+from mlflow.exceptions import MlflowException
+from mlflow.store.db import utils as schema
+
+POSTGRES_LOCK = 5_318_008_452  # any number that nobody else takes
+
+
+class TrackingError(Mendable):
+    """What is wrong with the tracking server or database, and what to do about it."""
+
+
+@contextmanager
+def _alone(address: str) -> Iterator[None]:
+    """Let one process at a time look whether a database is there, and make it."""
+    name = hashlib.sha256(address.encode()).hexdigest()[:16]
+    file = sqlite_file(address)
+    lock = file.with_suffix(".lock") if file else Path(tempfile.gettempdir(), f"mlflow-{name}.lock")
+    with filelock.FileLock(lock):
+        if not address.startswith("postgresql"):
+            yield
+            return
+        # other hosts may look at the same moment
+        engine = sqlalchemy.create_engine(address)
+        with engine.connect() as connection:
+            connection.execute(sqlalchemy.text(f"SELECT pg_advisory_lock({POSTGRES_LOCK})"))
+            yield
+        engine.dispose()
+
+
+def _check_schema(address: str) -> None:
+    """Raise if a database is of another release of MLflow, which would else migrate it unasked."""
+    engine = sqlalchemy.create_engine(address)
+    try:
+        if "alembic_version" not in sqlalchemy.inspect(engine).get_table_names():
+            return
+        with engine.connect() as connection:
+            query = sqlalchemy.text("SELECT version_num FROM alembic_version")
+            found = connection.execute(query).scalar()
+    finally:
+        engine.dispose()
+    expected = schema._get_latest_schema_revision()
+    if found != expected:
+        raise TrackingError(
+            f"{shown(address)} is of another release of MLflow (schema {found}, this one needs "
+            f"{expected}). Keep a copy, then bring it up to date with: "
+            f"mlflow db upgrade {shown(address)}"
+        )
+
+
+def _prepare(address: str) -> None:
+    file = sqlite_file(address)
+    with _alone(address):
+        if file is None or file.exists():
+            _check_schema(address)
+        else:
+            # beside, then renamed: half a database would stay broken
+            file.parent.mkdir(parents=True, exist_ok=True)
+            with tempfile.TemporaryDirectory(dir=file.parent) as folder:
+                part = Path(folder) / file.name
+                command = [sys.executable, "-m", "mlflow", "db", "upgrade", f"sqlite:///{part}"]
+                subprocess.run(command, check=True, capture_output=True)
+                part.rename(file)
+        MlflowClient(address).search_experiments(max_results=1)
+
+
+def client() -> MlflowClient:
+    """Return a client of the tracking server or database; a missing database is made.
+
+    Raises
+    ------
+    TrackingError
+        If there is no reaching it, or the database is of another release of MLflow: one line, with
+        what to do. Nothing has been changed then.
+    """
+    address = uri()
+    logging.getLogger("alembic").setLevel(logging.WARNING)
+    try:
+        if address.startswith(("http://", "https://")):
+            client = MlflowClient(address)
+            client.search_experiments(max_results=1)
+        else:
+            _prepare(address)
+            client = MlflowClient(address)
+    except FAILURES as error:
+        raise explained(error) from None
+    return client
+
+
+# of MLflow, or of the way to it
+FAILURES = (MlflowException, OSError, sqlalchemy.exc.SQLAlchemyError, subprocess.SubprocessError)
+
+
+def explained(error: Exception) -> TrackingError:
+    """Return one of `FAILURES` in one line that says what to do."""
+    address = shown(uri())
+    status = getattr(error, "get_http_status_code", int)()
+    text = shown(error)
+    if status in (401, 403) or re.search(r"\b40[13]\b", text[:400]):
+        why = (
+            "refuses these credentials: set MLFLOW_TRACKING_USERNAME and MLFLOW_TRACKING_PASSWORD "
+            "(403: or the server's --allowed-hosts lacks this name)"
+        )
+    else:
+        cause = (text.strip().splitlines() or [type(error).__name__])[0][:200]
+        why = f"cannot be used: start it, or mend MLFLOW_TRACKING_URI ({cause})"
+    return TrackingError(f"{address} {why}. Nothing is lost: log later with `make tracking`")

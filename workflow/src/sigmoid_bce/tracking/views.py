@@ -1,0 +1,246 @@
+"""What an experiment's page shows: a note, the primary metric, saved views."""
+
+from __future__ import annotations
+
+import base64
+import json
+import zlib
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from sigmoid_bce.tracking.desired import PRIMARY_METRIC
+
+NOTE_LIMIT = 19_000  # characters; MLflow takes 20,000
+CREATED = 1_700_000_000_000  # a date that does not move, so that the same views are the same bytes
+QUOTED = ("verdict.csv", "models.csv")  # the first that is there is quoted as the result
+DIGITS = 3
+CELL_COLUMNS = [
+    *(f"params.`{k}`" for k in ("dataset", "model", "loss", "batch_size", "seed")),
+    *(f"metrics.`full/{k}`" for k in ("val_accuracy", "clipped_share", "bce_sigmoid_error_max")),
+]
+GROUP_COLUMNS = [
+    *(f"params.`{k}`" for k in ("dataset", "model", "loss", "batch_size")),
+    "metrics.`n`",
+    *(
+        f"metrics.`full/{k}_{what}`"
+        for k in ("val_accuracy", "clipped_share", "bce_sigmoid_error_max")
+        for what in ("mean", "sd", "low", "high")
+    ),
+]
+
+
+def _line(metric: str) -> dict[str, Any]:
+    return {"type": "LINE", "metricKey": metric, "selectedMetricKeys": [metric]}
+
+
+def _bar(metric: str) -> dict[str, Any]:
+    return {"type": "BAR", "metricKey": metric}
+
+
+def _scatter(param: str, metric: str) -> dict[str, Any]:
+    return {
+        "type": "SCATTER",
+        "xaxis": {"key": param, "type": "PARAM"},
+        "yaxis": {"key": metric, "type": "METRIC"},
+        "runsCountToCompare": 100,
+    }
+
+
+# name, filter, order, columns, and charts by section
+VIEWS = {
+    "all-cells": (
+        "All cells",
+        "tags.kind = 'cell'",
+        "params.`model`",
+        CELL_COLUMNS,
+        {
+            "training": [_line("loss"), _line("val_loss"), _line("val_accuracy")],
+            "raw outputs": [_line("raw_output_min"), _line("raw_output_max")],
+            "full": [_bar("full/clipped_share"), _bar("full/val_accuracy")],
+        },
+    ),
+    "seeds": (
+        "Mean over seeds, by model and batch size",
+        "tags.kind = 'group'",
+        "params.`model`",
+        GROUP_COLUMNS,
+        {"full": [_bar("full/val_accuracy_mean"), _bar("full/clipped_share_mean")]},
+    ),
+    "gap": (
+        "BCE gap against batch size",
+        "tags.kind = 'group'",
+        "metrics.`full/bce_sigmoid_error_max_mean`",
+        GROUP_COLUMNS,
+        {
+            "gap": [
+                _scatter("batch_size", "full/bce_sigmoid_error_max_mean"),
+                _bar("full/bce_sigmoid_error_max_mean"),
+            ]
+        },
+    ),
+    "failures": (
+        "Failed and interrupted attempts",
+        "tags.kind = 'attempt'",
+        "attributes.start_time",
+        ["attributes.`Source`", "tags.`cell`", "tags.`attempt`", "tags.`reason`"],
+        {"training": [_line("loss")]},
+    ),
+}
+
+
+def state(view: str) -> dict[str, Any]:
+    """Return what MLflow's page of runs looks like in a view.
+
+    Examples
+    --------
+    >>> state("failures")["searchFilter"]
+    "tags.kind = 'attempt'"
+    """
+    _, search, order, columns, sections = VIEWS[view]
+    charts = [
+        {
+            "uuid": f"{view}-{section}-{number}",
+            "runsCountToCompare": 100,
+            "metricSectionId": section,
+            "deleted": False,
+            "isGenerated": False,
+            **chart,
+        }
+        for section, some in sections.items()
+        for number, chart in enumerate(some)
+    ]
+    return {
+        "searchFilter": search,
+        "orderByKey": order,
+        "orderByAsc": order != "attributes.start_time",
+        "startTime": "ALL",
+        "lifecycleFilter": "Active",
+        "datasetsFilter": [],
+        "modelVersionFilter": "All Runs",
+        "selectedColumns": columns,
+        "runsHiddenMode": "SHOW_ALL",
+        "compareRunCharts": charts,
+        "compareRunSections": [
+            {
+                "uuid": section,
+                "name": section,
+                "display": True,
+                "isReordered": False,
+                "deleted": False,
+                "isGenerated": False,
+            }
+            for section in sections
+        ],
+        "isAccordionReordered": True,  # these sections first, in this order
+        "hideEmptyCharts": True,
+        "globalLineChartConfig": {
+            "xAxisKey": "step",
+            "lineSmoothness": 0,
+            "selectedXAxisMetricKey": "",
+        },
+    }
+
+
+def envelope(view: str) -> str:
+    """Return a view as MLflow keeps it in a tag of the experiment.
+
+    Examples
+    --------
+    >>> json.loads(envelope("gap"))["name"]
+    'BCE gap against batch size'
+    """
+    packed = base64.b64encode(zlib.compress(json.dumps(state(view)).encode(), 9)).decode()
+    return json.dumps(
+        {
+            "name": VIEWS[view][0],
+            "createdAt": CREATED,
+            "updatedAt": CREATED,
+            "state": f"deflate;{packed}",
+        }
+    )
+
+
+def table(frame: pd.DataFrame) -> str:
+    """Return a table in Markdown, numbers to three digits.
+
+    Examples
+    --------
+    >>> print(table(pd.DataFrame({"a": [1.23456], "b": ["x"]})))
+    | a | b |
+    |---|---|
+    | 1.23 | x |
+    """
+    rows = [
+        [f"{value:.{DIGITS}g}" if isinstance(value, float) else str(value) for value in row]
+        for row in frame.itertuples(index=False)
+    ]
+    lines = [list(map(str, frame.columns)), *rows]
+    text = ["| " + " | ".join(line) + " |" for line in lines]
+    return "\n".join([text[0], "|" + "---|" * frame.shape[1], *text[1:]])
+
+
+def note(experiment: str, question: str, settings: dict[str, Any], files: Sequence[Path]) -> str:
+    """Return an experiment's note: question, result, views, settings.
+
+    Parameters
+    ----------
+    experiment : str
+        Its id, for links to the views.
+    question : str
+    settings : dict
+        The configuration's sections.
+    files : sequence of Path
+        The study's tables are among them.
+    """
+    parts = [question] if question else []
+    for name in QUOTED:
+        if file := next((file for file in files if file.name == name), None):
+            parts += ["## Result", f"From `{file}`:", table(pd.read_csv(file))]
+            break
+    links = [
+        f"- [{VIEWS[view][0]}](#/experiments/{experiment}/runs?viewStateShareKey={view}"
+        "&workflowType=machine_learning" + ("&compareRunsMode=CHART)" if view == "gap" else ")")
+        for view in VIEWS
+    ]
+    rows = pd.DataFrame(
+        [
+            (f"`{section}.{key}`", f"`{json.dumps(value)}`")
+            for section, part in settings.items()
+            for key, value in (part or {}).items()
+        ],
+        columns=["key", "value"],
+    )
+    parts += ["## Views", "\n".join(links), "## Settings", table(rows)]
+    parts += [
+        "A run is one training, below the run of its group (all seeds). Everything here is made "
+        "from the files under `results/` and can be made again: `make tracking`."
+    ]
+    return "\n\n".join(parts)[:NOTE_LIMIT]
+
+
+def describe(
+    client: Any, experiment: str, question: str, settings: dict[str, Any], files: Sequence[Path]
+) -> None:
+    """Set an experiment's note, primary metric and saved views; those of others stay.
+
+    Parameters
+    ----------
+    client : MlflowClient
+    experiment : str
+    question : str
+    settings : dict
+    files : sequence of Path
+    """
+    tags = {
+        "mlflow.note.content": note(experiment, question, settings, files),
+        "mlflow.experimentKind": "custom_model_development",
+        "mlflow.experiment.primaryMetric.name": PRIMARY_METRIC,
+        **{f"mlflow.sharedViewState.{view}": envelope(view) for view in VIEWS},
+    }
+    held = client.get_experiment(experiment).tags
+    for key, value in tags.items():
+        if held.get(key) != value:
+            client.set_experiment_tag(experiment, key, value)

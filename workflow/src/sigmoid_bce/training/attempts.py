@@ -1,0 +1,230 @@
+"""One attempt at a cell: what it was, and every epoch as it ends, in files that outlive it."""
+
+from __future__ import annotations
+
+import csv
+import fcntl
+import hashlib
+import importlib
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Sequence
+from importlib.metadata import version
+from itertools import accumulate
+from pathlib import Path
+from socket import gethostname
+from typing import Any
+
+import pandas as pd
+
+from sigmoid_bce.cells import Cell
+from sigmoid_bce.files import write_json
+
+PACKAGES = ("tensorflow", "keras", "numpy", "pandas")
+ROOT = Path(__file__).parents[4]
+
+
+def _git(*arguments: str) -> str | None:
+    done = subprocess.run(["git", *arguments], cwd=ROOT, capture_output=True, text=True)
+    return done.stdout.strip() if done.returncode == 0 else None
+
+
+def _circumstances() -> dict[str, Any]:
+    """Return what an attempt depends on beside its cell: code, packages, machine."""
+    lock = ROOT / "envs" / "requirements.lock"
+    return {
+        "host": gethostname(),
+        "pid": os.getpid(),
+        "slurm_job_id": os.environ.get("SLURM_JOB_ID"),
+        "git_commit": _git("rev-parse", "HEAD"),
+        "git_dirty": bool(_git("status", "--porcelain")),
+        "lock_sha256": hashlib.sha256(lock.read_bytes()).hexdigest() if lock.exists() else None,
+        "versions": {package: version(package) for package in PACKAGES},
+    }
+
+
+class Attempt:
+    """An attempt at a cell, noted in `attempts/<number>/` of the cell's folder as it goes.
+
+    `history.csv` gets a line an epoch, and is locked while the attempt lives, so that one that was
+    killed can be told from one that runs. `attempt.json` says who and when and, at the end, with
+    what status. Where MLFLOW_TRACKING_URI is set, the epochs are also shown there; nothing that
+    happens there can harm or delay the training.
+
+    Parameters
+    ----------
+    cell : Cell
+    folder : str or Path
+        The cell's folder, results/<study>/train/<cell>.
+
+    Raises
+    ------
+    SystemExit
+        In place of death by SIGTERM, with status 143.
+    """
+
+    def __init__(self, cell: Cell, folder: str | Path):
+        self.cell, self.folder = cell, Path(folder) / "attempts"
+        # results/<study>/train/<cell>
+        self.study = Path(folder).resolve().parents[str(cell).count("/") + 1].name
+        self.rows: list[dict[str, float]] = []
+
+    def __enter__(self) -> Attempt:
+        self.folder.mkdir(parents=True, exist_ok=True)
+        number = max((int(f.name) for f in self.folder.iterdir() if f.name.isdigit()), default=0)
+        while True:
+            number += 1
+            try:
+                (self.folder / str(number)).mkdir()
+                break
+            except FileExistsError:  # of another attempt that begins at the same moment
+                continue
+        self.folder /= str(number)
+        self.file = open(self.folder / "history.csv", "w", buffering=1, newline="")
+        fcntl.flock(self.file, fcntl.LOCK_EX)
+        self.record = {
+            "study": self.study,
+            "cell": str(self.cell),
+            "attempt": number,
+            "started": int(time.time() * 1000),
+            **_circumstances(),
+        }
+        write_json(self.record, self.folder / "attempt.json")
+        signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))
+        self.live = self._live()
+        return self
+
+    def _live(self):
+        if not os.environ.get("MLFLOW_TRACKING_URI"):
+            return None
+        try:
+            # by name: what shows a training is no part of the code that its result depends on
+            live = importlib.import_module("sigmoid_bce.tracking.live")
+            return live.Follower(self.record, self.rows)
+        except Exception as error:
+            print(f"no live view: {error}", flush=True)
+            return None
+
+    def note(self, row: dict[str, float]) -> None:
+        """Append an epoch to `history.csv`: its names and values, in order."""
+        row = {name: value if name == "epoch" else float(value) for name, value in row.items()}
+        try:
+            # one write a line: a reader, or a sudden end, finds whole lines
+            if not self.rows:
+                self.file.write(",".join(row) + "\n")
+            self.file.write(",".join(map(repr, row.values())) + "\n")
+        except OSError as error:
+            print(f"epoch {row['epoch']} is not in {self.file.name}: {error}", flush=True)
+        self.rows.append(row)
+        if self.live:
+            self.live.wake()
+
+    def __exit__(self, kind, error, _) -> None:
+        status, reason = "FINISHED", None
+        if kind is not None and issubclass(kind, Exception):
+            # as the log's last line says it
+            status, reason = "FAILED", f"error: {error}".strip().splitlines()[-1]
+        elif kind is not None:
+            status, reason = "KILLED", interrupted(len(self.rows))
+        end = {"status": status, "reason": reason, "ended": int(time.time() * 1000)}
+        self.record |= end
+        try:
+            write_json(self.record, self.folder / "attempt.json")
+        finally:
+            if self.live:
+                self.live.close(status, reason, end["ended"])
+            self.file.close()
+
+
+def interrupted(epochs: int) -> str:
+    """Say after how many epochs an attempt was stopped from outside.
+
+    Examples
+    --------
+    >>> interrupted(3)
+    'interrupted after epoch 3'
+    """
+    return f"interrupted after epoch {epochs}" if epochs else "interrupted before its first epoch"
+
+
+def times(started: int, seconds: Sequence[float]) -> list[int]:
+    """Return when each epoch ended.
+
+    Parameters
+    ----------
+    started : int
+        Start of the training, in milliseconds since 1970.
+    seconds : sequence of float
+        What each epoch took.
+
+    Returns
+    -------
+    list of int
+        Milliseconds since 1970.
+
+    Examples
+    --------
+    >>> times(1000, [0.5, 0.25])
+    [1500, 1750]
+    """
+    return [started + int(total * 1000) for total in accumulate(seconds)]
+
+
+def alive(folder: Path) -> bool:
+    """Tell whether the attempt that writes to `folder` still runs, on whatever host."""
+    try:
+        with open(folder / "history.csv") as file:
+            fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return True
+    except OSError:
+        return False
+    return False
+
+
+def read_history(file: Path) -> pd.DataFrame:
+    """Return the whole epochs that an attempt noted; a line that was cut off is left out.
+
+    Returns
+    -------
+    DataFrame
+        As the cell's history.parquet, value for value; without rows or columns if there is none.
+    """
+    lines = file.read_text().split("\n")[:-1] if file.exists() else []
+    names, *rows = list(csv.reader(lines)) or [[]]
+    rows = [[float(value) for value in row] for row in rows if len(row) == len(names)]
+    table = pd.DataFrame(rows, columns=names)
+    return table.astype({"epoch": "int64"}) if names else table
+
+
+def read_attempts(folder: Path) -> list[dict[str, Any]]:
+    """Return the records of a cell's attempts, oldest first, each with its `folder` and `status`.
+
+    An attempt without an end that no process writes to any more has been KILLED.
+
+    Parameters
+    ----------
+    folder : Path
+        The cell's folder.
+    """
+    records = []
+    for file in folder.glob("attempts/*/attempt.json"):
+        running = alive(file.parent)  # before its record is read: what has ended has said so
+        try:
+            record = json.loads(file.read_text())
+        except ValueError:
+            print(f"{file} is damaged: left out", flush=True)
+            continue
+        if "status" not in record:
+            epochs = len(read_history(file.parent / "history.csv"))
+            record |= (
+                {"status": "RUNNING"}
+                if running
+                else {"status": "KILLED", "reason": interrupted(epochs)}
+            )
+        records.append({**record, "folder": file.parent})
+    return sorted(records, key=lambda record: record["attempt"])
