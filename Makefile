@@ -37,7 +37,7 @@ $(VENV)/installed: envs/requirements.lock pyproject.toml
 
 # every framework of the laboratory; the locked releases stay as they are
 frameworks: install
-	sed -n 's/^\([a-z0-9_.-]*==[^ ;\]*\).*/\1/p' envs/requirements.lock > $(VENV)/constraints.txt
+	sed -n 's/^\([a-z0-9].*==.*\) \\$$/\1/p' envs/requirements.lock > $(VENV)/constraints.txt
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-build-isolation \
 		-c $(VENV)/constraints.txt -e '.[frameworks]'
 
