@@ -101,6 +101,9 @@ def test_subnormals_are_rounded_too():
         (np.zeros(0), np.zeros(0), ValueError, "empty"),
         ([0.0, 1.0], [1.0], ValueError, "same shape"),
         ([1], [1.0], TypeError, "floating-point"),
+        (["1.0"], [1.0], TypeError, "floating-point"),
+        ([1j], [1.0], TypeError, "floating-point"),
+        ([1e39], [1.0], ValueError, "nan or inf"),
     ],
 )
 def test_bad_input_is_named(x, y, error, message):
@@ -113,6 +116,40 @@ def test_bad_input_is_named(x, y, error, message):
 def test_unknown_dtype():
     with pytest.raises(TypeError, match="expected one of"):
         reference.loss([0.0], [1.0], "int8")
+
+
+@pytest.mark.parametrize(
+    ("name", "x", "y", "want"),
+    [
+        # ties, which a tail of exp(-x) decides, however small
+        ("float32", 2.0**100 * (2**23 + 1), 0.25, 2.0**100 * (3 * (2**23 + 1) + 1) / 4),
+        ("float64", 2.0**900 * (2**52 + 1), 0.25, 2.0**900 * ((3 * (2**52 + 1) + 1) // 4)),
+        ("longdouble", np.longdouble("1e4000"), 0.0, np.longdouble("1e4000")),
+        ("longdouble", np.longdouble("1e4000"), 1.0, 0.0),
+        ("longdouble", np.longdouble("-1e12"), 0.25, np.longdouble("2.5e11")),
+    ],
+)
+def test_huge_raw_outputs_where_the_rounding_is_in_doubt(name, x, y, want):
+    x, y = np.array([x], DTYPES[name]), np.array([y], DTYPES[name])
+    assert reference.loss(x, y, name)[0] == want
+    assert reference.gradient(x, y, name)[0] == (x[0] > 0) - y[0]
+
+
+def test_long_double_is_read_to_its_last_bit():
+    """To double's 53 bits it would be y = 1/2 + 2**-64 that is lost, and x = 1e-4945."""
+    half, tiny = np.longdouble(0.5), np.longdouble(2) ** -64
+    x = np.array([0, np.longdouble(2) ** -16400], np.longdouble)
+    got = reference.gradient(x, np.array([half + tiny, half]), "longdouble")
+    assert got.tolist() == [-tiny, x[1] / 4]
+    odd = np.array([np.longdouble(2) ** 63 + 1])
+    assert reference.loss(odd, np.zeros_like(odd), "longdouble")[0] == odd[0]
+
+
+def test_no_dimension_is_a_shape_too():
+    for name in DTYPES:
+        x, y = np.array(0.0, DTYPES[name]), np.array(1.0, DTYPES[name])
+        assert reference.gradient(x, y, name).shape == reference.loss(x, y, name).shape == ()
+        assert float(reference.gradient(x, y, name)) == -0.5
 
 
 @pytest.mark.parametrize("function", ["exp", "log1p"])

@@ -30,9 +30,11 @@ WIDE_ERROR = 2.0 ** -(np.finfo(WIDE).nmant + 1 - 4)
 ERROR = {
     "float16": (2.0**-20, 0.0),
     "bfloat16": (2.0**-20, 2.0**-148),
-    "float32": (2.0**-48, 0.0),
+    "float32": (WIDE_ERROR, 0.0),
     "float64": (WIDE_ERROR, 0.0),
 }
+FAR = 30000
+"""exp(-FAR) is below 2**-43000; a long double times a label is a multiple of 2**-16600 there."""
 
 
 def _checked(x: ArrayLike, y: ArrayLike, dtype: DTypeLike) -> tuple[NDArray, NDArray, np.dtype]:
@@ -43,9 +45,10 @@ def _checked(x: ArrayLike, y: ArrayLike, dtype: DTypeLike) -> tuple[NDArray, NDA
     arrays = []
     for name, values in (("x", x), ("y", y)):
         values = np.asarray(values)
-        if values.dtype.kind in "iub":
+        if values.dtype.kind != "f" and values.dtype != ml_dtypes.bfloat16:
             raise TypeError(f"{name}: expected floating-point values, found {values.dtype}")
-        arrays.append(values.astype(dtype))
+        with np.errstate(over="ignore"):
+            arrays.append(values.astype(dtype))
     x, y = arrays
     if x.shape != y.shape:
         raise ValueError(f"x and y: expected the same shape, found {x.shape} and {y.shape}")
@@ -84,12 +87,12 @@ def _once_rounded(x, y, dtype, quantity) -> tuple[NDArray, NDArray[np.bool_]]:
         relative, absolute = ERROR[dtype.name]
         margin = scale * WIDE(relative) + WIDE(absolute)
         doubtful = (value - margin).astype(dtype) != (value + margin).astype(dtype)
-        return value.astype(dtype), doubtful
+        return np.asarray(value.astype(dtype)), doubtful
 
 
 def _decide(out, where, x, y, dtype, quantity) -> NDArray:
     """Return `out` with mpmath's values, rounded to `dtype`, at some of its places."""
-    for index in zip(*np.nonzero(where), strict=True):
+    for index in map(tuple, np.argwhere(where)):
         a, b = _mpf(x[index]), _mpf(y[index])
         # near 0 both halves of a gradient cancel but for x itself
         with mpmath.workprec(200 + 2 * max(0, -mpmath.frexp(a)[1])):
@@ -98,9 +101,17 @@ def _decide(out, where, x, y, dtype, quantity) -> NDArray:
 
 
 def _mpf(value: np.floating) -> mpmath.mpf:
-    """Return a float exactly: long double as two doubles."""
+    """Return a float exactly: long double as two doubles and an exponent."""
+    value, exponent = np.frexp(WIDE(value))
     high = float(value)
-    return mpmath.mpf(high) + mpmath.mpf(float(WIDE(value) - WIDE(high)))
+    # exact: else the sum is rounded to the precision in force, which is double's
+    exact = mpmath.fadd(high, float(value - WIDE(high)), exact=True)
+    return mpmath.ldexp(exact, int(exponent))
+
+
+def _tail(x: mpmath.mpf) -> mpmath.mpf:
+    """Return exp(-|x|); beyond `FAR` it only breaks ties, for which any tiny number will do."""
+    return mpmath.exp(-min(abs(x), FAR))
 
 
 def _wide_loss(x, y):
@@ -111,7 +122,7 @@ def _wide_loss(x, y):
 
 
 def _exact_loss(x, y):
-    tail = mpmath.log1p(mpmath.exp(-abs(x)))
+    tail = mpmath.log1p(_tail(x))
     weight = mpmath.fsub(1, y, exact=True) if x > 0 else y
     # exact: beside a large term, a tiny tail still decides a tie
     return mpmath.fadd(mpmath.fmul(abs(x), weight, exact=True), tail, exact=True)
@@ -125,7 +136,7 @@ def _wide_gradient(x, y):
 
 
 def _exact_gradient(x, y):
-    tail = mpmath.exp(-abs(x))
+    tail = _tail(x)
     small = tail / (1 + tail)
     large = mpmath.fsub(1, small, exact=True)
     p, q = (large, small) if x > 0 else (small, large)
@@ -243,7 +254,7 @@ def unrounded(
         return _rounded(x, y, dtype, quantity)
     with np.errstate(under="ignore"):
         value, scale = QUANTITIES[quantity].wide(x.astype(WIDE), y.astype(WIDE))
-    return _decide(value, np.abs(value) < scale / 8, x, y, np.dtype(WIDE), quantity)
+    return _decide(np.asarray(value), np.abs(value) < scale / 8, x, y, np.dtype(WIDE), quantity)
 
 
 def fallback_share(x: ArrayLike, y: ArrayLike, dtype: DTypeLike, quantity: str) -> float:
