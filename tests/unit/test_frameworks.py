@@ -3,6 +3,7 @@
 import subprocess
 import sys
 
+import numpy as np
 import pytest
 
 from sigmoid_bce.numerics import catalogue, frameworks
@@ -37,3 +38,42 @@ def test_entries_name_formula_source_and_no_pair_twice(name):
         assert entry.formula
         assert entry.source
         assert set(entry.dtypes) <= set(catalogue.DTYPES)
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("TITLE = 'broken", "frameworks/broken.py: SyntaxError"),
+        ("import no_such_module", "frameworks/broken.py: ModuleNotFoundError"),
+        ("TITLE = 'broken'; PACKAGES = ()", "INSTEAD, implementations missing"),
+    ],
+)
+def test_a_broken_file_is_named(monkeypatch, tmp_path, text, message):
+    (tmp_path / "broken.py").write_text(text)
+    monkeypatch.setattr(frameworks, "__path__", [str(tmp_path)])
+    monkeypatch.delitem(sys.modules, f"{frameworks.__name__}.broken", raising=False)
+    assert frameworks.names() == ["broken"]
+    with pytest.raises(ImportError, match=message):
+        catalogue.module("broken")
+
+
+@pytest.mark.parametrize(
+    ("function", "found"),
+    [
+        (lambda x, y: (x[:, None], x[:, None]), r"\(4096, 1\) and \(4096, 1\)"),
+        (lambda x, y: (x.mean(), None), r"\(\) and None"),
+        (lambda x, y: x, r"\(\) and \(\)"),
+        (lambda x, y: (None, x), r"None and \(4096,\)"),
+    ],
+)
+def test_other_shapes_are_refused(function, found):
+    """A column against the truth's row would be a matrix, of 64 GiB in a search."""
+    entry = catalogue.Implementation("column", function)
+    with pytest.raises(ValueError, match=f"column: expected .* found {found}"):
+        entry(np.ones(3, np.float32), 1.0)
+
+
+@pytest.mark.parametrize("dtypes", ["float32", ("float8",)])
+def test_unknown_dtypes_are_refused(dtypes):
+    with pytest.raises(ValueError, match="expected a tuple of float16"):
+        catalogue.Implementation("some", lambda x, y: (x, None), dtypes)

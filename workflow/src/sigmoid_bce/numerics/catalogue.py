@@ -26,6 +26,9 @@ DTYPES = {
     "longdouble": np.dtype(np.longdouble),
 }
 
+PARTS = ("TITLE", "PACKAGES", "INSTEAD", "implementations")
+"""What a framework's file has."""
+
 Function = Callable[[NDArray, NDArray], tuple[NDArray, NDArray | None]]
 
 
@@ -67,6 +70,13 @@ class Implementation:
     soft: bool = True
     per_sample: bool = False
 
+    def __post_init__(self) -> None:
+        if isinstance(self.dtypes, str) or not set(self.dtypes) <= set(DTYPES):
+            raise ValueError(
+                f"{self.name}: dtypes: expected a tuple of {', '.join(DTYPES)}, "
+                f"found {self.dtypes!r}"
+            )
+
     def __call__(self, x: NDArray, y: float) -> tuple[NDArray, NDArray | None]:
         """Return loss and gradient at raw outputs of one label, `LENGTH` samples a call.
 
@@ -81,6 +91,11 @@ class Implementation:
         -------
         loss, gradient : ndarray of float64 or longdouble, shape (n,)
             Or None for a gradient that it does not have.
+
+        Raises
+        ------
+        ValueError
+            If the function returns other shapes.
         """
         wide = np.longdouble if x.dtype == np.longdouble else np.float64
         length = max(len(x), 1) if self.per_sample else LENGTH
@@ -90,9 +105,15 @@ class Implementation:
                 part = x[start : start + length]
                 padded = np.pad(part, (0, length - len(part)), mode="edge")
                 found = self.function(padded, np.full(length, y, x.dtype))
-                parts.append(
-                    [None if a is None else np.asarray(a).astype(wide)[: len(part)] for a in found]
-                )
+                arrays = [None if a is None else np.asarray(a) for a in found]
+                shapes = [None if a is None else a.shape for a in arrays]
+                if shapes not in ([(length,)] * 2, [(length,), None]):
+                    # else (n, 1) would meet the truth's (n,) as (n, n)
+                    raise ValueError(
+                        f"{self.name}: expected a loss and a gradient or None, of shape "
+                        f"({length},) each, found {shapes[0]} and {shapes[-1]}"
+                    )
+                parts.append([None if a is None else a.astype(wide)[: len(part)] for a in arrays])
         loss, gradient = zip(*parts, strict=True)
         return np.concatenate(loss), None if gradient[0] is None else np.concatenate(gradient)
 
@@ -110,8 +131,20 @@ def module(name: str) -> ModuleType:
     module
         With TITLE, PACKAGES (the distributions it needs, its own first), INSTEAD (what to write for
         a loss from raw outputs) and the function ``implementations()``.
+
+    Raises
+    ------
+    ImportError
+        If the file cannot be imported, or lacks one of the four.
     """
-    return importlib.import_module(f"{frameworks.__name__}.{name}")
+    try:
+        found = importlib.import_module(f"{frameworks.__name__}.{name}")
+    except Exception as error:  # a file of the user's may raise anything
+        raise ImportError(f"frameworks/{name}.py: {type(error).__name__}: {error}") from error
+    missing = [part for part in PARTS if not hasattr(found, part)]
+    if missing:
+        raise ImportError(f"frameworks/{name}.py: {', '.join(missing)} missing")
+    return found
 
 
 @cache
