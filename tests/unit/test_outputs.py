@@ -259,6 +259,10 @@ BAD = {
     "word": (HEAD + "cat,2\n", f"row 1 (line 2), {Y}number, found 'cat'"),
     "nan": (HEAD + "1,2\n1,nan\n", f"{X}expected a finite number, found nan"),
     "nan label": (HEAD + "nan,2\n", f"row 1 (line 2), {Y}label"),
+    "huge": (
+        HEAD + "1,2\n1,-1e40\n",
+        f"{X}expected a finite number within float32's 3.4e+38, found -1e+40",
+    ),
     "inf": (HEAD + "1,2\n1,-inf\n", f"{X}expected a finite number, found -inf"),
     "missing": (HEAD + "1,2\n1,\n", f"{X}the value is missing"),
     "longer": (HEAD + "1,2\n1,3,4\n", "row 2 (line 3): expected 2 columns, found 3"),

@@ -342,7 +342,9 @@ def _refusal(outputs: Outputs, row: int, x: NDArray, y: NDArray) -> BadOutputs:
     inner = (row + at[0], *at[1:])
     if not abs(x[at]) <= LARGEST:
         return BadOutputs(
-            f"{outputs.place(RAW_OUTPUT, *inner)}: expected a finite number, found {x[at]}"
+            f"{outputs.place(RAW_OUTPUT, *inner)}: expected a finite number"
+            + (f" within float32's {LARGEST:.2g}" if np.isfinite(x[at]) else "")
+            + f", found {x[at]}"
         )
     found = float(y[at])
     hint = HINTS.get(found, "")
