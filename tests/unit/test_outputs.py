@@ -264,6 +264,10 @@ BAD = {
         f"{X}expected a finite number within float32's 3.4e+38, found -1e+40",
     ),
     "inf": (HEAD + "1,2\n1,-inf\n", f"{X}expected a finite number, found -inf"),
+    "lines in a text": (
+        'text,label,raw_output\n"two\nlines",1,2\n"a\nb",1,nan\n',
+        "row 2 (line 5), column 'raw_output': expected a finite number, found nan",
+    ),
     "missing": (HEAD + "1,2\n1,\n", f"{X}the value is missing"),
     "longer": (HEAD + "1,2\n1,3,4\n", "row 2 (line 3): expected 2 columns, found 3"),
     "shorter": (HEAD + "1,2\n1\n", "row 2 (line 3): expected 2 columns, found 1"),
@@ -400,3 +404,14 @@ def test_reading_is_of_the_chunks_asked_for(tmp_path):
     sizes = [len(part) for part, _ in from_file(tmp_path / "a.npz").chunks]
     assert max(sizes) <= read.CHUNK
     assert sum(sizes) == len(x)
+
+
+def test_texts_of_many_lines_beside_the_numbers(tmp_path):
+    """Blocks of the file are cut between rows, not within a text."""
+    text = '"' + "line\n" * 2000 + '"'
+    path = tmp_path / "texts.csv"
+    path.write_text("text,label,raw_output\n" + f"{text},1,-2.5\n" * 1500)
+    assert path.stat().st_size > 3 * (4 << 20)
+    x = np.concatenate([x for x, _ in from_file(path).chunks])
+    assert x.shape == (1500, 1, 1)
+    assert (x == -2.5).all()

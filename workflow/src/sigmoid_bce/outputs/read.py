@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import itertools
 import zipfile
 import zlib
 from collections.abc import Callable, Iterable, Iterator
@@ -279,6 +280,8 @@ def _csv(path: Path, label: str, raw_output: str) -> Outputs:
             yield from pa_csv.open_csv(
                 path,
                 read_options=pa_csv.ReadOptions(block_size=4 << 20),
+                # a column of texts may stand beside them
+                parse_options=pa_csv.ParseOptions(newlines_in_values=True),
                 convert_options=pa_csv.ConvertOptions(
                     include_columns=wanted,
                     column_types=dict.fromkeys(wanted, pa.float64()),
@@ -298,14 +301,12 @@ def _csv(path: Path, label: str, raw_output: str) -> Outputs:
 
 def _line_of(path: Path, row: int) -> int:
     """Return the line of a CSV file, from 1, on which a data row, from 0, is."""
-    seen = -1
-    with open(path, "rb") as file:
-        for number, line in enumerate(file, 1):
-            if line.strip(b"\r\n"):
-                if seen == row:
-                    return number
-                seen += 1
-    return number
+    with open(path, encoding="utf-8-sig", newline="", errors="replace") as file:
+        reader = csv.reader(file)
+        rows = filter(None, reader)
+        # the header is one more
+        next(itertools.islice(rows, row + 1, None), None)
+        return reader.line_num
 
 
 def _explain(path: Path, header: list[str], wanted: list[str], error: Exception) -> NoReturn:
