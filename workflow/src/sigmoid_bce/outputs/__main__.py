@@ -48,7 +48,7 @@ def main() -> None:
         judged = time.perf_counter()
         print(found[0])
         page.write(folder, *found, outputs.shape)
-    except (ValueError, OSError) as error:
+    except (ValueError, OSError, ImportError) as error:
         sys.exit(f"error: {error}")
     samples, seconds = found[1].total().samples, judged - start
     print(f"\n{samples:,} raw outputs read and compared in {seconds:.1f} s, ", end="")
