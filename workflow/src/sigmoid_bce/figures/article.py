@@ -12,9 +12,11 @@ from matplotlib.figure import Figure
 
 from sigmoid_bce.figures import style
 from sigmoid_bce.numerics import article
-from sigmoid_bce.numerics.article import CURVES, EXACT, EXTENDED, HISTORIC, PREDICTED, RAW
+from sigmoid_bce.numerics.article import CURVES, EXACT, EXTENDED, HISTORIC, PREDICTED, RAW, TODAY
 
-LOOKS = dict(zip(CURVES, style.COLOURS, strict=False)) | {EXACT: "black"}
+LOOKS = dict(zip(CURVES, style.COLOURS, strict=False)) | {EXACT: "black", RAW: "0.75"}
+# where curves lie on one another, the upper lets the lower through
+DASHES = {TODAY: "--", EXTENDED: ":"}
 WIDTHS = {EXACT: 0.8, RAW: 3.5, HISTORIC: 2.6, PREDICTED: 1.2, EXTENDED: 2.2}
 
 
@@ -103,8 +105,8 @@ def one_sample(curves: pd.DataFrame) -> Figure:
                     values.where(np.isfinite(values)),
                     color=LOOKS[curve],
                     lw=WIDTHS.get(curve, 1.8),
-                    ls=":" if curve == EXTENDED else "-",
-                    zorder=len(CURVES) + (curve == EXTENDED) * len(CURVES) + order,
+                    ls=DASHES.get(curve, "-"),
+                    zorder=len(CURVES) * (1 + (curve in DASHES)) + order,
                     alpha=0.85,
                     label=curve,
                 )
@@ -139,12 +141,12 @@ def border_values(curves: pd.DataFrame) -> dict[str, float]:
     """
     one = curves[curves["y"] == 1].pivot(index="x", columns="curve", values="loss")
     border = one.loc[14:18]
-    zero = one.index[(one[EXTENDED] == 0) & (one.index > 0)]
+    fine = np.arange(40, 50, 1 / 1024, dtype=np.float32)
     return {
         "ceiling": float(one[HISTORIC].max()),
         "floor": float(one[HISTORIC].min()),
         "understated": float(one.loc[-40, EXACT] - one.loc[-40, HISTORIC]),
-        "extended_zero": float(zero.min()),
+        "extended_zero": float(fine[np.argmax(article.extended(fine, 1.0) == 0)]),
         "steps": int(border[HISTORIC].nunique()),
         "samples": len(border),
     }

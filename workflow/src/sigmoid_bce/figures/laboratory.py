@@ -142,23 +142,25 @@ def staircase(sweep: str | Path) -> Figure:
     rows = read_sweep(sweep, ["loss", "loss_exact"])
     rows = rows[rows["x"].between(13.5, 18)]
     style.use()
-    figure, axes = plt.subplots(1, 2, figsize=(14, 6))
+    figure, axes = plt.subplots(1, 2, figsize=(15, 9))
     for axis, y in zip(axes, (1, 0), strict=True):
         here = rows[rows["y"] == y]
-        curves: dict[bytes, tuple[set[str], pd.DataFrame]] = {}
+        curves: dict[bytes, tuple[list[str], pd.DataFrame]] = {}
         for framework, part in here.groupby("framework", sort=False, observed=True):
-            for _, curve in _ways(part, "loss"):
+            for label, curve in _ways(part, "loss"):
                 grid = curve[curve["x"] * 64 % 1 == 0]
                 content = np.char.mod("%.2e", grid["loss"].to_numpy()).tobytes()
-                curves.setdefault(content, (set(), grid))[0].add(framework)
-        for names, curve in curves.values():
-            label = ", ".join(sorted(names))
-            label = label if len(label) < 70 else f"{label[:67]}..."
-            axis.plot(curve["x"], curve["loss"], lw=1.4, alpha=0.8, label=label)
+                name = f"{framework}: {label.split(chr(10))[0]}"
+                curves.setdefault(content, ([], grid))[0].append(name)
+        colours = sns.color_palette("husl", len(curves))
+        for colour, (names, curve) in zip(colours, curves.values(), strict=True):
+            label = "\n".join(names[:3])
+            label += f"\nand {len(names) - 3} more" if len(names) > 3 else ""
+            axis.plot(curve["x"], curve["loss"], lw=1.6, color=colour, label=label)
         truth = here.drop_duplicates("x").sort_values("x")
         axis.plot(truth["x"], truth["loss_exact"], color="black", lw=0.8, label="truth")
         axis.set(xlabel="raw output x", ylabel="BCE of the sample", title=f"label {y}")
-        axis.legend(frameon=False, fontsize="xx-small")
+        axis.legend(frameon=False, fontsize="xx-small", loc="upper left", bbox_to_anchor=(0, -0.1))
     axes[0].set(ylim=(-1e-7, 1.5e-6))
     axes[1].set(ylim=(11, 20))
     sns.despine(figure)
