@@ -121,7 +121,7 @@ def test_evaluate_sample_by_sample_agrees_with_the_step_of_many(sweep):
     both = keras.pivot_table(index=["y", "x"], columns="mode", values="loss", observed=True)
     one, many = both["evaluate, a sample a batch"], both["graph"]
     common = one.notna() & many.notna() & (many > 1e-37)
-    assert common.sum() > 29_000
+    assert common.sum() > 26_000
     np.testing.assert_allclose(one[common], many[common], rtol=1e-6)
 
 

@@ -25,11 +25,10 @@ SOFT_STEP = 8
 """Which points of the grid are written down for soft labels: one in so many."""
 
 KEY = ["implementation", "framework", "version", "mode", "dtype"]
-NUMBERS = ("y", "x", *(f"{q}{what}" for what in ("", "_exact") for q in QUANTITIES))
+NUMBERS = ("y", "x", *(f"{q}{what}" for what in ("", "_exact", "_ulp") for q in QUANTITIES))
 SCHEMA = pa.schema(
     [(name, pa.dictionary(pa.int32(), pa.string())) for name in KEY]
     + [(name, pa.float64()) for name in NUMBERS]
-    + [(f"{name}_ulp", pa.float32()) for name in QUANTITIES]
 )
 RECORD = Path(__file__).with_name("thresholds.csv")
 """Thresholds measured with the locked releases, for hard labels."""
