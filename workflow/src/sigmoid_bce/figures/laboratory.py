@@ -208,7 +208,7 @@ def conformance(thresholds: pd.DataFrame) -> Figure:
     hard["column"] = [
         (d, f"{y:.0f} {s}") for d, y, s in zip(hard["dtype"], hard["y"], hard["side"], strict=True)
     ]
-    dtypes = [d for d in ("bfloat16", "float16", "float32", "float64", "longdouble")]
+    dtypes = ("bfloat16", "float16", "float32", "float64", "longdouble")
     columns = [(d, f"{y} {s}") for d in dtypes for y in (0, 1) for s in ("right", "wrong")]
     table = hard.pivot(index="row", columns="column", values="least")
     table = table.reindex(index=dict.fromkeys(hard["row"]), columns=columns)
