@@ -2,11 +2,13 @@
 
 import subprocess
 import sys
+from types import SimpleNamespace
 
 import numpy as np
+import pandas as pd
 import pytest
 
-from sigmoid_bce.numerics import catalogue, frameworks
+from sigmoid_bce.numerics import catalogue, frameworks, record
 
 HEAVY = ("tensorflow", "keras", "tf_keras", "torch", "jax", "xgboost", "lightgbm", "sklearn")
 
@@ -77,3 +79,49 @@ def test_other_shapes_are_refused(function, found):
 def test_unknown_dtypes_are_refused(dtypes):
     with pytest.raises(ValueError, match="expected a tuple of float16"):
         catalogue.Implementation("some", lambda x, y: (x, None), dtypes)
+
+
+OPTIONAL = ("torch", "jax", "jaxlib", "optax", "tf_keras", "xgboost", "lightgbm")
+DEFAULT = [n for n in frameworks.names() if not set(catalogue.module(n).PACKAGES) & set(OPTIONAL)]
+
+
+def test_the_default_install_has_these():
+    assert {"keras_tensorflow", "tensorflow", "numpy", "scipy", "scikit_learn"} <= set(DEFAULT)
+
+
+@pytest.mark.parametrize("name", DEFAULT)
+def test_the_default_install_is_enough(name):
+    """What a framework's file does not list, it must not need."""
+    code = f"""
+import sys
+from types import SimpleNamespace
+
+class Absent:
+    def find_spec(self, name, path=None, target=None):
+        if name.split(".")[0] in {OPTIONAL}:
+            raise ModuleNotFoundError(f"No module named {{name!r}}", name=name)
+
+sys.meta_path.insert(0, Absent())
+import numpy as np
+import pandas as pd
+from sigmoid_bce.numerics import catalogue
+for entry in catalogue.module({name!r}).implementations():
+    loss, _ = entry(np.zeros(2, catalogue.DTYPES[entry.dtypes[0]]), 1.0)
+    assert abs(loss[0] - np.log(2)) < 0.01, entry
+print("measured")
+"""
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+    assert done.stdout.strip().endswith("measured"), done.stderr[-2000:]
+
+
+def test_a_framework_that_does_not_start_stops_no_other(tmp_path, monkeypatch):
+    def broken():
+        raise ImportError("no such library")
+
+    module = SimpleNamespace(TITLE="broken", PACKAGES=("numpy",), implementations=broken)
+    monkeypatch.setattr(catalogue, "module", lambda name: module)
+    files = {n: tmp_path / n for n in ("sweep", "thresholds", "special", "implementations")}
+    record.measure_framework("broken", **files)
+    state = pd.read_csv(files["implementations"])["status"]
+    assert list(state) == ["failed: ImportError: no such library"]
+    assert record.read_thresholds(files["thresholds"]).empty

@@ -80,11 +80,16 @@ def measure_framework(
     head = {"framework": module.TITLE, "version": "" if missing else version}
     states, limits, oddities = [], [], []
     with replacing(sweep) as part, parquet.ParquetWriter(part, SCHEMA, compression="zstd") as out:
-        if missing:
-            state = f"not measured: {', '.join(missing)} not installed"
+        entries, state = [], f"not measured: {', '.join(missing)} not installed"
+        if not missing:
+            try:
+                entries = module.implementations()
+            except Exception as error:
+                state = _failed(error)
+        if not entries:
             states.append({**head, "implementation": "all", "status": state})
             print(f"{module.TITLE}: {state}", flush=True)
-        for implementation in [] if missing else module.implementations():
+        for implementation in entries:
             for dtype in implementation.dtypes:
                 key = {**head, "implementation": implementation.name, "mode": implementation.mode}
                 key["dtype"] = dtype
@@ -99,9 +104,8 @@ def measure_framework(
                         }
                         limits += [{**key, **about, **row} for row in found]
                         oddities.append(odd.assign(**key, y=y))
-                except Exception as error:  # a framework may raise anything; the others go on
-                    traceback.print_exc()
-                    state = f"failed: {type(error).__name__}: {error}".splitlines()[0]
+                except Exception as error:
+                    state = _failed(error)
                 seconds = round(perf_counter() - start, 2)
                 about = {"formula": implementation.formula, "source": implementation.source}
                 states.append({**key, "status": state, "seconds": seconds, **about})
@@ -110,6 +114,12 @@ def measure_framework(
     columns = [*KEY, "y", "x", *QUANTITIES, "raises"]
     write_csv(pd.concat([pd.DataFrame(columns=columns), *oddities])[columns], special)
     write_csv(pd.DataFrame(states, columns=STATUS), implementations)
+
+
+def _failed(error: Exception) -> str:
+    """Return a framework's error, whatever it is, as a state: what else is measured goes on."""
+    traceback.print_exception(error)
+    return f"failed: {type(error).__name__}: {error}".splitlines()[0]
 
 
 def read_thresholds(path: str | Path) -> pd.DataFrame:

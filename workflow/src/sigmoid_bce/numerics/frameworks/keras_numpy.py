@@ -10,7 +10,7 @@ from sigmoid_bce.numerics.catalogue import Implementation
 from sigmoid_bce.numerics.frameworks._keras import PROGRAMS, compiled
 
 TITLE = "Keras on NumPy"
-PACKAGES = ("keras",)
+PACKAGES = ("keras", "jax")  # this backend is not imported without JAX
 INSTEAD = "np.logaddexp(0, (1 - 2 * y) * x): this backend clips with from_logits=True, too"
 
 
