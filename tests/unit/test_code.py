@@ -26,7 +26,7 @@ def digests(folder, *names):
 
 def test_what_moves_a_digest(tmp_path):
     folder = checkout(tmp_path)
-    names = ("train", "figure_stage", "figure_batch_mean", "compare")
+    names = ("train", "figure_cell", "figure_laboratory", "compare")
     before = digests(folder, *names)
 
     def after_edit(path):
@@ -39,9 +39,11 @@ def test_what_moves_a_digest(tmp_path):
 
     assert after_edit("src/sigmoid_bce/training/train.py") == [True, False, False, False]
     assert after_edit("scripts/train.py") == [True, False, False, False]
-    assert after_edit("src/sigmoid_bce/figures/batch_mean.py") == [False, False, True, False]
-    assert after_edit("src/sigmoid_bce/figures/stage.py") == [False, True, False, False]
+    assert after_edit("src/sigmoid_bce/figures/batch_mean.py") == [False, True, False, False]
+    assert after_edit("src/sigmoid_bce/figures/laboratory.py") == [False, False, True, False]
     assert after_edit("src/sigmoid_bce/figures/style.py") == [False, True, True, False]
     assert after_edit("src/sigmoid_bce/comparison/compare.py") == [False, False, False, True]
+    # how a job starts is no part of what it computes
+    assert after_edit("src/sigmoid_bce/forkserver.py") == [False, False, False, False]
     Path(folder / "workflow/scripts/train.py").touch()
     assert digests(folder, *names) == before

@@ -100,7 +100,7 @@ def test_dry_run_plans_every_stage(study, profile, tmp_path):
         cells *= len(values)
     planned = dict(re.findall(r"^(\w+) +(\d+)$", done.stdout, re.MULTILINE))
     assert int(planned["train"]) == cells
-    assert int(planned["compare"]) == 2 * cells
+    assert int(planned["compare"]) == cells
     assert planned["report"] == planned["track"] == "1"
 
 

@@ -1,8 +1,10 @@
 # Helper functions and names that every rule file uses; no rules.
+import gc
 import json
 import sys
+from functools import cache
 from hashlib import sha256
-from os import environ, pathsep
+from os import environ, getpid, pathsep
 from pathlib import Path
 
 from snakemake.exceptions import WorkflowError
@@ -17,11 +19,17 @@ environ["PYTHONPATH"] = pathsep.join(
 )
 
 from sigmoid_bce import code as package_code
+from sigmoid_bce import forkserver
 from sigmoid_bce.cells import PATTERN as CELL
 from sigmoid_bce.cells import STAGES, cells
 from sigmoid_bce import config as study_config
 from sigmoid_bce import local
 from sigmoid_bce.data import listing
+
+# thousands of jobs are no garbage: looking for some among them took a sixth of a dry run
+gc.set_threshold(100_000, 50, 50)
+# jobs of this process share their imports
+environ[forkserver.OWNER] = str(getpid())
 
 DOWNLOADS = "results/downloads"
 CONFIG = ", ".join(map(str, workflow.configfiles)) or "--config"
@@ -43,6 +51,7 @@ RESULTS = f"results/{STUDY.study}"
 LOGS = f"{RESULTS}/logs"
 BENCHMARKS = f"{RESULTS}/benchmarks"
 CELLS = cells(STUDY.grid)
+FIGURE_SEEDS = STUDY.grid.seed[: STUDY.comparison.figure_seeds]
 NAMED = [
     part
     for section in (*STUDY.datasets.values(), *STUDY.models.values())
@@ -91,6 +100,7 @@ def settings_of(part):
     return values
 
 
+@cache
 def settings(section, name):
     return settings_of(getattr(STUDY, section)[name])
 
@@ -115,6 +125,7 @@ def data_contents(name):
     return listing.contents(dataset) if hasattr(dataset, "path") else ""
 
 
+@cache
 def class_names(name):
     """Return what label 0 and label 1 of a data set are called."""
     dataset = STUDY.datasets[name]
@@ -131,6 +142,7 @@ def weights_file(model):
     return [] if isinstance(model.weights, str) else file_of(model.weights)
 
 
+@cache
 def module_digest(name):
     """Return a digest of the code of a user's own model."""
     model = STUDY.models[name]
@@ -139,6 +151,7 @@ def module_digest(name):
     return package_code.module_digest(model.file)
 
 
+@cache
 def backbone_name(model):
     """Return a name of a model's frozen part: models that share it share its features."""
     values = json.dumps(frozen_settings(model), sort_keys=True)
@@ -161,21 +174,20 @@ def inputs(wildcards):
     return f"{folder}/size~{model.image_size}.npy"
 
 
-def of_cells(pattern, **wildcards):
-    """Return a path for every cell (and every combination of further wildcards)."""
-    return [
+def of_cells(pattern, *, some=CELLS, **wildcards):
+    """Return an input function: a path for every cell (and combination of further wildcards).
+
+    A function, since Snakemake takes time that grows with the square of a list's length.
+    """
+    return lambda _: [
         path
-        for cell in CELLS
+        for cell in some
         for path in expand(pattern.replace(CELL, str(cell)), **wildcards)
     ]
 
 
-def title(wildcards):
-    """Return what a figure of a cell is headed with."""
-    return (
-        f"{wildcards.dataset}, {wildcards.model}, trained on {wildcards.loss}, "
-        f"batch size {wildcards.batch_size}, seed {wildcards.seed}"
-    )
+# what a figure of a cell is headed with
+TITLE = "{dataset}, {model}, trained on {loss}, batch size {batch_size}, seed {seed}"
 
 
 def labels(wildcards):

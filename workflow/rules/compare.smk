@@ -1,20 +1,27 @@
 rule compare:
     input:
-        raw=f"{RESULTS}/raw_outputs/{CELL}/{{stage}}.parquet",
+        stages=rules.raw_outputs.output.stages,
     output:
-        samples=f"{RESULTS}/compare/{CELL}/{{stage}}.parquet",
-        batches=f"{RESULTS}/compare/{CELL}/{{stage}}.batches.parquet",
+        samples=expand(
+            f"{RESULTS}/compare/{CELL}/{{stage}}.parquet",
+            stage=STAGES,
+            allow_missing=True,
+        ),
+        batches=expand(
+            f"{RESULTS}/compare/{CELL}/{{stage}}.batches.parquet",
+            stage=STAGES,
+            allow_missing=True,
+        ),
     log:
-        f"{LOGS}/compare/{CELL}/{{stage}}.log",
+        f"{LOGS}/compare/{CELL}.log",
     benchmark:
-        f"{BENCHMARKS}/compare/{CELL}/{{stage}}.tsv"
+        f"{BENCHMARKS}/compare/{CELL}.tsv"
     threads: 1
     resources:
         mem_mb=800,
         runtime=30,
     params:
         batch_sizes=STUDY.comparison.batch_sizes,
-        seed=lambda wildcards: int(wildcards.seed),
         code=code("compare"),
     conda:
         "../../envs/comparison.yaml"

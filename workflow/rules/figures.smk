@@ -1,91 +1,63 @@
-STAGE_OF_FIGURE = {"4": "early", "5": "full"}
-FIGURES = [
-    path
-    for name in ("figure-4", "figure-5", "figure-6", "batch-mean")
-    for path in of_cells(
-        f"{RESULTS}/figures/{CELL}/{name}.{{format}}", format=["svg", "png"]
+# the figures of a trained network: category in the report; caption is report/<figure>.rst
+CELL_FIGURES = {
+    "figure-4": "Figure 4: early stage",
+    "figure-5": "Figure 5: full stage",
+    "figure-6": "Figure 6: batches",
+    "batch-mean": "Batches of other sizes",
+}
+FIGURES = {
+    format: of_cells(
+        f"{RESULTS}/figures/{CELL}/{{figure}}.{format}",
+        some=[cell for cell in CELLS if cell.seed in FIGURE_SEEDS],
+        figure=list(CELL_FIGURES),
     )
-]
+    for format in ("svg", "png")
+}
 
 
-rule figure_stage:
+rule figure_cell:
     input:
-        samples=lambda wildcards: f"{RESULTS}/compare/{CELL}/{STAGE_OF_FIGURE[wildcards.figure]}.parquet",
-        raw=lambda wildcards: f"{RESULTS}/raw_outputs/{CELL}/{STAGE_OF_FIGURE[wildcards.figure]}.parquet",
+        samples=rules.compare.output.samples,
+        batches=rules.compare.output.batches,
+        raw=rules.raw_outputs.output.stages,
     output:
-        svg=report(
-            f"{RESULTS}/figures/{CELL}/figure-{{figure}}.svg",
-            caption="../report/figure-stage.rst",
-            category=lambda wildcards: f"Figure {wildcards.figure}: {STAGE_OF_FIGURE[wildcards.figure]} stage",
-            subcategory="{dataset}",
-            labels=labels,
-        ),
-        png=f"{RESULTS}/figures/{CELL}/figure-{{figure}}.png",
-        values=f"{RESULTS}/figures/{CELL}/figure-{{figure}}.values.rst",
+        svg=[
+            report(
+                f"{RESULTS}/figures/{CELL}/{figure}.svg",
+                caption=f"../report/{figure}.rst",
+                category=category,
+                subcategory="{dataset}",
+                labels=labels,
+            )
+            for figure, category in CELL_FIGURES.items()
+        ],
+        png=[f"{RESULTS}/figures/{CELL}/{figure}.png" for figure in CELL_FIGURES],
+        values=f"{RESULTS}/figures/{CELL}/values.rst",
     log:
-        f"{LOGS}/figure_stage/{CELL}/figure-{{figure}}.log",
+        f"{LOGS}/figure_cell/{CELL}.log",
     benchmark:
-        f"{BENCHMARKS}/figure_stage/{CELL}/figure-{{figure}}.tsv"
-    wildcard_constraints:
-        figure="|".join(STAGE_OF_FIGURE),
+        f"{BENCHMARKS}/figure_cell/{CELL}.tsv"
     threads: 1
     resources:
         mem_mb=800,
         runtime=15,
     params:
-        title=title,
-        stage=lambda wildcards: STAGE_OF_FIGURE[wildcards.figure],
+        title=TITLE,
         classes=lambda wildcards: class_names(wildcards.dataset),
-        code=code("figure_stage"),
+        batch_sizes=STUDY.comparison.batch_sizes,
+        figure_batch_size=STUDY.comparison.figure_batch_size,
+        code=code("figure_cell"),
     conda:
         "../../envs/figures.yaml"
     script:
-        "../scripts/figure_stage.py"
-
-
-rule figure_batch_mean:
-    input:
-        batches=f"{RESULTS}/compare/{CELL}/full.batches.parquet",
-    output:
-        svg=report(
-            f"{RESULTS}/figures/{CELL}/{{figure}}.svg",
-            caption="../report/batch-mean.rst",
-            category=lambda wildcards: {
-                "figure-6": "Figure 6: batches",
-                "batch-mean": "Batches of other sizes",
-            }[wildcards.figure],
-            subcategory="{dataset}",
-            labels=labels,
-        ),
-        png=f"{RESULTS}/figures/{CELL}/{{figure}}.png",
-        values=f"{RESULTS}/figures/{CELL}/{{figure}}.values.rst",
-    log:
-        f"{LOGS}/figure_batch_mean/{CELL}/{{figure}}.log",
-    benchmark:
-        f"{BENCHMARKS}/figure_batch_mean/{CELL}/{{figure}}.tsv"
-    wildcard_constraints:
-        figure="figure-6|batch-mean",
-    threads: 1
-    resources:
-        mem_mb=800,
-        runtime=15,
-    params:
-        title=title,
-        batch_sizes=lambda wildcards: (
-            [STUDY.comparison.figure_batch_size]
-            if wildcards.figure == "figure-6"
-            else STUDY.comparison.batch_sizes
-        ),
-        code=code("figure_batch_mean"),
-    conda:
-        "../../envs/figures.yaml"
-    script:
-        "../scripts/figure_batch_mean.py"
+        "../scripts/figure_cell.py"
 
 
 rule report:
     input:
-        figures=FIGURES + NUMERICS_FIGURES,
+        # each comes with its PNG
+        figures=FIGURES["svg"],
+        laboratory=NUMERICS_FIGURES,
         tables=rules.tables.output,
         numerics=rules.numerics_tables.output if STUDY.numerics else [],
     output:

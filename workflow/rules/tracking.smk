@@ -17,8 +17,7 @@ rule track:
         manifests=expand(
             f"{RESULTS}/data/{{dataset}}/manifest.parquet", dataset=STUDY.grid.dataset
         ),
-        figures=[path for path in FIGURES if path.endswith(".png")],
-        # shown with the study's own run
+        # shown with the study's own run; the report comes after all figures
         study=[
             rules.tables.output.cells,
             rules.tables.output.models,

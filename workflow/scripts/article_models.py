@@ -1,3 +1,7 @@
+from sigmoid_bce.forkserver import forked
+
+forked("networks")
+
 from sigmoid_bce.files import write_parquet
 from sigmoid_bce.logs import logged_to
 

@@ -1,3 +1,7 @@
+from sigmoid_bce.forkserver import forked
+
+forked("tables")
+
 import pandas as pd
 
 from sigmoid_bce.comparison import compare
@@ -5,10 +9,13 @@ from sigmoid_bce.files import write_parquet
 from sigmoid_bce.logs import logged_to
 
 with logged_to(snakemake.log[0]):
-    raw = pd.read_parquet(snakemake.input.raw)
-    samples = compare.samples(raw)
-    # the article runs the training images through the trained network
-    train = samples[(raw["split"] == "train").to_numpy()]
-    batches = compare.batches(train, snakemake.params.batch_sizes, snakemake.params.seed)
-    write_parquet(batches, snakemake.output.batches)
-    write_parquet(samples, snakemake.output.samples)
+    sizes, seed = snakemake.params.batch_sizes, int(snakemake.wildcards.seed)
+    made = zip(snakemake.output.samples, snakemake.output.batches, strict=True)
+    for stage, (samples_file, batches_file) in zip(snakemake.input.stages, made, strict=True):
+        raw = pd.read_parquet(stage)
+        samples = compare.samples(raw)
+        # the article runs the training images through the trained network
+        train = samples[(raw["split"] == "train").to_numpy()]
+        batches = compare.batches(train, sizes, seed)
+        write_parquet(batches, batches_file)
+        write_parquet(samples, samples_file)

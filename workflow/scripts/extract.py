@@ -1,3 +1,7 @@
+from sigmoid_bce.forkserver import forked
+
+forked("networks")
+
 import numpy as np
 
 from sigmoid_bce.files import sha256

@@ -1,3 +1,7 @@
+from sigmoid_bce.forkserver import forked
+
+forked("tables")
+
 import pandas as pd
 
 from sigmoid_bce.figures import article, style

@@ -1,3 +1,7 @@
+from sigmoid_bce.forkserver import forked
+
+forked("tables")
+
 from sigmoid_bce.figures import laboratory, style
 from sigmoid_bce.logs import logged_to
 from sigmoid_bce.numerics.record import read_thresholds

@@ -1,3 +1,7 @@
+from sigmoid_bce.forkserver import forked
+
+forked("tables")
+
 from sigmoid_bce.figures.style import write_values
 from sigmoid_bce.figures.tables import write_html
 from sigmoid_bce.files import write_csv

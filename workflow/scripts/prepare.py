@@ -1,3 +1,7 @@
+from sigmoid_bce.forkserver import forked
+
+forked("tables")
+
 from pydantic import TypeAdapter
 
 from sigmoid_bce.config import Dataset

@@ -1,3 +1,7 @@
+from sigmoid_bce.forkserver import forked
+
+forked("networks")
+
 import numpy as np
 import pandas as pd
 from pydantic import TypeAdapter

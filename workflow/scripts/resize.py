@@ -1,3 +1,7 @@
+from sigmoid_bce.forkserver import forked
+
+forked("tables")
+
 import numpy as np
 
 from sigmoid_bce.data.resize import resize

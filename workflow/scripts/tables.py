@@ -1,3 +1,7 @@
+from sigmoid_bce.forkserver import forked
+
+forked("tables")
+
 import json
 from dataclasses import asdict
 from pathlib import Path

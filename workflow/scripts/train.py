@@ -1,3 +1,7 @@
+from sigmoid_bce.forkserver import forked
+
+forked("networks")
+
 from pathlib import Path
 
 import numpy as np

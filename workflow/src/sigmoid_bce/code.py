@@ -8,8 +8,8 @@ from functools import cache
 from pathlib import Path
 
 PACKAGE = Path(__file__).parent
-# its values reach rules through their params, so that a new key elsewhere reruns nothing
-APART = {PACKAGE / "config.py"}
+# the values of one reach rules through their params; the other starts jobs, whatever they do
+APART = {PACKAGE / "config.py", PACKAGE / "forkserver.py"}
 
 
 @cache

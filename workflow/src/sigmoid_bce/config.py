@@ -404,6 +404,9 @@ class Comparison(Strict):
     figure_batch_size: Annotated[int, Field(ge=2, strict=True)] = Field(
         4, description="The batch size that figure 6 shows: one of batch_sizes."
     )
+    figure_seeds: Positive = Field(
+        3, description="Figures are drawn of the networks of the first so many seeds."
+    )
 
     @model_validator(mode="after")
     def _shown(self):

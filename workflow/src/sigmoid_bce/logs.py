@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import os
+import resource
 import sys
+import time
 import traceback
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -17,6 +19,8 @@ class Mendable(Exception):
 @contextmanager
 def logged_to(path: str | Path) -> Iterator[None]:
     """Send standard output and error to a file, tracebacks and native code's lines included.
+
+    What the block took is said at its end: seconds, seconds of CPU, MB at the most.
 
     Parameters
     ----------
@@ -35,13 +39,23 @@ def logged_to(path: str | Path) -> Iterator[None]:
         for stream in (sys.stdout, sys.stderr):
             stream.flush()
             os.dup2(log.fileno(), stream.fileno())
+        start = time.perf_counter()
         try:
             yield
+            print(_used(start), flush=True)
         except Exception as error:
             if not isinstance(error, Mendable):
                 traceback.print_exc()
+            print(_used(start), flush=True)
             print(f"error: {error}", file=sys.stderr, flush=True)
             raise SystemExit(1) from None
         finally:
             sys.stdout.flush()
             sys.stderr.flush()
+
+
+def _used(start: float) -> str:
+    """Say what this process has used: a job's benchmark does not see what a fork of it uses."""
+    used = resource.getrusage(resource.RUSAGE_SELF)
+    seconds, cpu = time.perf_counter() - start, used.ru_utime + used.ru_stime
+    return f"took {seconds:.1f} s, {cpu:.1f} s of CPU, {used.ru_maxrss / 1024:.0f} MB at most"

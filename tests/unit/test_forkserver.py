@@ -1,0 +1,137 @@
+"""The fork server: scripts in forks behave as scripts in processes of their own."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+
+import psutil
+import pytest
+
+from conftest import ROOT
+from sigmoid_bce.forkserver import OWNER
+
+SCRIPT = """
+from sigmoid_bce.forkserver import forked
+forked("tables")
+import json, os, sys, time
+warm = "pandas" in sys.modules
+print(json.dumps({"pid": os.getpid(), "warm": warm, "cwd": os.getcwd(), "x": os.environ["X"]}),
+      flush=True)
+"""
+
+
+@pytest.fixture
+def owner():
+    process = subprocess.Popen(["sleep", "600"])
+    yield process
+    process.kill()
+    process.wait()
+
+
+@pytest.fixture
+def start(tmp_path, owner):
+    started = []
+
+    def start(body="", **environment):
+        script = tmp_path / f"script{len(list(tmp_path.iterdir()))}.py"
+        script.write_text(SCRIPT + body)
+        path = {"PYTHONPATH": str(ROOT / "workflow/src"), OWNER: str(owner.pid), "X": "1"}
+        process = subprocess.Popen(
+            [sys.executable, script],
+            cwd=tmp_path,
+            env={**os.environ, **path, **environment},
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+        started.append(process)
+        return process
+
+    yield start
+    for process in started:
+        process.kill()
+        process.communicate()
+
+
+def said(process):
+    return json.loads(process.stdout.readline())
+
+
+def gone(pid, seconds=10):
+    end = time.monotonic() + seconds
+    while psutil.pid_exists(pid) and psutil.Process(pid).status() != psutil.STATUS_ZOMBIE:
+        if time.monotonic() > end:
+            return False
+        time.sleep(0.02)
+    return True
+
+
+def test_a_fork_has_imports_environment_folder_and_status(start, tmp_path):
+    several = [start(f"sys.exit({i})", X=str(i)) for i in range(5)]
+    for i, process in enumerate(several):
+        found = said(process)
+        assert found["warm"]
+        assert found["pid"] != process.pid
+        assert found["x"] == str(i)
+        assert found["cwd"] == str(tmp_path)
+        assert process.wait(30) == i
+    failing = start("raise ValueError('no such thing')")
+    _, err = failing.communicate(timeout=30)
+    assert failing.returncode == 1
+    assert "ValueError: no such thing" in err
+    assert start("sys.exit('message')").wait(30) == 1
+
+
+def test_without_an_owner_a_script_runs_by_itself(start):
+    process = start(**{OWNER: ""})
+    found = said(process)
+    assert found["pid"] == process.pid
+    assert not found["warm"]
+
+
+def test_the_fork_dies_with_the_script_s_process(start):
+    process = start("time.sleep(600)")
+    fork = said(process)["pid"]
+    process.kill()
+    process.wait()
+    assert gone(fork)
+
+
+def test_the_script_s_process_ends_as_its_fork_is_killed(start):
+    process = start("time.sleep(600)")
+    os.kill(said(process)["pid"], signal.SIGKILL)
+    assert process.wait(10) == 128 + signal.SIGKILL
+
+
+def test_sigterm_reaches_the_fork(start):
+    body = "import signal\nsignal.signal(signal.SIGTERM, lambda *_: sys.exit(143))\n"
+    process = start(body + "print('ready', flush=True)\ntime.sleep(600)")
+    fork = said(process)["pid"]
+    assert process.stdout.readline() == "ready\n"
+    process.terminate()
+    assert process.wait(10) == 143
+    assert gone(fork)
+
+
+def test_the_server_ends_with_its_owner_and_running_forks_go_on(start, owner):
+    process = start("time.sleep(2)\nprint('done')")
+    fork = psutil.Process(said(process)["pid"])
+    server = fork.parent()
+    assert "sigmoid_bce.forkserver" in server.cmdline()
+    owner.kill()
+    owner.wait()
+    assert gone(server.pid)
+    assert process.communicate(timeout=20)[0] == "done\n"
+    assert process.returncode == 0
+    assert start().wait(30) == 0  # a dead owner: by itself
+
+
+def test_an_interrupted_server_costs_no_job(start):
+    process = start("time.sleep(1)")
+    server = psutil.Process(said(process)["pid"]).parent()
+    server.kill()
+    assert process.wait(20) == 0
+    assert said(start())["warm"]

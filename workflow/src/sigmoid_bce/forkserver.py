@@ -1,0 +1,196 @@
+"""Jobs that cost no import: forked from a process that has imported what they need.
+
+TensorFlow takes four seconds to import, longer than a small network may train. The first job of a
+kind starts a server, which lives as long as the Snakemake process it works for; a job is a fork of
+it, a process of its own with nothing shared but imported code.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import runpy
+import selectors
+import signal
+import socket
+import struct
+import subprocess
+import sys
+import threading
+import time
+from contextlib import suppress
+from hashlib import sha256
+from importlib import import_module
+from pathlib import Path
+
+OWNER = "SIGMOID_BCE_FORKSERVER"
+"""Environment variable: the Snakemake process that jobs belong to; without it they import."""
+
+PRELOADS = {
+    "networks": ("tensorflow", "keras", "pandas", "pyarrow.parquet", "h5py"),
+    "tables": ("pandas", "pyarrow.parquet", "scipy.special", "matplotlib.pyplot", "seaborn"),
+}
+"""What jobs of a kind import; what an environment lacks is left out."""
+
+START = 10.0  # seconds until a server listens, at most
+LONGEST = 1 << 20  # bytes of a request
+
+
+def forked(kind: str) -> None:
+    """Go on in a fork of the server for jobs of a kind; the first line of a rule's script.
+
+    The process that calls this waits for its fork, hands on SIGTERM and SIGINT to it, and ends as
+    it ends; if it is killed, so is the fork. Where there is no server to be had, it returns, and
+    the script runs as any other.
+
+    Parameters
+    ----------
+    kind : str
+        A key of `PRELOADS`.
+
+    Raises
+    ------
+    SystemExit
+        With the fork's status; 137 if it was killed.
+    """
+    owner = os.environ.pop(OWNER, "")  # a fork has none, and runs the script
+    if not owner or not hasattr(os, "pidfd_open"):
+        return
+    try:
+        os.close(os.pidfd_open(int(owner)))
+    except OSError:  # it has ended, and its servers with it
+        return
+    connection = _connected(kind, owner)
+    if connection is None:
+        return
+    # until its number is known, a signal ends this process, and so the fork
+    with connection:
+        request = {"argv": sys.argv, "cwd": str(Path.cwd()), "env": dict(os.environ)}
+        message = json.dumps(request).encode()
+        try:
+            socket.send_fds(connection, [struct.pack("I", len(message))], [0, 1, 2])
+            connection.sendall(message)
+            answer = connection.recv(4)
+        except OSError:
+            return
+        if len(answer) < 4:  # it could not even begin
+            return
+        (process,) = struct.unpack("I", answer)
+        for number in (signal.SIGTERM, signal.SIGINT):
+            signal.signal(number, lambda number, _: os.kill(process, number))
+        status = connection.recv(4)
+    sys.exit(struct.unpack("I", status)[0] if len(status) == 4 else 128 + signal.SIGKILL)
+
+
+def _connected(kind: str, owner: str) -> socket.socket | None:
+    """Return a connection to the server of a kind, started if need be."""
+    digest = sha256(f"{sys.prefix} {os.environ.get('PYTHONPATH')}".encode()).hexdigest()[:16]
+    address = f"\0sigmoid-bce/{os.getuid()}/{owner}/{kind}/{digest}"
+    started, end = False, time.monotonic() + START
+    while time.monotonic() < end:
+        connection = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+        try:
+            connection.connect(address)
+        except OSError:
+            connection.close()
+            if not started:
+                _start(address, kind, owner)
+                started = True
+            time.sleep(0.02)
+            continue
+        if _user(connection) == os.getuid():
+            return connection
+        connection.close()
+        break
+    return None
+
+
+def _start(address: str, kind: str, owner: str) -> None:
+    # BLAS with a thread of its own in the server would make its forks unsafe
+    environment = {**os.environ, "OPENBLAS_NUM_THREADS": "1", "TF_CPP_MIN_LOG_LEVEL": "2"}
+    subprocess.Popen(
+        [sys.executable, "-P", "-m", __name__, address.removeprefix("\0"), kind, owner],
+        cwd="/",
+        env=environment,
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+        start_new_session=True,
+    )
+
+
+def _user(connection: socket.socket) -> int:
+    """Return the user at the other end of a connection."""
+    credentials = connection.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, 12)
+    return struct.unpack("3i", credentials)[1]
+
+
+def _serve(address: str, kind: str, owner: int) -> socket.socket:
+    """Fork for every connection until the owner ends; return the connection, in a fork only."""
+    owner_ends = os.pidfd_open(owner)
+    server = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+    try:
+        server.bind("\0" + address)
+    except OSError:  # another one was quicker
+        sys.exit()
+    server.listen(128)
+    for module in PRELOADS[kind]:
+        with suppress(ImportError):
+            import_module(module)
+    signal.signal(signal.SIGCHLD, signal.SIG_IGN)  # forks leave nothing behind
+    with selectors.DefaultSelector() as selector:
+        selector.register(server, selectors.EVENT_READ)
+        selector.register(owner_ends, selectors.EVENT_READ)
+        while True:
+            ready = {key.fileobj for key, _ in selector.select()}
+            if owner_ends in ready:
+                sys.exit()
+            connection, _ = server.accept()
+            if _user(connection) == os.getuid() and os.fork() == 0:
+                break
+            connection.close()
+    server.close()
+    os.close(owner_ends)
+    signal.signal(signal.SIGCHLD, signal.SIG_DFL)
+    return connection
+
+
+def _run(connection: socket.socket) -> None:
+    """Run the script that a connection asks for, as its process would."""
+    length, descriptors, *_ = socket.recv_fds(connection, 4, 3)
+    message = b""
+    while len(message) < struct.unpack("I", length)[0]:
+        message += connection.recv(LONGEST)
+    request = json.loads(message)
+    for number, descriptor in enumerate(descriptors):
+        os.dup2(descriptor, number)
+        os.close(descriptor)
+    os.chdir(request["cwd"])
+    os.environ.clear()
+    os.environ.update(request["env"])
+    sys.argv = request["argv"]
+    connection.sendall(struct.pack("I", os.getpid()))
+    threading.Thread(target=_die_with_client, args=(connection,), daemon=True).start()
+    status = 1
+    try:
+        runpy.run_path(sys.argv[0], run_name="__main__")
+        status = 0
+    except SystemExit as end:
+        status = end.code if isinstance(end.code, int) else int(end.code is not None)
+    except BaseException:
+        sys.excepthook(*sys.exc_info())
+    finally:
+        for stream in (sys.stdout, sys.stderr):
+            stream.flush()
+        connection.sendall(struct.pack("I", status))
+        os._exit(status)
+
+
+def _die_with_client(connection: socket.socket) -> None:
+    with suppress(OSError):
+        connection.recv(1)
+    os.kill(os.getpid(), signal.SIGKILL)
+
+
+if __name__ == "__main__":
+    _run(_serve(sys.argv[1], sys.argv[2], int(sys.argv[3])))
