@@ -16,6 +16,8 @@ with logged_to(snakemake.log[0]):
     model = TypeAdapter(Model).validate_python(snakemake.params.model)
     inputs = np.load(snakemake.input.inputs, mmap_mode="r")
     manifest = pd.read_parquet(snakemake.input.manifest)
-    for weights, output in zip(snakemake.input.weights, snakemake.output.stages, strict=True):
-        table = raw_outputs(model, weights, inputs, manifest, threads=snakemake.threads)
-        write_parquet(table, output)
+    tables = raw_outputs(
+        model, snakemake.input.weights, inputs, manifest, threads=snakemake.threads
+    )
+    for table, file in zip(tables, snakemake.output.stages, strict=True):
+        write_parquet(table, file)

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
+import tensorflow as tf
 from numpy.typing import NDArray
 
 from sigmoid_bce.config import Model
@@ -16,31 +18,42 @@ BATCH = 256
 
 
 def raw_outputs(
-    model: Model, weights: str | Path, inputs: NDArray, manifest: pd.DataFrame, *, threads: int
-) -> pd.DataFrame:
-    """Run every sample through a network.
+    model: Model,
+    weights: Sequence[str | Path],
+    inputs: NDArray,
+    manifest: pd.DataFrame,
+    *,
+    threads: int,
+) -> Iterator[pd.DataFrame]:
+    """Run every sample through a network, with its weights of one stage after the other.
 
     Parameters
     ----------
     model : Model
         The network's entry in the configuration.
-    weights : str or Path
-        Its trained weights.
+    weights : sequence of str or Path
+        Its trained weights, a file a stage.
     inputs : ndarray, shape (n, ...)
         uint8 images or float32 features, a row a sample of `manifest`.
     manifest : DataFrame
         With columns sample_id, label and split.
     threads : int
 
-    Returns
-    -------
+    Yields
+    ------
     DataFrame
         sample_id, label, split, raw_output (float32), a row a sample.
     """
     devices.set_up(threads)
     network = networks.build(model, inputs.shape[1:])
-    network.load_weights(weights)
-    output = network.predict(np.asarray(inputs), batch_size=BATCH, verbose=0)[:, 0]
-    table = manifest[["sample_id", "label", "split"]].copy()
-    table["raw_output"] = output.astype(np.float32)
-    return table
+    batch = tf.TensorSpec((None, *inputs.shape[1:]), network.inputs[0].dtype)
+    # traced once, where `predict` would be traced for every stage
+    call = tf.function(
+        lambda batch: network(batch, training=False), input_signature=[batch], jit_compile=False
+    )
+    for file in weights:
+        network.load_weights(file)
+        output = [call(inputs[i : i + BATCH]) for i in range(0, len(inputs), BATCH)]
+        table = manifest[["sample_id", "label", "split"]].copy()
+        table["raw_output"] = np.concatenate(output)[:, 0].astype(np.float32)
+        yield table
