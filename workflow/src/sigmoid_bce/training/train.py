@@ -22,7 +22,7 @@ from sigmoid_bce.training import devices
 from sigmoid_bce.training.losses import LOSSES
 
 EVALUATION_BATCH = 256
-CHUNK = 64  # training steps that run as one call into TensorFlow
+CHUNK = 64  # steps that run as one call into TensorFlow
 
 
 class _Extreme(keras.metrics.Metric):
@@ -71,19 +71,16 @@ class _Stages(keras.callbacks.Callback):
                 self.model.save_weights(part)
 
 
-def _batches(x: NDArray, y: NDArray, size: int, epochs: int, seed: int) -> tf.data.Dataset:
-    """Return `epochs` passes over the samples, each in an order that seed and epoch decide."""
-    x, y, rows = tf.constant(x), tf.constant(y), tf.range(len(x))
+def _orders(rows: NDArray, size: int, epochs: int, seed: int) -> tf.data.Dataset:
+    """Return `rows` for each epoch, in an order that seed and epoch decide, `size` at a time."""
+    rows = tf.constant(rows)
 
+    @tf.autograph.experimental.do_not_convert
     def one_epoch(epoch):
         order = tf.random.experimental.stateless_shuffle(rows, seed=[seed, tf.cast(epoch, "int32")])
         return tf.data.Dataset.from_tensor_slices(order).batch(size)
 
-    return _lone(
-        tf.data.Dataset.range(epochs)
-        .flat_map(one_epoch)
-        .map(lambda i: (tf.gather(x, i), tf.gather(y, i)))
-    )
+    return _lone(tf.data.Dataset.range(epochs).flat_map(one_epoch))
 
 
 def _lone(data: tf.data.Dataset) -> tf.data.Dataset:
@@ -92,6 +89,27 @@ def _lone(data: tf.data.Dataset) -> tf.data.Dataset:
     options.threading.private_threadpool_size = 1
     options.autotune.enabled = False
     return data.with_options(options)
+
+
+def _batches(network: keras.Model, step: Callable, data: tuple, size: int) -> Callable:
+    """Return a function for `fit`: take the next rows of `data`, do a step on each batch of them.
+
+    With Keras's own, an epoch whose steps are no multiple of `steps_per_execution` runs on into the
+    next one.
+    """
+
+    @tf.function(input_signature=[tf.TensorSpec((None,), tf.int32)], autograph=False)
+    def steps(rows):
+        def one(start):
+            batch = rows[start : start + size]
+            step(tuple(tf.gather(part, batch) for part in data))
+            return start + size
+
+        end = tf.size(rows)
+        tf.while_loop(lambda start: start < end, one, [tf.constant(0)], parallel_iterations=1)
+        return network.get_metrics_result()
+
+    return lambda iterator: steps(next(iterator))
 
 
 def train(
@@ -136,9 +154,11 @@ def train(
     """
     devices.set_up(threads, cell.seed)
     labels = manifest["label"].to_numpy(np.float32)[:, None]
-    rows = {s: np.flatnonzero(manifest["split"] == s) for s in ("train", "validation")}
+    rows = {
+        split: np.flatnonzero(manifest["split"] == split).astype(np.int32)
+        for split in ("train", "validation")
+    }
     network = networks.build(model, inputs.shape[1:])
-    steps = math.ceil(len(rows["train"]) / cell.batch_size)
     network.compile(
         optimizer=keras.optimizers.get(
             {
@@ -152,27 +172,21 @@ def train(
             _Extreme("raw_output_min", keras.ops.min, keras.ops.minimum, math.inf),
             _Extreme("raw_output_max", keras.ops.max, keras.ops.maximum, -math.inf),
         ],
-        steps_per_execution=min(steps, CHUNK),
         jit_compile=False,
     )
-    validation = _lone(
-        tf.data.Dataset.from_tensor_slices(
-            (inputs[rows["validation"]], labels[rows["validation"]])
-        ).batch(EVALUATION_BATCH)
-    )
+    data = tf.constant(inputs), tf.constant(labels)
+    # a function that makes variables is traced twice
+    network.optimizer.build(network.trainable_variables)
+    network.compute_metrics(None, data[1][:1], data[1][:1])
+    network.train_function = _batches(network, network.train_step, data, cell.batch_size)
+    network.test_function = _batches(network, network.test_step, data, EVALUATION_BATCH)
     stages = _Stages(Path(early), training.early_epochs, model.max_epochs, note)
     start = time.perf_counter()
     network.fit(
-        _batches(
-            inputs[rows["train"]],
-            labels[rows["train"]],
-            cell.batch_size,
-            model.max_epochs,
-            cell.seed,
-        ),
+        _orders(rows["train"], CHUNK * cell.batch_size, model.max_epochs, cell.seed),
         epochs=model.max_epochs,
-        steps_per_epoch=steps,
-        validation_data=validation,
+        steps_per_epoch=math.ceil(len(rows["train"]) / (CHUNK * cell.batch_size)),
+        validation_data=_lone(tf.data.Dataset.from_tensors(rows["validation"])),
         callbacks=[
             stages,
             keras.callbacks.EarlyStopping("loss", patience=training.patience, mode="min"),
