@@ -20,6 +20,7 @@ from sigmoid_bce.files import replacing, write_json, write_parquet
 from sigmoid_bce.models import networks
 from sigmoid_bce.training import devices
 from sigmoid_bce.training.losses import LOSSES
+from sigmoid_bce.training.optimizers import OPTIMIZERS
 
 EVALUATION_BATCH = 256
 CHUNK = 64  # steps that run as one call into TensorFlow
@@ -160,12 +161,7 @@ def train(
     }
     network = networks.build(model, inputs.shape[1:])
     network.compile(
-        optimizer=keras.optimizers.get(
-            {
-                "class_name": model.optimizer,
-                "config": {"learning_rate": model.learning_rate},
-            }
-        ),
+        optimizer=OPTIMIZERS[model.optimizer](model.learning_rate),
         loss=LOSSES[cell.loss],
         metrics=[
             keras.metrics.BinaryAccuracy("accuracy", threshold=0.0),
