@@ -10,9 +10,13 @@ from sigmoid_bce.models import custom
 
 
 def _convnet(model: Convnet) -> list[keras.Layer]:
-    """Return the article's pairs of convolution and pooling, for uint8 images."""
-    pairs = ((layers.Conv2D(n, 3, activation="relu"), layers.MaxPooling2D()) for n in model.filters)
-    return [layers.Rescaling(1 / 255), *(layer for pair in pairs for layer in pair)]
+    """Return the article's pairs of convolution and pooling, for uint8 images.
+
+    ReLU comes after the pooling: the same values and gradients as before it, for a quarter of the
+    work.
+    """
+    triples = ((layers.Conv2D(n, 3), layers.MaxPooling2D(), layers.ReLU()) for n in model.filters)
+    return [layers.Rescaling(1 / 255), *(layer for triple in triples for layer in triple)]
 
 
 # what stands before the dropout and the two dense layers; features of backbones need nothing

@@ -1,0 +1,93 @@
+"""What makes training quick leaves it what it is."""
+
+import math
+
+import keras
+import numpy as np
+import pytest
+import tensorflow as tf
+from keras import layers
+
+from conftest import DEFAULT
+from sigmoid_bce.config import Convnet
+from sigmoid_bce.models import networks
+from sigmoid_bce.training import train
+from sigmoid_bce.training.optimizers import RMSprop
+
+
+class Seen(keras.callbacks.Callback):
+    def __init__(self):
+        super().__init__()
+        self.epochs = []
+
+    def on_epoch_end(self, epoch, logs=None):
+        self.epochs.append((int(self.model.optimizer.iterations.numpy()), logs["loss"]))
+
+
+@pytest.mark.parametrize("size", [1, 2, 40, 200])
+def test_an_epoch_is_every_sample_once(size):
+    n, epochs = 150, 3
+    x, y = np.arange(n, dtype=np.float32)[:, None], np.zeros((n, 1), np.float32)
+    network = keras.Sequential([keras.Input((1,)), layers.Dense(1, kernel_initializer="ones")])
+    # the mean of all samples, if each is there once: no step changes anything
+    network.compile(keras.optimizers.SGD(0.0), loss=lambda y, x: x)
+    seen, rows = Seen(), np.arange(n, dtype=np.int32)
+    data = tf.constant(x), tf.constant(y)
+    network.train_function = train._batches(network, network.train_step, data, size)
+    network.fit(
+        train._orders(rows, train.CHUNK * size, epochs, seed=0),
+        epochs=epochs,
+        steps_per_epoch=math.ceil(n / (train.CHUNK * size)),
+        callbacks=[seen],
+        shuffle=False,
+        verbose=0,
+    )
+    steps = math.ceil(n / size)
+    assert [step for step, _ in seen.epochs] == [steps * (e + 1) for e in range(epochs)]
+    assert [loss for _, loss in seen.epochs] == pytest.approx([x.mean()] * epochs)
+
+
+def test_orders_depend_on_seed_and_epoch_alone():
+    rows = np.arange(30, dtype=np.int32)
+
+    def orders(size, seed):
+        parts = train._orders(rows, size, epochs=3, seed=seed)
+        return np.concatenate(list(parts.as_numpy_iterator())).reshape(3, 30)
+
+    first = orders(7, seed=1)
+    assert (np.sort(first) == rows).all()
+    assert (first[0] != first[1]).any()
+    assert (first == orders(30, seed=1)).all()
+    assert (first != orders(7, seed=2)).any()
+
+
+def test_rmsprop_is_that_of_keras():
+    rng = np.random.default_rng(0)
+    gradients = rng.normal(size=(50, 1000)).astype(np.float32) * 10.0 ** rng.integers(-8, 3, 1000)
+    ours, theirs = (keras.Variable(np.ones(1000, np.float32)) for _ in range(2))
+    for optimizer, variable in ((RMSprop(0.01), ours), (keras.optimizers.RMSprop(0.01), theirs)):
+        for gradient in gradients.astype(np.float32):
+            optimizer.apply([tf.constant(gradient)], [variable])
+    np.testing.assert_allclose(ours.numpy(), theirs.numpy(), rtol=2e-5, atol=1e-6)
+
+
+def test_relu_after_pooling_is_relu_before_it():
+    model = Convnet(**{**DEFAULT["models"]["convnet"], "dropout": 0})
+    shape = (model.image_size, model.image_size, 1)
+    ours = networks.build(model, shape)
+    before = keras.Sequential([keras.Input(shape, dtype="uint8"), layers.Rescaling(1 / 255)])
+    for n in model.filters:
+        before.add(layers.Conv2D(n, 3, activation="relu"))
+        before.add(layers.MaxPooling2D())
+    for layer in (layers.Flatten(), layers.Dense(model.dense, "relu"), layers.Dense(1)):
+        before.add(layer)
+    before.set_weights(ours.get_weights())
+    x = np.random.default_rng(0).integers(0, 256, (8, *shape), np.uint8)
+    results = []
+    for network in (ours, before):
+        with tf.GradientTape() as tape:
+            out = network(x)
+            loss = keras.ops.sum(out * keras.ops.arange(1.0, 9.0)[:, None])
+        results.append([out, *tape.gradient(loss, network.trainable_weights)])
+    for a, b in zip(*results, strict=True):
+        assert (a.numpy() == b.numpy()).all()
