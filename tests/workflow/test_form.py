@@ -23,6 +23,7 @@ ORDER = [
     "resources",
     "params",
     "conda",
+    "priority",
     "script",
 ]
 WITHOUT_INPUT = ("download", "fetch", "sweep", "article_models")
@@ -44,7 +45,7 @@ def rules():
 def test_rules_are_complete_and_ordered(name, body):
     keys = re.findall(r"^    (\w+):", body, re.MULTILINE)
     assert keys == [key for key in ORDER if key in keys]
-    optional = {"wildcard_constraints"} | ({"input"} if name in WITHOUT_INPUT else set())
+    optional = {"wildcard_constraints", "priority"} | ({"input"} if name in WITHOUT_INPUT else set())
     assert set(ORDER) - optional <= set(keys)
     assert "mem_mb" in body
     assert "runtime" in body

@@ -190,6 +190,12 @@ def of_cells(pattern, *, some=CELLS, **wildcards):
 TITLE = "{dataset}, {model}, trained on {loss}, batch size {batch_size}, seed {seed}"
 
 
+def urgency(wildcards):
+    """Return a training's priority: the longest first, so that none is left alone at the end."""
+    frozen = isinstance(STUDY.models[wildcards.model], study_config.Backbone)
+    return (100 if frozen else 10000) / int(wildcards.batch_size)
+
+
 def labels(wildcards):
     """Return the columns by which the report lists a cell's figures."""
     return {

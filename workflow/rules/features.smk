@@ -39,5 +39,7 @@ rule extract:
         code=code("extract"),
     conda:
         "../../envs/training.yaml"
+    # before any training: many wait for it
+    priority: 10000
     script:
         "../scripts/extract.py"

@@ -23,5 +23,6 @@ rule train:
         code=code("train"),
     conda:
         "../../envs/training.yaml"
+    priority: urgency
     script:
         "../scripts/train.py"
