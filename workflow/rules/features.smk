@@ -40,6 +40,6 @@ rule extract:
     conda:
         "../../envs/training.yaml"
     # before any training: many wait for it
-    priority: 10000
+    priority: 100000
     script:
         "../scripts/extract.py"

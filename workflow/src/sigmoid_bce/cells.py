@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import itertools
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 
 from sigmoid_bce.config import Grid
 
@@ -28,7 +28,7 @@ class Cell:
     seed: int
 
     def __str__(self) -> str:
-        return PATTERN.format(**asdict(self))
+        return PATTERN.format(**vars(self))
 
     @classmethod
     def parse(cls, text: str) -> Cell:
