@@ -45,7 +45,8 @@ def rules():
 def test_rules_are_complete_and_ordered(name, body):
     keys = re.findall(r"^    (\w+):", body, re.MULTILINE)
     assert keys == [key for key in ORDER if key in keys]
-    optional = {"wildcard_constraints", "priority"} | ({"input"} if name in WITHOUT_INPUT else set())
+    optional = {"wildcard_constraints", "priority"}
+    optional |= {"input"} if name in WITHOUT_INPUT else set()
     assert set(ORDER) - optional <= set(keys)
     assert "mem_mb" in body
     assert "runtime" in body
