@@ -1,5 +1,6 @@
 import os
 import shutil
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -45,3 +46,30 @@ def smoke(tmp_path_factory):
     folder = checkout(tmp_path_factory.mktemp("smoke"))
     snakemake(folder, "--configfile", "config/studies/smoke.yaml")
     return folder
+
+
+@pytest.fixture(scope="session")
+def undisturbed(tmp_path_factory):
+    """A folder in which the study of the faults has run, and its state."""
+    from broken import CONFIG, configured, state
+
+    folder = configured(tmp_path_factory.mktemp("undisturbed") / "study")
+    snakemake(folder, "tables", *CONFIG)
+    return folder, state(folder)
+
+
+@pytest.fixture
+def fresh(tmp_path):
+    """A folder for the study of the faults in which nothing has run yet."""
+    from broken import configured, running
+
+    folder = configured(tmp_path / "study")
+    yield folder
+    for record in running(folder):  # what Snakemake's death left behind
+        os.kill(record["pid"], signal.SIGKILL)
+
+
+@pytest.fixture
+def finished(undisturbed, tmp_path):
+    """A copy of the undisturbed folder, to be damaged."""
+    return shutil.copytree(undisturbed[0], tmp_path / "study", symlinks=True)

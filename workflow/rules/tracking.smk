@@ -1,6 +1,11 @@
 onstart:
+    from sigmoid_bce.files import Unwritable, check_writable
     from sigmoid_bce.tracking.reconcile import at_start
 
+    try:
+        check_writable(RESULTS)
+    except Unwritable as error:
+        raise WorkflowError(error) from None
     at_start(RESULTS)
 
 

@@ -2,17 +2,16 @@ from sigmoid_bce.forkserver import forked
 
 forked("tables")
 
-import pandas as pd
 
 from sigmoid_bce.comparison import compare
-from sigmoid_bce.files import write_parquet
+from sigmoid_bce.files import read_parquet, write_parquet
 from sigmoid_bce.logs import logged_to
 
 with logged_to(snakemake.log[0]):
     sizes, seed = snakemake.params.batch_sizes, int(snakemake.wildcards.seed)
     made = zip(snakemake.output.samples, snakemake.output.batches, strict=True)
     for stage, (samples_file, batches_file) in zip(snakemake.input.stages, made, strict=True):
-        raw = pd.read_parquet(stage)
+        raw = read_parquet(stage)
         samples = compare.samples(raw)
         # the article runs the training images through the trained network
         train = samples[(raw["split"] == "train").to_numpy()]

@@ -3,11 +3,10 @@ from sigmoid_bce.forkserver import forked
 forked("networks")
 
 import numpy as np
-import pandas as pd
 from pydantic import TypeAdapter
 
 from sigmoid_bce.config import Model
-from sigmoid_bce.files import write_parquet
+from sigmoid_bce.files import read_parquet, write_parquet
 from sigmoid_bce.logs import logged_to
 
 with logged_to(snakemake.log[0]):
@@ -15,7 +14,7 @@ with logged_to(snakemake.log[0]):
 
     model = TypeAdapter(Model).validate_python(snakemake.params.model)
     inputs = np.load(snakemake.input.inputs, mmap_mode="r")
-    manifest = pd.read_parquet(snakemake.input.manifest)
+    manifest = read_parquet(snakemake.input.manifest)
     tables = raw_outputs(
         model, snakemake.input.weights, inputs, manifest, threads=snakemake.threads
     )

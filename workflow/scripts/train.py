@@ -5,28 +5,38 @@ forked("networks")
 from pathlib import Path
 
 import numpy as np
-import pandas as pd
 from pydantic import TypeAdapter
 
 from sigmoid_bce.cells import Cell
+from sigmoid_bce.claim import claimed
 from sigmoid_bce.config import Model, Training
+from sigmoid_bce.files import check_dates, read_parquet, sha256
 from sigmoid_bce.logs import logged_to
-from sigmoid_bce.training.attempts import Attempt
+from sigmoid_bce.training.attempts import Attempt, versions
 
 cell = Cell.parse(snakemake.output.run)
 folder = Path(snakemake.output.run).parent
 
-with logged_to(snakemake.log[0]), Attempt(cell, folder) as attempt:
-    from sigmoid_bce.training.train import train
+with logged_to(snakemake.log[0]):
+    check_dates(snakemake.input)
+    manifest = read_parquet(snakemake.input.manifest)
+    identity = {"cell": str(cell), **dict(snakemake.params.items()), "versions": versions()}
+    identity |= {name: sha256(file) for name, file in snakemake.input.items()}
+    with claimed(folder / ".lock", snakemake.output, identity) as needed:
+        if needed:
+            with Attempt(cell, folder) as attempt:
+                from sigmoid_bce.training.train import train
 
-    train(
-        cell,
-        TypeAdapter(Model).validate_python(snakemake.params.model),
-        Training(**snakemake.params.training),
-        np.load(snakemake.input.inputs, mmap_mode="r"),
-        pd.read_parquet(snakemake.input.manifest),
-        threads=snakemake.threads,
-        note=attempt.note,
-        circumstances=attempt.record,
-        **dict(snakemake.output.items()),
-    )
+                train(
+                    cell,
+                    TypeAdapter(Model).validate_python(snakemake.params.model),
+                    Training(**snakemake.params.training),
+                    np.load(snakemake.input.inputs, mmap_mode="r"),
+                    manifest,
+                    threads=snakemake.threads,
+                    note=attempt.note,
+                    resumed=attempt.resume,
+                    circumstances=attempt.record,
+                    identity=identity,
+                    **dict(snakemake.output.items()),
+                )

@@ -2,16 +2,48 @@
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import json
 import os
-from collections.abc import Iterator
-from contextlib import contextmanager
+import re
+import time
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pandas as pd
+
+from sigmoid_bce.logs import Mendable
+
+SKEW = 60  # seconds by which clocks of one network may differ
+UNWRITABLE = {errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES, errno.EPERM, errno.EFBIG}
+
+
+class Unwritable(Mendable, OSError):
+    """A file that the disk has no room for, or that may not be written."""
+
+    def __str__(self) -> str:
+        return f"{self.filename} cannot be written: {os.strerror(self.errno)}"
+
+
+class Damaged(Mendable):
+    """A file that cannot be read, and what to do about it."""
+
+    def __init__(self, path: str | Path, error: Exception):
+        cause = str(error).strip().splitlines() or [type(error).__name__]
+        super().__init__(f"{path} cannot be read ({cause[0]}): delete it, then run snakemake again")
+
+
+def _cause(error: OSError) -> int | None:
+    """Return an error's number, also where HDF5 or NumPy has put it into words."""
+    if error.errno is None and (found := re.search(r"errno = (\d+)", str(error))):
+        return int(found[1])
+    if error.errno is None and re.search(r"\d+ requested and \d+ written", str(error)):
+        return errno.ENOSPC
+    return error.errno
 
 
 @contextmanager
@@ -23,6 +55,12 @@ def replacing(path: str | Path) -> Iterator[Path]:
     path : str or Path
         The file to make or replace; its folder is made if need be.
 
+    Raises
+    ------
+    Unwritable
+        With the file's name, if there is no room or no permission; an earlier file is left as it
+        was.
+
     Examples
     --------
     >>> with replacing("/tmp/sigmoid-bce-example.txt") as part:
@@ -31,15 +69,77 @@ def replacing(path: str | Path) -> Iterator[Path]:
     'whole'
     """
     path = Path(path)
-    path.parent.mkdir(parents=True, exist_ok=True)
     part = path.with_name(f".{os.getpid()}.{path.name}")
     try:
+        path.parent.mkdir(parents=True, exist_ok=True)
         yield part
         with open(part, "rb") as file:
             os.fsync(file.fileno())
         part.replace(path)
+    except OSError as error:
+        number = _cause(error)
+        # what is read meanwhile has a name of its own
+        if number not in UNWRITABLE or error.filename not in (None, str(part), str(path.parent)):
+            raise
+        raise Unwritable(number, os.strerror(number), str(path)) from error
     finally:
-        part.unlink(missing_ok=True)
+        with suppress(OSError):
+            part.unlink(missing_ok=True)
+
+
+def remove_parts(path: str | Path) -> None:
+    """Remove what writers of `path` that were killed left beside it; none may be at work.
+
+    Parameters
+    ----------
+    path : str or Path
+        As given to `replacing`.
+    """
+    path = Path(path)
+    for part in path.parent.glob(f".*.{path.name}"):
+        if part.name[1:].split(".")[0].isdigit():
+            part.unlink(missing_ok=True)
+
+
+def check_writable(folder: str | Path) -> None:
+    """Check that files can be made in a folder, which need not exist.
+
+    Raises
+    ------
+    Unwritable
+        If its disk is mounted read-only, or permission is lacking.
+
+    Examples
+    --------
+    >>> check_writable("/tmp/sigmoid-bce/not-yet")
+    """
+    place = next(p for p in (Path(folder), *Path(folder).absolute().parents) if p.exists())
+    if not os.access(place, os.W_OK):
+        read_only = os.statvfs(place).f_flag & os.ST_RDONLY
+        number = errno.EROFS if read_only else errno.EACCES
+        raise Unwritable(number, os.strerror(number), str(folder))
+
+
+def check_dates(paths: Iterable[str | Path]) -> None:
+    """Check that files are not dated in the future: Snakemake would delete what is made from them.
+
+    Parameters
+    ----------
+    paths : iterable of str or Path
+        Files that exist.
+
+    Raises
+    ------
+    Mendable
+        If one is dated more than a minute ahead of the clock.
+    """
+    for path in paths:
+        ahead = Path(path).stat().st_mtime - time.time()
+        if ahead > SKEW:
+            raise Mendable(
+                f"{path} is dated {ahead:.0f} s ahead of the clock, which was set back: Snakemake "
+                f"would delete what is made from it. Set the clock, or: touch {path}"
+            )
 
 
 def write_parquet(table: pd.DataFrame, path: str | Path) -> None:
@@ -58,6 +158,22 @@ def write_parquet(table: pd.DataFrame, path: str | Path) -> None:
     """
     with replacing(path) as part:
         table.to_parquet(part, index=False)
+
+
+def read_parquet(path: str | Path) -> pd.DataFrame:
+    """Read a table that a rule wrote.
+
+    Raises
+    ------
+    Damaged
+        If the file is cut off or otherwise not what was written.
+    """
+    try:
+        return pd.read_parquet(path)
+    except FileNotFoundError:
+        raise
+    except (OSError, ValueError) as error:
+        raise Damaged(path, error) from None
 
 
 def write_csv(table: pd.DataFrame, path: str | Path) -> None:

@@ -2,18 +2,42 @@
 
 from __future__ import annotations
 
+import io
 import os
 import resource
 import sys
 import time
 import traceback
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
+
+_terminal: list[int] = []  # where standard error went before
 
 
 class Mendable(Exception):
     """An error that the user can mend: its message says where and how, and is all that is shown."""
+
+
+class _Lossy(io.FileIO):
+    """A file whose disk may be full: a line that it has no room for is lost, not the work."""
+
+    full = False
+
+    def write(self, data) -> int:
+        try:
+            return super().write(data)
+        except OSError:
+            self.full = True
+            return len(data)
+
+
+def announce(message: str) -> None:
+    """Print a line to the log, and to the terminal in front of which somebody may wait."""
+    print(message, flush=True)
+    for terminal in _terminal:
+        with suppress(OSError):
+            os.write(terminal, f"{message}\n".encode())
 
 
 @contextmanager
@@ -25,7 +49,7 @@ def logged_to(path: str | Path) -> Iterator[None]:
     Parameters
     ----------
     path : str or Path
-        The log file; an earlier one is replaced.
+        The log file; an earlier one is emptied. Two processes may write to it.
 
     Raises
     ------
@@ -34,24 +58,33 @@ def logged_to(path: str | Path) -> Iterator[None]:
         the whole traceback if it is none that the user can mend.
     """
     Path(path).parent.mkdir(parents=True, exist_ok=True)
+    with open(path, "w"):
+        pass
+    streams = sys.stdout, sys.stderr
+    _terminal.append(os.dup(2))
     # TensorFlow writes to file descriptor 2, past a reassigned sys.stderr
-    with open(path, "w", buffering=1) as log:
-        for stream in (sys.stdout, sys.stderr):
+    with open(path, "a") as log:
+        for stream in streams:
             stream.flush()
             os.dup2(log.fileno(), stream.fileno())
-        start = time.perf_counter()
-        try:
-            yield
-            print(_used(start), flush=True)
-        except Exception as error:
-            if not isinstance(error, Mendable):
-                traceback.print_exc()
-            print(_used(start), flush=True)
-            print(f"error: {error}", file=sys.stderr, flush=True)
-            raise SystemExit(1) from None
-        finally:
-            sys.stdout.flush()
-            sys.stderr.flush()
+    raw = _Lossy(1, "a", closefd=False)
+    sys.stdout = sys.stderr = io.TextIOWrapper(io.BufferedWriter(raw), line_buffering=True)
+    start = time.perf_counter()
+    try:
+        yield
+        print(_used(start), flush=True)
+    except Exception as error:
+        if not isinstance(error, Mendable):
+            traceback.print_exc()
+        print(_used(start), flush=True)
+        print(f"error: {error}", file=sys.stderr, flush=True)
+        if raw.full:
+            announce(f"{path} cannot be written; error: {error}")
+        raise SystemExit(1) from None
+    finally:
+        sys.stdout.flush()
+        sys.stdout, sys.stderr = streams
+        os.close(_terminal.pop())
 
 
 def _used(start: float) -> str:

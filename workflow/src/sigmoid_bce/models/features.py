@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -15,7 +16,7 @@ import tensorflow as tf
 from numpy.typing import NDArray
 
 from sigmoid_bce.data.resize import resize
-from sigmoid_bce.files import write_json
+from sigmoid_bce.files import remove_parts, replacing, write_json
 
 BATCH = 16
 CHUNK = 16 * BATCH
@@ -56,17 +57,26 @@ def extract(
     output.parent.mkdir(parents=True, exist_ok=True)
     part, progress = (output.with_name(f".{output.name}.{end}") for end in ("part", "progress"))
     size, shape = backbone.input_shape[1], (len(images), backbone.output_shape[1])
+    remove_parts(part)
     identity = {**identity, "shape": list(shape), "chunk": CHUNK, "batch": BATCH}
     done = 0
     if part.exists() and progress.exists():
-        note = json.loads(progress.read_text())
-        done = note["done"] if note["identity"] == identity else 0
+        try:
+            note = json.loads(progress.read_text())
+            done = note["done"] if note["identity"] == identity else 0
+            out = np.lib.format.open_memmap(part, "r+")
+        except (ValueError, KeyError) as error:
+            print(f"{part} is not continued: {error}", flush=True)
+            done = 0
     if done:
-        out = np.lib.format.open_memmap(part, "r+")
         print(f"{done} of {len(images)} images were done before", flush=True)
     else:
         progress.unlink(missing_ok=True)
-        out = np.lib.format.open_memmap(part, "w+", np.float32, shape=shape)
+        with replacing(part) as begun:
+            out = np.lib.format.open_memmap(begun, "w+", np.float32, shape=shape)
+            with open(begun, "r+b") as file:
+                # a page of the map that the disk has no room for would be the process's death
+                os.posix_fallocate(file.fileno(), 0, begun.stat().st_size)
 
     @tf.function(
         input_signature=[tf.TensorSpec((None, *backbone.input_shape[1:]), tf.uint8)],

@@ -17,8 +17,7 @@ import pandas as pd
 from scipy import stats
 
 from sigmoid_bce.cells import Cell
-from sigmoid_bce.files import sha256
-from sigmoid_bce.logs import Mendable
+from sigmoid_bce.files import Damaged, sha256
 from sigmoid_bce.training.attempts import read_attempts, read_history, times
 
 # of each stage: what MLflow calls it, the split and the columns (added up) of tables/cells.csv
@@ -108,10 +107,6 @@ class Run:
         return digest.hexdigest()[:SHORT]
 
 
-class Damaged(Mendable):
-    """A file that cannot be read, and what to do about it."""
-
-
 def process(record: dict[str, Any]) -> str:
     """Return what tells one attempt's process from every other.
 
@@ -134,11 +129,14 @@ def split_by_value(points: Iterable[Point]) -> tuple[list[Point], Counter]:
     return finite, counts
 
 
-def history_points(history: pd.DataFrame, started: int) -> list[Point]:
-    """Return every value of a history, at its epoch and at the time when that ended."""
+def history_points(history: pd.DataFrame, record: dict[str, Any]) -> list[Point]:
+    """Return every value of an attempt's history, at its epoch and at the time when that ended."""
     if history.empty:
         return []
-    ends = times(started, history["seconds"].tolist())
+    seconds = history["seconds"].tolist()
+    # as many as there are: a history may be cut off
+    resumed = min(record.get("resumed_from", 0), len(seconds))
+    ends = times(record["started"], seconds, resumed)
     return [
         Point(name, int(epoch), float(value), end)
         for name in history.columns.drop("epoch")
@@ -206,6 +204,7 @@ def _provenance(record: dict[str, Any]) -> dict[str, str]:
         "mlflow.source.git.commit": record["git_commit"] or "unknown",
         "git_dirty": record["git_dirty"],
         "lock_sha256": (record["lock_sha256"] or "unknown")[:SHORT],
+        "resumed_from": record.get("resumed_from"),
         "slurm_job_id": record["slurm_job_id"],
         "rule": "train",
         "versions": " ".join(f"{k}={v}" for k, v in record["versions"].items()),
@@ -270,20 +269,16 @@ def cell_run(results: Path, cell: Cell, rows: pd.DataFrame | None) -> Run | None
         file = files["run.json"]
         record = json.loads(file.read_text())
         record.pop("mlflow_run_id", None)
-        end = record["started"] + int(record["seconds"] * 1000)
         file = files["history.parquet"]
         history = pd.read_parquet(file)
-        points = history_points(history, record["started"])
+        points = history_points(history, record)
+        end = points[-1].time
         if len(history) != record["epochs"]:
             raise ValueError(f"it has {len(history)} epochs, run.json says {record['epochs']}")
         file = results / "data" / cell.dataset / "manifest.parquet"
         data = _data(file, cell.dataset)
     except Exception as error:
-        cause = str(error).strip().splitlines()
-        raise Damaged(
-            f"{file} cannot be read ({cause[0] if cause else type(error).__name__}): delete it, "
-            "then run snakemake again"
-        ) from None
+        raise Damaged(file, error) from None
     points += _stage_points(rows, end)
     settings = {k: v for k, v in record["model"].items() if k != "weights"}
     figures = sorted((results / "figures" / str(cell)).glob("*.png"))
@@ -325,7 +320,7 @@ def attempt_runs(results: Path, cell: Cell, current: Run | None) -> list[Run]:
         if current and current.process == process(record):
             continue
         history = read_history(record["folder"] / "history.csv")
-        points = history_points(history, record["started"])
+        points = history_points(history, record)
         end = points[-1].time if points else record["started"]
         runs.append(
             Run(

@@ -90,7 +90,11 @@ class Follower(threading.Thread):
                     experiment, self.record["started"], tags, desired.run_name(cell)
                 )
             ).info.run_id
-        ends = times(self.record["started"], [row["seconds"] for row in self.rows])
+        seconds = [row["seconds"] for row in self.rows]
+        # those of earlier attempts come one by one, too: none is sent before all are there
+        resumed = self.record.get("resumed_from", 0)
+        whole = len(seconds) >= resumed
+        ends = times(self.record["started"], seconds, resumed) if whole else []
         while self.sent < len(ends):
             last = min(self.sent + BATCH, len(ends))
             points = [

@@ -18,6 +18,7 @@ import pandas as pd
 
 from sigmoid_bce.cells import Cell
 from sigmoid_bce.files import sha256, write_json
+from sigmoid_bce.logs import Mendable
 from sigmoid_bce.tracking import desired, store, views
 from sigmoid_bce.tracking.address import uri
 from sigmoid_bce.tracking.reconcile import close_if_dead, close_replaced
@@ -393,5 +394,5 @@ def _log(study, results, cells, files, question, settings):
         views.describe(client, mirror.experiment, question, settings, paths)
     print(f"{len(logged)} runs as the files say, {mirror.changed} changes", flush=True)
     if damaged:
-        raise desired.Damaged("; ".join(damaged))
+        raise Mendable("; ".join(damaged))
     return logged

@@ -86,7 +86,10 @@ def _prepare(address: str) -> None:
             with tempfile.TemporaryDirectory(dir=file.parent) as folder:
                 part = Path(folder) / file.name
                 command = [sys.executable, "-m", "mlflow", "db", "upgrade", f"sqlite:///{part}"]
-                subprocess.run(command, check=True, capture_output=True)
+                done = subprocess.run(command, capture_output=True, text=True, check=False)
+                if done.returncode:
+                    causes = re.findall(r".*Error.*", done.stderr) or [f"status {done.returncode}"]
+                    raise OSError(f"it cannot be made: {causes[-1]}")
                 part.rename(file)
         MlflowClient(address).search_experiments(max_results=1)
 

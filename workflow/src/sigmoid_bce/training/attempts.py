@@ -33,6 +33,11 @@ def _git(*arguments: str) -> str | None:
     return done.stdout.strip() if done.returncode == 0 else None
 
 
+def versions() -> dict[str, str]:
+    """Return the releases of the packages that a training depends on."""
+    return {package: version(package) for package in PACKAGES}
+
+
 def _circumstances() -> dict[str, Any]:
     """Return what an attempt depends on beside its cell: code, packages, machine."""
     lock = ROOT / "envs" / "requirements.lock"
@@ -43,7 +48,7 @@ def _circumstances() -> dict[str, Any]:
         "git_commit": _git("rev-parse", "HEAD"),
         "git_dirty": bool(_git("status", "--porcelain")),
         "lock_sha256": hashlib.sha256(lock.read_bytes()).hexdigest() if lock.exists() else None,
-        "versions": {package: version(package) for package in PACKAGES},
+        "versions": versions(),
     }
 
 
@@ -93,7 +98,7 @@ class Attempt:
             "started": int(time.time() * 1000),
             **_circumstances(),
         }
-        write_json(self.record, self.folder / "attempt.json")
+        self._say()
         signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))
         self.live = self._live()
         return self
@@ -108,6 +113,19 @@ class Attempt:
         except Exception as error:
             print(f"no live view: {error}", flush=True)
             return None
+
+    def resume(self, rows: Sequence[dict[str, float]]) -> None:
+        """Begin with the epochs of earlier attempts: they are this one's too."""
+        self.record["resumed_from"] = len(rows)
+        self._say()
+        for row in rows:
+            self.note(row)
+
+    def _say(self) -> None:
+        try:
+            write_json(self.record, self.folder / "attempt.json")
+        except OSError as error:  # what is trained counts more than what is told of it
+            print(error, flush=True)
 
     def note(self, row: dict[str, float]) -> None:
         """Append an epoch to `history.csv`: its names and values, in order."""
@@ -132,12 +150,13 @@ class Attempt:
             status, reason = "KILLED", interrupted(len(self.rows))
         end = {"status": status, "reason": reason, "ended": int(time.time() * 1000)}
         self.record |= end
+        self._say()
+        if self.live:
+            self.live.close(status, reason, end["ended"])
         try:
-            write_json(self.record, self.folder / "attempt.json")
-        finally:
-            if self.live:
-                self.live.close(status, reason, end["ended"])
             self.file.close()
+        except OSError as error:
+            print(f"{self.file.name} is not whole: {error}", flush=True)
 
 
 def interrupted(epochs: int) -> str:
@@ -151,15 +170,17 @@ def interrupted(epochs: int) -> str:
     return f"interrupted after epoch {epochs}" if epochs else "interrupted before its first epoch"
 
 
-def times(started: int, seconds: Sequence[float]) -> list[int]:
+def times(started: int, seconds: Sequence[float], resumed_from: int = 0) -> list[int]:
     """Return when each epoch ended.
 
     Parameters
     ----------
     started : int
-        Start of the training, in milliseconds since 1970.
+        Start of the attempt, in milliseconds since 1970.
     seconds : sequence of float
         What each epoch took.
+    resumed_from : int
+        How many of them are those of earlier attempts, and lie before the start.
 
     Returns
     -------
@@ -170,8 +191,11 @@ def times(started: int, seconds: Sequence[float]) -> list[int]:
     --------
     >>> times(1000, [0.5, 0.25])
     [1500, 1750]
+    >>> times(1000, [0.5, 0.25], resumed_from=1)
+    [1000, 1250]
     """
-    return [started + int(total * 1000) for total in accumulate(seconds)]
+    totals = [0.0, *accumulate(seconds)]
+    return [started + int((total - totals[resumed_from]) * 1000) for total in totals[1:]]
 
 
 def alive(folder: Path) -> bool:

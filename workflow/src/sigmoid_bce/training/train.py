@@ -15,10 +15,11 @@ import tensorflow as tf
 from numpy.typing import NDArray
 
 from sigmoid_bce.cells import Cell
-from sigmoid_bce.config import Model, Training
+from sigmoid_bce.config import Custom, Model, Training
 from sigmoid_bce.files import replacing, write_json, write_parquet
 from sigmoid_bce.models import networks
 from sigmoid_bce.training import devices
+from sigmoid_bce.training.checkpoint import Checkpoints
 from sigmoid_bce.training.losses import LOSSES
 from sigmoid_bce.training.optimizers import OPTIMIZERS
 
@@ -45,12 +46,19 @@ class _Extreme(keras.metrics.Metric):
 
 
 class _Stages(keras.callbacks.Callback):
-    """Note every epoch, and keep the weights of the early stage."""
+    """Note every epoch, and hold on to the early stage."""
 
-    def __init__(self, early: Path, early_epochs: int, max_epochs: int, note: Callable):
+    def __init__(
+        self,
+        rows: list[dict[str, float]],
+        early_epochs: int,
+        max_epochs: int,
+        note: Callable,
+        checkpoints: Checkpoints,
+    ):
         super().__init__()
-        self.early, self.early_epochs, self.last = early, early_epochs, max_epochs
-        self.note, self.rows = note, []
+        self.rows, self.early_epochs, self.last = rows, early_epochs, max_epochs
+        self.note, self.checkpoints = note, checkpoints
 
     def on_epoch_begin(self, epoch, logs=None):
         self.start = time.perf_counter()
@@ -58,7 +66,11 @@ class _Stages(keras.callbacks.Callback):
     def on_epoch_end(self, epoch, logs=None):
         seconds = time.perf_counter() - self.start
         names = ("loss", "accuracy", "val_loss", "val_accuracy", "raw_output_min", "raw_output_max")
-        row = {"epoch": epoch + 1, **{name: logs[name] for name in names}, "seconds": seconds}
+        row = {
+            "epoch": epoch + 1,
+            **{name: float(logs[name]) for name in names},
+            "seconds": seconds,
+        }
         self.rows.append(row)
         self.note(row)
         print(
@@ -68,11 +80,30 @@ class _Stages(keras.callbacks.Callback):
             flush=True,
         )
         if epoch + 1 == self.early_epochs:
-            with replacing(self.early) as part:
-                self.model.save_weights(part)
+            self.checkpoints.keep_early()
 
 
-def _orders(rows: NDArray, size: int, epochs: int, seed: int) -> tf.data.Dataset:
+class _Stopping(keras.callbacks.EarlyStopping):
+    """Early stopping that has seen the epochs of `rows` before a training begins."""
+
+    def __init__(self, patience: int, rows: list[dict[str, float]]):
+        super().__init__("loss", patience=patience, mode="min")
+        self.before = list(rows)
+
+    def on_train_begin(self, logs=None):
+        super().on_train_begin(logs)
+        for row in self.before:
+            self.on_epoch_end(row["epoch"] - 1, row)
+
+    def over(self, network: keras.Model) -> bool:
+        """Tell whether those epochs were the last ones."""
+        network.stop_training = False
+        self.set_model(network)
+        self.on_train_begin()
+        return network.stop_training
+
+
+def _orders(rows: NDArray, size: int, epochs: range, seed: int) -> tf.data.Dataset:
     """Return `rows` for each epoch, in an order that seed and epoch decide, `size` at a time."""
     rows = tf.constant(rows)
 
@@ -81,7 +112,7 @@ def _orders(rows: NDArray, size: int, epochs: int, seed: int) -> tf.data.Dataset
         order = tf.random.experimental.stateless_shuffle(rows, seed=[seed, tf.cast(epoch, "int32")])
         return tf.data.Dataset.from_tensor_slices(order).batch(size)
 
-    return _lone(tf.data.Dataset.range(epochs).flat_map(one_epoch))
+    return _lone(tf.data.Dataset.range(epochs.start, epochs.stop).flat_map(one_epoch))
 
 
 def _lone(data: tf.data.Dataset) -> tf.data.Dataset:
@@ -122,7 +153,9 @@ def train(
     *,
     threads: int,
     note: Callable[[dict[str, float]], None],
+    resumed: Callable[[list[dict[str, float]]], None],
     circumstances: dict[str, Any],
+    identity: dict[str, Any],
     history: str | Path,
     run: str | Path,
     early: str | Path,
@@ -143,10 +176,14 @@ def train(
     threads : int
     note : callable
         Called with every epoch's names and values as soon as it ends.
+    resumed : callable
+        Called with the epochs of earlier attempts, if there are some that this one goes on from.
     circumstances : dict
         What else run.json should say: `attempts.Attempt.record`.
+    identity : dict
+        What the training depends on, in values that JSON knows: see `checkpoint.Checkpoints`.
     history, run, early, full : str or Path
-        Files to write: Parquet, JSON, weights.
+        Files to write: Parquet, JSON, weights. Checkpoints lie beside them until they are there.
 
     Raises
     ------
@@ -176,28 +213,39 @@ def train(
     network.compute_metrics(None, data[1][:1], data[1][:1])
     network.train_function = _batches(network, network.train_step, data, cell.batch_size)
     network.test_function = _batches(network, network.test_step, data, EVALUATION_BATCH)
-    stages = _Stages(Path(early), training.early_epochs, model.max_epochs, note)
-    start = time.perf_counter()
-    network.fit(
-        _orders(rows["train"], CHUNK * cell.batch_size, model.max_epochs, cell.seed),
-        epochs=model.max_epochs,
-        steps_per_epoch=math.ceil(len(rows["train"]) / (CHUNK * cell.batch_size)),
-        validation_data=_lone(tf.data.Dataset.from_tensors(rows["validation"])),
-        callbacks=[
-            stages,
-            keras.callbacks.EarlyStopping("loss", patience=training.patience, mode="min"),
-        ],
-        shuffle=False,
-        verbose=0,
+    epochs: list[dict[str, float]] = []
+    checkpoints = Checkpoints(
+        Path(run).parent, identity, network, epochs, traced=isinstance(model, Custom)
     )
-    seconds = time.perf_counter() - start
-    table = pd.DataFrame(stages.rows)
+    epochs += checkpoints.resume()
+    if epochs:
+        resumed(epochs)
+    stopping = _Stopping(training.patience, epochs)
+    if len(epochs) < model.max_epochs and not stopping.over(network):
+        left = range(len(epochs), model.max_epochs)
+        with checkpoints:
+            network.fit(
+                _orders(rows["train"], CHUNK * cell.batch_size, left, cell.seed),
+                initial_epoch=left.start,
+                epochs=left.stop,
+                steps_per_epoch=math.ceil(len(rows["train"]) / (CHUNK * cell.batch_size)),
+                validation_data=_lone(tf.data.Dataset.from_tensors(rows["validation"])),
+                callbacks=[
+                    _Stages(epochs, training.early_epochs, model.max_epochs, note, checkpoints),
+                    stopping,
+                    checkpoints,
+                ],
+                shuffle=False,
+                verbose=0,
+            )
+    table = pd.DataFrame(epochs)
     if not np.isfinite(table["loss"].iloc[-1]):
         raise FloatingPointError(f"{cell}: the training loss is {table['loss'].iloc[-1]}")
-    if len(table) < training.early_epochs:  # it stopped before its early stage
-        with replacing(early) as part:
-            network.save_weights(part)
     with replacing(full) as part:
+        network.save_weights(part)
+    if checkpoints.early:  # else it stopped before its early stage
+        checkpoints.assign(checkpoints.early)
+    with replacing(early) as part:
         network.save_weights(part)
     write_parquet(table, history)
     best = int(table["loss"].argmin())
@@ -210,7 +258,8 @@ def train(
         "sigmoid_cut_off": getattr(network, "cut_sigmoid", ""),
         "model": model.model_dump(mode="json"),
         "training": training.model_dump(mode="json"),
-        "seconds": seconds,
+        "seconds": float(table["seconds"].sum()),
         **devices.provenance(threads),
     }
     write_json(summary, run)
+    checkpoints.remove()

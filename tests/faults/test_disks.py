@@ -1,0 +1,99 @@
+"""No room on a disk, or no permission: it is said, and nothing is lost but what had no room."""
+
+import shutil
+
+from mlflow import MlflowClient
+
+from broken import (
+    CELLS,
+    CONFIG,
+    LIMIT,
+    RESULTS,
+    STUDY,
+    begin,
+    disk,
+    fill,
+    remount,
+    state,
+    wait_until,
+)
+from conftest import snakemake
+from export import exported
+from tracked import command
+
+CELL = CELLS[0]
+TRAIN = RESULTS / "train" / str(CELL)
+FULL = "cannot be written: No space left on device"
+
+
+def test_no_room_for_a_training(finished, undisturbed):
+    log = finished / RESULTS / f"logs/train/{CELL}.log"
+    shutil.rmtree(finished / TRAIN)
+    with disk(finished / TRAIN, "512k") as place:
+        ballast = fill(place)
+        done = snakemake(finished, TRAIN / "run.json", *CONFIG, check=False)
+        assert done.returncode != 0
+        text = log.read_text()
+        assert text.splitlines()[-1] == f"error: {TRAIN}/full.weights.h5 {FULL}"
+        assert text.count("no checkpoint: ") == 1
+        assert "epoch 60/60" in text
+        assert "Traceback" not in text
+
+        # the next time there is room again before the training ends
+        log.unlink()
+        again = begin(finished, TRAIN / "run.json")
+        wait_until(lambda: log.exists() and "no checkpoint: " in log.read_text(), "no checkpoint")
+        ballast.unlink()
+        assert again.wait(LIMIT) == 0, log.read_text()
+        assert state(finished) == undisturbed[1]
+
+
+def test_no_room_for_raw_outputs(finished, undisturbed):
+    folder = RESULTS / "raw_outputs" / str(CELL)
+    shutil.rmtree(finished / folder)
+    with disk(finished / folder, "64k") as place:
+        ballast = fill(place)
+        done = snakemake(finished, folder / "full.parquet", *CONFIG, check=False)
+        assert done.returncode != 0
+        log = (finished / RESULTS / f"logs/raw_outputs/{CELL}.log").read_text()
+        assert log.splitlines()[-1] == f"error: {folder}/early.parquet {FULL}"
+        ballast.unlink()
+        snakemake(finished, folder / "full.parquet", *CONFIG)
+        assert state(finished) == undisturbed[1]
+
+
+def test_no_room_for_the_database(finished):
+    results = str(RESULTS)
+    assert command(finished, "log", results).returncode == 0
+    whole = exported(MlflowClient(f"sqlite:///{finished}/mlflow.db"), STUDY)
+    with disk(finished / "small", "200k") as place:
+        address = {"MLFLOW_TRACKING_URI": f"sqlite:///{place}/mlflow.db"}
+        done = command(finished, "log", results, **address)
+        assert done.returncode != 0
+        assert "Traceback" not in done.stdout
+        assert "disk is full" in done.stdout
+        assert "make tracking" in done.stdout
+        remount(place, "size=64m")
+        done = command(finished, "log", results, **address)
+        assert done.returncode == 0, done.stdout
+        found = exported(MlflowClient(f"sqlite:///{place}/mlflow.db"), STUDY)
+    del whole["experiment"], found["experiment"]
+    assert found == whole
+
+
+def test_results_that_may_not_be_written(finished, undisturbed):
+    kept = finished.with_name("kept")
+    shutil.move(finished / "results", kept)
+    with disk(finished / "results", "64m") as place:
+        shutil.copytree(kept, place, dirs_exist_ok=True)
+        for what in (f"raw_outputs/{CELL}", f"compare/{CELL}", "tables"):
+            shutil.rmtree(place / STUDY / what)
+        remount(place, "ro")
+        done = snakemake(finished, "tables", *CONFIG, check=False)
+        assert done.returncode != 0
+        assert f"{RESULTS} cannot be written: Read-only file system" in done.stdout
+        assert "Traceback" not in done.stdout
+        assert "Error in rule" not in done.stdout  # no job was begun
+        remount(place, "rw")
+        snakemake(finished, "tables", *CONFIG)
+        assert state(finished) == undisturbed[1]

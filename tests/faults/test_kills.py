@@ -1,0 +1,209 @@
+"""A grid of short cells that is shot at: jobs, Snakemake itself, the server. Then it is resumed."""
+
+import json
+import os
+import random
+import shutil
+import signal
+import time
+
+import numpy as np
+import pandas as pd
+import psutil
+import yaml
+from mlflow import MlflowClient
+
+from broken import (
+    CELLS,
+    CONFIG,
+    LIMIT,
+    RESULTS,
+    STUDY,
+    attempts,
+    begin,
+    epochs,
+    one_at_a_time,
+    running,
+    state,
+    wait_until,
+)
+from conftest import snakemake
+from export import exported, runs
+from servers import mlflow_server
+from sigmoid_bce.cells import Cell
+from tracked import command
+
+SEED = int(os.environ.get("SIGMOID_BCE_KILLS", "0"))  # another seed, other moments
+
+
+def test_after_kills_and_restarts_all_is_as_if_nothing_had_happened(fresh, tmp_path, undisturbed):
+    chance = random.Random(SEED)
+    with mlflow_server(tmp_path / "server", f"sqlite:///{tmp_path}/runs.db") as server:
+        uri = {"MLFLOW_TRACKING_URI": server.uri}
+        client = MlflowClient(server.uri)
+
+        def shoot(how):
+            """Kill a training at a moment that chance decides."""
+            wait_until(lambda: running(fresh), "no training begins")
+            record = chance.choice(running(fresh))
+            least = chance.randrange(30)
+            wait_until(
+                lambda: epochs(record) >= least or record["pid"] not in psutil.pids(),
+                "no epochs",
+            )
+            try:
+                os.kill(record["pid"], how)
+            except ProcessLookupError:
+                return
+            wait_until(lambda: record["pid"] not in psutil.pids(), "it does not die")
+
+        snakemake = begin(fresh, "--until", "train", **uri)
+        shoot(signal.SIGKILL)
+        shoot(signal.SIGTERM)
+        server.stop(signal.SIGKILL)  # the server dies in the middle, and comes back
+        wait_until(lambda: running(fresh) or snakemake.poll() is not None, "no training")
+        server.start()
+        snakemake.wait(LIMIT)
+        assert snakemake.returncode != 0
+        killed = [r for some in attempts(fresh).values() for r in some if r["status"] == "KILLED"]
+        assert len(killed) >= 1
+
+        # Snakemake itself dies; its trainings go on, and the same cells are begun again beside them
+        snakemake = begin(fresh, "--until", "train", **uri)
+        wait_until(lambda: running(fresh), "no training begins")
+        snakemake.kill()
+        snakemake.wait(LIMIT)
+        begin(fresh, "--unlock", **uri).wait(LIMIT)
+        snakemake = begin(fresh, "--until", "train", **uri)
+        shoot(signal.SIGKILL)
+        time.sleep(chance.random())
+        snakemake.send_signal(signal.SIGTERM)
+        snakemake.wait(LIMIT)
+        wait_until(lambda: not running(fresh), "trainings do not end")
+        for _ in range(2):
+            begin(fresh, "--unlock", **uri).wait(LIMIT)
+            snakemake = begin(fresh, "tables", **uri)
+            if snakemake.wait(LIMIT) == 0:
+                break
+        assert snakemake.returncode == 0, (fresh / "snakemake.log").read_text()[-3000:]
+
+        one_at_a_time(fresh)
+        assert any("resumed_from" in r for some in attempts(fresh).values() for r in some)
+        assert state(fresh) == undisturbed[1]
+
+        done = command(fresh, "reconcile", str(RESULTS), **uri)
+        assert done.returncode == 0, done.stdout
+        done = command(fresh, "log", str(RESULTS), **uri)
+        assert done.returncode == 0, done.stdout
+        check(fresh, client)
+        shared = exported(client, STUDY)
+    # rebuilt in an empty database, it is the same, interrupted attempts included
+    assert command(fresh, "log", str(RESULTS)).returncode == 0
+    rebuilt = exported(MlflowClient(f"sqlite:///{fresh}/mlflow.db"), STUDY)
+    del shared["experiment"], rebuilt["experiment"]
+    assert rebuilt == shared
+
+
+def check(folder, client):
+    found = runs(client, STUDY)
+    assert {run.info.status for run in found} <= {"FINISHED", "KILLED"}
+    assert any(run.info.status == "KILLED" for run in found)
+    for cell in CELLS:
+        [run] = [
+            run
+            for run in found
+            if run.data.tags.get("cell") == str(cell) and run.info.status == "FINISHED"
+        ]
+        table = pd.read_parquet(folder / RESULTS / f"train/{cell}/history.parquet")
+        for name in table.columns.drop("epoch"):
+            points = client.get_metric_history(run.info.run_id, name)
+            assert [m.step for m in points] == list(table["epoch"])
+            values = np.array([m.value for m in points])
+            assert values.tobytes() == table[name].to_numpy().tobytes()
+            assert run.data.metrics[name] == table[name].iloc[-1]
+
+
+def test_a_training_that_outlives_snakemake_is_awaited(fresh, undisturbed):
+    """Its cell is begun again beside it: the second process waits, and takes what the first made.
+
+    Of another cell the first process dies meanwhile: the second goes on from its last epoch.
+    """
+    first = begin(fresh, "tables")
+    wait_until(lambda: len(running(fresh)) == 2, "two trainings do not begin")
+    left, lost = running(fresh)
+    wait_until(lambda: min(epochs(left), epochs(lost)) >= 5, "no epochs")
+    for record in (left, lost):
+        os.kill(record["pid"], signal.SIGSTOP)
+    first.kill()
+    first.wait(LIMIT)
+    begin(fresh, "--unlock").wait(LIMIT)
+    second = begin(fresh, "tables")
+    terminal = fresh / "snakemake.log"
+
+    def said(record):
+        who = f"waiting for process {record['pid']} of "
+        return who in terminal.read_text() and who in log_of(fresh, record).read_text()
+
+    wait_until(lambda: said(left) and said(lost), "nobody waits")
+    os.kill(lost["pid"], signal.SIGKILL)
+    os.kill(left["pid"], signal.SIGCONT)
+    assert second.wait(LIMIT) == 0, terminal.read_text()[-3000:]
+    found = {str(cell): records for cell, records in attempts(fresh).items()}
+    assert [r["status"] for r in found[left["cell"]]] == ["FINISHED"]
+    assert f"taken as made by process {left['pid']} of" in terminal.read_text()
+    assert [r["status"] for r in found[lost["cell"]]] == ["KILLED", "FINISHED"]
+    assert found[lost["cell"]][1]["resumed_from"] >= 1
+    one_at_a_time(fresh)
+    assert state(fresh) == undisturbed[1]
+    assert "Nothing to be done" in snakemake(fresh, "tables", "--dry-run", *CONFIG).stdout
+
+
+def log_of(folder, record):
+    return folder / RESULTS / "logs/train" / f"{record['cell']}.log"
+
+
+def test_two_snakemakes_in_one_folder(fresh, undisturbed):
+    """The second one is refused; forced to go on, it computes nothing that the first computes."""
+    first = begin(fresh, "tables")
+    wait_until(lambda: running(fresh), "no training begins")
+    refused = snakemake(fresh, "tables", *CONFIG, check=False)
+    assert refused.returncode != 0
+    assert "LockException" in refused.stdout
+    forced = begin(fresh, "--nolock", "--until", "train")
+    assert forced.wait(LIMIT) == 0, (fresh / "snakemake.log").read_text()[-3000:]
+    assert first.wait(LIMIT) == 0, (fresh / "snakemake.log").read_text()[-3000:]
+    assert all(len(records) == 1 for records in attempts(fresh).values())
+    one_at_a_time(fresh)
+    assert state(fresh) == undisturbed[1]
+
+
+def test_a_failed_cell_is_shown_with_its_reason_and_the_others_finished(fresh):
+    """Without a server: the workflow's end logs what it made, and what failed."""
+    config = yaml.safe_load((fresh / "faults.yaml").read_text())
+    config["grid"] |= {"seed": [0], "loss": ["logits"], "model": ["tiny", "wild"]}
+    config["models"]["wild"] = {**config["models"]["tiny"], "optimizer": "sgd", "learning_rate": 10}
+    config["models"]["wild"] |= {"max_epochs": 5}
+    (fresh / "faults.yaml").write_text(yaml.safe_dump(config))
+    file = fresh / "workflow/src/sigmoid_bce/training/train.py"
+    text = file.read_text()
+    assert "if not np.isfinite(table" in text
+    # a network that really diverges takes luck; a disk that is full does not
+    file.write_text(text.replace("    if not np.isfinite(", WILD))
+    shutil.rmtree(fresh / "results", ignore_errors=True)
+    assert begin(fresh, "--until", "train").wait(LIMIT) != 0
+    found = runs(MlflowClient(f"sqlite:///{fresh}/mlflow.db"), STUDY)
+    by_model = {run.data.params["model"]: run for run in found if "cell" in run.data.tags}
+    assert by_model["tiny"].info.status == "FINISHED"
+    assert by_model["wild"].info.status == "FAILED"
+    cell = Cell("digits", "wild", "logits", 16, 0)
+    log = (fresh / RESULTS / f"logs/train/{cell}.log").read_text()
+    reason = by_model["wild"].data.tags["reason"]
+    assert reason == log.splitlines()[-1] == "error: [Errno 28] No space left on device"
+    record = json.loads((fresh / RESULTS / f"train/{cell}/attempts/1/attempt.json").read_text())
+    assert record["status"] == "FAILED"
+    assert by_model["wild"].data.metrics["loss"] > 0
+
+
+WILD = """    if "model~wild" in str(cell):
+        raise OSError(28, "No space left on device")
+    if not np.isfinite("""
