@@ -34,7 +34,11 @@ class Damaged(Mendable):
 
     def __init__(self, path: str | Path, error: Exception):
         cause = str(error).strip().splitlines() or [type(error).__name__]
-        super().__init__(f"{path} cannot be read ({cause[0]}): delete it, then run snakemake again")
+        # what only earlier results needed is not missed by a target that is there
+        super().__init__(
+            f"{path} cannot be read ({cause[0]}): delete it, then run snakemake again with the "
+            f"targets: all {path}"
+        )
 
 
 def _cause(error: OSError) -> int | None:
