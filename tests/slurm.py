@@ -171,16 +171,12 @@ class Slurm:
         conf = self.folder / "slurm.conf"
         self._spawn("slurmctld", "-D", "-f", conf, "-L", self.log("slurmctld"))
         if wait:
-            wait_until(
-                lambda: ask("sinfo", "-h", limit=3), lambda: self.tail("slurmctld")
-            )
+            wait_until(lambda: ask("sinfo", "-h", limit=3), lambda: self.tail("slurmctld"))
 
     def start_slurmd(self, wait=True):
         """Start the daemon of the node; `wait` until the node takes jobs."""
         conf = self.folder / "slurm.conf"
-        self._spawn(
-            "slurmd", "-D", "-N", "localhost", "-f", conf, "-L", self.log("slurmd")
-        )
+        self._spawn("slurmd", "-D", "-N", "localhost", "-f", conf, "-L", self.log("slurmd"))
         if wait:
             wait_until(self._takes_jobs, lambda: self.tail("slurmd"))
 

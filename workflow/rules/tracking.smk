@@ -1,6 +1,7 @@
 onstart:
     from sigmoid_bce.tracking.reconcile import at_start
 
+    to_cluster()
     at_start(RESULTS)
 
 
