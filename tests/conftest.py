@@ -45,3 +45,14 @@ def smoke(tmp_path_factory):
     folder = checkout(tmp_path_factory.mktemp("smoke"))
     snakemake(folder, "--configfile", "config/studies/smoke.yaml")
     return folder
+
+
+@pytest.fixture(scope="session")
+def cluster():
+    """A SLURM of one node: partitions `cpu` and `gpu`, two GPUs."""
+    from servers import need
+    from slurm import missing, slurm
+
+    need(not missing(), missing())
+    with slurm() as daemons:
+        yield daemons

@@ -56,7 +56,7 @@ SchedulerParameters=sched_interval=2,bf_interval=2,batch_sched_delay=0
 SlurmdParameters=config_overrides
 SlurmdTimeout=300
 ReturnToService=2
-MinJobAge=300
+MinJobAge=3600
 KillWait=2
 MpiDefault=none
 GresTypes=gpu
@@ -190,14 +190,15 @@ class Slurm:
         process.send_signal(how)
         process.wait(LIMIT)
 
-    def jobs(self):
-        """Return the state of every job that SLURM knows, by its id."""
-        lines = ask("squeue", "-h", "-t", "all", "-o", "%i|%T").split()
-        return dict(line.split("|") for line in lines)
+    def jobs(self, folder):
+        """Return every job that was submitted in a folder, finished or not, by its id."""
+        names = ("id", "state", "partition", "cpus", "memory", "gres", "what", "folder")
+        lines = ask("squeue", "-h", "-t", "all", "-o", "%i|%T|%P|%C|%m|%b|%k|%Z").splitlines()
+        jobs = [dict(zip(names, line.split("|"), strict=True)) for line in lines]
+        return {int(job["id"]): job for job in jobs if job["folder"] == str(folder)}
 
     def unfinished(self):
-        lines = ask("squeue", "-h", "-o", "%i").split()
-        return lines
+        return ask("squeue", "-h", "-o", "%i").split()
 
     def stop(self):
         if "slurmctld" in self.processes and self.unfinished():

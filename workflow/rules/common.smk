@@ -33,10 +33,7 @@ gc.set_threshold(100_000, 50, 50)
 environ[forkserver.OWNER] = str(getpid())
 
 if environ.get("SLURM_JOB_ID") and not workflow.is_main_process:
-    for name, amount in cluster.allocated(environ).items():
-        workflow.register_resource(name, amount)
-    # to a job that asked for no GPU, SLURM without cgroups shows them all
-    environ.setdefault("CUDA_VISIBLE_DEVICES", "")
+    cluster.settle(workflow)
 
 DOWNLOADS = "results/downloads"
 CONFIG = ", ".join(map(str, workflow.configfiles)) or "--config"

@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import ctypes
 import difflib
 import getpass
 import os
@@ -14,12 +15,15 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 PROGRAMS = ("sinfo", "sbatch", "squeue", "scancel")
+PR_SET_CHILD_SUBREAPER = 36
 LIMIT = 30  # seconds within which SLURM must answer
+# groups of rules whose jobs may share a submission: the profile for SLURM says how many
+GROUPS = ("data", "heads", "networks", "comparison", "numerics")
 # as Snakemake's plugin names the jobs of a workflow
 RUN = re.compile(r"(.+_)?[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 
@@ -353,9 +357,6 @@ def begin(dag: Any, profile: Path) -> None:
 def allocated(environment: Mapping[str, str]) -> dict[str, int]:
     """Return what a job of SLURM has for itself, as resources of Snakemake.
 
-    Snakemake does not tell a group inside its job: it would run as many jobs at once as the node
-    has CPUs.
-
     Examples
     --------
     >>> allocated({"SLURM_CPUS_PER_TASK": "4", "CUDA_VISIBLE_DEVICES": "0,1"})
@@ -366,6 +367,27 @@ def allocated(environment: Mapping[str, str]) -> dict[str, int]:
     if cpus := environment.get("SLURM_CPUS_PER_TASK"):
         found = {"_cores": int(cpus), **found}
     return found
+
+
+def settle(workflow: Any) -> None:
+    """Keep a Snakemake process in a job of SLURM to what the job has, and its cells together.
+
+    Snakemake itself tells it neither: it would run the cells of a submission in a process each, one
+    after the other, and as many jobs of a cell at once as the node has CPUs.
+
+    Parameters
+    ----------
+    workflow : snakemake.workflow.Workflow
+    """
+    for name, amount in allocated(os.environ).items():
+        workflow.register_resource(name, amount)
+    workflow.group_settings = replace(
+        workflow.group_settings, group_components=dict.fromkeys(GROUPS, sys.maxsize)
+    )
+    # to a job that asked for no GPU, SLURM without cgroups shows them all
+    os.environ.setdefault("CUDA_VISIBLE_DEVICES", "")
+    # orphans, such as the fork server, stay below it: their memory is the job's, and so is their end
+    ctypes.CDLL(None).prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
 
 
 def main(command: str) -> int:
