@@ -61,7 +61,7 @@ def begin(folder, *arguments, log="snakemake.log", **environment):
         )
 
 
-def run(folder, *arguments, status=0, limit=240, **environment):
+def run(folder, *arguments, status=0, limit=400, **environment):
     """Run it to its end, and return what it printed."""
     process = begin(folder, *arguments, **environment)
     try:

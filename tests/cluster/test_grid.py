@@ -27,7 +27,7 @@ def done(cluster, tmp_path_factory):
     (folder / "site").mkdir()
     (folder / "site/sitecustomize.py").write_text(WITNESS)
     # too little for two Snakemakes and a script, until it is tried again
-    changed(folder, **{"set-resources": resources(folder, "prepare", mem_mb="250*attempt")})
+    changed(folder, **{"set-resources": resources(folder, "prepare", mem_mb="400*attempt")})
     text = run(folder, pythonpath=folder / "site", witness=folder / "witness")
     return folder, cluster.jobs(folder), text
 
@@ -90,7 +90,7 @@ def test_a_job_killed_for_memory_gets_more(done):
     _, jobs, _ = done
     tries = [job for job in jobs.values() if "data" in job["what"]]
     tries.sort(key=lambda job: int(job["id"]))
-    assert [job["memory"] for job in tries] == ["250M", "500M", "750M"][: len(tries)]
+    assert [job["memory"] for job in tries] == ["400M", "800M", "1200M"][: len(tries)]
     assert [job["state"] for job in tries] == ["FAILED"] * (len(tries) - 1) + ["COMPLETED"]
     assert len(tries) > 1
 

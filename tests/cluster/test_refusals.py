@@ -28,7 +28,7 @@ from submitted import changed, grid, run
         (
             {"gpus": 1, "gpu_model": "fakes"},
             "rule train asks for GPU model 'fakes' (gpu_model): none of partition 'cpu' is one; "
-            "did you mean 'fake'?",
+            "there are fake",
         ),
         (
             {"mem_mb": 16001},

@@ -178,7 +178,7 @@ def lacking(request: Request, cluster: list[Nodes]) -> str:
 
     models = {model for kind in there for model in kind.gpus if model}
     if request.gpus and request.gpu_model and request.gpu_model not in models:
-        advice = _nearest(request.gpu_model, models) if models else "sinfo -o %G names none"
+        advice = f"there are {', '.join(sorted(models))}" if models else "sinfo -o %G names none"
         return f"{asks} GPU model {request.gpu_model!r} (gpu_model): none{where} is one; {advice}"
     # what is left are those that have enough of all that was looked at before
     for amount, has, text, unit in (
@@ -386,7 +386,7 @@ def settle(workflow: Any) -> None:
     )
     # to a job that asked for no GPU, SLURM without cgroups shows them all
     os.environ.setdefault("CUDA_VISIBLE_DEVICES", "")
-    # orphans, such as the fork server, stay below it: their memory is the job's, and so is their end
+    # orphans, such as the fork server, stay below it: the job's memory and end are theirs
     ctypes.CDLL(None).prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
 
 
