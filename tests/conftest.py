@@ -50,9 +50,9 @@ def smoke(tmp_path_factory):
 @pytest.fixture(scope="session")
 def cluster():
     """A SLURM of one node: partitions `cpu` and `gpu`, two GPUs."""
-    from servers import need
     from slurm import missing, slurm
 
-    need(not missing(), missing())
+    if (why := missing()) and not os.environ.get("SIGMOID_BCE_CI"):
+        pytest.skip(why)
     with slurm() as daemons:
         yield daemons

@@ -188,7 +188,7 @@ def to_cluster():
     """Refuse to submit to SLURM what it can never run, or what an earlier run still does."""
     if workflow.executor_plugin.name == "slurm":
         try:
-            cluster.begin(workflow.dag, WORKFLOW / "profiles/slurm")
+            cluster.begin(workflow, WORKFLOW / "profiles/slurm")
         except cluster.ClusterError as error:
             raise WorkflowError(str(error)) from None
 

@@ -15,15 +15,13 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 PROGRAMS = ("sinfo", "sbatch", "squeue", "scancel")
 PR_SET_CHILD_SUBREAPER = 36
 LIMIT = 30  # seconds within which SLURM must answer
-# groups of rules whose jobs may share a submission: the profile for SLURM says how many
-GROUPS = ("data", "heads", "networks", "comparison", "numerics")
 # as Snakemake's plugin names the jobs of a workflow
 RUN = re.compile(r"(.+_)?[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 
@@ -335,12 +333,12 @@ def requests(dag: Any) -> list[Request]:
     return sorted(kinds, key=str)
 
 
-def begin(dag: Any, profile: Path) -> None:
+def begin(workflow: Any, profile: Path) -> None:
     """Make sure that a workflow may begin on a cluster; with the means to watch its jobs there.
 
     Parameters
     ----------
-    dag : snakemake.dag.DAG
+    workflow : snakemake.workflow.Workflow
     profile : Path
         The folder of the profile for SLURM.
 
@@ -349,9 +347,11 @@ def begin(dag: Any, profile: Path) -> None:
     ClusterError
         As `check` and `none_left`.
     """
-    check(requests(dag))
+    check(requests(workflow.dag))
     none_left()
     stand_in(profile / "bin")
+    # else the cells of a submission get a Snakemake each, one after the other
+    workflow.executor_plugin.common_settings.pass_group_args = True
 
 
 def allocated(environment: Mapping[str, str]) -> dict[str, int]:
@@ -370,10 +370,9 @@ def allocated(environment: Mapping[str, str]) -> dict[str, int]:
 
 
 def settle(workflow: Any) -> None:
-    """Keep a Snakemake process in a job of SLURM to what the job has, and its cells together.
+    """Keep a Snakemake process in a job of SLURM to what the job has.
 
-    Snakemake itself tells it neither: it would run the cells of a submission in a process each, one
-    after the other, and as many jobs of a cell at once as the node has CPUs.
+    Snakemake itself does not tell it: it would run as many jobs at once as the node has CPUs.
 
     Parameters
     ----------
@@ -381,9 +380,6 @@ def settle(workflow: Any) -> None:
     """
     for name, amount in allocated(os.environ).items():
         workflow.register_resource(name, amount)
-    workflow.group_settings = replace(
-        workflow.group_settings, group_components=dict.fromkeys(GROUPS, sys.maxsize)
-    )
     # to a job that asked for no GPU, SLURM without cgroups shows them all
     os.environ.setdefault("CUDA_VISIBLE_DEVICES", "")
     # orphans, such as the fork server, stay below it: the job's memory and end are theirs
