@@ -57,23 +57,44 @@ def test_what_a_node_has(cluster):
 
 def test_a_workflow_stops_before_it_submits(cluster, tmp_path):
     folder = grid(tmp_path / "grid")
-    gpu = {"gpu": 4, "gpu_model": "h100", "slurm_partition": "gpu", "mem_mb": 64000}
+    gpu = {"gpu": 1, "gpu_model": "h100", "slurm_partition": "gpu"}
+    networks = {"train": gpu, "raw_outputs": gpu}
     changed(
         folder,
-        **{
-            "set-resources": {"train": gpu, "raw_outputs": gpu, "compare": {"mem_mb": 99999}},
-            "default-resources": {"slurm_partition": "cpus"},
-        },
+        **{"set-resources": networks, "default-resources": {"slurm_partition": "cpus"}},
     )
     start = time.monotonic()
     text = run(folder, status=1)
     assert time.monotonic() - start < 60
-    assert "group comparison asks for partition 'cpus' (slurm_partition): did you mean" in text
-    assert "group networks asks for GPU model 'h100' (gpu_model): none of partition 'gpu'" in text
+    for line in (
+        "group comparison (compare, figure_cell) asks for partition 'cpus' (slurm_partition): did "
+        "you mean 'cpu'?",
+        "group networks (raw_outputs, train) asks for GPU model 'h100' (gpu_model): none of "
+        "partition 'gpu' is one; there are fake",
+    ):
+        assert f"\n{line}\n" in text
+    # and is not locked out of the folder
+    gpu |= {"gpu": 3, "gpu_model": "fake"}
+    more = {"prepare": {"mem_mb": 16001}}
+    changed(
+        folder,
+        **{"set-resources": networks | more, "default-resources": {"slurm_partition": "cpu"}},
+    )
+    text = run(folder, status=1)
+    for line in (
+        "group networks (raw_outputs, train) asks for 3 GPUs (gpu): no node of partition 'gpu' "
+        "has more than 2",
+        "group data (prepare, resize) asks for 16001 MB of memory (mem_mb): no node of partition "
+        "'cpu' has more than 16000 MB",
+    ):
+        assert f"\n{line}\n" in text
+    # Snakemake by itself would give it one, and say nothing
+    gpu |= {"gpu": 2}
+    changed(folder, **{"set-resources": networks})
+    text = run(folder, status=1)
+    assert "asks for 2 GPUs (gpu), and the profile lets a submission have 1" in text
     assert "Traceback" not in text
     assert not cluster.jobs(folder)
-    # and is not locked out of the folder
-    assert "asks for GPU model" in run(folder, status=1)
 
 
 def test_without_slurm(tmp_path):

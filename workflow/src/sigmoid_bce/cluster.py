@@ -32,7 +32,10 @@ class ClusterError(Exception):
 
 @dataclass(frozen=True)
 class Request:
-    """What one submission asks for: memory in MB, time in minutes; empty: the cluster's default."""
+    """What one submission asks for: memory in MB, time in minutes; empty: the cluster's default.
+
+    `gpus_allowed`: how many GPUs the profile lets it have; Snakemake would cut `gpus` down to that.
+    """
 
     name: str
     partition: str = ""
@@ -42,6 +45,7 @@ class Request:
     runtime: int = 0
     gpus: int = 0
     gpu_model: str = ""
+    gpus_allowed: int | None = None
 
 
 @dataclass(frozen=True)
@@ -202,6 +206,11 @@ def lacking(request: Request, cluster: list[Nodes]) -> str:
                 f"{asks} {text}: no node{where} has {f'more than {best}{unit}' if best else 'any'}"
             )
         there = enough
+    if request.gpus_allowed is not None and request.gpus > request.gpus_allowed:
+        return (
+            f"{asks} {request.gpus} GPUs (gpu), and the profile lets a submission have "
+            f"{request.gpus_allowed}: set gpu under resources as well"
+        )
     return ""
 
 
@@ -293,41 +302,52 @@ def keeps_accounts() -> bool:
     return True
 
 
-def stand_in(folder: Path) -> None:
-    """Let the `sacct` of a folder answer, where SLURM's own has nothing to tell."""
-    if not keeps_accounts():
-        os.environ["PATH"] = f"{folder}{os.pathsep}{os.environ['PATH']}"
+def _called(job: Any) -> str:
+    """Return what to call a job, or a group of them, of a Snakemake DAG."""
+    if not job.is_group():
+        return f"rule {job.name}"
+    return f"group {job.groupid} ({', '.join(sorted(job.rules))})"
 
 
-def requests(dag: Any) -> list[Request]:
-    """Return what the jobs of a Snakemake DAG ask a cluster for, once a kind.
+def requests(workflow: Any) -> list[Request]:
+    """Return what the jobs that a Snakemake workflow plans ask a cluster for, once a kind.
 
     Parameters
     ----------
-    dag : snakemake.dag.DAG
+    workflow : snakemake.workflow.Workflow
     """
-    found = {}
+    dag, limits = workflow.dag, workflow.global_resources
+    allowed = limits["gpu"].value if "gpu" in limits else None
+    found: dict[int, Any] = {}
+    written: dict[int, int] = {}  # GPUs as the rule or the profile has them, not cut down
     for job in dag.needrun_jobs():
         if not job.is_local:
             whole = dag.get_job_group(job) or job
             found[id(whole)] = whole
+            raw = job.rule.resources["gpu"].raw if "gpu" in job.rule.resources else 0
+            number = int(raw) if str(raw).isdigit() else 0
+            written[id(whole)] = max(written.get(id(whole), 0), number)
     kinds = set()
-    for job in found.values():
+    for key, job in found.items():
         asked = job.resources
-        if any(asked.get(key) for key in ("cluster", "clusters", "slurm_cluster")):
+        if any(asked.get(name) for name in ("cluster", "clusters", "slurm_cluster")):
             continue  # of another cluster than the one that sinfo tells of
-        model, _, number = (asked.get("gres") or "").removeprefix("gpu:").rpartition(":")
-        by_gres = (asked.get("gres") or "").startswith("gpu")
+        gres = asked.get("gres") or ""
+        model, _, number = gres.removeprefix("gpu:").rpartition(":")
+        by_gres = gres.startswith("gpu")
         kinds.add(
             Request(
-                f"group {job.name}" if job.is_group() else f"rule {job.name}",
+                _called(job),
                 str(asked.get("slurm_partition") or ""),
                 str(asked.get("slurm_account") or ""),
                 asked.get("cpus_per_task") or job.threads,
                 asked.get("mem_mb") or 0,
                 asked.get("runtime") or 0,
-                int(number if number.isdigit() else 1) if by_gres else asked.get("gpu") or 0,
+                int(number if number.isdigit() else 1)
+                if by_gres
+                else max(asked.get("gpu") or 0, written[key]),
                 model if by_gres else asked.get("gpu_model") or "",
+                None if by_gres else allowed,
             )
         )
     return sorted(kinds, key=str)
@@ -347,9 +367,12 @@ def begin(workflow: Any, profile: Path) -> None:
     ClusterError
         As `check` and `none_left`.
     """
-    check(requests(workflow.dag))
+    check(requests(workflow))
     none_left()
-    stand_in(profile / "bin")
+    if not keeps_accounts():
+        # the profile's `sacct` tells the states of jobs; nobody tells what they used
+        os.environ["PATH"] = f"{profile / 'bin'}{os.pathsep}{os.environ['PATH']}"
+        workflow.executor_settings.efficiency_report = False
     # else the cells of a submission get a Snakemake each, one after the other
     workflow.executor_plugin.common_settings.pass_group_args = True
 
