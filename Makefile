@@ -12,7 +12,7 @@ PYTHON ?= $(shell for python in python3 python3.13 python3.12 python3.11; do \
 SNAKEMAKE = PATH="$(CURDIR)/$(BIN):$$PATH" snakemake --cores $(CORES) --configfile $(CONFIG)
 STUDY = $(shell sed -n 's/^study: *\([a-z0-9_.-]*\).*/\1/p' $(CONFIG))
 
-.PHONY: run test frameworks numerics record install report tracking reconcile ui verdict lint lock schema
+.PHONY: run test test-cluster cluster cluster-await cluster-cancel frameworks numerics record install report tracking reconcile ui verdict lint lock schema
 
 run: install
 	@# a progress bar where somebody looks on
@@ -25,6 +25,19 @@ run: install
 
 test: install
 	$(BIN)/python -m pytest
+
+# a SLURM of its own on this machine: comes up, is tested, goes down
+test-cluster: install
+	@$(BIN)/python -c 'import sys; sys.path.insert(0, "tests"); import slurm; sys.exit(slurm.missing())'
+	$(BIN)/python -m pytest tests/cluster
+
+# on a SLURM cluster; docs/cluster.md
+cluster: install
+	PATH="$(CURDIR)/$(BIN):$$PATH" snakemake --workflow-profile workflow/profiles/slurm --configfile $(CONFIG)
+
+# what an earlier run of this folder left in SLURM's queue
+cluster-await cluster-cancel: install
+	@$(BIN)/python -m sigmoid_bce.cluster $(@:cluster-%=%)
 
 install: $(VENV)/installed
 

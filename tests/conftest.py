@@ -73,3 +73,14 @@ def fresh(tmp_path):
 def finished(undisturbed, tmp_path):
     """A copy of the undisturbed folder, to be damaged."""
     return shutil.copytree(undisturbed[0], tmp_path / "study", symlinks=True)
+
+
+@pytest.fixture(scope="session")
+def cluster():
+    """A SLURM of one node: partitions `cpu` and `gpu`, two GPUs."""
+    from slurm import missing, slurm
+
+    if (why := missing()) and not os.environ.get("SIGMOID_BCE_CI"):
+        pytest.skip(why)
+    with slurm() as daemons:
+        yield daemons

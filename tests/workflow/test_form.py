@@ -24,6 +24,7 @@ ORDER = [
     "params",
     "conda",
     "priority",
+    "group",
     "script",
 ]
 WITHOUT_INPUT = ("download", "fetch", "sweep", "article_models")
@@ -45,7 +46,7 @@ def rules():
 def test_rules_are_complete_and_ordered(name, body):
     keys = re.findall(r"^    (\w+):", body, re.MULTILINE)
     assert keys == [key for key in ORDER if key in keys]
-    optional = {"wildcard_constraints", "priority"}
+    optional = {"wildcard_constraints", "priority", "group"}
     optional |= {"input"} if name in WITHOUT_INPUT else set()
     assert set(ORDER) - optional <= set(keys)
     assert "mem_mb" in body
@@ -85,7 +86,7 @@ def test_lint():
 
 
 @pytest.mark.parametrize("study", STUDIES)
-@pytest.mark.parametrize("profile", ["default"])
+@pytest.mark.parametrize("profile", ["default", "slurm"])
 def test_dry_run_plans_every_stage(study, profile, tmp_path):
     folder = checkout(tmp_path)
     done = snakemake(

@@ -18,6 +18,7 @@ environ["PYTHONPATH"] = pathsep.join(
     filter(None, [str(WORKFLOW / "src"), environ.get("PYTHONPATH")])
 )
 
+from sigmoid_bce import cluster
 from sigmoid_bce import code as package_code
 from sigmoid_bce import forkserver
 from sigmoid_bce.cells import PATTERN as CELL
@@ -30,6 +31,9 @@ from sigmoid_bce.data import listing
 gc.set_threshold(100_000, 50, 50)
 # jobs of this process share their imports
 environ[forkserver.OWNER] = str(getpid())
+
+if environ.get("SLURM_JOB_ID") and not workflow.is_main_process:
+    cluster.settle(workflow)
 
 DOWNLOADS = "results/downloads"
 CONFIG = ", ".join(map(str, workflow.configfiles)) or "--config"
@@ -172,6 +176,28 @@ def inputs(wildcards):
     if isinstance(model, study_config.Backbone):
         return f"{folder}/backbone~{backbone_name(model)}.npy"
     return f"{folder}/size~{model.image_size}.npy"
+
+
+def submission(wildcards):
+    """Return with which cells a cell may share a submission: heads are short, networks are not."""
+    model = STUDY.models[wildcards.model]
+    return "heads" if isinstance(model, study_config.Backbone) else "networks"
+
+
+def to_cluster():
+    """Refuse to submit to SLURM what it can never run, or what an earlier run still does."""
+    if workflow.executor_plugin.name == "slurm":
+        try:
+            cluster.begin(workflow, WORKFLOW / "profiles/slurm")
+        except cluster.ClusterError as error:
+            raise WorkflowError(str(error)) from None
+
+
+def growing(amount=None, **by_submission):
+    """Return a resource of which a job gets more each time that it is tried again."""
+    return lambda wildcards, attempt: attempt * (
+        amount or by_submission[submission(wildcards)]
+    )
 
 
 def of_cells(pattern, *, some=CELLS, **wildcards):

@@ -58,13 +58,15 @@ rule prepare:
         f"{BENCHMARKS}/prepare/{{dataset}}.tsv"
     threads: 1
     resources:
-        mem_mb=2500,
-        runtime=60,
+        mem_mb=growing(2500),
+        runtime=growing(60),
     params:
         dataset=lambda wildcards: settings("datasets", wildcards.dataset),
         contents=lambda wildcards: data_contents(wildcards.dataset),
         code=code("prepare"),
     conda:
         "../../envs/data.yaml"
+    group:
+        "data"
     script:
         "../scripts/prepare.py"

@@ -9,12 +9,14 @@ rule resize:
         f"{BENCHMARKS}/resize/dataset~{{dataset}}/size~{{size}}.tsv"
     threads: 1
     resources:
-        mem_mb=1500,
-        runtime=30,
+        mem_mb=growing(1500),
+        runtime=growing(30),
     params:
         code=code("resize"),
     conda:
         "../../envs/data.yaml"
+    group:
+        "data"
     script:
         "../scripts/resize.py"
 
@@ -31,8 +33,8 @@ rule extract:
         f"{BENCHMARKS}/extract/dataset~{{dataset}}/backbone~{{backbone}}.tsv"
     threads: 2
     resources:
-        mem_mb=3500,
-        runtime=240,
+        mem_mb=growing(3500),
+        runtime=growing(240),
         gpu=0,
     params:
         frozen=lambda wildcards: frozen_settings(BACKBONES[wildcards.backbone]),

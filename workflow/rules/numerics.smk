@@ -23,14 +23,16 @@ rule sweep:
         framework=r"\w+",
     threads: 1
     resources:
-        mem_mb=2500,
-        runtime=60,
+        mem_mb=growing(2500),
+        runtime=growing(60),
     params:
         versions=lambda wildcards: versions(wildcards.framework),
         framework=framework_code,
         code=code("sweep"),
     conda:
         "../../envs/frameworks.yaml"
+    group:
+        "numerics"
     script:
         "../scripts/sweep.py"
 
@@ -67,12 +69,14 @@ rule numerics_tables:
         f"{BENCHMARKS}/numerics_tables.tsv"
     threads: 1
     resources:
-        mem_mb=2000,
-        runtime=30,
+        mem_mb=growing(2000),
+        runtime=growing(30),
     params:
         code=code("numerics_tables"),
     conda:
         "../../envs/figures.yaml"
+    group:
+        "numerics"
     script:
         "../scripts/numerics_tables.py"
 
@@ -86,13 +90,15 @@ rule article_models:
         f"{BENCHMARKS}/article_models.tsv"
     threads: 1
     resources:
-        mem_mb=2000,
-        runtime=30,
+        mem_mb=growing(2000),
+        runtime=growing(30),
     params:
         versions=lambda wildcards: versions("keras_tensorflow"),
         code=code("article_models"),
     conda:
         "../../envs/frameworks.yaml"
+    group:
+        "numerics"
     script:
         "../scripts/article_models.py"
 
@@ -117,12 +123,14 @@ rule figure_article:
         figure="|".join(ARTICLE_FIGURES),
     threads: 1
     resources:
-        mem_mb=2500,
-        runtime=30,
+        mem_mb=growing(2500),
+        runtime=growing(30),
     params:
         code=code("figure_article"),
     conda:
         "../../envs/figures.yaml"
+    group:
+        "numerics"
     script:
         "../scripts/figure_article.py"
 
@@ -148,11 +156,13 @@ rule figure_laboratory:
         figure="|".join(LABORATORY_FIGURES),
     threads: 1
     resources:
-        mem_mb=2500,
-        runtime=30,
+        mem_mb=growing(2500),
+        runtime=growing(30),
     params:
         code=code("figure_laboratory"),
     conda:
         "../../envs/figures.yaml"
+    group:
+        "numerics"
     script:
         "../scripts/figure_laboratory.py"

@@ -19,8 +19,8 @@ rule raw_outputs:
         f"{BENCHMARKS}/raw_outputs/{CELL}.tsv"
     threads: 1
     resources:
-        mem_mb=2500,
-        runtime=60,
+        mem_mb=growing(2500),
+        runtime=growing(heads=10, networks=60),
         gpu=0,
     params:
         model=lambda wildcards: settings("models", wildcards.model),
@@ -28,5 +28,7 @@ rule raw_outputs:
         code=code("raw_outputs"),
     conda:
         "../../envs/training.yaml"
+    group:
+        submission
     script:
         "../scripts/raw_outputs.py"

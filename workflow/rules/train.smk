@@ -13,8 +13,8 @@ rule train:
         f"{BENCHMARKS}/train/{CELL}.tsv"
     threads: 1
     resources:
-        mem_mb=2500,
-        runtime=240,
+        mem_mb=growing(2500),
+        runtime=growing(heads=30, networks=240),
         gpu=0,
     params:
         model=lambda wildcards: settings("models", wildcards.model),
@@ -24,5 +24,7 @@ rule train:
     conda:
         "../../envs/training.yaml"
     priority: urgency
+    group:
+        submission
     script:
         "../scripts/train.py"

@@ -10,11 +10,13 @@ rule verdict:
         f"{BENCHMARKS}/verdict/{CELL}/{{stage}}.tsv"
     threads: 2
     resources:
-        mem_mb=1000,
-        runtime=30,
+        mem_mb=growing(1000),
+        runtime=growing(30),
     params:
         code=code("verdict"),
     conda:
         "../../envs/figures.yaml"
+    group:
+        "comparison"
     script:
         "../scripts/verdict.py"

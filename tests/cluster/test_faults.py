@@ -1,0 +1,104 @@
+"""SIGKILL of SLURM's daemons and of Snakemake in mid-run; then the state of an undisturbed run."""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+
+from slurm import wait_until
+from submitted import STUDY, attempts, begin, cells, changed, grid, results, run
+
+CELLS = cells([0])
+
+
+def ended(process, limit=200):
+    try:
+        return process.wait(limit)
+    finally:
+        process.kill()
+        process.wait()
+
+
+def check_as_undisturbed(folder, smoke):
+    here, there = results(smoke, "smoke", CELLS), results(folder, STUDY, CELLS)
+    assert set(here) == set(there)
+    assert [name for name in here if here[name] != there[name]] == []
+    assert (folder / f"results/{STUDY}/report.html").exists()
+
+
+def training(folder, process):
+    def begun():
+        assert process.poll() is None, (folder / "snakemake.log").read_text()[-3000:]
+        return any(folder.glob(f"results/{STUDY}/train/**/history.csv"))
+
+    return begun
+
+
+def test_death_of_the_daemons(cluster, smoke, tmp_path):
+    """A job ends while its controller is away, and its node's daemon has been replaced."""
+    folder = changed(grid(tmp_path / "grid"), **{"group-components": ["networks=2"]})
+    process = begin(folder)
+    try:
+        wait_until(training(folder, process), "no training began", 120)
+        cluster.kill("slurmd")
+        cluster.kill("slurmctld")
+        cluster.start_slurmd(wait=False)
+        last = [folder / f"results/{STUDY}/raw_outputs/{cell}/full.parquet" for cell in CELLS]
+        wait_until(lambda: all(map(os.path.exists, last)), "the job did not go on", 120)
+        time.sleep(5)
+        cluster.start_slurmctld()
+        assert ended(process) == 0, (folder / "snakemake.log").read_text()[-6000:]
+    finally:
+        process.kill()
+        if "slurmctld" not in cluster.processes:
+            cluster.start_slurmctld()
+    check_as_undisturbed(folder, smoke)
+    # nothing was done twice: both cells in one submission, one after the other on its one device
+    records = sorted(attempts(folder), key=lambda record: record["started"])
+    assert [record["status"] for record in records] == ["FINISHED"] * len(CELLS)
+    assert len({record["slurm_job_id"] for record in records}) == 1
+    assert records[0]["ended"] <= records[1]["started"]
+
+
+def test_death_of_snakemake(cluster, smoke, tmp_path):
+    folder = grid(tmp_path / "grid")
+    process = begin(folder)
+    wait_until(training(folder, process), "no training began", 120)
+    process.send_signal(signal.SIGKILL)
+    process.wait()
+    left = [
+        str(job) for job, values in cluster.jobs(folder).items() if values["state"] == "RUNNING"
+    ]
+    assert left
+    run(folder, "--unlock")
+    text = run(folder, status=1)
+    assert "jobs of an earlier run in this folder are still in the queue" in text
+    assert all(f"{job} (" in text for job in left)
+    command = [sys.executable, "-m", "sigmoid_bce.cluster", "cancel"]
+    done = subprocess.run(command, cwd=folder, capture_output=True, text=True, timeout=60)
+    assert done.returncode == 0, done.stderr
+    assert "no job of a workflow in this folder is in the queue" in done.stdout
+    run(folder)
+    check_as_undisturbed(folder, smoke)
+
+
+def test_a_lost_job_is_not_awaited_for_ever(cluster, tmp_path):
+    """What was submitted and SLURM does not know is FAILED; what it knows is as it says."""
+    folder = grid(tmp_path / "grid")
+    notes = folder / ".snakemake/incomplete"
+    notes.mkdir(parents=True)
+    command = ["sbatch", "--parsable", "--job-name", "run-of-ours", "--wrap", "sleep 30"]
+    job = subprocess.run(command, cwd=folder, capture_output=True, text=True, timeout=20).stdout
+    for number in (job.strip(), "99999"):
+        note = notes / number
+        note.write_text(f'{{"external_jobid": "{number}"}}')
+        os.utime(note, (time.time() - 300,) * 2)
+    (notes / "fresh").write_text('{"external_jobid": "88888"}')  # not yet in the queue
+    ask = ["sh", "workflow/profiles/slurm/bin/sacct", "-X", "--parsable2", "--clusters", "all"]
+    ask += ["--noheader", "--format=JobIdRaw,State", "--name", "run-of-ours"]
+    done = subprocess.run(ask, cwd=folder, capture_output=True, text=True, timeout=60)
+    states = dict(line.split("|") for line in done.stdout.split())
+    assert states.pop(job.strip()) in ("RUNNING", "PENDING")
+    assert states == {"99999": "FAILED"}
+    subprocess.run(["scancel", job.strip()], timeout=20, check=True)

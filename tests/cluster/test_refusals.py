@@ -1,0 +1,122 @@
+"""What a cluster can never run is refused in a line, before anything is submitted."""
+
+import os
+import time
+from pathlib import Path
+
+import pytest
+
+from sigmoid_bce.cluster import PROGRAMS, ClusterError, Request, check
+from submitted import changed, grid, run
+
+
+@pytest.mark.parametrize(
+    ("asked", "line"),
+    [
+        (
+            {"partition": "gpuu"},
+            "rule train asks for partition 'gpuu' (slurm_partition): did you mean 'gpu'?",
+        ),
+        (
+            {"partition": "weekend"},
+            "rule train asks for partition 'weekend' (slurm_partition): there are cpu, gpu",
+        ),
+        (
+            {"partition": "gpu", "gpus": 3},
+            "rule train asks for 3 GPUs (gpu): no node of partition 'gpu' has more than 2",
+        ),
+        (
+            {"gpus": 1, "gpu_model": "fakes"},
+            "rule train asks for GPU model 'fakes' (gpu_model): none of partition 'cpu' is one; "
+            "there are fake",
+        ),
+        (
+            {"mem_mb": 16001},
+            "rule train asks for 16001 MB of memory (mem_mb): no node of partition 'cpu' has more "
+            "than 16000 MB",
+        ),
+        (
+            {"cpus": 9},
+            "rule train asks for 9 CPUs (threads): no node of partition 'cpu' has more than 8",
+        ),
+        (
+            {"account": "physics"},
+            "account 'physics' (slurm_account): this cluster keeps no accounts: leave it empty",
+        ),
+    ],
+)
+def test_what_no_node_has(cluster, asked, line):
+    with pytest.raises(ClusterError) as caught:
+        check([Request("rule train", **asked), Request("rule compare", cpus=8, mem_mb=16000)])
+    assert str(caught.value) == line
+
+
+def test_what_a_node_has(cluster):
+    check([Request("rule train", "gpu", "", 8, 16000, 60, 2, "fake"), Request("rule compare")])
+
+
+def test_a_workflow_stops_before_it_submits(cluster, tmp_path):
+    folder = grid(tmp_path / "grid")
+    gpu = {"gpu": 1, "gpu_model": "h100", "slurm_partition": "gpu"}
+    networks = {"train": gpu, "raw_outputs": gpu}
+    changed(
+        folder,
+        **{"set-resources": networks, "default-resources": {"slurm_partition": "cpus"}},
+    )
+    start = time.monotonic()
+    text = run(folder, status=1)
+    assert time.monotonic() - start < 60
+    for line in (
+        "group comparison (compare, figure_cell) asks for partition 'cpus' (slurm_partition): did "
+        "you mean 'cpu'?",
+        "group networks (raw_outputs, train) asks for GPU model 'h100' (gpu_model): none of "
+        "partition 'gpu' is one; there are fake",
+    ):
+        assert f"\n{line}\n" in text
+    # and is not locked out of the folder
+    gpu |= {"gpu": 3, "gpu_model": "fake"}
+    more = {"prepare": {"mem_mb": 16001}}
+    changed(
+        folder,
+        **{"set-resources": networks | more, "default-resources": {"slurm_partition": "cpu"}},
+    )
+    text = run(folder, status=1)
+    for line in (
+        "group networks (raw_outputs, train) asks for 3 GPUs (gpu): no node of partition 'gpu' "
+        "has more than 2",
+        "group data (prepare, resize) asks for 16001 MB of memory (mem_mb): no node of partition "
+        "'cpu' has more than 16000 MB",
+    ):
+        assert f"\n{line}\n" in text
+    # Snakemake by itself would give it one, and say nothing
+    gpu |= {"gpu": 2}
+    changed(folder, **{"set-resources": networks})
+    text = run(folder, status=1)
+    assert "asks for 2 GPUs (gpu), and the profile lets a submission have 1" in text
+    assert "Traceback" not in text
+    assert not cluster.jobs(folder)
+
+
+def test_without_slurm(tmp_path):
+    folder = grid(tmp_path / "grid")
+    programs = tmp_path / "programs"
+    programs.mkdir()
+    for place in ("/bin", "/usr/bin"):
+        for program in Path(place).iterdir():
+            if program.name not in (*PROGRAMS, "sacct", "scontrol"):
+                link = programs / program.name
+                link.is_symlink() or link.symlink_to(program)
+    python = Path(os.__file__).parents[2] / "bin"
+    path = os.pathsep.join([str(Path(os.sys.executable).parent), str(programs), str(python)])
+    text = run(folder, status=1, path=path)
+    assert "there is no SLURM here: sinfo, sbatch, squeue, scancel not found on the PATH" in text
+    assert "Traceback" not in text
+
+
+def test_slurm_that_does_not_answer(cluster):
+    cluster.kill("slurmctld")
+    try:
+        with pytest.raises(ClusterError, match="sinfo"):
+            check([Request("rule train")])
+    finally:
+        cluster.start_slurmctld()
