@@ -18,8 +18,8 @@ rule compare:
         f"{BENCHMARKS}/compare/{CELL}.tsv"
     threads: 1
     resources:
-        mem_mb=growing(800),
-        runtime=growing(30),
+        mem_mb=800,
+        runtime=30,
     params:
         batch_sizes=STUDY.comparison.batch_sizes,
         code=code("compare"),

@@ -39,8 +39,8 @@ rule figure_cell:
         f"{BENCHMARKS}/figure_cell/{CELL}.tsv"
     threads: 1
     resources:
-        mem_mb=growing(800),
-        runtime=growing(15),
+        mem_mb=800,
+        runtime=15,
     params:
         title=TITLE,
         classes=lambda wildcards: class_names(wildcards.dataset),
