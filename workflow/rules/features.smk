@@ -35,7 +35,7 @@ rule extract:
     resources:
         mem_mb=growing(3500),
         runtime=growing(240),
-        gpu=0,
+        gpu=1,
     params:
         frozen=lambda wildcards: frozen_settings(BACKBONES[wildcards.backbone]),
         code=code("extract"),

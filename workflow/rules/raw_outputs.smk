@@ -21,7 +21,7 @@ rule raw_outputs:
     resources:
         mem_mb=growing(2500),
         runtime=growing(heads=10, networks=60),
-        gpu=0,
+        gpu=1,
     params:
         model=lambda wildcards: settings("models", wildcards.model),
         module=lambda wildcards: module_digest(wildcards.model),

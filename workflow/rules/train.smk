@@ -15,7 +15,7 @@ rule train:
     resources:
         mem_mb=growing(2500),
         runtime=growing(heads=30, networks=240),
-        gpu=0,
+        gpu=1,
     params:
         model=lambda wildcards: settings("models", wildcards.model),
         module=lambda wildcards: module_digest(wildcards.model),

@@ -2,10 +2,13 @@ from sigmoid_bce.forkserver import forked
 
 forked("networks")
 
+import os
+
 from sigmoid_bce.files import write_parquet
 from sigmoid_bce.logs import logged_to
 
 with logged_to(snakemake.log[0]):
+    os.environ["CUDA_VISIBLE_DEVICES"] = ""  # the laboratory measures CPUs
     from sigmoid_bce.numerics.article_models import curves
 
     write_parquet(curves(), snakemake.output.curves)

@@ -1,15 +1,20 @@
-"""Put TensorFlow on as many threads as the rule declared, and make it repeatable."""
+"""Put TensorFlow on a GPU of its own, or on as many threads as declared; make it repeatable."""
 
 from __future__ import annotations
 
+import os
 from typing import Any
 
 import keras
 import tensorflow as tf
 
+from sigmoid_bce.training import gpus
+
 
 def set_up(threads: int, seed: int = 0) -> None:
-    """Limit TensorFlow's threads and seed everything random.
+    """Take a GPU if there is one, limit TensorFlow's threads, and seed everything random.
+
+    To be called before TensorFlow looks for devices.
 
     Parameters
     ----------
@@ -18,10 +23,25 @@ def set_up(threads: int, seed: int = 0) -> None:
     seed : int
         Seed of initial weights and dropout masks.
     """
+    given = "CUDA_VISIBLE_DEVICES" in os.environ
+    gpu = gpus.take()
     tf.config.threading.set_intra_op_parallelism_threads(threads)
     tf.config.threading.set_inter_op_parallelism_threads(1)
-    for gpu in tf.config.list_physical_devices("GPU"):
-        tf.config.experimental.set_memory_growth(gpu, True)
+    found = tf.config.list_physical_devices("GPU")
+    for device in found:
+        tf.config.experimental.set_memory_growth(device, True)
+    if found:
+        print(f"on GPU {gpu}", flush=True)
+    elif not gpu:
+        print("no GPU here: on the CPU", flush=True)
+    else:
+        print(
+            f"TensorFlow cannot use GPU {gpu}: on the CPU; its CUDA libraries come with "
+            "pip install 'tensorflow[and-cuda]'",
+            flush=True,
+        )
+        if not given:
+            gpus.give_back()
     tf.config.experimental.enable_op_determinism()
     keras.utils.set_random_seed(seed)
 
@@ -32,12 +52,13 @@ def provenance(threads: int) -> dict[str, Any]:
     Returns
     -------
     dict
-        device, threads, deterministic.
+        device, cuda_visible_devices, threads, deterministic.
     """
-    gpus = tf.config.list_physical_devices("GPU")
-    details = [tf.config.experimental.get_device_details(gpu) for gpu in gpus]
+    found = tf.config.list_physical_devices("GPU")
+    details = [tf.config.experimental.get_device_details(gpu) for gpu in found]
     return {
         "device": ", ".join(d.get("device_name", "GPU") for d in details) or "CPU",
+        "cuda_visible_devices": os.environ.get("CUDA_VISIBLE_DEVICES"),
         "threads": threads,
         "deterministic": True,
     }
