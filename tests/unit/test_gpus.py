@@ -6,6 +6,7 @@ import stat
 import subprocess
 import sys
 import time
+from itertools import pairwise
 
 import pytest
 
@@ -123,7 +124,7 @@ def test_never_two_on_one_gpu(holder):
     assert set(held) == {"0", "1"}
     for intervals in held.values():
         intervals.sort()
-        for (_, end), (start, _) in zip(intervals, intervals[1:], strict=False):
+        for (_, end), (start, _) in pairwise(intervals):
             assert end <= start
 
 

@@ -6,12 +6,10 @@ import fcntl
 import os
 import re
 import shutil
-import stat
 import subprocess
 import time
 from contextlib import suppress
 from pathlib import Path
-from typing import BinaryIO
 
 LOCKS = Path("/tmp")
 """Where the locks of a machine are: not TMPDIR, which may differ from user to user."""
@@ -20,7 +18,7 @@ ALLOCATION = "SLURM_JOB_ID"
 PAUSE, REMINDER = 0.2, 60  # seconds between looks at the locks, and between words about it
 UUID = r"(?:GPU|MIG)-[\w/-]+"
 
-_held: BinaryIO | None = None
+_held: int | None = None
 
 
 def _listed() -> list[tuple[str, str]]:
@@ -37,13 +35,13 @@ def _listed() -> list[tuple[str, str]]:
 
 
 def _parsed(text: str) -> list[tuple[str, str]]:
-    """Return number and UUID of each GPU; of one that is partitioned (MIG), those of its parts.
+    r"""Return number and UUID of each GPU; of one that is partitioned (MIG), those of its parts.
 
     Examples
     --------
-    >>> _parsed("GPU 0: NVIDIA A100 (UUID: GPU-1a)\\nGPU 1: NVIDIA A100 (UUID: GPU-2b)\\n")
+    >>> _parsed("GPU 0: NVIDIA A100 (UUID: GPU-1a)\nGPU 1: NVIDIA A100 (UUID: GPU-2b)\n")
     [('0', 'GPU-1a'), ('1', 'GPU-2b')]
-    >>> _parsed("GPU 0: A100 (UUID: GPU-1a)\\n  MIG 1g.5gb  Device 0: (UUID: MIG-3c)\\n")
+    >>> _parsed("GPU 0: A100 (UUID: GPU-1a)\n  MIG 1g.5gb  Device 0: (UUID: MIG-3c)\n")
     [('', 'MIG-3c')]
     """
     found: list[tuple[str, str]] = []
@@ -93,24 +91,22 @@ def _lock_names(names: list[str]) -> list[str]:
     return full
 
 
-def _lock(name: str) -> BinaryIO | None:
-    """Return the locked file of a GPU, or None if a living process has it."""
+def _lock(name: str) -> int | None:
+    """Return the open, locked file of a GPU, or None if a living process has it."""
     path = LOCKS / f"sigmoid-bce-gpu-{name.replace('/', '_')}.lock"
-    # others' files must not be opened to be created (fs.protected_regular), nor followed if links
+    # another user's file must not be opened to be created (fs.protected_regular)
     for flags in (os.O_RDONLY, os.O_RDWR | os.O_CREAT | os.O_EXCL, os.O_RDONLY):
         with suppress(FileNotFoundError, FileExistsError):
-            descriptor = os.open(path, flags | os.O_NOFOLLOW | os.O_CLOEXEC, 0o644)
+            file = os.open(path, flags | os.O_NOFOLLOW, 0o644)
             break
     else:
-        raise OSError(f"{path} cannot be opened: delete it")
-    file = open(descriptor, "rb")
-    if stat.S_IMODE(os.fstat(descriptor).st_mode) != 0o644:
-        with suppress(PermissionError):  # of another user, who may have a strict umask
-            os.fchmod(descriptor, 0o644)
+        raise FileNotFoundError(f"{path} comes and goes")
+    if os.fstat(file).st_uid == os.getuid():
+        os.fchmod(file, 0o644)  # for every user, whatever this one's umask
     try:
         fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:
-        file.close()
+        os.close(file)
         return None
     return file
 
@@ -131,7 +127,7 @@ def take() -> str:
         If a file in `LOCKS` that stands for a GPU cannot be opened.
     """
     global _held
-    if _held:
+    if _held is not None:
         return os.environ["CUDA_VISIBLE_DEVICES"]
     names = pool()
     if not names:
@@ -141,7 +137,7 @@ def take() -> str:
     said = -float("inf")
     while True:
         for name, lock in locks.items():
-            if _held := _lock(lock):
+            if (_held := _lock(lock)) is not None:
                 # numbers mean what nvidia-smi shows
                 os.environ.setdefault("CUDA_DEVICE_ORDER", "PCI_BUS_ID")
                 os.environ["CUDA_VISIBLE_DEVICES"] = name
@@ -159,6 +155,6 @@ def take() -> str:
 def give_back() -> None:
     """Let another process take the GPU that this one has, and does not use."""
     global _held
-    if _held:
-        _held.close()
+    if _held is not None:
+        os.close(_held)
     _held = None
