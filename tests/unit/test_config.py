@@ -57,6 +57,8 @@ MISTAKES = [
     ("datasets.elpv.channels", 2, r"channels: "),
     ("training.early_epochs", 60, r"models\.convnet\.max_epochs is 50: expected at least"),
     ("training", None, r"training: this key is missing"),
+    ("training.precision", "float16", r"training\.precision: expected .*'mixed_float16'"),
+    ("training.xla", "on", r"training\.xla: expected a valid boolean, found 'on'"),
     ("study", "No Spaces", r"study: "),
     ("study", "downloads", r"downloads is taken"),
     ("comparison.batch_sizes", [4, 4000], r"4000 is more than the 2000 training images of elpv"),

@@ -1,9 +1,14 @@
 """What makes training quick leaves it what it is."""
 
+import json
 import math
+import subprocess
+import sys
 
 import keras
+import ml_dtypes  # noqa: F401, bfloat16 for NumPy
 import numpy as np
+import pandas as pd
 import pytest
 import tensorflow as tf
 from keras import layers
@@ -91,3 +96,61 @@ def test_relu_after_pooling_is_relu_before_it():
         results.append([out, *tape.gradient(loss, network.trainable_weights)])
     for a, b in zip(*results, strict=True):
         assert (a.numpy() == b.numpy()).all()
+
+
+TINY = """
+import json, sys
+from pathlib import Path
+import numpy as np, pandas as pd
+from sigmoid_bce.cells import Cell
+from sigmoid_bce.config import Convnet, Training
+from sigmoid_bce.models import networks
+from sigmoid_bce.training.train import train
+
+folder, training = Path(sys.argv[1]), Training(early_epochs=1, **json.loads(sys.argv[2]))
+model = Convnet(
+    architecture="convnet", image_size=46, filters=[2, 2, 2, 2], dense=8, dropout=0.25,
+    learning_rate=0.01, max_epochs=2,
+)
+rng = np.random.default_rng(0)
+x = rng.integers(0, 256, (50, 46, 46, 1), np.uint8)
+manifest = pd.DataFrame(
+    {"label": rng.integers(0, 2, 50), "split": ["train"] * 40 + ["validation"] * 10}
+)
+train(
+    Cell("noise", "tiny", "logits", 16, 0), model, training, x, manifest, threads=1,
+    note=lambda row: None, circumstances={}, history=folder / "history.parquet",
+    run=folder / "run.json", early=folder / "early.weights.h5", full=folder / "full.weights.h5",
+)
+network = networks.build(model, (46, 46, 1))
+network.load_weights(folder / "full.weights.h5")
+np.save(folder / "outputs.npy", network(x))
+dtypes = [layer.compute_dtype for layer in network.layers]
+print(json.dumps([dtypes, sorted({v.dtype for v in network.variables if v.trainable})]))
+"""
+
+
+@pytest.mark.parametrize("precision", ["mixed_float16", "mixed_bfloat16", "float32"])
+def test_precision_and_xla_are_recorded(precision, tmp_path):
+    """Trained for real, each in a process of its own: both are a process's for good."""
+    settings = {"precision": precision, "xla": precision == "float32"}
+    done = subprocess.run(
+        [sys.executable, "-c", TINY, str(tmp_path), json.dumps(settings)],
+        capture_output=True,
+        text=True,
+    )
+    assert done.returncode == 0, done.stderr[-3000:]
+    run = json.loads((tmp_path / "run.json").read_text())
+    assert run["training"] == {"early_epochs": 1, "patience": 15, **settings}
+    assert run["deterministic"] is not settings["xla"]
+    assert run["epochs"] == len(pd.read_parquet(tmp_path / "history.parquet")) == 2
+    dtypes, weights = json.loads(done.stdout.splitlines()[-1])
+    assert set(dtypes[:-1]) == {precision.removeprefix("mixed_")}
+    assert dtypes[-1] == "float32"
+    assert weights == ["float32"]
+    assert ("many times slower on a CPU" in done.stdout) == (precision == "mixed_float16")
+    out = np.load(tmp_path / "outputs.npy")
+    assert out.dtype == np.float32
+    # more digits than half precision has
+    assert (out != out.astype("bfloat16")).any()
+    assert (out != out.astype(np.float16)).any()

@@ -25,6 +25,7 @@ rule raw_outputs:
     params:
         model=lambda wildcards: settings("models", wildcards.model),
         module=lambda wildcards: module_digest(wildcards.model),
+        precision=STUDY.training.precision,
         code=code("raw_outputs"),
     conda:
         "../../envs/training.yaml"

@@ -16,7 +16,12 @@ with logged_to(snakemake.log[0]):
     inputs = np.load(snakemake.input.inputs, mmap_mode="r")
     manifest = read_parquet(snakemake.input.manifest)
     tables = raw_outputs(
-        model, snakemake.input.weights, inputs, manifest, threads=snakemake.threads
+        model,
+        snakemake.input.weights,
+        inputs,
+        manifest,
+        threads=snakemake.threads,
+        precision=snakemake.params.precision,
     )
     for table, file in zip(tables, snakemake.output.stages, strict=True):
         write_parquet(table, file)

@@ -28,6 +28,7 @@ Positive = Annotated[int, Field(ge=1, strict=True)]
 Seed = Annotated[int, Field(ge=0, lt=2**31, strict=True)]
 Loss = Literal["logits", "sigmoid_clipped", "sigmoid_keras"]
 Optimizer = Literal["rmsprop", "adam", "sgd"]
+Precision = Literal["float32", "mixed_float16", "mixed_bfloat16"]
 
 
 class Strict(BaseModel):
@@ -387,11 +388,17 @@ class Grid(Strict):
 
 
 class Training(Strict):
-    """When training pauses for its first stage, and when it ends."""
+    """When training pauses for its first stage, when it ends, and how it computes."""
 
     early_epochs: Positive = Field(8, description="Epochs before the stage `early`.")
     patience: Positive = Field(
         15, description="Stage `full`: epochs in a row without a lower training loss."
+    )
+    precision: Precision = Field(
+        "float32", description="Keras's dtype policy; raw output, loss and weights stay float32."
+    )
+    xla: bool = Field(
+        False, strict=True, description="Whether training steps are compiled by XLA (jit_compile)."
     )
 
 

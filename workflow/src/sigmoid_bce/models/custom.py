@@ -173,7 +173,15 @@ def build(model: Custom, shape: tuple[int, ...]) -> keras.Model:
     network, cut = raw(network, shape, name)
     if not network.trainable_variables:
         raise ValueError(f"{name}: nothing of it is trainable")
-    whole = keras.Model(pixels, network(as_floats), name="custom")
+    raw_output = network(as_floats)
+    if raw_output.dtype != "float32":
+        print(
+            f"{name}: its raw output is {raw_output.dtype}, now cast to float32; its last layer "
+            "computes in float32 with dtype='float32'",
+            flush=True,
+        )
+        raw_output = layers.Activation("linear", dtype="float32", name="raw_output")(raw_output)
+    whole = keras.Model(pixels, raw_output, name="custom")
     whole.cut_sigmoid = cut
     if cut:
         print(f"{name}: the sigmoid of {cut!r}, its last layer, is cut off", flush=True)

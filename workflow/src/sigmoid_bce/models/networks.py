@@ -36,7 +36,7 @@ def build(model: Model, shape: tuple[int, ...]) -> keras.Model:
     Returns
     -------
     keras.Model
-        From inputs (n, *shape) to raw outputs (n, 1), float32.
+        From inputs (n, *shape) to raw outputs (n, 1), float32 whatever Keras's dtype policy.
 
     Raises
     ------
@@ -52,7 +52,7 @@ def build(model: Model, shape: tuple[int, ...]) -> keras.Model:
             layers.Flatten(),
             layers.Dropout(model.dropout),
             layers.Dense(model.dense, activation="relu"),
-            layers.Dense(1, name="raw_output"),
+            layers.Dense(1, dtype="float32", name="raw_output"),
         ],
         name=model.architecture,
     )

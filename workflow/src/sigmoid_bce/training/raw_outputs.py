@@ -24,6 +24,7 @@ def raw_outputs(
     manifest: pd.DataFrame,
     *,
     threads: int,
+    precision: str,
 ) -> Iterator[pd.DataFrame]:
     """Run every sample through a network, with its weights of one stage after the other.
 
@@ -38,13 +39,15 @@ def raw_outputs(
     manifest : DataFrame
         With columns sample_id, label and split.
     threads : int
+    precision : str
+        Keras's dtype policy that it was trained with.
 
     Yields
     ------
     DataFrame
         sample_id, label, split, raw_output (float32), a row a sample.
     """
-    devices.set_up(threads)
+    devices.set_up(threads, precision=precision)
     network = networks.build(model, inputs.shape[1:])
     batch = tf.TensorSpec((None, *inputs.shape[1:]), network.inputs[0].dtype)
     # traced once, where `predict` would be traced for every stage

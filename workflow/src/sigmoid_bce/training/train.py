@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -123,12 +124,15 @@ def _lone(data: tf.data.Dataset) -> tf.data.Dataset:
     return data.with_options(options)
 
 
-def _batches(network: keras.Model, step: Callable, data: tuple, size: int) -> Callable:
+def _batches(
+    network: keras.Model, step: Callable, data: tuple[tf.Tensor, ...], size: int, xla: bool = False
+) -> Callable:
     """Return a function for `fit`: take the next rows of `data`, do a step on each batch of them.
 
     With Keras's own, an epoch whose steps are no multiple of `steps_per_execution` runs on into the
     next one.
     """
+    step = tf.function(step, jit_compile=True) if xla else step
 
     @tf.function(input_signature=[tf.TensorSpec((None,), tf.int32)], autograph=False)
     def steps(rows):
@@ -190,7 +194,7 @@ def train(
     FloatingPointError
         If the network's training loss is not finite at the end.
     """
-    devices.set_up(threads, cell.seed)
+    devices.set_up(threads, cell.seed, training.precision, deterministic=not training.xla)
     labels = manifest["label"].to_numpy(np.float32)[:, None]
     rows = {
         split: np.flatnonzero(manifest["split"] == split).astype(np.int32)
@@ -211,8 +215,9 @@ def train(
     # a function that makes variables is traced twice
     network.optimizer.build(network.trainable_variables)
     network.compute_metrics(None, data[1][:1], data[1][:1])
-    network.train_function = _batches(network, network.train_step, data, cell.batch_size)
-    network.test_function = _batches(network, network.test_step, data, EVALUATION_BATCH)
+    batches = partial(_batches, network, data=data, xla=training.xla)
+    network.train_function = batches(network.train_step, size=cell.batch_size)
+    network.test_function = batches(network.test_step, size=EVALUATION_BATCH)
     epochs: list[dict[str, float]] = []
     checkpoints = Checkpoints(
         Path(run).parent, identity, network, epochs, traced=isinstance(model, Custom)
