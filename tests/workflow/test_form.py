@@ -86,7 +86,7 @@ def test_lint():
 
 
 @pytest.mark.parametrize("study", STUDIES)
-@pytest.mark.parametrize("profile", ["default", "slurm"])
+@pytest.mark.parametrize("profile", ["default", "gpu", "slurm"])
 def test_dry_run_plans_every_stage(study, profile, tmp_path):
     folder = checkout(tmp_path)
     done = snakemake(
