@@ -22,6 +22,9 @@ FILES = ("checkpoint.npz", "checkpoint.early.npz")
 SHARE = 0.02
 """Of a processor's time, what checkpoints may cost: where epochs are shorter, some have none."""
 
+ECHO = 1.0
+"""Seconds within which a signal is the first one again, which came by several ways."""
+
 Row = dict[str, float]
 
 
@@ -116,7 +119,7 @@ class Checkpoints(keras.callbacks.Callback):
         self.pending: Future | None = None
         self.last, self.cost = 0.0, 0.0  # when one was begun, and what it cost, in seconds
         self.kept, self.able, self.failed = 0, True, False
-        self.signal = 0
+        self.signal, self.caught = 0, 0.0  # which one, and when
         try:
             self.variables = variables(network, traced=traced)
         except ValueError as error:
@@ -231,9 +234,10 @@ class Checkpoints(keras.callbacks.Callback):
             raise SystemExit(128 + self.signal)
 
     def _catch(self, number: int, _) -> None:
-        if self.signal:  # a second one: at once
+        if not self.signal:
+            self.signal, self.caught = number, time.monotonic()
+        elif time.monotonic() - self.caught > ECHO:  # a second one: at once
             raise SystemExit(128 + number)
-        self.signal = number
 
     def __enter__(self) -> Checkpoints:
         main = threading.current_thread() is threading.main_thread()
