@@ -105,7 +105,7 @@ def main():
                 kept = with_[-1][2]
             with tempfile.TemporaryDirectory() as folder:
                 trained(name, batch_size, epochs, folder, share=1e9, stop=4)
-                size = sum((Path(folder) / f).stat().st_size for f in checkpoint.FILES)
+                size = sum((Path(folder) / f).stat().st_size for f in checkpoint.CHECKPOINTS)
                 resumes.append(trained(name, batch_size, epochs, folder, share=-1)[3])
         cpu = [statistics.median(run[0] for run in runs) for runs in (without, with_)]
         wall = [statistics.median(run[1] for run in runs) for runs in (without, with_)]
