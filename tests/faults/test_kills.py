@@ -16,6 +16,7 @@ from mlflow import MlflowClient
 from broken import (
     CELLS,
     CONFIG,
+    EPOCHS,
     LIMIT,
     RESULTS,
     STUDY,
@@ -160,6 +161,27 @@ def test_a_training_that_outlives_snakemake_is_awaited(fresh, undisturbed):
 
 def log_of(folder, record):
     return folder / RESULTS / "logs/train" / f"{record['cell']}.log"
+
+
+def test_a_training_that_ends_after_snakemake_is_not_done_again(finished, undisturbed):
+    """A restart deletes what it did not see end; what it is made again from is still there."""
+    cell = CELLS[0]
+    file = RESULTS / "train" / str(cell) / "run.json"
+    shutil.rmtree((finished / file).parent)
+    first = begin(finished, str(file))
+    wait_until(lambda: running(finished), "no training begins")
+    [record] = running(finished)
+    wait_until(lambda: epochs(record) >= 3, "no epochs")
+    first.kill()
+    first.wait(LIMIT)
+    wait_until(lambda: not running(finished), "it does not end")
+    begin(finished, "--unlock").wait(LIMIT)
+    assert begin(finished, str(file)).wait(LIMIT) == 0
+    records = attempts(finished)[cell]
+    assert [r["status"] for r in records] == ["FINISHED", "FINISHED"]
+    assert [r.get("resumed_from") for r in records] == [None, EPOCHS]
+    one_at_a_time(finished)
+    assert state(finished) == undisturbed[1]
 
 
 def test_two_snakemakes_in_one_folder(fresh, undisturbed):

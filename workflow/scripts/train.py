@@ -12,7 +12,7 @@ from sigmoid_bce.claim import claimed
 from sigmoid_bce.config import Model, Training
 from sigmoid_bce.files import check_dates, read_parquet, sha256
 from sigmoid_bce.logs import logged_to
-from sigmoid_bce.training.attempts import Attempt, versions
+from sigmoid_bce.training.attempts import CHECKPOINTS, Attempt, versions
 
 cell = Cell.parse(snakemake.output.run)
 folder = Path(snakemake.output.run).parent
@@ -23,7 +23,10 @@ with logged_to(snakemake.log[0]):
     identity = {"cell": str(cell), **dict(snakemake.params.items()), "versions": versions()}
     identity |= {name: sha256(file) for name, file in snakemake.input.items()}
     with claimed(folder / ".lock", snakemake.output, identity) as needed:
-        if needed:
+        if not needed:
+            for name in CHECKPOINTS:
+                (folder / name).unlink(missing_ok=True)
+        else:
             with Attempt(cell, folder) as attempt:
                 from sigmoid_bce.training.train import train
 

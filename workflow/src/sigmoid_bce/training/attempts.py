@@ -25,6 +25,8 @@ from sigmoid_bce.cells import Cell
 from sigmoid_bce.files import write_json
 
 PACKAGES = ("tensorflow", "keras", "numpy", "pandas")
+CHECKPOINTS = ("checkpoint.npz", "checkpoint.early.npz")
+"""In a cell's folder: the last epoch that was kept, and the early stage once it is reached."""
 ROOT = Path(__file__).parents[4]
 
 

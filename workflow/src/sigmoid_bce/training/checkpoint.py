@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import signal
 import threading
 import time
@@ -16,11 +17,13 @@ import tensorflow as tf
 from numpy.typing import NDArray
 
 from sigmoid_bce.files import remove_parts, replacing
+from sigmoid_bce.training.attempts import CHECKPOINTS
 
-FILES = ("checkpoint.npz", "checkpoint.early.npz")
-"""In the cell's folder: the last epoch that was kept, and the early stage once it is reached."""
 SHARE = 0.02
 """Of a processor's time, what checkpoints may cost: where epochs are shorter, some have none."""
+
+ECHO = 1.0
+"""Seconds within which a signal is the first one again, which came by several ways."""
 
 Row = dict[str, float]
 
@@ -74,7 +77,7 @@ def variables(network: keras.Model, *, traced: bool = False) -> list[tf.Variable
 
 def _write(path: Path, state: list[NDArray], about: dict[str, Any]) -> None:
     with replacing(path) as part, open(part, "wb") as file:
-        np.savez(file, json.dumps(about), *state)
+        np.savez(file, np.frombuffer(json.dumps(about).encode(), np.uint8), *state)
 
 
 class Checkpoints(keras.callbacks.Callback):
@@ -108,7 +111,7 @@ class Checkpoints(keras.callbacks.Callback):
         traced: bool = False,
     ):
         super().__init__()
-        self.file, self.early_file = (folder / name for name in FILES)
+        self.file, self.early_file = (folder / name for name in CHECKPOINTS)
         self.identity, self.rows = json.loads(json.dumps(identity)), rows
         self.early: list[NDArray] | None = None
         self.early_written = False
@@ -116,7 +119,8 @@ class Checkpoints(keras.callbacks.Callback):
         self.pending: Future | None = None
         self.last, self.cost = 0.0, 0.0  # when one was begun, and what it cost, in seconds
         self.kept, self.able, self.failed = 0, True, False
-        self.signal = 0
+        self.parent = os.getppid()
+        self.signal, self.caught = 0, 0.0  # which one, and when
         try:
             self.variables = variables(network, traced=traced)
         except ValueError as error:
@@ -161,7 +165,7 @@ class Checkpoints(keras.callbacks.Callback):
         # damage is told by the checksums of zip, which the format is
         with open(path, "rb") as raw, np.load(raw, allow_pickle=False) as file:
             about, *state = (file[name] for name in file.files)
-        about = json.loads(str(about))
+        about = json.loads(about.tobytes())
         theirs, ours = about["identity"], self.identity
         keys = [k for k in sorted(theirs.keys() | ours.keys()) if theirs.get(k) != ours.get(k)]
         if keys:
@@ -231,9 +235,10 @@ class Checkpoints(keras.callbacks.Callback):
             raise SystemExit(128 + self.signal)
 
     def _catch(self, number: int, _) -> None:
-        if self.signal:  # a second one: at once
+        if not self.signal:
+            self.signal, self.caught = number, time.monotonic()
+        elif time.monotonic() - self.caught > ECHO:  # a second one: at once
             raise SystemExit(128 + number)
-        self.signal = number
 
     def __enter__(self) -> Checkpoints:
         main = threading.current_thread() is threading.main_thread()
@@ -250,3 +255,13 @@ class Checkpoints(keras.callbacks.Callback):
         """Delete what was kept."""
         for path in (self.file, self.early_file):
             path.unlink(missing_ok=True)
+
+    def outlive(self) -> bool:
+        """Keep the end of a training whose Snakemake has died; return whether that is so.
+
+        When it is started again, it deletes the outputs of jobs that it did not see end.
+        """
+        orphan = os.getppid() != self.parent
+        if orphan and self.able and self.kept < len(self.rows):
+            self._write(self.state(), self.rows, 0.0)
+        return orphan

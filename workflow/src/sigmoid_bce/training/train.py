@@ -246,6 +246,7 @@ def train(
     table = pd.DataFrame(epochs)
     if not np.isfinite(table["loss"].iloc[-1]):
         raise FloatingPointError(f"{cell}: the training loss is {table['loss'].iloc[-1]}")
+    orphan = checkpoints.outlive()
     with replacing(full) as part:
         network.save_weights(part)
     if checkpoints.early:  # else it stopped before its early stage
@@ -267,4 +268,5 @@ def train(
         **devices.provenance(threads),
     }
     write_json(summary, run)
-    checkpoints.remove()
+    if not orphan:
+        checkpoints.remove()
