@@ -29,6 +29,6 @@ rule raw_outputs:
     conda:
         "../../envs/training.yaml"
     group:
-        submission
+        submission(kind)
     script:
         "../scripts/raw_outputs.py"
