@@ -178,10 +178,22 @@ def inputs(wildcards):
     return f"{folder}/size~{model.image_size}.npy"
 
 
-def submission(wildcards):
-    """Return with which cells a cell may share a submission: heads are short, networks are not."""
+def kind(wildcards):
+    """Return what is trained: heads are short, networks are not."""
     model = STUDY.models[wildcards.model]
     return "heads" if isinstance(model, study_config.Backbone) else "networks"
+
+
+def submission(group):
+    """Return an input function: the group of jobs that may share a submission to a cluster.
+
+    None without a profile that says how many: Snakemake needs time to look for groups.
+    """
+    return lambda wildcards: (
+        (group(wildcards) if callable(group) else group)
+        if workflow.group_settings.group_components
+        else None
+    )
 
 
 def to_cluster():
@@ -193,11 +205,9 @@ def to_cluster():
             raise WorkflowError(str(error)) from None
 
 
-def growing(amount=None, **by_submission):
+def growing(amount=None, **by_kind):
     """Return a resource of which a job gets more each time that it is tried again."""
-    return lambda wildcards, attempt: attempt * (
-        amount or by_submission[submission(wildcards)]
-    )
+    return lambda wildcards, attempt: attempt * (amount or by_kind[kind(wildcards)])
 
 
 def of_cells(pattern, *, some=CELLS, **wildcards):
@@ -218,8 +228,9 @@ TITLE = "{dataset}, {model}, trained on {loss}, batch size {batch_size}, seed {s
 
 def urgency(wildcards):
     """Return a training's priority: the longest first, so that none is left alone at the end."""
-    frozen = isinstance(STUDY.models[wildcards.model], study_config.Backbone)
-    return (100 if frozen else 10000) / int(wildcards.batch_size)
+    return {"heads": 100, "networks": 10000}[kind(wildcards)] / int(
+        wildcards.batch_size
+    )
 
 
 def labels(wildcards):

@@ -26,7 +26,7 @@ rule compare:
     conda:
         "../../envs/comparison.yaml"
     group:
-        "comparison"
+        submission("comparison")
     script:
         "../scripts/compare.py"
 

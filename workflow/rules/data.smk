@@ -67,6 +67,6 @@ rule prepare:
     conda:
         "../../envs/data.yaml"
     group:
-        "data"
+        submission("data")
     script:
         "../scripts/prepare.py"

@@ -16,7 +16,7 @@ rule resize:
     conda:
         "../../envs/data.yaml"
     group:
-        "data"
+        submission("data")
     script:
         "../scripts/resize.py"
 

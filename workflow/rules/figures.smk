@@ -50,7 +50,7 @@ rule figure_cell:
     conda:
         "../../envs/figures.yaml"
     group:
-        "comparison"
+        submission("comparison")
     script:
         "../scripts/figure_cell.py"
 

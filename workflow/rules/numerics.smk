@@ -32,7 +32,7 @@ rule sweep:
     conda:
         "../../envs/frameworks.yaml"
     group:
-        "numerics"
+        submission("numerics")
     script:
         "../scripts/sweep.py"
 
@@ -76,7 +76,7 @@ rule numerics_tables:
     conda:
         "../../envs/figures.yaml"
     group:
-        "numerics"
+        submission("numerics")
     script:
         "../scripts/numerics_tables.py"
 
@@ -98,7 +98,7 @@ rule article_models:
     conda:
         "../../envs/frameworks.yaml"
     group:
-        "numerics"
+        submission("numerics")
     script:
         "../scripts/article_models.py"
 
@@ -130,7 +130,7 @@ rule figure_article:
     conda:
         "../../envs/figures.yaml"
     group:
-        "numerics"
+        submission("numerics")
     script:
         "../scripts/figure_article.py"
 
@@ -163,6 +163,6 @@ rule figure_laboratory:
     conda:
         "../../envs/figures.yaml"
     group:
-        "numerics"
+        submission("numerics")
     script:
         "../scripts/figure_laboratory.py"

@@ -30,6 +30,6 @@ rule raw_outputs:
     conda:
         "../../envs/training.yaml"
     group:
-        submission
+        submission(kind)
     script:
         "../scripts/raw_outputs.py"

@@ -25,6 +25,6 @@ rule train:
         "../../envs/training.yaml"
     priority: urgency
     group:
-        submission
+        submission(kind)
     script:
         "../scripts/train.py"

@@ -17,6 +17,6 @@ rule verdict:
     conda:
         "../../envs/figures.yaml"
     group:
-        "comparison"
+        submission("comparison")
     script:
         "../scripts/verdict.py"
