@@ -24,6 +24,8 @@ PROGRAMS = ("slurmctld", "slurmd", "munged", "sbatch", "squeue", "sinfo", "scont
 INSTALL = "apt-get install --no-install-recommends slurm-wlm munge"
 # a job finds the configuration only here: the plugin's job step drops SLURM_CONF
 SYSTEM = Path("/etc/slurm")
+CONFIGURATION = ("slurm.conf", "gres.conf", "cgroup.conf")
+PREFIX = "sigmoid-bce-slurm-"
 LIMIT = 60  # seconds that anything may take
 
 CONF = """
@@ -72,7 +74,15 @@ def missing():
     lacking = [program for program in PROGRAMS if not shutil.which(program, path=path)]
     if lacking:
         return f"{', '.join(lacking)} not found: {INSTALL}"
-    return "" if os.geteuid() == 0 else "a SLURM of one's own needs root"
+    if os.geteuid():
+        return "a SLURM of one's own needs root"
+    foreign = [str(SYSTEM / name) for name in CONFIGURATION if _foreign(SYSTEM / name)]
+    return f"there is a SLURM here: {', '.join(foreign)}" if foreign else ""
+
+
+def _foreign(file):
+    """Tell whether a file, or what it leads to, is of a SLURM that is not ours."""
+    return os.path.lexists(file) and PREFIX not in str(file.resolve())
 
 
 def free_ports(number):
@@ -219,7 +229,6 @@ class Slurm:
 def _configured(conf):
     """Let /etc/slurm lead to a configuration; one that is not ours is left alone."""
     SYSTEM.mkdir(exist_ok=True)
-    names = ("slurm.conf", "gres.conf", "cgroup.conf")
     with open(SYSTEM / ".sigmoid-bce.lock", "w") as lock:
         end = time.monotonic() + 20 * LIMIT
         while True:  # another test's SLURM is awaited
@@ -229,17 +238,16 @@ def _configured(conf):
             except BlockingIOError:
                 assert time.monotonic() < end, "another SLURM of these tests is still up"
                 time.sleep(0.5)
-        for name in names:
+        for name in CONFIGURATION:
             link = SYSTEM / name
-            foreign = link.exists() and "sigmoid-bce-slurm-" not in str(link.resolve())
-            assert not foreign, f"{link} is of another SLURM: left alone"
+            assert not _foreign(link), f"{link} is of another SLURM: left alone"
             link.unlink(missing_ok=True)
         try:
-            for name in names:
+            for name in CONFIGURATION:
                 (SYSTEM / name).symlink_to(conf.parent / name)
             yield
         finally:
-            for name in names:
+            for name in CONFIGURATION:
                 (SYSTEM / name).unlink(missing_ok=True)
 
 
@@ -256,7 +264,7 @@ def slurm(cpus=8, memory=16000):
     """
     why = missing()
     assert not why, why
-    folder = Path(tempfile.mkdtemp(prefix="sigmoid-bce-slurm-"))
+    folder = Path(tempfile.mkdtemp(prefix=PREFIX))
     daemons = Slurm(folder, cpus, memory)
     try:
         with _configured(folder / "slurm.conf"):

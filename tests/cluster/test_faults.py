@@ -10,6 +10,8 @@ from slurm import wait_until
 from submitted import STUDY, attempts, begin, cells, changed, grid, results, run
 
 CELLS = cells([0])
+# seconds that the controller stays away after the job has ended
+OUTAGE = float(os.environ.get("SIGMOID_BCE_OUTAGE", "5"))
 
 
 def ended(process, limit=200):
@@ -46,7 +48,7 @@ def test_death_of_the_daemons(cluster, smoke, tmp_path):
         cluster.start_slurmd(wait=False)
         last = [folder / f"results/{STUDY}/raw_outputs/{cell}/full.parquet" for cell in CELLS]
         wait_until(lambda: all(map(os.path.exists, last)), "the job did not go on", 120)
-        time.sleep(5)
+        time.sleep(OUTAGE)
         cluster.start_slurmctld()
         assert ended(process) == 0, (folder / "snakemake.log").read_text()[-6000:]
     finally:

@@ -1,8 +1,10 @@
 """What a cluster has, from what sinfo prints, against what is asked for."""
 
+import os
+
 import pytest
 
-from sigmoid_bce.cluster import Request, lacking, nodes
+from sigmoid_bce.cluster import ClusterError, Request, check, lacking, nodes
 
 CLUSTER = nodes(
     "short*|up|64|192000|4:00:00|(null)\n"
@@ -47,3 +49,24 @@ CLUSTER = nodes(
 def test_what_is_lacking(asked, line):
     line = line and f"rule train asks for {line}"
     assert lacking(Request("rule train", **asked), CLUSTER) == line
+
+
+def test_an_account_of_somebody_else(tmp_path, monkeypatch):
+    """The programs print what a cluster with accounts was documented to print."""
+    answers = {
+        "sacctmgr": "physics\nphysics-gpu\n",
+        "sinfo": "short*|up|64|192000|4:00:00|(null)\n",
+        "sbatch": "",
+        "squeue": "",
+        "scancel": "",
+    }
+    for program, answer in answers.items():
+        (tmp_path / program).write_text(f"#!/bin/sh\nprintf %s '{answer}'\n")
+        (tmp_path / program).chmod(0o755)
+    monkeypatch.setenv("PATH", f"{tmp_path}{os.pathsep}{os.environ['PATH']}")
+    check([Request("rule train", account="Physics")])
+    with pytest.raises(ClusterError) as caught:
+        check([Request("rule train", account="phsyics")])
+    assert str(caught.value) == (
+        "account 'phsyics' (slurm_account) is not one of yours: did you mean 'physics'?"
+    )
