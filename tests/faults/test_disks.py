@@ -1,8 +1,12 @@
 """No room on a disk, or no permission: it is said, and nothing is lost but what had no room."""
 
+import io
 import shutil
 
+import numpy as np
+import pytest
 from mlflow import MlflowClient
+from PIL import Image
 
 from broken import (
     CELLS,
@@ -19,6 +23,9 @@ from broken import (
 )
 from conftest import snakemake
 from export import exported
+from sigmoid_bce.data.prepare import prepare
+from sigmoid_bce.data.sources import Item
+from sigmoid_bce.files import Unwritable
 from tracked import command
 
 CELL = CELLS[0]
@@ -97,3 +104,30 @@ def test_results_that_may_not_be_written(finished, undisturbed):
         remount(place, "rw")
         snakemake(finished, "tables", *CONFIG)
         assert state(finished) == undisturbed[1]
+
+
+def test_no_room_for_images_and_features(tmp_path):
+    """Neither a bus error nor images that are set aside as broken."""
+    import keras
+
+    from sigmoid_bce.models.features import extract
+
+    png = io.BytesIO()
+    Image.new("L", (8, 8)).save(png, "png")
+    items = [Item(f"{i}.png", i % 2, png.getvalue) for i in range(400)]
+    small = keras.Sequential(
+        [
+            keras.Input((8, 8, 1), dtype="uint8"),
+            keras.layers.Flatten(),
+            keras.layers.Rescaling(1.0, dtype="float32"),
+            keras.layers.Dense(1000),
+        ]
+    )
+    with disk(tmp_path / "small", "512k") as place:
+        names = {"images": "images.npy", "manifest": "m.parquet", "quarantine": "q.csv"}
+        files = {what: place / name for what, name in names.items()}
+        with pytest.raises(Unwritable, match=f"images.npy {FULL}"):
+            prepare(items, None, size=64, channels=1, **files)
+        assert list(place.iterdir()) == []
+        with pytest.raises(Unwritable, match=f"features.npy.part {FULL}"):
+            extract(np.zeros((400, 8, 8, 1), np.uint8), small, place / "features.npy", {})

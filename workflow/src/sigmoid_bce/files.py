@@ -246,3 +246,26 @@ def write_array(array: np.ndarray, path: str | Path) -> None:
     """
     with replacing(path) as part, open(part, "wb") as file:
         np.save(file, array)
+
+
+def mapped(path: str | Path, dtype: Any, shape: tuple[int, ...]) -> np.memmap:
+    """Return a new array in .npy format, mapped to memory, its room on the disk reserved.
+
+    A page of a map that a full disk has no room for would be the process's death.
+
+    Parameters
+    ----------
+    path : str or Path
+        The file to make.
+    dtype : dtype
+    shape : tuple of int
+
+    Raises
+    ------
+    OSError
+        If there is no room.
+    """
+    array = np.lib.format.open_memmap(path, "w+", dtype, shape)
+    with open(path, "r+b") as file:
+        os.posix_fallocate(file.fileno(), 0, Path(path).stat().st_size)
+    return array

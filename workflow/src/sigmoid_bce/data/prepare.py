@@ -19,7 +19,7 @@ from sklearn.model_selection import train_test_split
 from sigmoid_bce.config import Split
 from sigmoid_bce.data.archives import BROKEN
 from sigmoid_bce.data.sources import Item
-from sigmoid_bce.files import replacing, write_csv, write_parquet
+from sigmoid_bce.files import mapped, replacing, write_csv, write_parquet
 
 MODES = {1: "L", 3: "RGB"}
 
@@ -226,7 +226,7 @@ def prepare(
         for item in items:
             try:
                 data = item.read()
-                pixels.write(decode(data, size, channels).tobytes())
+                image = decode(data, size, channels)
             except BrokenImageError as error:
                 bad.append((item.file, str(error)))
             except OSError as error:
@@ -234,6 +234,7 @@ def prepare(
             except (KeyError, *BROKEN, NotImplementedError) as error:
                 bad.append((item.file, f"broken in its archive: {error}"))
             else:
+                pixels.write(image.tobytes())
                 good.append((item.file, item.label, item.split, hashlib.sha256(data).hexdigest()))
                 if len(good) % 500 == 0:
                     print(f"{len(good)} images decoded, {len(bad)} set aside", flush=True)
@@ -255,7 +256,7 @@ def prepare(
         table = table.iloc[rows].reset_index(drop=True)
         table.insert(0, "sample_id", np.arange(len(table), dtype=np.int64))
         shape = (size, size, channels)
-        out = np.lib.format.open_memmap(part, "w+", np.uint8, shape=(len(rows), *shape))
+        out = mapped(part, np.uint8, (len(rows), *shape))
         for i, row in enumerate(rows):
             pixels.seek(int(row) * size * size * channels)
             out[i] = np.frombuffer(pixels.read(out[i].nbytes), np.uint8).reshape(shape)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -16,7 +15,7 @@ import tensorflow as tf
 from numpy.typing import NDArray
 
 from sigmoid_bce.data.resize import resize
-from sigmoid_bce.files import remove_parts, replacing, write_json
+from sigmoid_bce.files import mapped, remove_parts, replacing, write_json
 
 BATCH = 16
 CHUNK = 16 * BATCH
@@ -73,10 +72,7 @@ def extract(
     else:
         progress.unlink(missing_ok=True)
         with replacing(part) as begun:
-            out = np.lib.format.open_memmap(begun, "w+", np.float32, shape=shape)
-            with open(begun, "r+b") as file:
-                # a page of the map that the disk has no room for would be the process's death
-                os.posix_fallocate(file.fileno(), 0, begun.stat().st_size)
+            out = mapped(begun, np.float32, shape)
 
     @tf.function(
         input_signature=[tf.TensorSpec((None, *backbone.input_shape[1:]), tf.uint8)],

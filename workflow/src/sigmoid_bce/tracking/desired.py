@@ -204,7 +204,6 @@ def _provenance(record: dict[str, Any]) -> dict[str, str]:
         "mlflow.source.git.commit": record["git_commit"] or "unknown",
         "git_dirty": record["git_dirty"],
         "lock_sha256": (record["lock_sha256"] or "unknown")[:SHORT],
-        "resumed_from": record.get("resumed_from"),
         "slurm_job_id": record["slurm_job_id"],
         "rule": "train",
         "versions": " ".join(f"{k}={v}" for k, v in record["versions"].items()),
