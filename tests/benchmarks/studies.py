@@ -29,7 +29,7 @@ def shrink(config: dict, scale: float) -> dict:
 
 
 def short_cells() -> dict:
-    """Return 100 short cells: heads on EfficientNet-Lite0's features of the default study's data."""
+    """Return 100 short cells: heads on EfficientNet-Lite0's features, the default study's data."""
     config = default_study()
     del config["numerics"], config["models"]["convnet"]
     config["study"] = "short"

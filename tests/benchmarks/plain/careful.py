@@ -13,6 +13,7 @@ from pathlib import Path
 import keras
 import matplotlib as mpl
 import mlflow
+import pandas as pd
 import parts
 import yaml
 
@@ -28,6 +29,7 @@ def main(config, images, manifest, weights, out):
     mlflow.set_tracking_uri(f"sqlite:///{out}/mlflow.db")
     mlflow.create_experiment("careful", artifact_location=(out / "artifacts").as_uri())
     mlflow.set_experiment("careful")
+    cells = []
     for name in grid["model"]:
         settings = config["models"][name]
         if settings["architecture"] == "convnet":
@@ -45,7 +47,6 @@ def main(config, images, manifest, weights, out):
                 history = parts.train(
                     network, settings, training, x, y, is_train, batch_size, folder
                 )
-                seconds = time.perf_counter() - start
                 stages, made = {}, []
                 for stage in ("early", "full"):
                     network.load_weights(folder / f"{stage}.weights.h5")
@@ -71,7 +72,11 @@ def main(config, images, manifest, weights, out):
                         mlflow.log_artifact(str(file))
                     mlflow.log_artifact(str(folder / "history.csv"))
                     mlflow.log_artifact(str(folder / "full.weights.h5"))
+                seconds = time.perf_counter() - start
+                cells.append((name, batch_size, seed, len(history), seconds))
                 print(f"{name} {batch_size} {seed}: {len(history)} epochs, {seconds:.1f} s")
+    names = ["model", "batch_size", "seed", "epochs", "seconds"]
+    pd.DataFrame(cells, columns=names).to_csv(out / "cells.csv", index=False)
 
 
 if __name__ == "__main__":
