@@ -13,7 +13,6 @@ import pandas as pd
 from measured import Watched, default_study, new_folder, run, snakemake
 from studies import shrink
 
-MINUTES = 16
 # what jobs are for, by rule
 STEPS = {
     "data": ("prepare", "resize", "extract"),
