@@ -5,9 +5,10 @@ from __future__ import annotations
 import sys
 from pathlib import Path
 
-from measured import HERE, run
+from measured import HERE, ROOT, new_folder, run, snakemake
+from studies import digits
 
-FEW, MANY = 4, 24
+FEW, MANY, CELLS = 4, 24, 30
 SNAKEFILE = """
 import sys
 sys.path.insert(0, {package!r})
@@ -41,7 +42,7 @@ def folder_of(work: Path, name: str, body: str) -> Path:
     """Write a workflow of jobs that do nothing."""
     folder = work / name
     folder.mkdir(parents=True)
-    package = str(HERE.parents[1] / "workflow/src")
+    package = str(ROOT / "workflow/src")
     (folder / "Snakefile").write_text(SNAKEFILE.format(package=package, body=body))
     for file, text in SCRIPTS.items():
         (folder / file).write_text(text)
@@ -80,19 +81,39 @@ def on_slurm(given, many: int) -> list[tuple]:
         return [("SLURM", "not measured", float("nan"), "s a job", str(error))]
     if why := slurm.missing():
         return [("SLURM", "not measured", float("nan"), "s a job", why)]
-    options = ["--executor", "slurm", "--jobs", 2, "--default-resources", "slurm_partition=cpu"]
-    options += ["slurm_account=test", "mem_mb=500", "runtime=5"]
+    with slurm.slurm(cpus=4):
+        return [*nothing_on_slurm(given, many), *cells_on_slurm(given)]
+
+
+def nothing_on_slurm(given, many: int) -> list[tuple]:
+    """Return what SLURM adds to a job that does nothing, alone and packed."""
+    options = ["--executor", "slurm", "--jobs", 2, "--cores", 2, "--default-resources", "runtime=5"]
+    options += ["slurm_partition=cpu", "slurm_account=test", "mem_mb=500"]
+    options += ["--slurm-status-command", "squeue"]
+    options += ["--slurm-init-seconds-before-status-checks", 1]
     rows, name = [], "script, nothing"
-    with slurm.slurm():
-        for packed in (1, many):
-            given.say(f"SLURM, {packed} jobs a submission")
-            folder = folder_of(given.work, f"slurm-{packed}", BODIES[name])
-            local = seconds(folder, many, "--cores", 1)
-            groups = ["--group-components", f"packed={packed}"]
-            taken = seconds(folder, many, *options, *groups)
-            note = f"{many} jobs, beside {local / many:.2f} s a job of the local executor"
-            if packed > 1:
-                note += "; wanted: under 2"
-            what = f"{name}: SLURM adds, {packed} a submission"
-            rows.append(("SLURM", what, (taken - local) / many, "s a job", note))
+    for packed in (1, many):
+        given.say(f"SLURM, {packed} jobs a submission")
+        folder = folder_of(given.work, f"slurm-{packed}", BODIES[name])
+        local = seconds(folder, many, "--cores", 2)
+        taken = seconds(folder, many, *options, "--group-components", f"packed={packed}")
+        note = f"{many} jobs, two at once, beside {local / many:.2f} s a job of the local executor"
+        what = f"{name}: SLURM adds, {packed} a submission"
+        rows.append(("SLURM", what, (taken - local) / many, "s a job", note))
     return rows
+
+
+def cells_on_slurm(given) -> list[tuple]:
+    """Return what SLURM adds to a cell of digits, by the workflow's own profile, packed."""
+    cells = max(4, round(CELLS * given.scale) // 2 * 2)
+    packed = ["networks", "comparison"]
+    profile = ["--workflow-profile", ROOT / "workflow/profiles/slurm"]
+    profile += ["--slurm-status-command", "squeue", "--default-resources", "slurm_account=test"]
+    profile += ["slurm_partition=cpu", "--group-components", *(f"{p}={cells}" for p in packed)]
+    given.say(f"{cells} cells of digits here")
+    local = snakemake(new_folder(given.work, "cells-local", digits(cells)), cores=2).wall
+    given.say(f"{cells} cells of digits by SLURM, {cells} a submission")
+    taken = snakemake(new_folder(given.work, "cells-slurm", digits(cells)), *profile, cores=2).wall
+    note = f"{cells} cells; {local / cells:.2f} s a cell here; wanted: under 2"
+    what = f"SLURM adds, cells packed by {cells}"
+    return [("SLURM", what, (taken - local) / cells, "s a cell", note)]
