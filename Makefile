@@ -12,7 +12,7 @@ PYTHON ?= $(shell for python in python3 python3.13 python3.12 python3.11; do \
 SNAKEMAKE = PATH="$(CURDIR)/$(BIN):$$PATH" snakemake --cores $(CORES) --configfile $(CONFIG)
 STUDY = $(shell sed -n 's/^study: *\([a-z0-9_.-]*\).*/\1/p' $(CONFIG))
 
-.PHONY: run test test-cluster cluster cluster-await cluster-cancel frameworks numerics record install report tracking reconcile ui verdict lint lock schema
+.PHONY: run test bench test-cluster cluster cluster-await cluster-cancel frameworks numerics record install report tracking reconcile ui verdict lint lock schema
 
 run: install
 	@# a progress bar where somebody looks on
@@ -38,6 +38,10 @@ cluster: install
 # what an earlier run of this folder left in SLURM's queue
 cluster-await cluster-cancel: install
 	@$(BIN)/python -m sigmoid_bce.cluster $(@:cluster-%=%)
+
+# all parts, or PARTS="floor peers"; further arguments by ARGS: docs/benchmarks.md
+bench: install
+	$(BIN)/python tests/benchmarks/run.py $(PARTS) $(ARGS)
 
 install: $(VENV)/installed
 

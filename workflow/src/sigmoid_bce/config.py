@@ -484,8 +484,8 @@ class Study(Strict):
 
     @model_validator(mode="after")
     def _known(self):
-        if self.study == "downloads":
-            raise ValueError("study: the name downloads is taken by the folder of downloads")
+        if self.study in ("downloads", "benchmarks"):
+            raise ValueError(f"study: the name {self.study} is taken by the folder of {self.study}")
         for key, known in (("dataset", self.datasets), ("model", self.models)):
             for name in getattr(self.grid, key):
                 if name not in known:

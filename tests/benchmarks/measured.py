@@ -1,0 +1,131 @@
+"""Commands run and watched, and the machine that they ran on."""
+
+from __future__ import annotations
+
+import importlib.metadata
+import os
+import platform
+import re
+import subprocess
+import sys
+import time
+from dataclasses import dataclass
+from pathlib import Path
+
+import yaml
+
+ROOT = Path(__file__).parents[2]
+HERE = Path(__file__).parent
+PACKAGES = (
+    "tensorflow", "keras", "numpy", "pandas", "scikit-learn", "snakemake", "mlflow", "matplotlib"
+)  # fmt: skip
+TICK = os.sysconf("SC_CLK_TCK")
+
+
+@dataclass
+class Watched:
+    """What a command took: seconds, seconds of CPU, MB; `own` is without its children."""
+
+    wall: float
+    cpu: float
+    own_cpu: float
+    own_mb: float
+
+
+def environment(**more: str) -> dict[str, str]:
+    """Return the environment of a run of its own: this Python first, no tracking server."""
+    kept = {k: v for k, v in os.environ.items() if not k.startswith(("MLFLOW_", "SNAKEMAKE_"))}
+    path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
+    return {**kept, "PATH": path, "MLFLOW_DISABLE_TELEMETRY": "true", **more}
+
+
+def run(command: list, folder: Path, log: Path, **more: str) -> Watched:
+    """Run a command to its end.
+
+    Raises
+    ------
+    RuntimeError
+        If it fails, with the end of its log.
+    """
+    log.parent.mkdir(parents=True, exist_ok=True)
+    with open(log, "w") as out:
+        start = time.perf_counter()
+        process = subprocess.Popen(
+            list(map(str, command)), cwd=folder, env=environment(**more),
+            stdout=out, stderr=subprocess.STDOUT,
+        )  # fmt: skip
+        own_cpu = own_mb = 0.0
+        while True:
+            # os.wait4 alone tells the CPU time of the children that it waited for
+            ended, status, used = os.wait4(process.pid, os.WNOHANG)
+            if ended:
+                break
+            try:
+                fields = Path(f"/proc/{process.pid}/stat").read_text().rpartition(") ")[2].split()
+                own_cpu = (int(fields[11]) + int(fields[12])) / TICK
+                peak = re.search(r"VmHWM:\s+(\d+)", Path(f"/proc/{process.pid}/status").read_text())
+                own_mb = max(own_mb, int(peak[1]) / 1024 if peak else 0)
+            except OSError:  # not Linux, or just ended
+                pass
+            time.sleep(0.05)
+        wall = time.perf_counter() - start
+    process.returncode = os.waitstatus_to_exitcode(status)
+    if process.returncode:
+        tail = log.read_text(errors="replace")[-3000:]
+        raise RuntimeError(f"{' '.join(map(str, command))}: status {process.returncode}\n{tail}")
+    return Watched(wall, used.ru_utime + used.ru_stime, own_cpu, own_mb)
+
+
+def snakemake(folder: Path, *arguments, cores: int = 2, log: str = "snakemake.log") -> Watched:
+    """Run this checkout's workflow in a folder that holds `config.yaml`."""
+    command = [sys.executable, "-m", "snakemake", "--cores", cores, *arguments]
+    command += ["--snakefile", ROOT / "Snakefile", "--directory", folder]
+    command += ["--configfile", folder / "config.yaml"]
+    return run(command, folder, folder / log)
+
+
+def default_study() -> dict:
+    """Return the default study's configuration."""
+    return yaml.safe_load((ROOT / "config/config.yaml").read_text())
+
+
+def new_folder(work: Path, name: str, config: dict) -> Path:
+    """Make a folder for a run: its configuration, and downloads that all runs share."""
+    folder = work / name
+    (folder / "results").mkdir(parents=True)
+    downloads = ROOT / "results/downloads"
+    downloads.mkdir(parents=True, exist_ok=True)
+    (folder / "results/downloads").symlink_to(downloads)
+    (folder / "config.yaml").write_text(yaml.safe_dump(config, sort_keys=False, width=10**6))
+    return folder
+
+
+def _first(pattern: str, file: str) -> str:
+    try:
+        found = re.search(pattern, Path(file).read_text(), re.M)
+    except OSError:
+        return ""
+    return found[1] if found else ""
+
+
+def machine() -> dict[str, str]:
+    """Return what numbers depend on: machine, releases, commit, and what else ran."""
+
+    def git(*arguments):
+        done = subprocess.run(["git", *arguments], cwd=ROOT, capture_output=True, text=True)
+        return done.stdout.strip()
+
+    cores = sorted(os.sched_getaffinity(0))
+    memory = _first(r"MemTotal:\s+(\d+)", "/proc/meminfo")
+    dirty = " and uncommitted changes" if git("status", "--porcelain") else ""
+    return {
+        "processor": _first(r"^model name\s*:\s*(.*)", "/proc/cpuinfo") or platform.processor(),
+        "cores": f"{len(cores)} of {os.cpu_count()}",
+        "memory": f"{int(memory) / 2**20:.0f} GiB" if memory else "",
+        "system": platform.platform(),
+        "python": platform.python_version(),
+        **{name: importlib.metadata.version(name) for name in PACKAGES},
+        "commit": (git("rev-parse", "--short", "HEAD") or "none") + dirty,
+        "started": time.strftime("%Y-%m-%d %H:%M:%S %z"),
+        "load at start": " ".join(f"{load:.2f}" for load in os.getloadavg()),
+    }
