@@ -209,3 +209,18 @@ def test_neighbours_are_imported_and_part_of_the_digest(tmp_path):
     assert after != before
     model.file.write_text(model.file.read_text() + "# edited\n")
     assert module_digest(model.file) not in (before, after)
+
+
+def test_a_raw_output_in_half_precision_becomes_float32(tmp_path, capsys):
+    import keras
+
+    x = np.zeros((2, *SHAPE), np.uint8)
+    keras.config.set_dtype_policy("mixed_bfloat16")
+    try:
+        assert build(tmp_path, LINEAR)(x).dtype == "float32"
+        assert "its raw output is bfloat16, now cast to float32" in capsys.readouterr().out
+        last = LINEAR.replace("Dense(1)", "Dense(1, dtype='float32')")
+        assert build(tmp_path, last)(x).dtype == "float32"
+        assert "cast" not in capsys.readouterr().out
+    finally:
+        keras.config.set_dtype_policy("float32")
