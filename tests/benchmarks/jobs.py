@@ -75,8 +75,9 @@ def on_slurm(given, many: int) -> list[tuple]:
     """Return what SLURM adds to a job, where the tests' own SLURM can be started."""
     sys.path.insert(0, str(HERE.parent))
     try:
-        import slurm
         import snakemake_executor_plugin_slurm  # noqa: F401
+
+        import slurm
     except ImportError as error:
         return [("SLURM", "not measured", float("nan"), "s a job", str(error))]
     if why := slurm.missing():
