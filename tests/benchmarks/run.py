@@ -26,7 +26,7 @@ from measured import HERE, ROOT, environment, machine
 # minutes that each takes, on two cores that are left alone
 PARTS = {"throughput": 3, "jobs": 4, "floor": 16, "peers": 35, "growth": 12}
 # scripts of their own, whose lines are kept: `python tests/benchmarks/<name>.py --help`
-SCRIPTS = {"extraction": 1, "verdict": 5, "tracking": 12}
+SCRIPTS = {"checkpoints": 5, "extraction": 1, "verdict": 5, "tracking": 12}
 COLUMNS = ["part", "grid", "measure", "value", "unit", "note"]
 
 
@@ -50,7 +50,7 @@ def measured(part: str, options) -> dict:
     work = Path(tempfile.mkdtemp(prefix=f"sigmoid-bce-{part}-", dir=options.work))
     try:
         if part in SCRIPTS:
-            command = [sys.executable, HERE / f"{part}.py"]
+            command = [sys.executable, "-W", "ignore", HERE / f"{part}.py"]
             done = subprocess.run(
                 command, cwd=work, env=environment(), capture_output=True, text=True
             )
