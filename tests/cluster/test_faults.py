@@ -73,6 +73,8 @@ def test_death_of_snakemake(cluster, smoke, tmp_path):
         str(job) for job, values in cluster.jobs(folder).items() if values["state"] == "RUNNING"
     ]
     assert left
+    # they take no part in a race: suspended, they are in the queue until they are ended
+    subprocess.run(["scontrol", "suspend", ",".join(left)], check=True, timeout=60)
     run(folder, "--unlock")
     text = run(folder, status=1)
     assert "jobs of an earlier run in this folder are still in the queue" in text
