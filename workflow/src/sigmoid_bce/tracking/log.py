@@ -182,17 +182,14 @@ def _log_model(mirror: Mirror, run_id: str, wanted: desired.Run, versions: str) 
     return model.model_id
 
 
-def _has_model(models: Sequence[Any], wanted: desired.Run, outputs: set[str]) -> bool:
-    if not wanted.weights:
-        return True
-    keys = {p.key for p in wanted.points if p.key.startswith(MODEL_METRICS)}
-    return any(
-        str(model.status) == str(LoggedModelStatus.READY)
-        and model.model_id in outputs
-        and model.tags.get("content") == sha256(wanted.weights)[: desired.SHORT]
-        and keys <= {metric.key for metric in model.metrics or ()}
-        for model in models
-    )
+def _model_of(models: Sequence[Any], wanted: desired.Run, outputs: set[str]) -> Any:
+    """Return the model among a run's that has its weights, or None."""
+    for model in models:
+        ready = str(model.status) == str(LoggedModelStatus.READY)
+        content = model.tags.get("content") == sha256(wanted.weights)[: desired.SHORT]
+        if ready and content and model.model_id in outputs:
+            return model
+    return None
 
 
 def bring(mirror: Mirror, wanted: desired.Run, parents: dict[str, str]) -> str:
@@ -231,12 +228,17 @@ def bring(mirror: Mirror, wanted: desired.Run, parents: dict[str, str]) -> str:
 
     outputs = {m.model_id for m in (run.outputs.model_outputs if run.outputs else ())}
     model_id = None
-    if not _has_model(mirror.models[run_id], wanted, outputs):
-        for model in mirror.models[run_id]:
-            client.delete_logged_model(model.model_id)
-        model_id = _log_model(mirror, run_id, wanted, wanted.tags["versions"])
-        client.log_outputs(run_id, [LoggedModelOutput(model_id, wanted.points[-1].step)])
-        mirror.changed += 1
+    if wanted.weights:
+        model = _model_of(mirror.models[run_id], wanted, outputs)
+        keys = {p.key for p in wanted.points if p.key.startswith(MODEL_METRICS)}
+        if model is None:
+            for model in mirror.models[run_id]:
+                client.delete_logged_model(model.model_id)
+            model_id = _log_model(mirror, run_id, wanted, wanted.tags["versions"])
+            client.log_outputs(run_id, [LoggedModelOutput(model_id, wanted.points[-1].step)])
+            mirror.changed += 1
+        elif not keys <= {metric.key for metric in model.metrics or ()}:
+            model_id = model.model_id  # it was logged before there were tables
 
     metrics = [
         Metric(p.key, p.value, p.time, p.step, **_of_model(model_id, wanted, p))
