@@ -2,21 +2,20 @@ from sigmoid_bce.forkserver import forked
 
 forked("tables")
 
-import pandas as pd
-
 from sigmoid_bce.cells import STAGES
 from sigmoid_bce.figures import batch_mean, stage, style
+from sigmoid_bce.files import read_parquet
 from sigmoid_bce.logs import logged_to
 
 with logged_to(snakemake.log[0]):
     given, made, params = snakemake.input, snakemake.output, snakemake.params
     drawn, values = [], {}
     for name, raw, samples in zip(STAGES, given.raw, given.samples, strict=True):
-        split = pd.read_parquet(raw, columns=["split"])["split"].to_numpy()
-        table = pd.read_parquet(samples)[split == "train"]
+        split = read_parquet(raw)["split"].to_numpy()
+        table = read_parquet(samples)[split == "train"]
         drawn.append(stage.draw(table, params.classes, f"{params.title}, {name} stage"))
         values |= {f"{name}_{key}": value for key, value in stage.values(table).items()}
-    batches = pd.read_parquet(given.batches[-1])
+    batches = read_parquet(given.batches[-1])
     for name, sizes in (
         ("figure_6", [params.figure_batch_size]),
         ("batch_mean", params.batch_sizes),

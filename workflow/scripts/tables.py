@@ -12,7 +12,7 @@ from sigmoid_bce.cells import Cell
 from sigmoid_bce.comparison import summary
 from sigmoid_bce.figures.style import write_values
 from sigmoid_bce.figures.tables import write_html
-from sigmoid_bce.files import write_csv
+from sigmoid_bce.files import read_parquet, write_csv
 from sigmoid_bce.logs import logged_to
 
 with logged_to(snakemake.log[0]):
@@ -36,10 +36,10 @@ with logged_to(snakemake.log[0]):
             stage,
             epochs,
             quarantined[cell.dataset],
-            pd.read_parquet(raw),
-            pd.read_parquet(samples),
+            read_parquet(raw),
+            read_parquet(samples),
         )
-        table = pd.read_parquet(batch).rename(columns={"batch_size": "compared_batch_size"})
+        table = read_parquet(batch).rename(columns={"batch_size": "compared_batch_size"})
         batches.append(table.assign(**asdict(cell), stage=stage))
     cells = pd.DataFrame(rows)
     models, sizes = summary.by_model(cells), summary.by_batch_size(pd.concat(batches))
