@@ -202,8 +202,8 @@ class Slurm:
 
     def jobs(self, folder):
         """Return every job that was submitted in a folder, finished or not, by its id."""
-        names = ("id", "state", "partition", "cpus", "memory", "what", "folder")
-        lines = ask("squeue", "-h", "-t", "all", "-o", "%i|%T|%P|%C|%m|%k|%Z").splitlines()
+        names = ("id", "state", "partition", "cpus", "memory", "begin", "end", "what", "folder")
+        lines = ask("squeue", "-h", "-t", "all", "-o", "%i|%T|%P|%C|%m|%S|%e|%k|%Z").splitlines()
         jobs = [dict(zip(names, line.split("|"), strict=True)) for line in lines]
         return {int(job["id"]): job for job in jobs if job["folder"] == str(folder)}
 

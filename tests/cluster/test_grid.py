@@ -53,8 +53,8 @@ def test_a_device_trains_one_cell_at_a_time(done):
         for one, next_one in pairwise(records):
             assert one["ended"] <= next_one["started"]
     # and both at once: four jobs on two devices
-    first, second = (records[0] for records in by_device.values())
-    assert max(first["started"], second["started"]) < min(first["ended"], second["ended"])
+    first, second = (jobs[int(records[0]["slurm_job_id"])] for records in by_device.values())
+    assert max(first["begin"], second["begin"]) < min(first["end"], second["end"])
 
 
 def test_jobs_without_a_gpu_see_none(done):
