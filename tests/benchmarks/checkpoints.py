@@ -32,7 +32,6 @@ CASES = [  # model, batch size, epochs
     ("efficientnet_lite0", 4, 8),
 ]
 OUTPUTS = ("history.parquet", "run.json", "early.weights.h5", "full.weights.h5")
-REPEATS = int(sys.argv[1]) if len(sys.argv) > 1 else 3
 
 
 class Stopped(Exception):
@@ -92,12 +91,12 @@ def trained(name, batch_size, epochs, folder, *, share, stop=None):
     return float(cpu), float(wall), len(kept), resuming[0]
 
 
-def main():
+def main(repeats):
     handler = signal.getsignal(signal.SIGINT)
     share, rows = checkpoint.SHARE, []
     for name, batch_size, epochs in CASES:
         with_, without, resumes, kept, size = [], [], [], 0, 0
-        for _ in range(REPEATS):
+        for _ in range(repeats):
             with tempfile.TemporaryDirectory() as folder:
                 without.append(trained(name, batch_size, epochs, folder, share=-1))
             with tempfile.TemporaryDirectory() as folder:
@@ -128,4 +127,4 @@ def main():
 
 
 if __name__ == "__main__":
-    main()
+    main(int(sys.argv[1]) if len(sys.argv) > 1 else 3)
