@@ -79,7 +79,7 @@ def whole_runs(given, sizes: list[int]) -> list[tuple]:
         name = f"{size:,} cells"
         expected = last[1] * size / last[0] if last else 30
         if time.monotonic() + expected > end:
-            why = f"not run: about {expected / 60:.0f} min, the limit is {given.limit:g} in all"
+            why = f"not run: about {expected / 60:.1f} min, the limit is {given.limit:g} in all"
             rows.append((name, "whole run", float("nan"), "s", why))
             continue
         given.say(f"{name}: whole run, about {expected:.0f} s")

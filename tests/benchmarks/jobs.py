@@ -8,7 +8,7 @@ from pathlib import Path
 from measured import HERE, ROOT, new_folder, run, snakemake
 from studies import digits
 
-FEW, MANY, CELLS = 4, 24, 30
+FEW, MANY, CELLS = 4, 24, 50
 SNAKEFILE = """
 import sys
 sys.path.insert(0, {package!r})
