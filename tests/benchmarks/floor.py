@@ -54,6 +54,8 @@ def rows_of(name: str, results: Path, whole: Watched, cores: int, imports: float
     fit = fit_seconds(results)
     floor = sum(fit) / cores
     seconds = job_seconds(results / "benchmarks")
+    # the one rule with two threads
+    seconds["extract"] = [min(2, cores) * s for s in seconds.get("extract", ())]
     named = {rule for rules in STEPS.values() for rule in rules}
     steps = {step: sum(sum(seconds.get(r, ())) for r in rules) for step, rules in STEPS.items()}
     steps["other jobs"] = sum(sum(s) for rule, s in seconds.items() if rule not in named)
@@ -67,7 +69,7 @@ def rows_of(name: str, results: Path, whole: Watched, cores: int, imports: float
             for step, spent in steps.items()
             if spent
         ),
-        (name, "part: training, around fit", (steps["training"] - sum(fit)) / cores, "s", ""),
+        (name, "of training: around fit", (steps["training"] - sum(fit)) / cores, "s", ""),
         (name, "part: no job runs", idle / cores, "s", "start, end, between jobs; over the cores"),
         (name, "part: Snakemake's own process", whole.own_cpu, "s of CPU", ""),
         (name, "import of TensorFlow", imports, "s", "a process of its own, median of 3"),

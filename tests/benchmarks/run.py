@@ -113,8 +113,9 @@ def draw(table: pd.DataFrame, on: dict[str, str], folder: Path) -> None:
     some = table[(table["unit"] == "ratio") & table["part"].isin(["floor", "peers"])]
     ratios.barh(some["grid"] + "\n" + some["measure"], some["value"], color="tab:blue")
     for index, (value, note) in enumerate(zip(some["value"], some["note"], strict=True)):
-        ratios.annotate(f" {value:.2f}  {note}", (0, index), va="center", fontsize="small")
-    ratios.set(title="ratios", xscale="log" if len(some) else "linear")
+        ratios.annotate(f" {value:.2f}\n {note}", (value, index), va="center", fontsize="small")
+    ratios.set(title="ratios")
+    ratios.margins(x=0.4)
     some = table[(table["part"] == "floor") & table["measure"].str.startswith("part: ")]
     some = some[some["unit"] == "s"].pivot_table(index="grid", columns="measure", values="value")
     if len(some):

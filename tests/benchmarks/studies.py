@@ -13,6 +13,8 @@ def shrink(config: dict, scale: float) -> dict:
     if scale >= 1:
         return config
     config = copy.deepcopy(config)
+    if "numerics" in config:
+        config["numerics"] = {"frameworks": ["history", "scipy"]}
     grid = config["grid"]
     grid["batch_size"] = grid["batch_size"][-max(1, round(len(grid["batch_size"]) * scale)) :]
     grid["seed"] = grid["seed"][: max(1, round(len(grid["seed"]) * scale))]
