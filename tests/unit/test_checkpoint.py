@@ -9,7 +9,9 @@ import keras
 import numpy as np
 import pandas as pd
 import pytest
+import tensorflow as tf
 from pydantic import TypeAdapter
+from tensorflow.python.framework.config import disable_op_determinism
 
 from sigmoid_bce.cells import Cell
 from sigmoid_bce.config import Model, Training
@@ -134,6 +136,17 @@ def every_epoch(monkeypatch):
     monkeypatch.setattr(checkpoint, "SHARE", 1e9)
     keep = functools.partialmethod(checkpoint.Checkpoints._keep, wait=True)
     monkeypatch.setattr(checkpoint.Checkpoints, "_keep", keep)
+
+
+@pytest.fixture(scope="module", autouse=True)
+def shared_process():
+    """The process is other tests' too: its threads are set already, its operations freed again."""
+    with pytest.MonkeyPatch.context() as patch:
+        for which in ("intra", "inter"):
+            setter = f"set_{which}_op_parallelism_threads"
+            patch.setattr(tf.config.threading, setter, lambda threads: None)
+        yield
+    disable_op_determinism()
 
 
 @pytest.fixture(scope="module")

@@ -196,15 +196,15 @@ def test_the_same_seed_gives_the_same_network(tmp_path):
 
 
 def test_neighbours_are_imported_and_part_of_the_digest(tmp_path):
-    (tmp_path / "parts").mkdir()
-    (tmp_path / "parts/__init__.py").write_text("")
-    (tmp_path / "parts/widths.py").write_text("WIDTH = 5\n")
-    model = write(tmp_path, "from parts.widths import WIDTH\n" + LINEAR)
+    (tmp_path / "pieces").mkdir()
+    (tmp_path / "pieces/__init__.py").write_text("")
+    (tmp_path / "pieces/widths.py").write_text("WIDTH = 5\n")
+    model = write(tmp_path, "from pieces.widths import WIDTH\n" + LINEAR)
     before = module_digest(model.file)
     (tmp_path / "unrelated.py").write_text("x = 1\n")
     assert module_digest(model.file) == before
-    assert build(tmp_path, "from parts.widths import WIDTH\n" + LINEAR).output_shape == (None, 1)
-    (tmp_path / "parts/widths.py").write_text("WIDTH = 6\n")
+    assert build(tmp_path, "from pieces.widths import WIDTH\n" + LINEAR).output_shape == (None, 1)
+    (tmp_path / "pieces/widths.py").write_text("WIDTH = 6\n")
     after = module_digest(model.file)
     assert after != before
     model.file.write_text(model.file.read_text() + "# edited\n")

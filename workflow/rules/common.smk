@@ -155,7 +155,6 @@ def module_digest(name):
     return package_code.module_digest(model.file)
 
 
-@cache
 def backbone_name(model):
     """Return a name of a model's frozen part: models that share it share its features."""
     values = json.dumps(frozen_settings(model), sort_keys=True)
