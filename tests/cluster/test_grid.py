@@ -27,8 +27,8 @@ def done(cluster, tmp_path_factory):
     folder = grid(tmp_path_factory.mktemp("grid"), SEEDS)
     (folder / "site").mkdir()
     (folder / "site/sitecustomize.py").write_text(WITNESS)
-    # too little for two Snakemakes and a script, until it is tried again
-    changed(folder, **{"set-resources": resources(folder, "prepare", mem_mb="400*attempt")})
+    # too little for two Snakemakes, which live for seconds, until it is tried again
+    changed(folder, **{"set-resources": resources(folder, "prepare", mem_mb="150*5**(attempt-1)")})
     text = run(folder, pythonpath=folder / "site", witness=folder / "witness")
     return folder, cluster.jobs(folder), text
 
@@ -93,7 +93,7 @@ def test_a_job_killed_for_memory_gets_more(done):
     _, jobs, _ = done
     tries = [job for job in jobs.values() if "data" in job["what"]]
     tries.sort(key=lambda job: int(job["id"]))
-    assert [job["memory"] for job in tries] == ["400M", "800M", "1200M"][: len(tries)]
+    assert [job["memory"] for job in tries] == ["150M", "750M", "3750M"][: len(tries)]
     assert [job["state"] for job in tries] == ["FAILED"] * (len(tries) - 1) + ["COMPLETED"]
     assert len(tries) > 1
 
