@@ -27,6 +27,7 @@ SYSTEM = Path("/etc/slurm")
 CONFIGURATION = ("slurm.conf", "gres.conf", "cgroup.conf")
 PREFIX = "sigmoid-bce-slurm-"
 LIMIT = 60  # seconds that anything may take
+GRACE = 20
 
 CONF = """
 ClusterName=test
@@ -56,6 +57,8 @@ SelectType=select/cons_tres
 SelectTypeParameters=CR_Core_Memory
 SchedulerParameters=sched_interval=2,bf_interval=2,batch_sched_delay=0
 SlurmdParameters=config_overrides
+PreemptType=preempt/partition_prio
+PreemptMode=REQUEUE
 SlurmdTimeout=300
 ReturnToService=2
 MinJobAge=3600
@@ -63,8 +66,10 @@ KillWait=2
 MpiDefault=none
 GresTypes=gpu
 NodeName=localhost NodeAddr=127.0.0.1 CPUs={cpus} RealMemory={memory} Gres=gpu:fake:2 State=UNKNOWN
-PartitionName=cpu Nodes=localhost Default=YES MaxTime=INFINITE State=UP
-PartitionName=gpu Nodes=localhost MaxTime=INFINITE State=UP
+PartitionName=cpu Nodes=localhost Default=YES MaxTime=INFINITE State=UP PreemptMode=OFF
+# its jobs make room for those of `urgent`, {grace} seconds after a SIGTERM
+PartitionName=gpu Nodes=localhost MaxTime=INFINITE State=UP GraceTime={grace}
+PartitionName=urgent Nodes=localhost MaxTime=INFINITE State=UP PriorityTier=2 PreemptMode=OFF
 """
 
 
@@ -122,7 +127,7 @@ class Slurm:
             (self.folder / name).mkdir()
         self.folder.chmod(0o755)
         values = {"folder": folder, "controller": controller, "node": node}
-        conf = CONF.format(**values, cpus=cpus, memory=memory)
+        conf = CONF.format(**values, cpus=cpus, memory=memory, grace=GRACE)
         (self.folder / "slurm.conf").write_text(conf)
         (self.folder / "cgroup.conf").write_text("CgroupPlugin=cgroup/v1\n")
         for number in range(2):  # plain files are refused
@@ -253,7 +258,7 @@ def _configured(conf):
 
 @contextmanager
 def slurm(cpus=8, memory=16000):
-    """Yield a running `Slurm`: one node, partitions `cpu` and `gpu`, two GPUs of model `fake`.
+    """Yield a running `Slurm`: one node, partitions `cpu`, `gpu` and `urgent`, two GPUs of model `fake`.
 
     Parameters
     ----------

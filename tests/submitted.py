@@ -1,5 +1,6 @@
 """A grid of cells that is run through the profile for SLURM."""
 
+import copy
 import json
 import os
 import subprocess
@@ -19,11 +20,14 @@ def cells(seeds):
     return [Cell("digits", "tiny", loss, 16, seed) for loss in LOSSES for seed in seeds]
 
 
-def grid(folder, seeds=(0,)):
+def grid(folder, seeds=(0,), epochs=None):
     """Return a checkout with the smoke study for some seeds, its profile set for `cluster`."""
     checkout(folder)
-    study = {**SMOKE, "study": STUDY, "grid": {**SMOKE["grid"], "seed": list(seeds)}}
+    study = copy.deepcopy(SMOKE) | {"study": STUDY}
+    study["grid"]["seed"] = list(seeds)
     del study["numerics"]
+    if epochs:
+        study["models"]["tiny"]["max_epochs"] = study["training"]["patience"] = epochs
     (folder / "grid.yaml").write_text(yaml.safe_dump(study))
     file = folder / "workflow/profiles/slurm/config.yaml"
     profile = file.read_text()
