@@ -258,7 +258,7 @@ def _configured(conf):
 
 @contextmanager
 def slurm(cpus=8, memory=16000):
-    """Yield a running `Slurm`: one node, partitions `cpu`, `gpu` and `urgent`, two GPUs of model `fake`.
+    """Yield a running `Slurm`: one node, partitions `cpu`, `gpu`, `urgent`, two GPUs (`fake`).
 
     Parameters
     ----------

@@ -1,13 +1,12 @@
 """A training whose job SLURM takes off its device, with a notice, and starts again later."""
 
 import subprocess
-import sys
+from itertools import pairwise
 
 from conftest import snakemake
-from slurm import wait_until
-from submitted import STUDY, begin, cells, grid, results
-
 from sigmoid_bce.training.attempts import read_attempts
+from slurm import GRACE, wait_until
+from submitted import STUDY, begin, cells, grid, results
 
 CELLS = cells([0])
 EPOCHS = 300
@@ -18,6 +17,13 @@ def ask(*command):
     done = subprocess.run(command, capture_output=True, text=True, timeout=60)
     assert done.returncode == 0, done.stderr
     return done.stdout.strip()
+
+
+URGENT = ("--partition", "urgent", "--gres", "gpu:2", "--mem", "100", "--wrap", "sleep 2")
+
+
+def state(job):
+    return ask("squeue", "-h", "-t", "all", "-j", job, "-o", "%T")
 
 
 def test_a_training_goes_on_where_slurm_ended_it(cluster, tmp_path):
@@ -41,11 +47,13 @@ def test_a_training_goes_on_where_slurm_ended_it(cluster, tmp_path):
 
     try:
         wait_until(lambda: in_training(1), "no training began", 120)
-        urgent = ["--partition", "urgent", "--gres", "gpu:2", "--mem", "100", "--wrap", "sleep 2"]
-        ask("sbatch", "--chdir", str(tmp_path), *urgent)
+        ask("sbatch", "--chdir", str(tmp_path), *URGENT)
         wait_until(lambda: in_training(2), "no training went on after preemption", 120)
         jobs = [records(cell)[-1]["slurm_job_id"] for cell in CELLS]
-        ask("scontrol", "requeue", ",".join(map(str, jobs)))
+        ask("scontrol", "requeue", ",".join(jobs))
+        for job in jobs:  # SLURM would wait for two minutes
+            wait_until(lambda job=job: state(job) == "PENDING", "a job was not queued again")
+            ask("scontrol", "update", f"JobId={job}", "StartTime=now")
         assert process.wait(300) == 0, (folder / "snakemake.log").read_text()[-6000:]
     finally:
         process.kill()
@@ -53,9 +61,31 @@ def test_a_training_goes_on_where_slurm_ended_it(cluster, tmp_path):
 
     for cell in CELLS:
         first, second, third = records(cell)
-        assert [r["status"] for r in (first, second, third)] == []
+        assert second["slurm_job_id"] == third["slurm_job_id"]
+        assert [r["status"] for r in (first, second, third)] == ["KILLED", "KILLED", "FINISHED"]
+        # each went on after the epoch in which it had its notice
+        for before, after in pairwise((first, second, third)):
+            assert before["reason"] == f"interrupted after epoch {after['resumed_from']}"
     there = grid(tmp_path / "here", epochs=EPOCHS)
     snakemake(there, "--until", "compare", *CONFIG)
     one, other = results(folder, STUDY, CELLS), results(there, STUDY, CELLS)
     assert set(one) == set(other)
     assert [name for name in one if one[name] != other[name]] == []
+
+
+def test_what_is_not_queued_again_is_not_awaited(cluster, tmp_path):
+    """Where preemption cancels, Snakemake must submit anew what it ended."""
+    folder = grid(tmp_path / "grid")
+    partition = ("scontrol", "update", "PartitionName=gpu")
+    ask(*partition, "PreemptMode=CANCEL", "GraceTime=0")
+    try:
+        ours = ["--parsable", "--job-name", "run-of-ours", "--partition", "gpu", "--gres", "gpu:2"]
+        wait = 'trap "" TERM; sleep 60'
+        job = ask("sbatch", "--chdir", str(folder), *ours, "--mem", "100", "--wrap", wait)
+        wait_until(lambda: state(job) == "RUNNING", "the job did not start")
+        ask("sbatch", "--chdir", str(folder), *URGENT)
+        wait_until(lambda: state(job) == "PREEMPTED", "the job was not preempted")
+    finally:
+        ask(*partition, "PreemptMode=REQUEUE", f"GraceTime={GRACE}")
+    command = ["sh", folder / "workflow/profiles/slurm/bin/sacct", "-X", "--noheader"]
+    assert ask(*command, "--format=JobIdRaw,State", "--name", "run-of-ours") == f"{job}|FAILED"
