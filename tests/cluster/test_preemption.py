@@ -79,7 +79,15 @@ def test_what_is_not_queued_again_is_not_awaited(cluster, tmp_path):
     partition = ("scontrol", "update", "PartitionName=gpu")
     ask(*partition, "PreemptMode=CANCEL", "GraceTime=0")
     try:
-        ours = ["--parsable", "--job-name", "run-of-ours", "--partition", "gpu", "--gres", "gpu:2"]
+        ours = [
+            "--parsable",
+            "--job-name",
+            "a-run-cancelled",
+            "--partition",
+            "gpu",
+            "--gres",
+            "gpu:2",
+        ]
         wait = 'trap "" TERM; sleep 60'
         job = ask("sbatch", "--chdir", str(folder), *ours, "--mem", "100", "--wrap", wait)
         wait_until(lambda: state(job) == "RUNNING", "the job did not start")
@@ -88,4 +96,4 @@ def test_what_is_not_queued_again_is_not_awaited(cluster, tmp_path):
     finally:
         ask(*partition, "PreemptMode=REQUEUE", f"GraceTime={GRACE}")
     command = ["sh", folder / "workflow/profiles/slurm/bin/sacct", "-X", "--noheader"]
-    assert ask(*command, "--format=JobIdRaw,State", "--name", "run-of-ours") == f"{job}|FAILED"
+    assert ask(*command, "--format=JobIdRaw,State", "--name", "a-run-cancelled") == f"{job}|FAILED"

@@ -19,7 +19,7 @@ from submitted import changed, grid, run
         ),
         (
             {"partition": "weekend"},
-            "rule train asks for partition 'weekend' (slurm_partition): there are cpu, gpu",
+            "rule train asks for partition 'weekend' (slurm_partition): there are cpu, gpu, urgent",
         ),
         (
             {"partition": "gpu", "gpus": 3},
