@@ -11,15 +11,13 @@ from submitted import STUDY, begin, cells, grid, results
 CELLS = cells([0])
 EPOCHS = 300
 CONFIG = ("--configfile", "grid.yaml")
+URGENT = ("--partition", "urgent", "--gres", "gpu:2", "--mem", "100", "--wrap", "sleep 2")
 
 
 def ask(*command):
     done = subprocess.run(command, capture_output=True, text=True, timeout=60)
     assert done.returncode == 0, done.stderr
     return done.stdout.strip()
-
-
-URGENT = ("--partition", "urgent", "--gres", "gpu:2", "--mem", "100", "--wrap", "sleep 2")
 
 
 def state(job):
@@ -79,17 +77,9 @@ def test_what_is_not_queued_again_is_not_awaited(cluster, tmp_path):
     partition = ("scontrol", "update", "PartitionName=gpu")
     ask(*partition, "PreemptMode=CANCEL", "GraceTime=0")
     try:
-        ours = [
-            "--parsable",
-            "--job-name",
-            "a-run-cancelled",
-            "--partition",
-            "gpu",
-            "--gres",
-            "gpu:2",
-        ]
-        wait = 'trap "" TERM; sleep 60'
-        job = ask("sbatch", "--chdir", str(folder), *ours, "--mem", "100", "--wrap", wait)
+        ours = ["--parsable", "--job-name", "a-run-cancelled", "--partition", "gpu"]
+        ours += ["--gres", "gpu:2", "--mem", "100", "--wrap", 'trap "" TERM; sleep 60']
+        job = ask("sbatch", "--chdir", str(folder), *ours)
         wait_until(lambda: state(job) == "RUNNING", "the job did not start")
         ask("sbatch", "--chdir", str(folder), *URGENT)
         wait_until(lambda: state(job) == "PREEMPTED", "the job was not preempted")
