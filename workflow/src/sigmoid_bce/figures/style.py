@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+import math
 from pathlib import Path
 
 import matplotlib as mpl
 import seaborn as sns
 from matplotlib.figure import Figure
+from matplotlib.ticker import LogFormatterMathtext
 
 from sigmoid_bce.files import replacing
 
 COLOURS = sns.color_palette("colorblind")
 CLASS_COLOURS = (COLOURS[0], COLOURS[1])
 CLIP_COLOUR = COLOURS[3]
+SUPERSCRIPTS = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
 
 
 def use() -> None:
@@ -25,6 +28,27 @@ def use() -> None:
     mpl.rcParams["figure.constrained_layout.use"] = True
 
 
+def power(value: float, position: int | None = None) -> str:
+    """Return a tick's label on a logarithmic axis, in text that needs no typesetting.
+
+    Parameters
+    ----------
+    value : float
+        A power of ten, its negative, or 0; others are written as they are.
+    position : int, optional
+        Of the tick, which Matplotlib gives and nobody needs.
+
+    Examples
+    --------
+    >>> power(1e-7), power(-100), power(0), power(3)
+    ('10⁻⁷', '−10²', '0', '3')
+    """
+    exponent = round(math.log10(abs(value))) if value else 0
+    if not math.isclose(abs(value), 10.0**exponent):
+        return f"{value:g}"
+    return f"{'−' if value < 0 else ''}10{str(exponent).translate(SUPERSCRIPTS)}"
+
+
 def save(figure: Figure, svg: str | Path, png: str | Path) -> None:
     """Save a figure as SVG and as PNG, each whole or not at all.
 
@@ -33,10 +57,15 @@ def save(figure: Figure, svg: str | Path, png: str | Path) -> None:
     figure : Figure
     svg, png : str or Path
     """
+    for axes in figure.axes:
+        for axis in (axes.xaxis, axes.yaxis):
+            if isinstance(axis.get_major_formatter(), LogFormatterMathtext):
+                axis.set_major_formatter(power)  # TeX would be parsed for every tick
     for path in (svg, png):
         with replacing(path) as part:
             metadata = {"Date": None} if str(path).endswith(".svg") else None
             figure.savefig(part, format=Path(path).suffix[1:], metadata=metadata)
+        figure.set_layout_engine("none")  # the second one has the layout of the first
 
 
 def write_values(values: dict[str, object], path: str | Path) -> None:
