@@ -69,7 +69,7 @@ report: install
 	$(SNAKEMAKE) --forcerun report --until report
 
 tracking: install
-	$(SNAKEMAKE) --forcerun track
+	$(SNAKEMAKE) --forcerun track_cells
 
 # closes runs that crashes left open; `snakemake` does so too when it starts
 reconcile: install

@@ -31,7 +31,8 @@ rule extract:
         f"{LOGS}/extract/dataset~{{dataset}}/backbone~{{backbone}}.log",
     benchmark:
         f"{BENCHMARKS}/extract/dataset~{{dataset}}/backbone~{{backbone}}.tsv"
-    threads: 2
+    # one of two cores is left to networks that need no features
+    threads: 1 if len(BACKBONES) < len(STUDY.models) else 2
     resources:
         mem_mb=growing(3500),
         runtime=growing(240),

@@ -16,14 +16,40 @@ onerror:
     after_error(RESULTS)
 
 
-rule track:
+rule track_cells:
     input:
         history=of_cells(f"{RESULTS}/train/{CELL}/history.parquet"),
         run=of_cells(f"{RESULTS}/train/{CELL}/run.json"),
         manifests=expand(
             f"{RESULTS}/data/{{dataset}}/manifest.parquet", dataset=STUDY.grid.dataset
         ),
-        # shown with the study's own run; the report comes after all figures
+        table=rules.tables.output.cells,
+        # each comes with its PNG
+        figures=FIGURES["svg"],
+    output:
+        runs=f"{RESULTS}/tracking/cells.csv",
+    log:
+        f"{LOGS}/track_cells.log",
+    benchmark:
+        f"{BENCHMARKS}/track_cells.tsv"
+    threads: 1
+    resources:
+        mem_mb=1500,
+        runtime=60,
+    params:
+        study=STUDY.study,
+        cells=[str(cell) for cell in CELLS],
+        results=RESULTS,
+        code=code("track_cells"),
+    conda:
+        "../../envs/tracking.yaml"
+    script:
+        "../scripts/track_cells.py"
+
+
+rule track_study:
+    input:
+        cells=rules.track_cells.output.runs,
         study=[
             rules.tables.output.cells,
             rules.tables.output.models,
@@ -39,9 +65,9 @@ rule track:
     output:
         runs=f"{RESULTS}/tracking/runs.csv",
     log:
-        f"{LOGS}/track.log",
+        f"{LOGS}/track_study.log",
     benchmark:
-        f"{BENCHMARKS}/track.tsv"
+        f"{BENCHMARKS}/track_study.tsv"
     threads: 1
     resources:
         mem_mb=1500,
@@ -53,9 +79,9 @@ rule track:
         settings=STUDY.model_dump(
             mode="json", exclude={"study", "question", "tracking"}
         ),
-        results=lambda wildcards, input: str(Path(input.study[-1]).parent),
-        code=code("track"),
+        results=RESULTS,
+        code=code("track_study"),
     conda:
         "../../envs/tracking.yaml"
     script:
-        "../scripts/track.py"
+        "../scripts/track_study.py"

@@ -29,6 +29,7 @@ OWNER = "SIGMOID_BCE_FORKSERVER"
 PRELOADS = {
     "networks": ("tensorflow", "keras", "pandas", "pyarrow.parquet", "h5py"),
     "tables": ("pandas", "pyarrow.parquet", "scipy.special", "matplotlib.pyplot", "seaborn"),
+    "tracking": ("mlflow.store.tracking.sqlalchemy_store", "pandas", "pyarrow.parquet"),
 }
 """What jobs of a kind import; what an environment lacks is left out."""
 
@@ -106,8 +107,9 @@ def _connected(kind: str, owner: str) -> socket.socket | None:
 
 
 def _start(address: str, kind: str, owner: str) -> None:
-    # BLAS with a thread of its own in the server would make its forks unsafe
-    environment = {**os.environ, "OPENBLAS_NUM_THREADS": "1", "TF_CPP_MIN_LOG_LEVEL": "2"}
+    # a thread in the server, of BLAS or of MLflow, would make its forks unsafe
+    threadless = {"OPENBLAS_NUM_THREADS": "1", "MLFLOW_DISABLE_TELEMETRY": "true"}
+    environment = {**os.environ, **threadless, "TF_CPP_MIN_LOG_LEVEL": "2"}
     subprocess.Popen(
         [sys.executable, "-P", "-m", __name__, address.removeprefix("\0"), kind, owner],
         cwd="/",

@@ -15,9 +15,9 @@ from sigmoid_bce.tracking.reconcile import cells_with_attempts, reconcile
 
 def log(results: Path) -> list[str]:
     """Log all cells of a study's folder that were ever tried, without the study's own run."""
-    from sigmoid_bce.tracking.log import log_study
+    from sigmoid_bce.tracking.log import log_cells
 
-    log_study(results.name, results, list(cells_with_attempts(results)))
+    log_cells(results.name, results, list(cells_with_attempts(results)))
     return []
 
 

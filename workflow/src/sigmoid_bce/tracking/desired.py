@@ -424,7 +424,7 @@ def study_run(
         start=start,
         end=end,
         params={"cells": str(planned)},
-        tags={k: newest.tags[k] for k in keep} | {"rule": "track"},
+        tags={k: newest.tags[k] for k in keep} | {"rule": "track_study"},
         artifacts=tuple(
             (str(file.parent.relative_to(results)).removeprefix("."), file) for file in files
         ),

@@ -7,7 +7,8 @@ import os
 import re
 import tempfile
 from collections import Counter, defaultdict
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -54,12 +55,15 @@ class Mirror:
     models: dict[str, list[Any]] = field(default_factory=lambda: defaultdict(list))
     changed: int = 0
 
-    def load(self) -> None:
-        """Read all active runs and models of the experiment."""
-        for page in pages(lambda t: self.client.search_runs([self.experiment], page_token=t)):
+    def load(self, only: str = "") -> None:
+        """Read all active runs and models of the experiment; or some runs, by MLflow's filter."""
+        search = self.client.search_runs
+        for page in pages(lambda t: search([self.experiment], only, page_token=t)):
             for run in page:
                 for tag in set(desired.KEY_TAG.values()) & set(run.data.tags):
                     self.runs[tag, run.data.tags[tag]].append(run)
+        if only:
+            return
         search = self.client.search_logged_models
         for page in pages(lambda t: search([self.experiment], page_token=t)):
             for model in page:
@@ -301,16 +305,8 @@ def _note_run_id(file: Path, run_id: str) -> None:
         os.utime(file, ns=(date.st_atime_ns, date.st_mtime_ns))
 
 
-def log_study(
-    study: str,
-    results: str | Path,
-    cells: Sequence[Cell],
-    *,
-    files: Sequence[str | Path] | None = None,
-    question: str = "",
-    settings: dict[str, Any] | None = None,
-) -> list[tuple[str, str]]:
-    """Bring MLflow to what the files of a study say: of each cell, each group, and the study.
+def log_cells(study: str, results: str | Path, cells: Sequence[Cell]) -> list[tuple[str, str]]:
+    """Bring MLflow to what the files of a study say of each cell and each group.
 
     Parameters
     ----------
@@ -321,17 +317,11 @@ def log_study(
         tables/cells.csv.
     cells : sequence of Cell
         Those that are not finished are left out; their failed and interrupted attempts are not.
-    files : sequence of str or Path, optional
-        Figures, tables and report: artifacts of the study's own run. Without them that run, and
-        the experiment's note and views, stay as they are.
-    question : str
-    settings : dict, optional
-        What the note says of how the study was made.
 
     Returns
     -------
     list of (str, str)
-        Cell and run id, the study's own run last.
+        Cell and run id.
 
     Raises
     ------
@@ -346,15 +336,6 @@ def log_study(
     runs of a cell are closed: see `reconcile`.
     """
     results = Path(results)
-    (results / "tracking").mkdir(parents=True, exist_ok=True)
-    try:
-        with filelock.FileLock(results / "tracking" / ".lock"):
-            return _log(study, results, cells, files, question, settings or {})
-    except store.FAILURES as error:
-        raise store.explained(error) from error
-
-
-def _log(study, results, cells, files, question, settings):
     table = results / "tables" / "cells.csv"
     rows = desired.rows_by_cell(pd.read_csv(table)) if table.exists() else {}
     current, attempts, damaged = {}, [], []
@@ -368,33 +349,83 @@ def _log(study, results, cells, files, question, settings):
         attempts += desired.attempt_runs(results, cell, run)
         if run:
             current[cell] = run
-
-    client = store.client()
-    mirror = Mirror(client, experiment_id(client, study))
-    mirror.load()
-    groups = desired.group_runs(list(current.values()))
-    parents = {run.key: bring(mirror, run, {}) for run in groups}
     logged = []
-    for cell, run in current.items():
-        run_id = bring(mirror, run, parents)
-        _note_run_id(results / "train" / str(cell) / "run.json", run_id)
-        logged.append((str(cell), run_id))
-    for run in attempts:
-        bring(mirror, run, parents)
-    for cell in cells:
-        records = desired.records(results, cell)
-        for run in mirror.runs["cell", str(cell)]:
-            if cell in current and run.info.status == "FINISHED":
-                mirror.changed += close_replaced(client, run)
-                mirror.delete(run)
-            else:
-                mirror.changed += close_if_dead(client, run, records)
-    if files is not None and current:
-        paths = [Path(file) for file in files]
-        run = desired.study_run(study, results, list(current.values()), paths, len(cells))
-        logged.append((f"study~{study}", bring(mirror, run, {})))
-        views.describe(client, mirror.experiment, question, settings, paths)
-    print(f"{len(logged)} runs as the files say, {mirror.changed} changes", flush=True)
+    with _mirror(study, results) as mirror:
+        mirror.load()
+        groups = desired.group_runs(list(current.values()))
+        parents = {run.key: bring(mirror, run, {}) for run in groups}
+        for cell, run in current.items():
+            run_id = bring(mirror, run, parents)
+            _note_run_id(results / "train" / str(cell) / "run.json", run_id)
+            logged.append((str(cell), run_id))
+        for run in attempts:
+            bring(mirror, run, parents)
+        for cell in cells:
+            records = desired.records(results, cell)
+            for run in mirror.runs["cell", str(cell)]:
+                if cell in current and run.info.status == "FINISHED":
+                    mirror.changed += close_replaced(mirror.client, run)
+                    mirror.delete(run)
+                else:
+                    mirror.changed += close_if_dead(mirror.client, run, records)
+        print(f"{len(logged)} cells as the files say, {mirror.changed} changes", flush=True)
     if damaged:
         raise Mendable("; ".join(damaged))
     return logged
+
+
+def log_study(
+    study: str,
+    results: str | Path,
+    cells: Sequence[Cell],
+    *,
+    files: Sequence[str | Path],
+    question: str,
+    settings: dict[str, Any],
+) -> str:
+    """Bring the study's own run, and the experiment's note and views, to what the files say.
+
+    Parameters
+    ----------
+    study : str
+        The experiment's name.
+    results : str or Path
+        The study's folder.
+    cells : sequence of Cell
+        All that the study has. Of those that are finished, one at least, it says when and by what.
+    files : sequence of str or Path
+        Figures, tables and report: the run's artifacts.
+    question : str
+    settings : dict
+        What the note says of how the study was made.
+
+    Returns
+    -------
+    str
+        The run's id.
+
+    Raises
+    ------
+    store.TrackingError
+        As `log_cells`.
+    """
+    results, paths = Path(results), [Path(file) for file in files]
+    finished = [run for cell in cells if (run := desired.cell_run(results, cell, None))]
+    wanted = desired.study_run(study, results, finished, paths, len(cells))
+    with _mirror(study, results) as mirror:
+        mirror.load(f"tags.{desired.KEY_TAG['study']} = '{study}'")
+        run_id = bring(mirror, wanted, {})
+        views.describe(mirror.client, mirror.experiment, question, settings, paths)
+    return run_id
+
+
+@contextmanager
+def _mirror(study: str, results: Path) -> Iterator[Mirror]:
+    """Give a study's experiment to one process at a time; what goes wrong is one line."""
+    (results / "tracking").mkdir(parents=True, exist_ok=True)
+    try:
+        with filelock.FileLock(results / "tracking" / ".lock"):
+            client = store.client()
+            yield Mirror(client, experiment_id(client, study))
+    except store.FAILURES as error:
+        raise store.explained(error) from error

@@ -6,8 +6,6 @@ import hashlib
 import logging
 import os
 import re
-import subprocess
-import sys
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -85,11 +83,9 @@ def _prepare(address: str) -> None:
             file.parent.mkdir(parents=True, exist_ok=True)
             with tempfile.TemporaryDirectory(dir=file.parent) as folder:
                 part = Path(folder) / file.name
-                command = [sys.executable, "-m", "mlflow", "db", "upgrade", f"sqlite:///{part}"]
-                done = subprocess.run(command, capture_output=True, text=True, check=False)
-                if done.returncode:
-                    causes = re.findall(r".*Error.*", done.stderr) or [f"status {done.returncode}"]
-                    raise OSError(f"it cannot be made: {causes[-1]}")
+                engine = sqlalchemy.create_engine(f"sqlite:///{part}")
+                schema._initialize_tables(engine)  # what `mlflow db upgrade` does
+                engine.dispose()
                 part.rename(file)
         MlflowClient(address).search_experiments(max_results=1)
 
@@ -118,7 +114,7 @@ def client() -> MlflowClient:
 
 
 # of MLflow, or of the way to it
-FAILURES = (MlflowException, OSError, sqlalchemy.exc.SQLAlchemyError, subprocess.SubprocessError)
+FAILURES = (MlflowException, OSError, sqlalchemy.exc.SQLAlchemyError)
 
 
 def explained(error: Exception) -> TrackingError:

@@ -1,0 +1,16 @@
+from sigmoid_bce.forkserver import forked
+
+forked("tracking")
+
+import pandas as pd
+
+from sigmoid_bce.cells import Cell
+from sigmoid_bce.files import write_csv
+from sigmoid_bce.logs import logged_to
+
+with logged_to(snakemake.log[0]):
+    from sigmoid_bce.tracking.log import log_cells
+
+    cells = [Cell.parse(cell) for cell in snakemake.params.cells]
+    runs = log_cells(snakemake.params.study, snakemake.params.results, cells)
+    write_csv(pd.DataFrame(runs, columns=["cell", "run_id"]), snakemake.output.runs)
