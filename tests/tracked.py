@@ -1,4 +1,4 @@
-"""Log a study's folder as the rule `track` does, without the rest of the workflow."""
+"""Log a study's folder as the rules of tracking do, without the rest of the workflow."""
 
 import os
 import shutil
@@ -12,20 +12,26 @@ from mlflow import MlflowClient
 from export import exported
 
 STUDY = "smoke"
+UNCHANGED = [
+    "2 cells as the files say, 0 changes",
+    "the study's own run as the files say, 0 changes",
+]
 TRACK = """
 import sys
 from pathlib import Path
 import yaml
 from sigmoid_bce.logs import logged_to
-from sigmoid_bce.tracking.log import log_study
+from sigmoid_bce.tracking.log import log_cells, log_study
 from sigmoid_bce.tracking.reconcile import cells_with_attempts
 results = Path("results/smoke")
 config = yaml.safe_load(Path("config/studies/smoke.yaml").read_text())
+study, cells = config.pop("study"), list(cells_with_attempts(results))
 with logged_to("track.log"):
+    log_cells(study, results, cells)
     log_study(
-        config.pop("study"),
+        study,
         results,
-        list(cells_with_attempts(results)),
+        cells,
         files=[*sorted(results.glob("tables/*.csv")), results / "report.html"],
         question=config.pop("question"),
         settings=config,

@@ -23,7 +23,7 @@ STEPS = {
     "laboratory": (
         "sweep", "numerics_tables", "article_models", "figure_article", "figure_laboratory"
     ),
-    "tracking": ("track",),
+    "tracking": ("track_cells", "track_study"),
 }  # fmt: skip
 
 

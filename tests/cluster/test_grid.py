@@ -85,7 +85,9 @@ def test_cells_share_submissions(done):
     nested = Counter(int(job) for arguments, job, _ in started if job and "snakemake" in arguments)
     assert [nested[job] for job in completed] == [2] * len(completed)
     planned = dict(re.findall(r"^(\w+) +(\d+)$", text, re.MULTILINE))
-    local = sum(int(planned[rule]) for rule in ("tables", "report", "track", "all"))
+    local = sum(
+        int(planned[rule]) for rule in ("tables", "report", "track_cells", "track_study", "all")
+    )
     assert int(planned["total"]) - local >= 2.5 * len(finished)
 
 

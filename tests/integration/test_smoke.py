@@ -121,7 +121,7 @@ def test_what_reruns(smoke):
             file.write_text(text)
 
     figure = after_edit("src/sigmoid_bce/figures/batch_mean.py")
-    assert figure == {"figure_cell", "report", "track"}
+    assert figure == {"figure_cell", "report", "track_cells", "track_study"}
     assert "train" in after_edit("src/sigmoid_bce/training/train.py")
     assert "train" not in after_edit("src/sigmoid_bce/comparison/compare.py")
 

@@ -16,7 +16,7 @@ from google.protobuf.json_format import MessageToDict
 from conftest import snakemake
 from export import points, runs
 from sigmoid_bce.cells import Cell
-from tracked import STUDY, client, command, copied, environment, export, track
+from tracked import STUDY, UNCHANGED, client, command, copied, environment, export, track
 
 CONFIG = ("--configfile", "config/studies/smoke.yaml")
 CELLS = [Cell("digits", "tiny", loss, 16, 0) for loss in ("logits", "sigmoid_clipped")]
@@ -90,7 +90,7 @@ def test_runs_say_what_the_files_say(smoke):
 def test_repeated_it_changes_nothing_and_rebuilt_it_is_the_same(folder, tracked):
     _, first = tracked
     status, log = track(folder)
-    assert (status, log.splitlines()[-2]) == (0, "3 runs as the files say, 0 changes")
+    assert (status, log.splitlines()[-3:-1]) == (0, UNCHANGED)
     assert export(folder) == first
     (folder / "mlflow.db").unlink()
     shutil.rmtree(folder / "mlartifacts")
@@ -285,10 +285,10 @@ def test_without_mlflow_and_without_the_server_all_but_the_logging_is_made(smoke
 
     done = snakemake(folder, *CONFIG, check=False, **away)
     assert done.returncode != 0
-    *_, line = (folder / "results/smoke/logs/track.log").read_text().splitlines()
+    *_, line = (folder / "results/smoke/logs/track_cells.log").read_text().splitlines()
     assert line.startswith("error: http://127.0.0.1:9 cannot be used")
     assert "`make tracking`" in line
-    assert "1 of 2 steps" not in done.stdout  # nothing else was to do
+    assert "1 of 3 steps" not in done.stdout  # nothing else was to do
 
     snakemake(folder, *CONFIG)
     assert {run["status"] for run in list(export(folder).values())[:-1]} == {"FINISHED"}

@@ -104,7 +104,7 @@ def test_dry_run_plans_every_stage(study, profile, tmp_path):
     planned = dict(re.findall(r"^(\w+) +(\d+)$", done.stdout, re.MULTILINE))
     assert int(planned["train"]) == cells
     assert int(planned["compare"]) == cells
-    assert planned["report"] == planned["track"] == "1"
+    assert planned["report"] == planned["track_study"] == "1"
 
 
 def test_a_mistake_stops_before_any_job(tmp_path):

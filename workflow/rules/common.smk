@@ -8,6 +8,7 @@ from os import environ, getpid, pathsep
 from pathlib import Path
 
 from snakemake.exceptions import WorkflowError
+from snakemake.scheduling.job_scheduler import JobScheduler
 
 # a checkout runs its own package, here and in jobs, whatever environment they have
 WORKFLOW = (
@@ -29,6 +30,9 @@ from sigmoid_bce.data import listing
 
 # thousands of jobs are no garbage: looking for some among them took a sixth of a dry run
 gc.set_threshold(100_000, 50, 50)
+# Snakemake's limit of 100 jobs a second has each look for jobs call for one more a second later,
+# those for more of them: with thousands of jobs ready they are all that it does
+JobScheduler.job_rate_limiter = property(lambda self: None, lambda self, limiter: None)
 # jobs of this process share their imports
 environ[forkserver.OWNER] = str(getpid())
 

@@ -39,7 +39,7 @@ rule track_cells:
     params:
         study=STUDY.study,
         cells=[str(cell) for cell in CELLS],
-        results=RESULTS,
+        results=lambda wildcards: RESULTS,
         code=code("track_cells"),
     conda:
         "../../envs/tracking.yaml"
@@ -79,7 +79,7 @@ rule track_study:
         settings=STUDY.model_dump(
             mode="json", exclude={"study", "question", "tracking"}
         ),
-        results=RESULTS,
+        results=lambda wildcards: RESULTS,
         code=code("track_study"),
     conda:
         "../../envs/tracking.yaml"

@@ -26,11 +26,19 @@ from pathlib import Path
 OWNER = "SIGMOID_BCE_FORKSERVER"
 """Environment variable: the Snakemake process that jobs belong to; without it they import."""
 
+SCRIPT = ("snakemake.script", "pydantic", "pandas", "pyarrow.parquet")
 PRELOADS = {
-    "networks": ("tensorflow", "keras", "pandas", "pyarrow.parquet", "h5py"),
-    "tables": ("pandas", "pyarrow.parquet", "scipy.special", "matplotlib.pyplot", "seaborn"),
-    "tracking": ("mlflow.store.tracking.sqlalchemy_store", "pandas", "pyarrow.parquet"),
-}
+    "networks": (
+        *SCRIPT, "tensorflow", "keras", "h5py",
+        "sigmoid_bce.training.train", "sigmoid_bce.training.raw_outputs",
+    ),
+    "tables": (
+        *SCRIPT, "scipy.special", "matplotlib.pyplot", "seaborn",
+        "sigmoid_bce.comparison.summary",
+        "sigmoid_bce.figures.stage", "sigmoid_bce.figures.batch_mean",
+    ),
+    "tracking": (*SCRIPT, "scipy.stats", "mlflow.store.tracking.sqlalchemy_store"),
+}  # fmt: skip
 """What jobs of a kind import; what an environment lacks is left out."""
 
 START = 10.0  # seconds until a server listens, at most

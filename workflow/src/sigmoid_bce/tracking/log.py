@@ -416,6 +416,7 @@ def log_study(
         mirror.load(f"tags.{desired.KEY_TAG['study']} = '{study}'")
         run_id = bring(mirror, wanted, {})
         views.describe(mirror.client, mirror.experiment, question, settings, paths)
+        print(f"the study's own run as the files say, {mirror.changed} changes", flush=True)
     return run_id
 
 

@@ -1,0 +1,25 @@
+from sigmoid_bce.forkserver import forked
+
+forked("tracking")
+
+import pandas as pd
+
+from sigmoid_bce.cells import Cell
+from sigmoid_bce.files import write_csv
+from sigmoid_bce.logs import logged_to
+
+with logged_to(snakemake.log[0]):
+    from sigmoid_bce.tracking.log import log_study
+
+    params = snakemake.params
+    run_id = log_study(
+        params.study,
+        params.results,
+        [Cell.parse(cell) for cell in params.cells],
+        files=snakemake.input.study,
+        question=params.question,
+        settings=params.settings,
+    )
+    runs = pd.read_csv(snakemake.input.cells)
+    runs.loc[len(runs)] = [f"study~{params.study}", run_id]
+    write_csv(runs, snakemake.output.runs)
