@@ -208,6 +208,14 @@ def to_cluster():
             raise WorkflowError(str(error)) from None
 
 
+def warm_up():
+    """Import what this machine's jobs will need while the first of them runs."""
+    if workflow.executor_plugin.name == "local":
+        planned = {job.rule.name for job in workflow.dag.needrun_jobs()}
+        scripts = (WORKFLOW / "scripts" / f"{name}.py" for name in sorted(planned))
+        forkserver.warm(script for script in scripts if script.exists())
+
+
 def growing(amount=None, **by_kind):
     """Return a resource of which a job gets more each time that it is tried again."""
     return lambda wildcards, attempt: attempt * (amount or by_kind[kind(wildcards)])

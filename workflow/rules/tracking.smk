@@ -8,6 +8,7 @@ onstart:
         raise WorkflowError(error) from None
     to_cluster()
     at_start(RESULTS)
+    warm_up()
 
 
 onerror:

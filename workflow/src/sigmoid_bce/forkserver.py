@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import runpy
 import selectors
 import signal
@@ -18,6 +19,7 @@ import subprocess
 import sys
 import threading
 import time
+from collections.abc import Iterable
 from contextlib import suppress
 from hashlib import sha256
 from importlib import import_module
@@ -91,10 +93,31 @@ def forked(kind: str) -> None:
     sys.exit(struct.unpack("I", status)[0] if len(status) == 4 else 128 + signal.SIGKILL)
 
 
+def warm(scripts: Iterable[Path]) -> None:
+    """Start the servers that some scripts will ask for, one after the other, beside what runs.
+
+    Parameters
+    ----------
+    scripts : iterable of Path
+    """
+    asked = {
+        kind
+        for file in scripts
+        for kind in re.findall(r'^forked\("(\w+)"\)$', file.read_text(), re.M)
+    }
+    kinds = [kind for kind in PRELOADS if kind in asked]
+    if kinds and hasattr(os, "pidfd_open"):
+        _start(os.environ[OWNER], *kinds)
+
+
+def _address(kind: str, owner: str) -> str:
+    digest = sha256(f"{sys.prefix} {os.environ.get('PYTHONPATH')}".encode()).hexdigest()[:16]
+    return f"\0sigmoid-bce/{os.getuid()}/{owner}/{kind}/{digest}"
+
+
 def _connected(kind: str, owner: str) -> socket.socket | None:
     """Return a connection to the server of a kind, started if need be."""
-    digest = sha256(f"{sys.prefix} {os.environ.get('PYTHONPATH')}".encode()).hexdigest()[:16]
-    address = f"\0sigmoid-bce/{os.getuid()}/{owner}/{kind}/{digest}"
+    address = _address(kind, owner)
     started, end = False, time.monotonic() + START
     while time.monotonic() < end:
         connection = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
@@ -103,7 +126,7 @@ def _connected(kind: str, owner: str) -> socket.socket | None:
         except OSError:
             connection.close()
             if not started:
-                _start(address, kind, owner)
+                _start(owner, kind)
                 started = True
             time.sleep(0.02)
             continue
@@ -114,12 +137,13 @@ def _connected(kind: str, owner: str) -> socket.socket | None:
     return None
 
 
-def _start(address: str, kind: str, owner: str) -> None:
+def _start(owner: str, *kinds: str) -> None:
+    """Start the server of a kind; it starts those of other kinds when it has imported."""
     # a thread in the server, of BLAS or of MLflow, would make its forks unsafe
     threadless = {"OPENBLAS_NUM_THREADS": "1", "MLFLOW_DISABLE_TELEMETRY": "true"}
     environment = {**os.environ, **threadless, "TF_CPP_MIN_LOG_LEVEL": "2"}
     subprocess.Popen(
-        [sys.executable, "-P", "-m", __name__, address.removeprefix("\0"), kind, owner],
+        [sys.executable, "-P", "-m", "sigmoid_bce.forkserver", owner, *kinds],
         cwd="/",
         env=environment,
         stdin=subprocess.DEVNULL,
@@ -135,18 +159,22 @@ def _user(connection: socket.socket) -> int:
     return struct.unpack("3i", credentials)[1]
 
 
-def _serve(address: str, kind: str, owner: int) -> socket.socket:
+def _serve(owner: str, kind: str, *later: str) -> socket.socket:
     """Fork for every connection until the owner ends; return the connection, in a fork only."""
-    owner_ends = os.pidfd_open(owner)
+    owner_ends = os.pidfd_open(int(owner))
     server = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
     try:
-        server.bind("\0" + address)
+        server.bind(_address(kind, owner))
     except OSError:  # another one was quicker
+        if later:
+            _start(owner, *later)
         sys.exit()
     server.listen(128)
     for module in PRELOADS[kind]:
         with suppress(ImportError):
             import_module(module)
+    if later:
+        _start(owner, *later)
     signal.signal(signal.SIGCHLD, signal.SIG_IGN)  # forks leave nothing behind
     with selectors.DefaultSelector() as selector:
         selector.register(server, selectors.EVENT_READ)
@@ -203,4 +231,4 @@ def _die_with_client(connection: socket.socket) -> None:
 
 
 if __name__ == "__main__":
-    _run(_serve(sys.argv[1], sys.argv[2], int(sys.argv[3])))
+    _run(_serve(*sys.argv[1:]))
