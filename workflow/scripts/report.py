@@ -1,6 +1,8 @@
+from sigmoid_bce.forkserver import forked
+
+forked("report")
+
 import json
-import subprocess
-import sys
 import tempfile
 from pathlib import Path
 
@@ -8,11 +10,17 @@ from sigmoid_bce.files import replacing
 from sigmoid_bce.logs import logged_to
 
 with logged_to(snakemake.log[0]), tempfile.TemporaryDirectory() as folder:
+    from snakemake.cli import main
+
     config = Path(folder) / "config.json"
     config.write_text(json.dumps(snakemake.params.config))
     with replacing(snakemake.output.html) as part:
-        command = [sys.executable, "-m", "snakemake", "figures", "--report", str(part)]
-        command += ["--snakefile", snakemake.params.snakefile, "--configfile", str(config)]
+        command = ["figures", "--report", str(part), "--configfile", str(config)]
+        command += ["--snakefile", snakemake.params.snakefile]
         # the run that this is a job of holds the lock
         command += ["--nolock", "--workflow-profile", "none"]
-        subprocess.run(command, check=True)
+        try:
+            main(command)
+        except SystemExit as end:
+            if end.code:
+                raise RuntimeError("Snakemake made no report: its reason is above") from None

@@ -40,6 +40,7 @@ PRELOADS = {
         "sigmoid_bce.figures.stage", "sigmoid_bce.figures.batch_mean",
     ),
     "tracking": (*SCRIPT, "scipy.stats", "mlflow.store.tracking.sqlalchemy_store"),
+    "report": (*SCRIPT, "snakemake.cli", "snakemake.report.html_reporter", "docutils.core"),
 }  # fmt: skip
 """What jobs of a kind import; what an environment lacks is left out."""
 
