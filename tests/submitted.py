@@ -54,7 +54,8 @@ def begin(folder, *arguments, log="snakemake.log", **environment):
     }
     command = [sys.executable, "-m", "snakemake", "--configfile", "grid.yaml"]
     command += ["--workflow-profile", "workflow/profiles/slurm"]
-    command += ["--slurm-init-seconds-before-status-checks", "1", *map(str, arguments)]
+    command += ["--slurm-init-seconds-before-status-checks", "1"]
+    command += ["--seconds-between-status-checks", "2", *map(str, arguments)]
     with open(folder / log, "w") as out:
         return subprocess.Popen(
             command,

@@ -210,10 +210,9 @@ def to_cluster():
 
 def warm_up():
     """Import what this machine's jobs will need while the first of them runs."""
-    if workflow.executor_plugin.name == "local":
-        planned = {job.rule.name for job in workflow.dag.needrun_jobs()}
-        scripts = (WORKFLOW / "scripts" / f"{name}.py" for name in sorted(planned))
-        forkserver.warm(script for script in scripts if script.exists())
+    planned = {job.rule.name for job in workflow.dag.needrun_jobs() if job.is_local}
+    scripts = (WORKFLOW / "scripts" / f"{name}.py" for name in sorted(planned))
+    forkserver.warm(script for script in scripts if script.exists())
 
 
 def growing(amount=None, **by_kind):

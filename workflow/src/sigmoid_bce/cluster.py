@@ -371,6 +371,10 @@ def begin(workflow: Any, profile: Path) -> None:
         # the profile's `sacct` tells the states of jobs; nobody tells what they used
         os.environ["PATH"] = f"{profile / 'bin'}{os.pathsep}{os.environ['PATH']}"
         workflow.executor_settings.efficiency_report = False
+    # the plugin looks ten seconds later each time, and sees the end of a long job a minute late
+    pause = workflow.remote_execution_settings.seconds_between_status_checks
+    executor = type(workflow.scheduler._executor)
+    executor.next_seconds_between_status_checks = property(lambda self: pause, lambda *_: None)
     # else the cells of a submission get a Snakemake each, one after the other
     workflow.executor_plugin.common_settings.pass_group_args = True
 
