@@ -101,13 +101,19 @@ def free_ports(number):
             s.close()
 
 
+def order(*command, limit=LIMIT):
+    """Return what a SLURM command prints; it must not fail."""
+    done = subprocess.run(command, capture_output=True, text=True, timeout=limit)
+    assert done.returncode == 0, f"{' '.join(command)}: {done.stderr}"
+    return done.stdout.strip()
+
+
 def ask(*command, limit=LIMIT):
     """Return what a SLURM command prints; nothing if it fails."""
     try:
-        done = subprocess.run(command, capture_output=True, text=True, timeout=limit)
-    except subprocess.TimeoutExpired:
+        return order(*command, limit=limit)
+    except (AssertionError, subprocess.TimeoutExpired):
         return ""
-    return done.stdout if done.returncode == 0 else ""
 
 
 def wait_until(ready, what, limit=LIMIT):

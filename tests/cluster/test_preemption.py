@@ -1,11 +1,10 @@
 """A training whose job SLURM takes off its device, with a notice, and starts again later."""
 
-import subprocess
 from itertools import pairwise
 
 from conftest import snakemake
 from sigmoid_bce.training.attempts import read_attempts
-from slurm import GRACE, wait_until
+from slurm import GRACE, order, wait_until
 from submitted import STUDY, begin, cells, grid, results
 
 CELLS = cells([0])
@@ -14,14 +13,8 @@ CONFIG = ("--configfile", "grid.yaml")
 URGENT = ("--partition", "urgent", "--gres", "gpu:2", "--mem", "100", "--wrap", "sleep 2")
 
 
-def ask(*command):
-    done = subprocess.run(command, capture_output=True, text=True, timeout=60)
-    assert done.returncode == 0, done.stderr
-    return done.stdout.strip()
-
-
 def state(job):
-    return ask("squeue", "-h", "-t", "all", "-j", job, "-o", "%T")
+    return order("squeue", "-h", "-t", "all", "-j", job, "-o", "%T")
 
 
 def test_a_training_goes_on_where_slurm_ended_it(cluster, tmp_path):
@@ -45,13 +38,13 @@ def test_a_training_goes_on_where_slurm_ended_it(cluster, tmp_path):
 
     try:
         wait_until(lambda: in_training(1), "no training began", 120)
-        ask("sbatch", "--chdir", str(tmp_path), *URGENT)
+        order("sbatch", "--chdir", str(tmp_path), *URGENT)
         wait_until(lambda: in_training(2), "no training went on after preemption", 120)
         jobs = [records(cell)[-1]["slurm_job_id"] for cell in CELLS]
-        ask("scontrol", "requeue", ",".join(jobs))
+        order("scontrol", "requeue", ",".join(jobs))
         for job in jobs:  # SLURM would wait for two minutes
             wait_until(lambda job=job: state(job) == "PENDING", "a job was not queued again")
-            ask("scontrol", "update", f"JobId={job}", "StartTime=now")
+            order("scontrol", "update", f"JobId={job}", "StartTime=now")
         assert process.wait(300) == 0, (folder / "snakemake.log").read_text()[-6000:]
     finally:
         process.kill()
@@ -75,15 +68,17 @@ def test_what_is_not_queued_again_is_not_awaited(cluster, tmp_path):
     """Where preemption cancels, Snakemake must submit anew what it ended."""
     folder = grid(tmp_path / "grid")
     partition = ("scontrol", "update", "PartitionName=gpu")
-    ask(*partition, "PreemptMode=CANCEL", "GraceTime=0")
+    order(*partition, "PreemptMode=CANCEL", "GraceTime=0")
     try:
         ours = ["--parsable", "--job-name", "a-run-cancelled", "--partition", "gpu"]
         ours += ["--gres", "gpu:2", "--mem", "100", "--wrap", 'trap "" TERM; sleep 60']
-        job = ask("sbatch", "--chdir", str(folder), *ours)
+        job = order("sbatch", "--chdir", str(folder), *ours)
         wait_until(lambda: state(job) == "RUNNING", "the job did not start")
-        ask("sbatch", "--chdir", str(folder), *URGENT)
+        order("sbatch", "--chdir", str(folder), *URGENT)
         wait_until(lambda: state(job) == "PREEMPTED", "the job was not preempted")
     finally:
-        ask(*partition, "PreemptMode=REQUEUE", f"GraceTime={GRACE}")
+        order(*partition, "PreemptMode=REQUEUE", f"GraceTime={GRACE}")
     command = ["sh", folder / "workflow/profiles/slurm/bin/sacct", "-X", "--noheader"]
-    assert ask(*command, "--format=JobIdRaw,State", "--name", "a-run-cancelled") == f"{job}|FAILED"
+    assert (
+        order(*command, "--format=JobIdRaw,State", "--name", "a-run-cancelled") == f"{job}|FAILED"
+    )
