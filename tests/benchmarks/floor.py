@@ -54,8 +54,6 @@ def rows_of(name: str, results: Path, whole: Watched, cores: int, imports: float
     fit = fit_seconds(results)
     floor = sum(fit) / cores
     seconds = job_seconds(results / "benchmarks")
-    # the one rule with two threads
-    seconds["extract"] = [min(2, cores) * s for s in seconds.get("extract", ())]
     named = {rule for rules in STEPS.values() for rule in rules}
     steps = {step: sum(sum(seconds.get(r, ())) for r in rules) for step, rules in STEPS.items()}
     steps["other jobs"] = sum(sum(s) for rule, s in seconds.items() if rule not in named)

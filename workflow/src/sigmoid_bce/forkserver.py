@@ -1,8 +1,9 @@
 """Jobs that cost no import: forked from a process that has imported what they need.
 
-TensorFlow takes four seconds to import, longer than a small network may train. The first job of a
-kind starts a server, which lives as long as the Snakemake process it works for; a job is a fork of
-it, a process of its own with nothing shared but imported code.
+TensorFlow takes four seconds to import, longer than a small network may train. The start of a
+workflow, or else the first job of a kind, starts a server, which lives as long as the Snakemake
+process it works for; a job is a fork of it, a process of its own with nothing shared but imported
+code.
 """
 
 from __future__ import annotations

@@ -7,7 +7,6 @@ from collections.abc import Sequence
 import numpy as np
 import pandas as pd
 import seaborn as sns
-from matplotlib import pyplot as plt
 from matplotlib.figure import Figure
 
 from sigmoid_bce.figures import style
@@ -29,16 +28,13 @@ def draw(batches: pd.DataFrame, sizes: Sequence[int], title: str) -> Figure:
     Figure
     """
     style.use()
-    figure, axes = plt.subplots(
-        1, len(sizes), figsize=(4.4 * len(sizes), 4.2), squeeze=False, sharex=True, sharey=True
-    )
-    for axis, size in zip(axes[0], sizes, strict=True):
+    figure, axes = style.row(len(sizes), 4.4 * len(sizes), 4.2, title, sharex=True, sharey=True)
+    for axis, size in zip(axes, sizes, strict=True):
         loss_scatter(axis, batches[batches["batch_size"] == size], None)
         axis.set_title(f"batches of {size}")
     low = max(batches.loc[batches["batch_size"].isin(sizes), "bce_raw"].min() / 3, 1e-40)
-    axes[0, 0].set_xlim(left=min(low, 1e-8))
+    axes[0].set_xlim(left=min(low, 1e-8))
     sns.despine(figure)
-    figure.suptitle(title)
     return figure
 
 

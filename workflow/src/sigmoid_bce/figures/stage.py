@@ -7,7 +7,6 @@ from collections.abc import Sequence
 import numpy as np
 import pandas as pd
 import seaborn as sns
-from matplotlib import pyplot as plt
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
@@ -44,7 +43,7 @@ def draw(
         Of three panels: raw outputs by class, sigmoid outputs by class, losses.
     """
     style.use()
-    figure, axes = plt.subplots(1, 3, figsize=(13, 4))
+    figure, axes = style.row(3, 13, 4, title)
     palette = dict(zip(classes, style.CLASS_COLOURS, strict=True))
     data = table.assign(label=table["label"].map(dict(enumerate(classes))))
     for axis, column, text in (
@@ -83,7 +82,6 @@ def draw(
             )  # fmt: skip
     loss_scatter(axes[2], table, "label", classes)
     sns.despine(figure)
-    figure.suptitle(title)
     return figure
 
 

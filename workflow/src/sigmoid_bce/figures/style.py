@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import math
+import textwrap
 from pathlib import Path
 
 import matplotlib as mpl
 import seaborn as sns
+from matplotlib import pyplot as plt
 from matplotlib.figure import Figure
 from matplotlib.ticker import LogFormatterMathtext
+from numpy.typing import NDArray
 
 from sigmoid_bce.files import replacing
 
@@ -16,6 +19,47 @@ COLOURS = sns.color_palette("colorblind")
 CLASS_COLOURS = (COLOURS[0], COLOURS[1])
 CLIP_COLOUR = COLOURS[3]
 SUPERSCRIPTS = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
+
+
+def row(
+    columns: int, width: float, height: float, title: str, **options: object
+) -> tuple[Figure, NDArray]:
+    """Return a figure of panels in a row, laid out without drawing it first.
+
+    Parameters
+    ----------
+    columns : int
+    width, height : float
+        Of the figure, in inches.
+    title : str
+        Broken into lines where it is wider than the figure.
+    **options
+        Of `plt.subplots`.
+
+    Returns
+    -------
+    figure : Figure
+    axes : ndarray of Axes, shape (columns,)
+    """
+    lines = textwrap.wrap(title, round(11 * width))
+    grid = {
+        "left": 0.75 / width,
+        "right": 1 - 0.15 / width,
+        "bottom": 0.55 / height,
+        "top": 1 - (0.37 + 0.18 * len(lines)) / height,
+        "wspace": 0.25,
+    }
+    figure, axes = plt.subplots(
+        1,
+        columns,
+        figsize=(width, height),
+        layout="none",
+        gridspec_kw=grid,
+        squeeze=False,
+        **options,
+    )
+    figure.suptitle("\n".join(lines))
+    return figure, axes[0]
 
 
 def use() -> None:
@@ -65,7 +109,8 @@ def save(figure: Figure, svg: str | Path, png: str | Path) -> None:
         with replacing(path) as part:
             metadata = {"Date": None} if str(path).endswith(".svg") else None
             figure.savefig(part, format=Path(path).suffix[1:], metadata=metadata)
-        figure.set_layout_engine("none")  # the second one has the layout of the first
+        if figure.get_layout_engine():
+            figure.set_layout_engine("none")  # the second one has the layout of the first
 
 
 def write_values(values: dict[str, object], path: str | Path) -> None:
