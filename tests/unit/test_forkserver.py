@@ -135,3 +135,34 @@ def test_an_interrupted_server_costs_no_job(start):
     server.kill()
     assert process.wait(20) == 0
     assert said(start())["warm"]
+
+
+def test_servers_start_before_they_are_asked_for(start, owner, tmp_path):
+    def servers():
+        found = {}
+        for process in psutil.process_iter(["cmdline"]):
+            line = process.info["cmdline"] or []
+            if line[3:5] == ["sigmoid_bce.forkserver", str(owner.pid)]:
+                found.setdefault(line[5], process)  # forks of it have its line, too
+        return found
+
+    scripts = [tmp_path / f"{name}.py" for name in ("tracking", "tables", "plain")]
+    for script in scripts:
+        script.write_text(f'forked("{script.stem}")\n' if script.stem != "plain" else "pass\n")
+    warm = "import sys; from pathlib import Path; from sigmoid_bce.forkserver import warm; "
+    subprocess.run(
+        [sys.executable, "-c", warm + "warm(map(Path, sys.argv[1:]))", *scripts],
+        env={**os.environ, "PYTHONPATH": str(ROOT / "workflow/src"), OWNER: str(owner.pid)},
+        check=True,
+    )
+    end = time.monotonic() + 60
+    while len(servers()) < 2:
+        assert time.monotonic() < end, servers()
+        time.sleep(0.1)
+    assert servers()["tables"].cmdline()[5:] == ["tables", "tracking"]  # one after the other
+    process = start()
+    assert psutil.Process(said(process)["pid"]).parent() == servers()["tables"]
+    assert process.wait(10) == 0
+    owner.kill()
+    owner.wait()
+    assert all(gone(server.pid) for server in servers().values())
