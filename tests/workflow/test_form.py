@@ -167,7 +167,12 @@ def test_conda_specs_hold_what_their_rules_import(name, body):
     spec = ROOT / "envs" / re.search(r"envs/(\w+\.yaml)", body)[1]
     entries = yaml.safe_load(spec.read_text())["dependencies"]
     held = {entry.split("=")[0] for entry in entries if isinstance(entry, str)}
-    packages = {"PIL": "pillow", "sklearn": "scikit-learn", "matplotlib": "matplotlib-base"}
+    packages = {
+        "PIL": "pillow",
+        "sklearn": "scikit-learn",
+        "matplotlib": "matplotlib-base",
+        "snakemake": "snakemake-minimal",
+    }
     imported = third_party(ROOT / "workflow/scripts" / f"{name}.py")
     assert {packages.get(module, module) for module in imported} <= held
 
