@@ -31,7 +31,7 @@ from sigmoid_bce.data import listing
 # thousands of jobs are no garbage: looking for some among them took a sixth of a dry run
 gc.set_threshold(100_000, 50, 50)
 # Snakemake's limit of 100 jobs a second has each look for jobs call for one more a second later,
-# those for more of them: with thousands of jobs ready they are all that it does
+# those for more of them: more than half of its CPU in the default study
 JobScheduler.job_rate_limiter = property(lambda self: None, lambda self, limiter: None)
 # jobs of this process share their imports
 environ[forkserver.OWNER] = str(getpid())
@@ -165,11 +165,12 @@ def backbone_name(model):
     return f"{model.architecture}-{sha256(values.encode()).hexdigest()[:8]}"
 
 
-BACKBONES = {
-    backbone_name(model): model
-    for model in STUDY.models.values()
+HEADS = {
+    name: model
+    for name, model in STUDY.models.items()
     if isinstance(model, study_config.Backbone)
 }
+BACKBONES = {backbone_name(model): model for model in HEADS.values()}
 
 
 def inputs(wildcards):
@@ -183,8 +184,7 @@ def inputs(wildcards):
 
 def kind(wildcards):
     """Return what is trained: heads are short, networks are not."""
-    model = STUDY.models[wildcards.model]
-    return "heads" if isinstance(model, study_config.Backbone) else "networks"
+    return "heads" if wildcards.model in HEADS else "networks"
 
 
 def submission(group):

@@ -31,8 +31,8 @@ rule extract:
         f"{LOGS}/extract/dataset~{{dataset}}/backbone~{{backbone}}.log",
     benchmark:
         f"{BENCHMARKS}/extract/dataset~{{dataset}}/backbone~{{backbone}}.tsv"
-    # one of two cores is left to networks that need no features
-    threads: 1 if len(BACKBONES) < len(STUDY.models) else 2
+    # one of two cores is left to networks that need no features, if the grid has some
+    threads: 2 if all(name in HEADS for name in STUDY.grid.model) else 1
     resources:
         mem_mb=growing(3500),
         runtime=growing(240),

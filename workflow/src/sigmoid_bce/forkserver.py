@@ -29,6 +29,7 @@ from pathlib import Path
 OWNER = "SIGMOID_BCE_FORKSERVER"
 """Environment variable: the Snakemake process that jobs belong to; without it they import."""
 
+# of every job's script
 SCRIPT = ("snakemake.script", "pydantic", "pandas", "pyarrow.parquet")
 PRELOADS = {
     "networks": (

@@ -407,7 +407,11 @@ def log_study(
     Raises
     ------
     store.TrackingError
-        As `log_cells`.
+        In one line, if the tracking server or database cannot be used.
+    files.Damaged
+        If a cell's file cannot be read.
+    ValueError
+        If no cell is finished.
     """
     results, paths = Path(results), [Path(file) for file in files]
     finished = [run for cell in cells if (run := desired.cell_run(results, cell, None))]
