@@ -62,11 +62,14 @@ def said(process):
 
 def gone(pid, seconds=10):
     end = time.monotonic() + seconds
-    while psutil.pid_exists(pid) and psutil.Process(pid).status() != psutil.STATUS_ZOMBIE:
-        if time.monotonic() > end:
-            return False
+    while time.monotonic() < end:
+        try:
+            if psutil.Process(pid).status() in (psutil.STATUS_ZOMBIE, psutil.STATUS_DEAD):
+                return True
+        except psutil.NoSuchProcess:
+            return True
         time.sleep(0.02)
-    return True
+    return False
 
 
 def test_a_fork_has_imports_environment_folder_and_status(start, tmp_path):
