@@ -8,6 +8,9 @@ from pathlib import Path
 import pytest
 import yaml
 
+# terminated, the tests take down what they started, as after Ctrl-C
+signal.signal(signal.SIGTERM, signal.default_int_handler)
+
 ROOT = Path(__file__).parents[1]
 # before anything imports TensorFlow
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")

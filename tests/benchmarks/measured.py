@@ -55,19 +55,25 @@ def run(command: list, folder: Path, log: Path, **more: str) -> Watched:
             stdout=out, stderr=subprocess.STDOUT,
         )  # fmt: skip
         own_cpu = own_mb = 0.0
-        while True:
-            # os.wait4 alone tells the CPU time of the children that it waited for
-            ended, status, used = os.wait4(process.pid, os.WNOHANG)
-            if ended:
-                break
-            try:
-                fields = Path(f"/proc/{process.pid}/stat").read_text().rpartition(") ")[2].split()
-                own_cpu = (int(fields[11]) + int(fields[12])) / TICK
-                peak = re.search(r"VmHWM:\s+(\d+)", Path(f"/proc/{process.pid}/status").read_text())
-                own_mb = max(own_mb, int(peak[1]) / 1024 if peak else 0)
-            except OSError:  # not Linux, or just ended
-                pass
-            time.sleep(0.05)
+        try:
+            while True:
+                # os.wait4 alone tells the CPU time of the children that it waited for
+                ended, status, used = os.wait4(process.pid, os.WNOHANG)
+                if ended:
+                    break
+                try:
+                    stat = Path(f"/proc/{process.pid}/stat").read_text().rpartition(") ")[2].split()
+                    own_cpu = (int(stat[11]) + int(stat[12])) / TICK
+                    text = Path(f"/proc/{process.pid}/status").read_text()
+                    peak = re.search(r"VmHWM:\s+(\d+)", text)
+                    own_mb = max(own_mb, int(peak[1]) / 1024 if peak else 0)
+                except OSError:  # not Linux, or just ended
+                    pass
+                time.sleep(0.05)
+        except BaseException:  # interrupted: it does not go on alone
+            process.terminate()
+            process.wait()
+            raise
         wall = time.perf_counter() - start
     process.returncode = os.waitstatus_to_exitcode(status)
     if process.returncode:

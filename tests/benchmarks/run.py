@@ -12,6 +12,7 @@ import json
 import math
 import os
 import shutil
+import signal
 import subprocess
 import sys
 import tempfile
@@ -160,6 +161,8 @@ def main() -> None:
     )
     parser.add_argument("--keep", action="store_true", help="keep the folders of runs")
     options = parser.parse_args()
+    # what was started is ended as after Ctrl-C
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))
     minutes = {**PARTS, **SCRIPTS}
     for part in options.parts:
         if part not in minutes:
