@@ -23,8 +23,9 @@ run: install
 	@echo "report    results/$(STUDY)/report.html"
 	@echo "runs      make ui, then http://127.0.0.1:$(PORT)"
 
+# two at once, the long ones first
 test: install
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest --numprocesses 2 --dist loadgroup --no-loadscope-reorder
 
 # a SLURM of its own on this machine: comes up, is tested, goes down
 test-cluster: install
