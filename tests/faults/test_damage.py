@@ -1,5 +1,7 @@
 """A file that was cut off is named, and once it is deleted all is made again as it was."""
 
+import json
+
 import pytest
 
 from broken import CELLS, CONFIG, RESULTS, state
@@ -11,9 +13,11 @@ from conftest import snakemake
     [
         (f"raw_outputs/{CELLS[0]}/full.parquet", f"compare/{CELLS[0]}"),
         ("data/digits/manifest.parquet", f"train/{CELLS[0]}"),
+        ("features/dataset~digits/size~46.npy", f"train/{CELLS[0]}"),
+        (f"train/{CELLS[0]}/full.weights.h5", f"raw_outputs/{CELLS[0]}"),
     ],
 )
-def test_a_table_that_was_cut_off(finished, undisturbed, file, rule):
+def test_a_file_that_was_cut_off(finished, undisturbed, file, rule):
     whole = (finished / RESULTS / file).read_bytes()
     (finished / RESULTS / file).write_bytes(whole[:-100])
     done = snakemake(finished, "tables", *CONFIG, check=False)
@@ -27,3 +31,18 @@ def test_a_table_that_was_cut_off(finished, undisturbed, file, rule):
     snakemake(finished, "tables", RESULTS / file, *CONFIG)
     assert (finished / RESULTS / file).read_bytes() == whole
     assert state(finished) == undisturbed[1]
+
+
+def test_a_cell_of_other_settings_is_in_no_table(finished):
+    """Where Snakemake has no record of how a file was made, it does not notice."""
+    file = RESULTS / f"train/{CELLS[0]}/run.json"
+    record = json.loads((finished / file).read_text())
+    record["model"]["learning_rate"] = 0.5
+    (finished / file).write_text(json.dumps(record))
+    done = snakemake(finished, "tables", *CONFIG, check=False)
+    assert done.returncode != 0
+    last = (finished / RESULTS / "logs/tables.log").read_text().splitlines()[-1]
+    assert last == (
+        f"error: {file} has other settings than the study (learning_rate: 0.5, now 0.003): delete "
+        "it, then run snakemake again"
+    )

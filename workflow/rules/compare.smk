@@ -19,8 +19,9 @@ rule compare:
     threads: 1
     resources:
         mem_mb=800,
-        runtime=30,
+        runtime=5,
     params:
+        train=f"{RESULTS}/train/{CELL}",
         batch_sizes=STUDY.comparison.batch_sizes,
         code=code("compare"),
     conda:
@@ -78,6 +79,8 @@ rule tables:
         stages=list(STAGES),
         early_epochs=STUDY.training.early_epochs,
         datasets=STUDY.grid.dataset,
+        models={name: settings("models", name) for name in STUDY.grid.model},
+        training=STUDY.training.model_dump(mode="json"),
         code=code("tables"),
     conda:
         "../../envs/figures.yaml"

@@ -4,10 +4,8 @@ forked("networks")
 
 from pathlib import Path
 
-import numpy as np
-
 from sigmoid_bce.claim import claimed
-from sigmoid_bce.files import check_dates, sha256
+from sigmoid_bce.files import check_dates, read_array, sha256
 from sigmoid_bce.logs import logged_to
 
 with logged_to(snakemake.log[0]):
@@ -22,7 +20,7 @@ with logged_to(snakemake.log[0]):
             from sigmoid_bce.training import devices
 
             devices.set_up(snakemake.threads)
-            images = np.load(snakemake.input.images, mmap_mode="r")
+            images = read_array(snakemake.input.images)
             backbone = backbones.build(
                 frozen["architecture"],
                 file or frozen["weights"],

@@ -2,13 +2,12 @@ from sigmoid_bce.forkserver import forked
 
 forked("tables")
 
-import pandas as pd
-
 from sigmoid_bce.figures import article, style
+from sigmoid_bce.files import read_parquet
 from sigmoid_bce.logs import logged_to
 
 with logged_to(snakemake.log[0]):
-    curves = pd.read_parquet(snakemake.input.curves)
+    curves = read_parquet(snakemake.input.curves)
     figure, values = article.FIGURES[snakemake.wildcards.figure](curves)
     style.save(figure, snakemake.output.svg, snakemake.output.png)
     style.write_values(values, snakemake.output["values"])

@@ -2,18 +2,17 @@ from sigmoid_bce.forkserver import forked
 
 forked("networks")
 
-import numpy as np
 from pydantic import TypeAdapter
 
 from sigmoid_bce.config import Model
-from sigmoid_bce.files import read_parquet, write_parquet
+from sigmoid_bce.files import read_array, read_parquet, write_parquet
 from sigmoid_bce.logs import logged_to
 
 with logged_to(snakemake.log[0]):
     from sigmoid_bce.training.raw_outputs import raw_outputs
 
     model = TypeAdapter(Model).validate_python(snakemake.params.model)
-    inputs = np.load(snakemake.input.inputs, mmap_mode="r")
+    inputs = read_array(snakemake.input.inputs)
     manifest = read_parquet(snakemake.input.manifest)
     tables = raw_outputs(
         model,

@@ -2,9 +2,7 @@ from sigmoid_bce.forkserver import forked
 
 forked("tables")
 
-import json
 from dataclasses import asdict
-from pathlib import Path
 
 import pandas as pd
 
@@ -12,16 +10,16 @@ from sigmoid_bce.cells import Cell
 from sigmoid_bce.comparison import summary
 from sigmoid_bce.figures.style import write_values
 from sigmoid_bce.figures.tables import write_html
-from sigmoid_bce.files import read_parquet, write_csv
+from sigmoid_bce.files import read_json, read_parquet, write_csv
 from sigmoid_bce.logs import logged_to
 
 with logged_to(snakemake.log[0]):
     given, made, params = snakemake.input, snakemake.output, snakemake.params
     stages = [(Cell.parse(cell), stage) for cell in params.cells for stage in params.stages]
-    runs = {
-        cell: json.loads(Path(f).read_text())
-        for cell, f in zip(params.cells, given.runs, strict=True)
-    }
+    runs = {cell: read_json(f) for cell, f in zip(params.cells, given.runs, strict=True)}
+    for (cell, run), file in zip(runs.items(), given.runs, strict=True):
+        of_study = {**params.training, **params.models[Cell.parse(cell).model]}
+        summary.check_settings(file, {**run["training"], **run["model"]}, of_study)
     quarantined = {
         d: len(pd.read_csv(f)) for d, f in zip(params.datasets, given.quarantine, strict=True)
     }

@@ -164,8 +164,9 @@ def write_parquet(table: pd.DataFrame, path: str | Path) -> None:
         table.to_parquet(part, index=False)
 
 
-def read_parquet(path: str | Path) -> pd.DataFrame:
-    """Read a table that a rule wrote.
+@contextmanager
+def whole(path: str | Path) -> Iterator[None]:
+    """Say of a file that a block reads, if it cannot be read, what to do about it.
 
     Raises
     ------
@@ -173,11 +174,53 @@ def read_parquet(path: str | Path) -> pd.DataFrame:
         If the file is cut off or otherwise not what was written.
     """
     try:
-        return pd.read_parquet(path)
+        yield
     except FileNotFoundError:
         raise
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, KeyError, EOFError) as error:
         raise Damaged(path, error) from None
+
+
+def read_parquet(path: str | Path, **options: Any) -> pd.DataFrame:
+    """Read a table that a rule wrote.
+
+    Parameters
+    ----------
+    path : str or Path
+    **options
+        Of pandas.read_parquet.
+
+    Raises
+    ------
+    Damaged
+        As `whole`.
+    """
+    with whole(path):
+        return pd.read_parquet(path, **options)
+
+
+def read_array(path: str | Path) -> np.ndarray:
+    """Return an array that a rule wrote in .npy format, mapped to memory.
+
+    Raises
+    ------
+    Damaged
+        As `whole`.
+    """
+    with whole(path):
+        return np.load(path, mmap_mode="r")
+
+
+def read_json(path: str | Path) -> Any:
+    """Return a value that a rule wrote as JSON.
+
+    Raises
+    ------
+    Damaged
+        As `whole`.
+    """
+    with whole(path):
+        return json.loads(Path(path).read_text())
 
 
 def write_csv(table: pd.DataFrame, path: str | Path) -> None:

@@ -2,12 +2,53 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import asdict
+from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
 
 from sigmoid_bce.cells import Cell
+from sigmoid_bce.logs import Mendable
+
+
+def check_settings(run: str | Path, made: Mapping[str, Any], wanted: Mapping[str, Any]) -> None:
+    """Check that a cell was trained with the study's settings.
+
+    Snakemake does not notice where it has no record of how a file was made: it has none of what
+    jobs on a cluster did after its own death.
+
+    Parameters
+    ----------
+    run : str or Path
+        The cell's run.json.
+    made, wanted : mapping
+        Settings of model and training, there and in the study.
+
+    Raises
+    ------
+    Mendable
+        With what differs.
+
+    Examples
+    --------
+    >>> made, wanted = {"patience": 3}, {"patience": 5}
+    >>> check_settings("run.json", made, wanted)  # doctest: +ELLIPSIS
+    Traceback (most recent call last):
+    sigmoid_bce.logs.Mendable: run.json has other settings than the study (patience: 3, now 5): ...
+    """
+    differ = [
+        f"{key}: {made.get(key)}, now {value}"
+        for key, value in wanted.items()
+        if key != "weights" and made.get(key) != value
+    ]
+    if differ:
+        raise Mendable(
+            f"{run} has other settings than the study ({'; '.join(differ)}): delete it, then run "
+            "snakemake again"
+        )
 
 
 def stage_rows(

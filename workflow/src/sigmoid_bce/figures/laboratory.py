@@ -14,6 +14,7 @@ from matplotlib.colors import LogNorm
 from matplotlib.figure import Figure
 
 from sigmoid_bce.figures import style
+from sigmoid_bce.files import read_parquet
 from sigmoid_bce.numerics.findings import PLACES, underflow
 
 PANELS_A_ROW = 3
@@ -35,7 +36,7 @@ def read_sweep(path: str | Path, columns: Sequence[str]) -> pd.DataFrame:
     DataFrame
     """
     names = ["framework", "implementation", "mode", "y", "x", *columns]
-    return pd.read_parquet(path, columns=names, filters=[("dtype", "==", "float32")])
+    return read_parquet(path, columns=names, filters=[("dtype", "==", "float32")])
 
 
 def _panels(

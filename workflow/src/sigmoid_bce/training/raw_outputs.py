@@ -11,6 +11,7 @@ import tensorflow as tf
 from numpy.typing import NDArray
 
 from sigmoid_bce.config import Model
+from sigmoid_bce.files import whole
 from sigmoid_bce.models import networks
 from sigmoid_bce.training import devices
 
@@ -55,7 +56,8 @@ def raw_outputs(
         lambda batch: network(batch, training=False), input_signature=[batch], jit_compile=False
     )
     for file in weights:
-        network.load_weights(file)
+        with whole(file):
+            network.load_weights(file)
         output = [call(inputs[i : i + BATCH]) for i in range(0, len(inputs), BATCH)]
         table = manifest[["sample_id", "label", "split"]].copy()
         table["raw_output"] = np.concatenate(output)[:, 0].astype(np.float32)
