@@ -11,7 +11,7 @@ import psutil
 import pytest
 
 from conftest import ROOT
-from sigmoid_bce.forkserver import OWNER
+from sigmoid_bce.forkserver import OWNER, orphaned
 
 SCRIPT = """
 from sigmoid_bce.forkserver import forked
@@ -93,6 +93,19 @@ def test_without_an_owner_a_script_runs_by_itself(start):
     found = said(process)
     assert found["pid"] == process.pid
     assert not found["warm"]
+
+
+def test_a_job_is_an_orphan_when_its_owner_has_ended(owner, start, monkeypatch):
+    monkeypatch.setenv(OWNER, "")
+    assert not orphaned()
+    monkeypatch.setenv(OWNER, str(owner.pid))
+    assert not orphaned()
+    process = start("from sigmoid_bce.forkserver import orphaned\nprint(orphaned(), flush=True)")
+    said(process)
+    assert process.stdout.readline() == "False\n"  # in a fork
+    owner.kill()
+    owner.wait()
+    assert orphaned()
 
 
 def test_the_fork_dies_with_the_script_s_process(start):

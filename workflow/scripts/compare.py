@@ -2,10 +2,12 @@ from sigmoid_bce.forkserver import forked
 
 forked("tables")
 
+from pathlib import Path
 
 from sigmoid_bce.comparison import compare
 from sigmoid_bce.files import read_parquet, write_parquet
 from sigmoid_bce.logs import logged_to
+from sigmoid_bce.training.attempts import remove_checkpoints
 
 with logged_to(snakemake.log[0]):
     sizes, seed = snakemake.params.batch_sizes, int(snakemake.wildcards.seed)
@@ -18,3 +20,5 @@ with logged_to(snakemake.log[0]):
         batches = compare.batches(train, sizes, seed)
         write_parquet(batches, batches_file)
         write_parquet(samples, samples_file)
+    # what trained the cell has ended well, a cluster's submission as a whole
+    remove_checkpoints(Path(snakemake.params.train))

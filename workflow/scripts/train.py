@@ -4,15 +4,14 @@ forked("networks")
 
 from pathlib import Path
 
-import numpy as np
 from pydantic import TypeAdapter
 
 from sigmoid_bce.cells import Cell
 from sigmoid_bce.claim import claimed
 from sigmoid_bce.config import Model, Training
-from sigmoid_bce.files import check_dates, read_parquet, sha256
+from sigmoid_bce.files import check_dates, read_array, read_parquet, sha256
 from sigmoid_bce.logs import logged_to
-from sigmoid_bce.training.attempts import CHECKPOINTS, Attempt, versions
+from sigmoid_bce.training.attempts import Attempt, remove_checkpoints, versions
 
 cell = Cell.parse(snakemake.output.run)
 folder = Path(snakemake.output.run).parent
@@ -24,8 +23,7 @@ with logged_to(snakemake.log[0]):
     identity |= {name: sha256(file) for name, file in snakemake.input.items()}
     with claimed(folder / ".lock", snakemake.output, identity) as needed:
         if not needed:
-            for name in CHECKPOINTS:
-                (folder / name).unlink(missing_ok=True)
+            remove_checkpoints(folder)
         else:
             with Attempt(cell, folder) as attempt:
                 from sigmoid_bce.training.train import train
@@ -34,7 +32,7 @@ with logged_to(snakemake.log[0]):
                     cell,
                     TypeAdapter(Model).validate_python(snakemake.params.model),
                     Training(**snakemake.params.training),
-                    np.load(snakemake.input.inputs, mmap_mode="r"),
+                    read_array(snakemake.input.inputs),
                     manifest,
                     threads=snakemake.threads,
                     note=attempt.note,

@@ -29,6 +29,9 @@ from pathlib import Path
 OWNER = "SIGMOID_BCE_FORKSERVER"
 """Environment variable: the Snakemake process that jobs belong to; without it they import."""
 
+FORK = "SIGMOID_BCE_FORK"
+"""Environment variable of a fork: it runs the script, and asks for no other."""
+
 # of every job's script
 SCRIPT = ("snakemake.script", "pydantic", "pandas", "pyarrow.parquet")
 PRELOADS = {
@@ -67,19 +70,15 @@ def forked(kind: str) -> None:
     SystemExit
         With the fork's status; 137 if it was killed.
     """
-    owner = os.environ.pop(OWNER, "")  # a fork has none, and runs the script
-    if not owner or not hasattr(os, "pidfd_open"):
-        return
-    try:
-        os.close(os.pidfd_open(int(owner)))
-    except OSError:  # it has ended, and its servers with it
+    owner = os.environ.get(OWNER, "")
+    if FORK in os.environ or not owner or not hasattr(os, "pidfd_open") or orphaned():
         return
     connection = _connected(kind, owner)
     if connection is None:
         return
     # until its number is known, a signal ends this process, and so the fork
     with connection:
-        request = {"argv": sys.argv, "cwd": str(Path.cwd()), "env": dict(os.environ)}
+        request = {"argv": sys.argv, "cwd": str(Path.cwd()), "env": {**os.environ, FORK: "1"}}
         message = json.dumps(request).encode()
         try:
             socket.send_fds(connection, [struct.pack("I", len(message))], [0, 1, 2])
@@ -94,6 +93,15 @@ def forked(kind: str) -> None:
             signal.signal(number, lambda number, _: os.kill(process, number))
         status = connection.recv(4)
     sys.exit(struct.unpack("I", status)[0] if len(status) == 4 else 128 + signal.SIGKILL)
+
+
+def orphaned() -> bool:
+    """Tell whether the Snakemake process that this job belongs to has ended."""
+    try:
+        os.kill(int(os.environ.get(OWNER) or os.getpid()), 0)
+    except OSError:  # there is none, or one of another user has its number
+        return True
+    return False
 
 
 def warm(scripts: Iterable[Path]) -> None:
@@ -201,7 +209,9 @@ def _run(connection: socket.socket) -> None:
     length, descriptors, *_ = socket.recv_fds(connection, 4, 3)
     message = b""
     while len(message) < struct.unpack("I", length)[0]:
-        message += connection.recv(LONGEST)
+        if not (part := connection.recv(LONGEST)):
+            os._exit(1)  # who asked has died
+        message += part
     request = json.loads(message)
     for number, descriptor in enumerate(descriptors):
         os.dup2(descriptor, number)

@@ -35,6 +35,12 @@ def _git(*arguments: str) -> str | None:
     return done.stdout.strip() if done.returncode == 0 else None
 
 
+def remove_checkpoints(folder: Path) -> None:
+    """Delete the checkpoints in a cell's folder."""
+    for name in CHECKPOINTS:
+        (folder / name).unlink(missing_ok=True)
+
+
 def versions() -> dict[str, str]:
     """Return the releases of the packages that a training depends on."""
     return {package: version(package) for package in PACKAGES}

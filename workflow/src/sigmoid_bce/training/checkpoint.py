@@ -17,7 +17,8 @@ import tensorflow as tf
 from numpy.typing import NDArray
 
 from sigmoid_bce.files import remove_parts, replacing
-from sigmoid_bce.training.attempts import CHECKPOINTS
+from sigmoid_bce.forkserver import orphaned
+from sigmoid_bce.training.attempts import CHECKPOINTS, remove_checkpoints
 
 SHARE = 0.02
 """Of a processor's time, what checkpoints may cost: where epochs are shorter, some have none."""
@@ -119,7 +120,6 @@ class Checkpoints(keras.callbacks.Callback):
         self.pending: Future | None = None
         self.last, self.cost = 0.0, 0.0  # when one was begun, and what it cost, in seconds
         self.kept, self.able, self.failed = 0, True, False
-        self.parent = os.getppid()
         self.signal, self.caught = 0, 0.0  # which one, and when
         try:
             self.variables = variables(network, traced=traced)
@@ -253,15 +253,15 @@ class Checkpoints(keras.callbacks.Callback):
 
     def remove(self) -> None:
         """Delete what was kept."""
-        for path in (self.file, self.early_file):
-            path.unlink(missing_ok=True)
+        remove_checkpoints(self.file.parent)
 
     def outlive(self) -> bool:
-        """Keep the end of a training whose Snakemake has died; return whether that is so.
+        """Keep the end of a training if its outputs may be deleted; return whether that is so.
 
-        When it is started again, it deletes the outputs of jobs that it did not see end.
+        Started again, Snakemake deletes the outputs of jobs that it did not see end; on a cluster,
+        those of a whole submission when one of its jobs fails.
         """
-        orphan = os.getppid() != self.parent
-        if orphan and self.able and self.kept < len(self.rows):
+        keep = orphaned() or "SLURM_JOB_ID" in os.environ
+        if keep and self.able and self.kept < len(self.rows):
             self._write(self.state(), self.rows, 0.0)
-        return orphan
+        return keep

@@ -246,7 +246,7 @@ def train(
     table = pd.DataFrame(epochs)
     if not np.isfinite(table["loss"].iloc[-1]):
         raise FloatingPointError(f"{cell}: the training loss is {table['loss'].iloc[-1]}")
-    orphan = checkpoints.outlive()
+    kept = checkpoints.outlive()
     with replacing(full) as part:
         network.save_weights(part)
     if checkpoints.early:  # else it stopped before its early stage
@@ -268,5 +268,5 @@ def train(
         **devices.provenance(threads),
     }
     write_json(summary, run)
-    if not orphan:
+    if not kept:
         checkpoints.remove()
