@@ -6,6 +6,8 @@ import subprocess
 import sys
 import time
 
+from sigmoid_bce.cluster import RUNS, earlier
+from sigmoid_bce.training.attempts import read_attempts
 from slurm import wait_until
 from submitted import STUDY, attempts, begin, cells, changed, grid, results, run
 
@@ -63,10 +65,36 @@ def test_death_of_the_daemons(cluster, smoke, tmp_path):
     assert records[0]["ended"] <= records[1]["started"]
 
 
+def test_what_is_finished_outlives_a_failure_beside_it(cluster, smoke, tmp_path):
+    """Two cells in a submission: the second one fails once, and the outputs of both are deleted."""
+    folder = changed(grid(tmp_path / "grid"), **{"group-components": ["networks=2"]})
+    file = folder / "workflow/src/sigmoid_bce/training/train.py"
+    before, after = file.read_text().split("    if not np.isfinite(table")
+    file.write_text(f"{before}{ONCE}    if not np.isfinite(table{after}")
+    run(folder)
+    check_as_undisturbed(folder, smoke)
+    first, second = sorted(
+        (read_attempts(folder / f"results/{STUDY}/train/{cell}") for cell in CELLS),
+        key=lambda records: records[0]["started"],
+    )
+    assert [record["status"] for record in first] == ["FINISHED", "FINISHED"]
+    assert [record["status"] for record in second] == ["FAILED", "FINISHED"]
+    history = first[0]["folder"] / "history.csv"
+    assert first[1]["resumed_from"] == len(history.read_text().splitlines()) - 1
+    assert not list(folder.glob("results/**/checkpoint*"))
+
+
+ONCE = """    if list(Path("results").rglob("run.json")) and not Path("failed").exists():
+        Path("failed").touch()
+        raise RuntimeError("once")
+"""
+
+
 def test_death_of_snakemake(cluster, smoke, tmp_path):
     folder = grid(tmp_path / "grid")
     process = begin(folder)
     wait_until(training(folder, process), "no training began", 120)
+    assert not earlier(folder)  # a second study in this folder may begin beside it
     process.send_signal(signal.SIGKILL)
     process.wait()
     left = [
@@ -99,10 +127,14 @@ def test_a_lost_job_is_not_awaited_for_ever(cluster, tmp_path):
         note.write_text(f'{{"external_jobid": "{number}"}}')
         os.utime(note, (time.time() - 300,) * 2)
     (notes / "fresh").write_text('{"external_jobid": "88888"}')  # not yet in the queue
+    seen = folder / RUNS / "run-of-ours"
+    seen.parent.mkdir()
+    seen.write_text("77777\n")  # it has begun: its note is gone
     ask = ["sh", "workflow/profiles/slurm/bin/sacct", "-X", "--parsable2", "--clusters", "all"]
     ask += ["--noheader", "--format=JobIdRaw,State", "--name", "run-of-ours"]
     done = subprocess.run(ask, cwd=folder, capture_output=True, text=True, timeout=60)
     states = dict(line.split("|") for line in done.stdout.split())
     assert states.pop(job.strip()) in ("RUNNING", "PENDING")
-    assert states == {"99999": "FAILED"}
+    assert states == {"99999": "FAILED", "77777": "FAILED"}
+    assert set(seen.read_text().split()) == {job.strip(), "99999", "77777"}
     subprocess.run(["scancel", job.strip()], timeout=20, check=True)

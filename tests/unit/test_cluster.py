@@ -1,10 +1,23 @@
 """What a cluster has, from what sinfo prints, against what is asked for."""
 
+import fcntl
 import os
+import uuid
+from types import SimpleNamespace
 
 import pytest
+from snakemake.iocontainers import ResourceList
 
-from sigmoid_bce.cluster import ClusterError, Request, check, lacking, nodes
+from sigmoid_bce.cluster import (
+    RUNS,
+    ClusterError,
+    Request,
+    _unfit,
+    check,
+    earlier,
+    lacking,
+    nodes,
+)
 
 CLUSTER = nodes(
     "short*|up|64|192000|4:00:00|(null)\n"
@@ -12,6 +25,7 @@ CLUSTER = nodes(
     "gpu|up|32|128000|2-00:00:00|gpu:v100:2(S:0-1)\n"
     "gpu|up|96|1024000|2-00:00:00|gpu:nvidia_a100-sxm4-80gb:8(S:0-3),shard:16\n"
     "old|down|8|32000|infinite|gpu:4\n"
+    "cheap|up|8|32000|infinite|gpu:3090:4(S:0,1)\n"
 )
 
 
@@ -42,6 +56,21 @@ CLUSTER = nodes(
             "GPU model 'a100' (gpu_model): none of partition 'gpu' is one; there are "
             "nvidia_a100-sxm4-80gb, v100",
         ),
+        ({"partition": "cheap", "gpus": 4, "gpu_model": "3090"}, ""),
+        (
+            {"partition": "cheap", "gpus": 8},
+            "8 GPUs (gpu): no node of partition 'cheap' has more than 4",
+        ),
+        (
+            {"runtime": 100, "last_runtime": 300},
+            "300 minutes (runtime) when it is tried for the last time (retries): no node of "
+            "partition 'short' has more than 240 minutes",
+        ),
+        (
+            {"partition": "cheap", "last_mem_mb": 48000},
+            "48000 MB (mem_mb) when it is tried for the last time (retries): no node of "
+            "partition 'cheap' has more than 32000 MB",
+        ),
         ({"partition": "old"}, "a node of partition 'old', which is down: see sinfo"),
         ({"partition": "lnog"}, "partition 'lnog' (slurm_partition): did you mean 'long'?"),
     ],
@@ -49,6 +78,38 @@ CLUSTER = nodes(
 def test_what_is_lacking(asked, line):
     line = line and f"rule train asks for {line}"
     assert lacking(Request("rule train", **asked), CLUSTER) == line
+
+
+@pytest.mark.parametrize(
+    ("resources", "part"),
+    [
+        ({"gpu": 1, "gpu_model": "a100"}, ""),
+        ({"gpu": 1, "gpu_model": "nvidia_a100-sxm4-80gb"}, "(gpu_model): Snakemake's plugin takes"),
+        ({"gpu": 1, "gpu_model": 3090}, """write gpu_model: "'3090'\""""),
+        ({"gpu": 1, "gpu_model": "3090"}, ""),
+        ({"slurm_extra": "--qos=high"}, "slurm_extra"),
+        ({"slurm_extra": "--exclusive"}, ""),
+        ({"gres": "gpu:a100-80:1"}, "Invalid GRES format"),
+    ],
+)
+def test_what_the_plugin_would_not_submit(resources, part):
+    job = SimpleNamespace(resources=ResourceList(fromdict=resources))
+    assert part in _unfit(job)
+    assert bool(part) == bool(_unfit(job))
+
+
+def test_jobs_of_a_run_that_lives_are_left_alone(tmp_path, monkeypatch):
+    runs = [str(uuid.uuid4()) for _ in range(3)]
+    lines = [f"{i}|RUNNING|{run}|{tmp_path}" for i, run in enumerate(runs)]
+    (tmp_path / "squeue").write_text("#!/bin/sh\necho '" + "\n".join(lines) + "'\n")
+    (tmp_path / "squeue").chmod(0o755)
+    monkeypatch.setenv("PATH", f"{tmp_path}{os.pathsep}{os.environ['PATH']}")
+    (tmp_path / RUNS).mkdir(parents=True)
+    (tmp_path / RUNS / runs[1]).touch()
+    with open(tmp_path / RUNS / runs[0], "w") as file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        assert [job.id for job in earlier(tmp_path)] == ["1", "2"]
+    assert [job.id for job in earlier(tmp_path)] == ["0", "1", "2"]
 
 
 def test_an_account_of_somebody_else(tmp_path, monkeypatch):

@@ -40,7 +40,7 @@ rule figure_cell:
     threads: 1
     resources:
         mem_mb=800,
-        runtime=15,
+        runtime=5,
     params:
         title=TITLE,
         classes=lambda wildcards: class_names(wildcards.dataset),

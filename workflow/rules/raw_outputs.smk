@@ -20,7 +20,7 @@ rule raw_outputs:
     threads: 1
     resources:
         mem_mb=growing(2500),
-        runtime=growing(heads=10, networks=60),
+        runtime=growing(heads=3, networks=60),
         gpu=1,
     params:
         model=lambda wildcards: settings("models", wildcards.model),

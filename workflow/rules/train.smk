@@ -14,7 +14,7 @@ rule train:
     threads: 1
     resources:
         mem_mb=growing(2500),
-        runtime=growing(heads=30, networks=240),
+        runtime=growing(heads=10, networks=240),
         gpu=1,
     params:
         model=lambda wildcards: settings("models", wildcards.model),

@@ -7,7 +7,9 @@ from __future__ import annotations
 
 import ctypes
 import difflib
+import fcntl
 import getpass
+import math
 import os
 import re
 import shutil
@@ -15,7 +17,8 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from contextlib import suppress
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -24,6 +27,8 @@ PR_SET_CHILD_SUBREAPER = 36
 LIMIT = 30  # seconds within which SLURM must answer
 # as Snakemake's plugin names the jobs of a workflow
 RUN = re.compile(r"(.+_)?[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
+# a file a run, which its Snakemake holds locked; bin/sacct notes the ids of its jobs in it
+RUNS = Path(".snakemake/slurm")
 
 
 class ClusterError(Exception):
@@ -35,6 +40,8 @@ class Request:
     """What one submission asks for: memory in MB, time in minutes; empty: the cluster's default.
 
     `gpus_allowed`: how many GPUs the profile lets it have; Snakemake would cut `gpus` down to that.
+    `last_mem_mb`, `last_runtime`: what it asks for when it is tried for the last time.
+    `unfit`: why Snakemake's plugin cannot submit it.
     """
 
     name: str
@@ -46,6 +53,9 @@ class Request:
     gpus: int = 0
     gpu_model: str = ""
     gpus_allowed: int | None = None
+    last_mem_mb: int = 0
+    last_runtime: int = 0
+    unfit: str = ""
 
 
 @dataclass(frozen=True)
@@ -101,13 +111,16 @@ def gpus(gres: str) -> dict[str, int]:
 
     Examples
     --------
-    >>> gpus("gpu:a100:4(S:0-1),gpu:v100:2,shard:8"), gpus("gpu:2"), gpus("(null)")
-    ({'a100': 4, 'v100': 2}, {'': 2}, {})
+    >>> gpus("gpu:a100:4(S:0-1),gpu:3090:2,shard:8"), gpus("gpu:2"), gpus("(null)")
+    ({'a100': 4, '3090': 2}, {'': 2}, {})
     """
     found: dict[str, int] = {}
-    for name, model, number in re.findall(r"(\w+)(?::([^:,()]*[^:,()\d][^:,()]*))?:(\d+)", gres):
+    for entry in re.sub(r"\([^)]*\)", "", gres).split(","):
+        name, *model = entry.split(":")
+        number = int(model.pop()) if model and model[-1].isdigit() else 1
         if name == "gpu":
-            found[model] = found.get(model, 0) + int(number)
+            key = ":".join(model)
+            found[key] = found.get(key, 0) + number
     return found
 
 
@@ -182,20 +195,25 @@ def lacking(request: Request, cluster: list[Nodes]) -> str:
     if request.gpus and request.gpu_model and request.gpu_model not in models:
         advice = f"there are {', '.join(sorted(models))}" if models else "sinfo -o %G names none"
         return f"{asks} GPU model {request.gpu_model!r} (gpu_model): none{where} is one; {advice}"
+
+    def memory(kind):
+        return kind.mem_mb
+
+    def time_limit(kind):
+        return math.inf if kind.runtime is None else kind.runtime
+
+    last = " when it is tried for the last time (retries)"
     # what is left are those that have enough of all that was looked at before
     for amount, has, text, unit in (
         (request.gpus, most, f"{request.gpus} GPU{'s' * (request.gpus > 1)} (gpu)", ""),
-        (
-            request.mem_mb,
-            lambda kind: kind.mem_mb,
-            f"{request.mem_mb} MB of memory (mem_mb)",
-            " MB",
-        ),
+        (request.mem_mb, memory, f"{request.mem_mb} MB of memory (mem_mb)", " MB"),
         (request.cpus, lambda kind: kind.cpus, f"{request.cpus} CPUs (threads)", ""),
+        (request.runtime, time_limit, f"{request.runtime} minutes (runtime)", " minutes"),
+        (request.last_mem_mb, memory, f"{request.last_mem_mb} MB (mem_mb){last}", " MB"),
         (
-            request.runtime,
-            lambda kind: float("inf") if kind.runtime is None else kind.runtime,
-            f"{request.runtime} minutes (runtime)",
+            request.last_runtime,
+            time_limit,
+            f"{request.last_runtime} minutes (runtime){last}",
             " minutes",
         ),
     ):
@@ -211,7 +229,7 @@ def lacking(request: Request, cluster: list[Nodes]) -> str:
             f"{asks} {request.gpus} GPUs (gpu), and the profile lets a submission have "
             f"{request.gpus_allowed}: set gpu under resources as well"
         )
-    return ""
+    return f"{request.name}: {request.unfit}" if request.unfit else ""
 
 
 def _wrong_account(account: str) -> str:
@@ -256,19 +274,32 @@ def check(requests: Iterable[Request]) -> None:
 
 @dataclass(frozen=True)
 class Job:
-    """A job of a workflow that is in the queue."""
+    """A job in the queue, of a workflow that has ended."""
 
     id: str
     state: str
 
 
+def _lives(run: Path) -> bool:
+    """Tell whether a run's Snakemake holds its file."""
+    try:
+        with open(run) as file:
+            fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return True
+    except OSError:  # there is no file, or its file system has no locks
+        return False
+    return False
+
+
 def earlier(folder: str | Path = ".") -> list[Job]:
-    """Return the jobs in the queue that workflows in a folder have submitted."""
+    """Return the jobs in the queue of workflows in a folder whose Snakemake has ended."""
     folder = Path(folder).resolve()
     jobs = []
     for line in _ask("squeue", "-h", "-u", getpass.getuser(), "-o", "%i|%T|%j|%Z").splitlines():
         number, state, name, where = line.strip().split("|", 3)
-        if RUN.fullmatch(name) and Path(where).resolve() == folder:
+        ours = RUN.fullmatch(name) and Path(where).resolve() == folder
+        if ours and not _lives(folder / RUNS / name):
             jobs.append(Job(number, state))
     return jobs
 
@@ -307,6 +338,28 @@ def _called(job: Any) -> str:
     return f"group {job.groupid} ({', '.join(sorted(job.rules))})"
 
 
+def _unfit(job: Any) -> str:
+    """Return why Snakemake's plugin cannot submit a job; of a group it would never say so."""
+    from snakemake_executor_plugin_slurm.utils import set_gres_string
+    from snakemake_executor_plugin_slurm.validation import validate_slurm_extra
+    from snakemake_interface_common.exceptions import WorkflowError
+
+    model = job.resources.get("gpu_model") or ""
+    if not isinstance(model, str):
+        return f"gpu_model is a number: write gpu_model: \"'{model}'\""
+    if not re.fullmatch(r"[\w.]*", model, re.ASCII):
+        return (
+            f"GPU model {model!r} (gpu_model): Snakemake's plugin takes letters, digits, _ and . "
+            "only. Ask for a feature of its nodes instead, constraint: <as sinfo -o %f names it>"
+        )
+    try:
+        set_gres_string(job)
+        validate_slurm_extra(job)
+    except WorkflowError as error:
+        return str(error)
+    return ""
+
+
 def requests(workflow: Any) -> list[Request]:
     """Return what the jobs that a Snakemake workflow plans ask a cluster for, once a kind.
 
@@ -333,21 +386,24 @@ def requests(workflow: Any) -> list[Request]:
         gres = asked.get("gres") or ""
         model, _, number = gres.removeprefix("gpu:").rpartition(":")
         by_gres = gres.startswith("gpu")
-        kinds.add(
-            Request(
-                _called(job),
-                str(asked.get("slurm_partition") or ""),
-                str(asked.get("slurm_account") or ""),
-                asked.get("cpus_per_task") or job.threads,
-                asked.get("mem_mb") or 0,
-                asked.get("runtime") or 0,
-                int(number if number.isdigit() else 1)
-                if by_gres
-                else max(asked.get("gpu") or 0, written[key]),
-                model if by_gres else asked.get("gpu_model") or "",
-                None if by_gres else allowed,
-            )
+        first = Request(
+            _called(job),
+            str(asked.get("slurm_partition") or ""),
+            str(asked.get("slurm_account") or ""),
+            asked.get("cpus_per_task") or job.threads,
+            asked.get("mem_mb") or 0,
+            asked.get("runtime") or 0,
+            int(number if number.isdigit() else 1)
+            if by_gres
+            else max(asked.get("gpu") or 0, written[key]),
+            model if by_gres else str(asked.get("gpu_model") or ""),
+            None if by_gres else allowed,
+            unfit=_unfit(job),
         )
+        attempt, job.attempt = job.attempt, job.restart_times + 1
+        last = job.resources.get("mem_mb") or 0, job.resources.get("runtime") or 0
+        job.attempt = attempt
+        kinds.add(replace(first, last_mem_mb=last[0], last_runtime=last[1]))
     return sorted(kinds, key=str)
 
 
@@ -365,16 +421,29 @@ def begin(workflow: Any, profile: Path) -> None:
     ClusterError
         As `check` and `none_left`.
     """
+    from snakemake.jobs import GroupJob
+
     check(requests(workflow))
     none_left()
+    executor = workflow.scheduler._executor
+    RUNS.mkdir(parents=True, exist_ok=True)
+    for past in RUNS.iterdir():
+        if not _lives(past):
+            past.unlink(missing_ok=True)
+    run = os.open(RUNS / executor.run_uuid, os.O_CREAT | os.O_RDWR)  # until this process ends
+    with suppress(OSError):  # a file system without locks
+        fcntl.flock(run, fcntl.LOCK_EX)
+    # the plugin's report of what goes wrong with a submission asks a group for its rule
+    GroupJob.rule = property(lambda group: next(iter(group.jobs)).rule)
     if not keeps_accounts():
         # the profile's `sacct` tells the states of jobs; nobody tells what they used
         os.environ["PATH"] = f"{profile / 'bin'}{os.pathsep}{os.environ['PATH']}"
         workflow.executor_settings.efficiency_report = False
     # the plugin looks ten seconds later each time, and sees the end of a long job a minute late
     pause = workflow.remote_execution_settings.seconds_between_status_checks
-    executor = type(workflow.scheduler._executor)
-    executor.next_seconds_between_status_checks = property(lambda self: pause, lambda *_: None)
+    type(executor).next_seconds_between_status_checks = property(
+        lambda self: pause, lambda *_: None
+    )
     # else the cells of a submission get a Snakemake each, one after the other
     workflow.executor_plugin.common_settings.pass_group_args = True
 
