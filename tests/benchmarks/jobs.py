@@ -109,8 +109,8 @@ def cells_on_slurm(given) -> list[tuple]:
     cells = max(4, round(CELLS * given.scale) // 2 * 2)
     packed = ["networks", "comparison"]
     profile = ["--workflow-profile", ROOT / "workflow/profiles/slurm"]
-    profile += ["--slurm-status-command", "squeue", "--default-resources", "slurm_account=test"]
-    profile += ["slurm_partition=cpu", "--group-components", *(f"{p}={cells}" for p in packed)]
+    profile += ["--default-resources", "slurm_account=test", "slurm_partition=cpu"]
+    profile += ["--group-components", *(f"{p}={cells}" for p in packed)]
     given.say(f"{cells} cells of digits here")
     local = snakemake(new_folder(given.work, "cells-local", digits(cells)), cores=2).wall
     given.say(f"{cells} cells of digits by SLURM, {cells} a submission")

@@ -6,7 +6,11 @@ from functools import cache
 from hashlib import sha256
 from os import environ, getpid, pathsep
 from pathlib import Path
+from threading import RLock
 
+import snakemake.common
+import snakemake.jobs
+import snakemake.rules
 from snakemake.exceptions import WorkflowError
 from snakemake.scheduling.job_scheduler import JobScheduler
 
@@ -30,6 +34,10 @@ from sigmoid_bce.data import listing
 
 # thousands of jobs are no garbage: looking for some among them took a sixth of a dry run
 gc.set_threshold(100_000, 50, 50)
+# nor do the signatures of functions change: a tenth of a dry run went to asking for them
+cached = cache(snakemake.common.get_function_params)
+for user in (snakemake.common, snakemake.jobs, snakemake.rules):
+    user.get_function_params = cached
 # Snakemake's limit of 100 jobs a second has each look for jobs call for one more a second later,
 # those for more of them: more than half of its CPU in the default study
 JobScheduler.job_rate_limiter = property(lambda self: None, lambda self, limiter: None)
@@ -197,6 +205,11 @@ def submission(group):
         if workflow.group_settings.group_components
         else None
     )
+
+
+def interruptible():
+    """Let SIGTERM end the workflow at any moment: Snakemake would wait for a lock of its own."""
+    workflow.scheduler._lock = RLock()
 
 
 def to_cluster():

@@ -6,6 +6,7 @@ onstart:
         check_writable(RESULTS)
     except Unwritable as error:
         raise WorkflowError(error) from None
+    interruptible()
     to_cluster()
     at_start(RESULTS)
     warm_up()
