@@ -23,9 +23,8 @@ run: install
 	@echo "report    results/$(STUDY)/report.html"
 	@echo "runs      make ui, then http://127.0.0.1:$(PORT)"
 
-# two at once, the long ones first
 test: install
-	$(BIN)/python -m pytest --numprocesses 2 --dist loadgroup --no-loadscope-reorder
+	$(BIN)/python -m pytest
 
 # a SLURM of its own on this machine: comes up, is tested, goes down
 test-cluster: install

@@ -14,18 +14,8 @@ signal.signal(signal.SIGTERM, signal.default_int_handler)
 ROOT = Path(__file__).parents[1]
 # before anything imports TensorFlow
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
-DEVICES = ("test_devices.py", "test_gpus.py")
 SMOKE = yaml.safe_load((ROOT / "config/studies/smoke.yaml").read_text())
 DEFAULT = yaml.safe_load((ROOT / "config/config.yaml").read_text())
-
-
-def pytest_collection_modifyitems(items):
-    """Keep in one process what shares fixtures, a SLURM, or the locks of this machine's GPUs."""
-    for item in items:
-        devices = item.path.parent.name == "cluster" or item.path.name in DEVICES
-        faults = item.path.parent.name == "faults"
-        group = "devices" if devices else "faults" if faults else str(item.path)
-        item.add_marker(pytest.mark.xdist_group(group))
 
 
 def snakemake(folder, *arguments, check=True, **environment):
