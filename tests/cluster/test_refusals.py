@@ -87,11 +87,40 @@ def test_a_workflow_stops_before_it_submits(cluster, tmp_path):
         assert f"\n{line}\n" in text
     # Snakemake by itself would give it one, and say nothing
     gpu |= {"gpu": 2}
-    changed(folder, **{"set-resources": networks})
+    more = {"prepare": {"mem_mb": "attempt * 6000"}}
+    changed(folder, **{"set-resources": networks | more})
     text = run(folder, status=1)
+    assert (
+        "\ngroup data (prepare, resize) asks for 18000 MB (mem_mb) when it is tried for the last "
+        "time (retries): no node of partition 'cpu' has more than 16000 MB\n"
+    ) in text
     assert "asks for 2 GPUs (gpu), and the profile lets a submission have 1" in text
     assert "Traceback" not in text
     assert not cluster.jobs(folder)
+
+
+@pytest.mark.parametrize(
+    ("model", "line"),
+    [
+        (3090, "GPU model '3090' (gpu_model): none of partition 'gpu' is one; there are fake"),
+        ("'3090'", "GPU model '3090' (gpu_model): none of partition 'gpu' is one; there are fake"),
+        ("fake", ""),
+    ],
+)
+def test_a_gpu_model_as_the_profile_has_it(cluster, tmp_path, model, line):
+    folder = grid(tmp_path / "grid")
+    gpu = {"gpu": 1, "gpu_model": model, "slurm_partition": "gpu"}
+    changed(folder, **{"set-resources": {"train": gpu, "raw_outputs": gpu}})
+    # what a submission answers here is no number of a job
+    programs = tmp_path / "programs"
+    programs.mkdir()
+    (programs / "sbatch").write_text("#!/bin/sh\necho welcome\n")
+    (programs / "sbatch").chmod(0o755)
+    path = os.pathsep.join([str(Path(os.sys.executable).parent), str(programs), os.environ["PATH"]])
+    text = run(folder, status=1, limit=120, path=path)
+    assert line in text
+    # of a group, the plugin by itself would never say that a submission went wrong
+    assert ("No valid SLURM job ID found in: welcome" in text) == (not line)
 
 
 def test_without_slurm(tmp_path):

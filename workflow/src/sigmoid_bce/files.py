@@ -168,6 +168,11 @@ def write_parquet(table: pd.DataFrame, path: str | Path) -> None:
 def whole(path: str | Path) -> Iterator[None]:
     """Say of a file that a block reads, if it cannot be read, what to do about it.
 
+    Parameters
+    ----------
+    path : str or Path
+        A file that a rule wrote.
+
     Raises
     ------
     Damaged
@@ -200,12 +205,27 @@ def read_parquet(path: str | Path, **options: Any) -> pd.DataFrame:
 
 
 def read_array(path: str | Path) -> np.ndarray:
-    """Return an array that a rule wrote in .npy format, mapped to memory.
+    """Return an array that a rule wrote in .npy format.
+
+    Parameters
+    ----------
+    path : str or Path
+
+    Returns
+    -------
+    ndarray
+        Of the file's shape and dtype, mapped to memory, read-only.
 
     Raises
     ------
     Damaged
         As `whole`.
+
+    Examples
+    --------
+    >>> write_array(np.arange(6, dtype="f4").reshape(2, 3), "/tmp/sigmoid-bce-example.npy")
+    >>> read_array("/tmp/sigmoid-bce-example.npy").shape
+    (2, 3)
     """
     with whole(path):
         return np.load(path, mmap_mode="r")
@@ -213,6 +233,10 @@ def read_array(path: str | Path) -> np.ndarray:
 
 def read_json(path: str | Path) -> Any:
     """Return a value that a rule wrote as JSON.
+
+    Parameters
+    ----------
+    path : str or Path
 
     Raises
     ------

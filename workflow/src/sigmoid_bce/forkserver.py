@@ -96,7 +96,7 @@ def forked(kind: str) -> None:
 
 
 def orphaned() -> bool:
-    """Tell whether the Snakemake process that this job belongs to has ended."""
+    """Tell whether the Snakemake process that this job belongs to, if there is one, has ended."""
     try:
         os.kill(int(os.environ.get(OWNER) or os.getpid()), 0)
     except OSError:  # there is none, or one of another user has its number

@@ -36,7 +36,13 @@ def _git(*arguments: str) -> str | None:
 
 
 def remove_checkpoints(folder: Path) -> None:
-    """Delete the checkpoints in a cell's folder."""
+    """Delete the checkpoints in a cell's folder, if there are any.
+
+    Parameters
+    ----------
+    folder : Path
+        train/<cell>/.
+    """
     for name in CHECKPOINTS:
         (folder / name).unlink(missing_ok=True)
 
