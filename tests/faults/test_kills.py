@@ -5,6 +5,8 @@ import os
 import random
 import shutil
 import signal
+import subprocess
+import sys
 import time
 
 import numpy as np
@@ -197,6 +199,34 @@ def test_two_snakemakes_in_one_folder(fresh, undisturbed):
     assert all(len(records) == 1 for records in attempts(fresh).values())
     one_at_a_time(fresh)
     assert state(fresh) == undisturbed[1]
+
+
+COUNTING = """
+import os, signal, sys
+from snakemake.cli import main
+from snakemake.scheduling.job_scheduler import JobScheduler
+
+def finish_jobs(self, finish=JobScheduler._finish_jobs):
+    os.kill(os.getpid(), signal.SIGTERM)
+    finish(self)
+
+JobScheduler._finish_jobs = finish_jobs
+main(sys.argv[1:])
+"""
+
+
+def test_sigterm_while_snakemake_counts_its_jobs(fresh):
+    """Its handler takes a lock that it holds then."""
+    done = subprocess.run(
+        [sys.executable, "-c", COUNTING, "--cores", "2", *CONFIG],
+        cwd=fresh,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        timeout=LIMIT,
+    )
+    assert done.returncode == 1
+    assert "Will exit after finishing currently running jobs" in done.stdout
 
 
 def test_a_failed_cell_is_shown_with_its_reason_and_the_others_finished(fresh):
