@@ -37,7 +37,7 @@ cluster: install
 
 # what an earlier run of this folder left in SLURM's queue
 cluster-await cluster-cancel: install
-	@$(BIN)/python -m sigmoid_bce.cluster $(@:cluster-%=%)
+	@$(BIN)/python -m sigmoid_bce.slurm.cluster $(@:cluster-%=%)
 
 # all parts, or PARTS="floor peers"; further arguments by ARGS: docs/benchmarks.md
 bench: install
@@ -63,7 +63,7 @@ numerics: install
 
 # keep the thresholds measured last as the ones that tests and verdicts go by
 record: install
-	$(BIN)/python -m sigmoid_bce.numerics.record results/$(STUDY)/numerics/thresholds.csv
+	$(BIN)/python -m sigmoid_bce.numerics.measure results/$(STUDY)/numerics/thresholds.csv
 
 report: install
 	$(SNAKEMAKE) --forcerun report --until report
@@ -82,7 +82,7 @@ ui: install
 # what raw outputs of a model trained anywhere lose: make verdict RAW=outputs.csv
 verdict: install
 	@if [ -z "$(RAW)" ]; then echo "name the file: make verdict RAW=outputs.csv (.csv, .parquet, .npz, .npy)"; exit 2; fi
-	@$(BIN)/python -m sigmoid_bce.outputs "$(RAW)" $(if $(LABEL),--label "$(LABEL)") \
+	@$(BIN)/python -m sigmoid_bce.verdicts "$(RAW)" $(if $(LABEL),--label "$(LABEL)") \
 		$(if $(RAW_OUTPUT),--raw-output "$(RAW_OUTPUT)") $(if $(TO),--to "$(TO)") \
 		$(if $(THRESHOLDS),--thresholds "$(THRESHOLDS)") $(if $(REALLY_RAW),--really-raw)
 
@@ -93,7 +93,7 @@ lint: install
 	PATH="$(CURDIR)/$(BIN):$$PATH" snakemake --lint
 
 schema: install
-	$(BIN)/python -m sigmoid_bce.config workflow/schemas/config.schema.json
+	$(BIN)/python -m sigmoid_bce.study.config workflow/schemas/config.schema.json
 
 # needs uv; the lock holds hashes and no index address
 lock:

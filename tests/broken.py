@@ -14,8 +14,8 @@ import pytest
 import yaml
 
 from conftest import checkout
-from sigmoid_bce.cells import STAGES, Cell
-from sigmoid_bce.training.attempts import read_attempts
+from sigmoid_bce.jobs.attempts import read_attempts
+from sigmoid_bce.study.cells import STAGES, Cell
 from tracked import environment
 
 STUDY = "faults"

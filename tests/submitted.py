@@ -10,7 +10,7 @@ from pathlib import Path
 import yaml
 
 from conftest import SMOKE, checkout
-from sigmoid_bce.cells import Cell
+from sigmoid_bce.study.cells import Cell
 
 STUDY = "grid"
 LOSSES = ("logits", "sigmoid_clipped")

@@ -20,8 +20,8 @@ TRACK = """
 import sys
 from pathlib import Path
 import yaml
-from sigmoid_bce.logs import logged_to
-from sigmoid_bce.tracking.log import log_cells, log_study
+from sigmoid_bce.jobs.logs import logged_to
+from sigmoid_bce.tracking.sync import log_cells, log_study
 from sigmoid_bce.tracking.reconcile import cells_with_attempts
 results = Path("results/smoke")
 config = yaml.safe_load(Path("config/studies/smoke.yaml").read_text())

@@ -19,8 +19,8 @@ import pandas as pd
 import yaml
 from pydantic import TypeAdapter
 
-from sigmoid_bce.cells import Cell
-from sigmoid_bce.config import Model, Training
+from sigmoid_bce.study.cells import Cell
+from sigmoid_bce.study.config import Model, Training
 from sigmoid_bce.training import checkpoint
 from sigmoid_bce.training.train import train
 

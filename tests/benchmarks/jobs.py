@@ -33,7 +33,7 @@ BODIES = {
 SCRIPTS = {
     "nothing.py": "pass\n",
     "imports.py": "import keras, pandas\n",
-    "forked.py": "from sigmoid_bce.forkserver import forked\n\nforked('networks')\n"
+    "forked.py": "from sigmoid_bce.jobs.forkserver import forked\n\nforked('networks')\n"
     "import keras, pandas\n",
 }
 

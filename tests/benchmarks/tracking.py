@@ -22,7 +22,7 @@ sys.path.insert(0, str(Path(__file__).parents[1]))
 
 from export import runs
 from servers import free_port, mlflow_server
-from sigmoid_bce.cells import Cell
+from sigmoid_bce.study.cells import Cell
 from tracked import client
 
 EPOCHS = 50
@@ -32,9 +32,9 @@ import json, os, resource, sys, time
 from pathlib import Path
 import numpy as np, pandas as pd
 from pydantic import TypeAdapter
-from sigmoid_bce.cells import Cell
-from sigmoid_bce.config import Model, Training
-from sigmoid_bce.training.attempts import Attempt
+from sigmoid_bce.study.cells import Cell
+from sigmoid_bce.study.config import Model, Training
+from sigmoid_bce.jobs.attempts import Attempt
 from sigmoid_bce.training.train import train
 folder, epochs = Path(sys.argv[1]), int(sys.argv[2])
 cell = Cell("noise", "convnet", "logits", 20, 0)

@@ -50,7 +50,7 @@ def write(path, rows):
 
 def plain_reader(path):
     """One pass of the formula over the chunks that the package reads."""
-    from sigmoid_bce.outputs.read import from_file
+    from sigmoid_bce.verdicts.read import from_file
 
     total = count = 0
     for x, y in from_file(path).chunks:
@@ -86,17 +86,17 @@ def plain_library(path):
 
 def verdict(path):
     """Everything but imports, figures and files."""
-    from sigmoid_bce.outputs.read import from_file
-    from sigmoid_bce.outputs.verdict import judge
+    from sigmoid_bce.verdicts.judge import judge
+    from sigmoid_bce.verdicts.read import from_file
 
     return judge(from_file(path))[0].outputs["mean_loss"].iloc[-1]
 
 
 def with_files(path):
     """The whole, figures and files too."""
-    from sigmoid_bce.outputs import page
-    from sigmoid_bce.outputs.read import from_file
-    from sigmoid_bce.outputs.verdict import judge
+    from sigmoid_bce.verdicts import page
+    from sigmoid_bce.verdicts.judge import judge
+    from sigmoid_bce.verdicts.read import from_file
 
     outputs = from_file(path)
     found = judge(outputs)
@@ -123,7 +123,7 @@ def main():
     parser.add_argument("--file", type=Path, help=argparse.SUPPRESS)
     given = parser.parse_args()
     if given.way:
-        import sigmoid_bce.outputs.page  # noqa: F401  (imports are not measured)
+        import sigmoid_bce.verdicts.page  # noqa: F401  (imports are not measured)
 
         start, cpu = time.perf_counter(), time.process_time()
         value = WAYS[given.way](given.file)

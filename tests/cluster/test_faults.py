@@ -6,8 +6,8 @@ import subprocess
 import sys
 import time
 
-from sigmoid_bce.cluster import RUNS, earlier
-from sigmoid_bce.training.attempts import read_attempts
+from sigmoid_bce.jobs.attempts import read_attempts
+from sigmoid_bce.slurm.cluster import RUNS, earlier
 from slurm import wait_until
 from submitted import STUDY, attempts, begin, cells, changed, grid, results, run
 
@@ -107,7 +107,7 @@ def test_death_of_snakemake(cluster, smoke, tmp_path):
     text = run(folder, status=1)
     assert "jobs of an earlier run in this folder are still in the queue" in text
     assert all(f"{job} (" in text for job in left)
-    command = [sys.executable, "-m", "sigmoid_bce.cluster", "cancel"]
+    command = [sys.executable, "-m", "sigmoid_bce.slurm.cluster", "cancel"]
     done = subprocess.run(command, cwd=folder, capture_output=True, text=True, timeout=60)
     assert done.returncode == 0, done.stderr
     assert "no job of a workflow in this folder is in the queue" in done.stdout

@@ -3,7 +3,7 @@
 from itertools import pairwise
 
 from conftest import snakemake
-from sigmoid_bce.training.attempts import read_attempts
+from sigmoid_bce.jobs.attempts import read_attempts
 from slurm import GRACE, order, wait_until
 from submitted import STUDY, begin, cells, grid, results
 

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from sigmoid_bce.cluster import PROGRAMS, ClusterError, Request, check
+from sigmoid_bce.slurm.cluster import PROGRAMS, ClusterError, Request, check
 from submitted import changed, grid, run
 
 

@@ -15,7 +15,7 @@ import pytest
 
 from broken import CELLS, CONFIG, EPOCHS, RESULTS, attempts, epochs, state, wait_until
 from conftest import snakemake
-from sigmoid_bce.training.attempts import read_attempts
+from sigmoid_bce.jobs.attempts import read_attempts
 from tracked import environment
 
 CELL = CELLS[0]

@@ -25,7 +25,7 @@ from conftest import snakemake
 from export import exported
 from sigmoid_bce.data.prepare import prepare
 from sigmoid_bce.data.sources import Item
-from sigmoid_bce.files import Unwritable
+from sigmoid_bce.jobs.files import Unwritable
 from tracked import command
 
 CELL = CELLS[0]

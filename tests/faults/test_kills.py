@@ -33,7 +33,7 @@ from broken import (
 from conftest import snakemake
 from export import exported, runs
 from servers import mlflow_server
-from sigmoid_bce.cells import Cell
+from sigmoid_bce.study.cells import Cell
 from tracked import command
 
 SEED = int(os.environ.get("SIGMOID_BCE_KILLS", "0"))  # another seed, other moments

@@ -8,7 +8,7 @@ import pandas as pd
 import pytest
 
 from conftest import checkout, snakemake
-from sigmoid_bce.cells import STAGES, Cell
+from sigmoid_bce.study.cells import STAGES, Cell
 
 CONFIG = ("--configfile", "config/studies/smoke.yaml")
 CELLS = [Cell("digits", "tiny", loss, 16, 0) for loss in ("logits", "sigmoid_clipped")]

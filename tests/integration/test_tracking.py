@@ -15,7 +15,7 @@ from google.protobuf.json_format import MessageToDict
 
 from conftest import snakemake
 from export import points, runs
-from sigmoid_bce.cells import Cell
+from sigmoid_bce.study.cells import Cell
 from tracked import STUDY, UNCHANGED, client, command, copied, environment, export, track
 
 CONFIG = ("--configfile", "config/studies/smoke.yaml")

@@ -19,14 +19,14 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
 from conftest import ROOT
-from sigmoid_bce.outputs.thresholds import RECORD
+from sigmoid_bce.verdicts.shares import RECORD
 
 KEYS = ["implementation", "framework", "version", "mode", "dtype"]
 
 
 def verdict(folder, *arguments, check=True, limit=""):
     command = (
-        f"{limit} exec {sys.executable} -m sigmoid_bce.outputs {' '.join(map(str, arguments))}"
+        f"{limit} exec {sys.executable} -m sigmoid_bce.verdicts {' '.join(map(str, arguments))}"
     )
     done = subprocess.run(["bash", "-c", command], cwd=folder, capture_output=True, text=True)
     assert not check or done.returncode == 0, done.stdout + done.stderr
@@ -215,7 +215,7 @@ def test_memory_does_not_grow_with_rows(tmp_path, ending):
 
 
 PEAK = """
-from sigmoid_bce.outputs.__main__ import main
+from sigmoid_bce.verdicts.__main__ import main
 main()
 print('peak', *[line.split()[1] for line in open('/proc/self/status') if 'VmHWM' in line])
 """

@@ -9,9 +9,9 @@ import zipfile
 import pytest
 
 import pets
-from sigmoid_bce.config import HttpDataset
 from sigmoid_bce.data import archives
 from sigmoid_bce.data.sources import items
+from sigmoid_bce.study.config import HttpDataset
 
 
 def zipped(path, *members, **options):

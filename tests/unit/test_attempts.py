@@ -11,17 +11,17 @@ import time
 import pandas as pd
 import pytest
 
-from sigmoid_bce.cells import Cell
-from sigmoid_bce.training.attempts import Attempt, read_attempts, read_history, times
+from sigmoid_bce.jobs.attempts import Attempt, read_attempts, read_history, times
+from sigmoid_bce.study.cells import Cell
 
 CELL = Cell("d", "m", "logits", 4, 0)
 VALUES = [0.1 + 0.2, 5e-324, -0.0, 1 / 3, math.pi * 1e300, math.nan, math.inf, -math.inf]
 TRAIN = """
 import sys, time
 from pathlib import Path
-from sigmoid_bce.cells import Cell
-from sigmoid_bce.logs import logged_to
-from sigmoid_bce.training.attempts import Attempt
+from sigmoid_bce.study.cells import Cell
+from sigmoid_bce.jobs.logs import logged_to
+from sigmoid_bce.jobs.attempts import Attempt
 cell = Cell("d", "m", "logits", 4, 0)
 with logged_to(Path(sys.argv[1]) / "log"), Attempt(cell, Path(sys.argv[1]) / "s/train" / str(cell)) as a:
     for epoch in range(1, 1000):

@@ -8,16 +8,16 @@ import time
 
 import pytest
 
-from sigmoid_bce.claim import claimed
+from sigmoid_bce.jobs.locks import hold
 
 HOLD = """
 import sys, time
 from pathlib import Path
-from sigmoid_bce.claim import claimed
-from sigmoid_bce.logs import logged_to
+from sigmoid_bce.jobs.locks import hold
+from sigmoid_bce.jobs.logs import logged_to
 folder, identity = Path(sys.argv[1]), sys.argv[2]
 with logged_to(folder / f"{identity}.log"):
-    with claimed(folder / ".lock", [folder / "result"], {"of": identity}) as needed:
+    with hold(folder / ".lock", [folder / "result"], {"of": identity}) as needed:
         print("needed", needed, flush=True)
         while needed and not (folder / "go").exists():
             time.sleep(0.01)
@@ -77,7 +77,7 @@ def test_the_second_takes_over_from_one_that_dies(tmp_path, begin):
 
 def test_what_was_made_of_something_else_or_is_gone_is_made(tmp_path):
     def needed(identity):
-        with claimed(tmp_path / ".lock", [tmp_path / "result"], identity) as answer:
+        with hold(tmp_path / ".lock", [tmp_path / "result"], identity) as answer:
             (tmp_path / "result").touch()
             return answer
 

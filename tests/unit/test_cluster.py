@@ -8,7 +8,7 @@ from types import SimpleNamespace
 import pytest
 from snakemake.iocontainers import ResourceList
 
-from sigmoid_bce.cluster import (
+from sigmoid_bce.slurm.cluster import (
     RUNS,
     ClusterError,
     Request,

@@ -7,7 +7,7 @@ from conftest import checkout, subprocess, sys
 PROBE = """
 import sys
 from pathlib import Path
-from sigmoid_bce.code import digest
+from sigmoid_bce.planning.digest import digest
 print(*(digest(Path("workflow/scripts", f"{name}.py")) for name in sys.argv[1:]))
 """
 
@@ -44,6 +44,6 @@ def test_what_moves_a_digest(tmp_path):
     assert after_edit("src/sigmoid_bce/figures/style.py") == [False, True, True, False]
     assert after_edit("src/sigmoid_bce/comparison/compare.py") == [False, False, False, True]
     # how a job starts is no part of what it computes
-    assert after_edit("src/sigmoid_bce/forkserver.py") == [False, False, False, False]
+    assert after_edit("src/sigmoid_bce/jobs/forkserver.py") == [False, False, False, False]
     Path(folder / "workflow/scripts/train.py").touch()
     assert digests(folder, *names) == before

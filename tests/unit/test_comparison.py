@@ -4,8 +4,8 @@ import mpmath
 import numpy as np
 import pandas as pd
 
-from sigmoid_bce.cells import Cell
 from sigmoid_bce.comparison import compare, summary
+from sigmoid_bce.study.cells import Cell
 
 
 def raw_table(x, y):

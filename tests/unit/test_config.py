@@ -8,7 +8,7 @@ import pytest
 import yaml
 
 from conftest import DEFAULT, ROOT, SMOKE
-from sigmoid_bce import config
+from sigmoid_bce.study import config
 
 STUDIES = sorted((ROOT / "config/studies").glob("*.yaml"))
 

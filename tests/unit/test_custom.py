@@ -3,8 +3,8 @@
 import numpy as np
 import pytest
 
-from sigmoid_bce.code import module_digest
-from sigmoid_bce.config import Custom
+from sigmoid_bce.planning.digest import module_digest
+from sigmoid_bce.study.config import Custom
 
 SHAPE = (12, 12, 3)
 HEAD = """

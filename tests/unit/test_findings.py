@@ -9,7 +9,7 @@ import pytest
 from conftest import ROOT
 from sigmoid_bce.numerics import findings
 from sigmoid_bce.numerics.findings import find, summary, underflow
-from sigmoid_bce.numerics.record import THRESHOLDS, read_thresholds
+from sigmoid_bce.numerics.measure import THRESHOLDS, read_thresholds
 
 RECORD = read_thresholds(ROOT / "tests/record/thresholds.csv")
 FOUND = find(RECORD)

@@ -11,10 +11,10 @@ import psutil
 import pytest
 
 from conftest import ROOT
-from sigmoid_bce.forkserver import OWNER, orphaned
+from sigmoid_bce.jobs.forkserver import OWNER, orphaned
 
 SCRIPT = """
-from sigmoid_bce.forkserver import forked
+from sigmoid_bce.jobs.forkserver import forked
 forked("tables")
 import json, os, sys, time
 warm = "pandas" in sys.modules
@@ -100,7 +100,9 @@ def test_a_job_is_an_orphan_when_its_owner_has_ended(owner, start, monkeypatch):
     assert not orphaned()
     monkeypatch.setenv(OWNER, str(owner.pid))
     assert not orphaned()
-    process = start("from sigmoid_bce.forkserver import orphaned\nprint(orphaned(), flush=True)")
+    process = start(
+        "from sigmoid_bce.jobs.forkserver import orphaned\nprint(orphaned(), flush=True)"
+    )
     said(process)
     assert process.stdout.readline() == "False\n"  # in a fork
     owner.kill()
@@ -136,7 +138,7 @@ def test_the_server_ends_with_its_owner_and_running_forks_go_on(start, owner):
     process = start("time.sleep(2)\nprint('done')")
     fork = psutil.Process(said(process)["pid"])
     server = fork.parent()
-    assert "sigmoid_bce.forkserver" in server.cmdline()
+    assert "sigmoid_bce.jobs.forkserver" in server.cmdline()
     owner.kill()
     owner.wait()
     assert gone(server.pid)
@@ -158,14 +160,14 @@ def test_servers_start_before_they_are_asked_for(start, owner, tmp_path):
         found = {}
         for process in psutil.process_iter(["cmdline"]):
             line = process.info["cmdline"] or []
-            if line[3:5] == ["sigmoid_bce.forkserver", str(owner.pid)]:
+            if line[3:5] == ["sigmoid_bce.jobs.forkserver", str(owner.pid)]:
                 found.setdefault(line[5], process)  # forks of it have its line, too
         return found
 
     scripts = [tmp_path / f"{name}.py" for name in ("tracking", "tables", "plain")]
     for script in scripts:
         script.write_text(f'forked("{script.stem}")\n' if script.stem != "plain" else "pass\n")
-    warm = "import sys; from pathlib import Path; from sigmoid_bce.forkserver import warm; "
+    warm = "import sys; from pathlib import Path; from sigmoid_bce.jobs.forkserver import warm; "
     subprocess.run(
         [sys.executable, "-c", warm + "warm(map(Path, sys.argv[1:]))", *scripts],
         env={**os.environ, "PYTHONPATH": str(ROOT / "workflow/src"), OWNER: str(owner.pid)},

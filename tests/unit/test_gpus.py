@@ -10,12 +10,12 @@ from itertools import pairwise
 
 import pytest
 
-from sigmoid_bce.training import gpus
+from sigmoid_bce.jobs import gpus
 
 HOLD = """
 import os, sys, time
 from pathlib import Path
-from sigmoid_bce.training import gpus
+from sigmoid_bce.jobs import gpus
 gpus.LOCKS = Path(sys.argv[1])
 name, taken = gpus.take(), time.time()
 print(f"{name} {taken}", flush=True)

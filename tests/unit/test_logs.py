@@ -4,7 +4,7 @@ import subprocess
 import sys
 
 PRINT = """
-from sigmoid_bce.logs import logged_to
+from sigmoid_bce.jobs.logs import logged_to
 with logged_to("/dev/full"):
     print("a line")
     {}

@@ -11,9 +11,11 @@ import pytest
 
 import sigmoid_bce
 from sigmoid_bce.numerics import reference
-from sigmoid_bce.outputs import read, tally, thresholds
-from sigmoid_bce.outputs.read import BadOutputs, from_arrays, from_file
-from sigmoid_bce.outputs.verdict import judge
+from sigmoid_bce.verdicts import count as tally
+from sigmoid_bce.verdicts import read
+from sigmoid_bce.verdicts import shares as thresholds
+from sigmoid_bce.verdicts.judge import judge
+from sigmoid_bce.verdicts.read import BadOutputs, from_arrays, from_file
 
 RECORD = thresholds.read()
 EDGES = thresholds.edges(RECORD)

@@ -5,8 +5,8 @@ import pytest
 
 from sigmoid_bce.numerics import reference
 from sigmoid_bce.numerics.catalogue import DTYPES, LENGTH, Implementation
+from sigmoid_bce.numerics.search import COLUMNS, SIDES, Search, sign
 from sigmoid_bce.numerics.sweep import magnitudes, measure, spacing
-from sigmoid_bce.numerics.thresholds import COLUMNS, SIDES, Search, sign
 
 
 def exact(x, y):

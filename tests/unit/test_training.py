@@ -14,8 +14,8 @@ import tensorflow as tf
 from keras import layers
 
 from conftest import DEFAULT
-from sigmoid_bce.config import Convnet
 from sigmoid_bce.models import networks
+from sigmoid_bce.study.config import Convnet
 from sigmoid_bce.training import train
 from sigmoid_bce.training.optimizers import RMSprop
 
@@ -109,8 +109,8 @@ TINY = """
 import json, sys
 from pathlib import Path
 import numpy as np, pandas as pd
-from sigmoid_bce.cells import Cell
-from sigmoid_bce.config import Convnet, Training
+from sigmoid_bce.study.cells import Cell
+from sigmoid_bce.study.config import Convnet, Training
 from sigmoid_bce.models import networks
 from sigmoid_bce.training.train import train
 

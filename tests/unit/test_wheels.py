@@ -8,7 +8,7 @@ import zipfile
 import pytest
 
 from sigmoid_bce.data.wheels import DownloadError, download
-from sigmoid_bce.files import sha256
+from sigmoid_bce.jobs.files import sha256
 
 NAME = "tinypack-1.0-py3-none-any.whl"
 

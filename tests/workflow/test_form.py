@@ -10,7 +10,7 @@ import pytest
 import yaml
 
 from conftest import DEFAULT, ROOT, checkout, snakemake
-from sigmoid_bce import code
+from sigmoid_bce.planning import digest as code
 
 RULE_FILES = sorted((ROOT / "workflow/rules").glob("*.smk"))
 ORDER = [

@@ -23,13 +23,13 @@ environ["PYTHONPATH"] = pathsep.join(
     filter(None, [str(WORKFLOW / "src"), environ.get("PYTHONPATH")])
 )
 
-from sigmoid_bce import cluster
-from sigmoid_bce import code as package_code
-from sigmoid_bce import forkserver
-from sigmoid_bce.cells import PATTERN as CELL
-from sigmoid_bce.cells import STAGES, cells
-from sigmoid_bce import config as study_config
-from sigmoid_bce import local
+from sigmoid_bce.slurm import cluster
+from sigmoid_bce.planning import digest as package_code
+from sigmoid_bce.jobs import forkserver
+from sigmoid_bce.study.cells import PATTERN as CELL
+from sigmoid_bce.study.cells import STAGES, cells
+from sigmoid_bce.study import config as study_config
+from sigmoid_bce.planning import locate as local
 from sigmoid_bce.data import listing
 
 # thousands of jobs are no garbage: looking for some among them took a sixth of a dry run

@@ -1,5 +1,5 @@
 onstart:
-    from sigmoid_bce.files import Unwritable, check_writable
+    from sigmoid_bce.jobs.files import Unwritable, check_writable
     from sigmoid_bce.tracking.reconcile import at_start
 
     try:

@@ -1,11 +1,11 @@
-from sigmoid_bce.forkserver import forked
+from sigmoid_bce.jobs.forkserver import forked
 
 forked("networks")
 
 import os
 
-from sigmoid_bce.files import write_parquet
-from sigmoid_bce.logs import logged_to
+from sigmoid_bce.jobs.files import write_parquet
+from sigmoid_bce.jobs.logs import logged_to
 
 with logged_to(snakemake.log[0]):
     os.environ["CUDA_VISIBLE_DEVICES"] = ""  # the laboratory measures CPUs

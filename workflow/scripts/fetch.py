@@ -1,7 +1,7 @@
 import json
 
 from sigmoid_bce.data.fetch import fetch
-from sigmoid_bce.logs import logged_to
+from sigmoid_bce.jobs.logs import logged_to
 
 with logged_to(snakemake.log[0]):
     fetch(

@@ -1,11 +1,11 @@
-from sigmoid_bce.forkserver import forked
+from sigmoid_bce.jobs.forkserver import forked
 
 forked("tables")
 
-from sigmoid_bce.cells import STAGES
 from sigmoid_bce.figures import batch_mean, stage, style
-from sigmoid_bce.files import read_parquet
-from sigmoid_bce.logs import logged_to
+from sigmoid_bce.jobs.files import read_parquet
+from sigmoid_bce.jobs.logs import logged_to
+from sigmoid_bce.study.cells import STAGES
 
 with logged_to(snakemake.log[0]):
     given, made, params = snakemake.input, snakemake.output, snakemake.params

@@ -1,10 +1,10 @@
-from sigmoid_bce.forkserver import forked
+from sigmoid_bce.jobs.forkserver import forked
 
 forked("tables")
 
 from sigmoid_bce.figures import laboratory, style
-from sigmoid_bce.logs import logged_to
-from sigmoid_bce.numerics.record import read_thresholds
+from sigmoid_bce.jobs.logs import logged_to
+from sigmoid_bce.numerics.measure import read_thresholds
 
 with logged_to(snakemake.log[0]):
     thresholds = read_thresholds(snakemake.input.thresholds)

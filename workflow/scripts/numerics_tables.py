@@ -1,12 +1,13 @@
-from sigmoid_bce.forkserver import forked
+from sigmoid_bce.jobs.forkserver import forked
 
 forked("tables")
 
 from sigmoid_bce.figures.style import write_values
 from sigmoid_bce.figures.tables import write_html
-from sigmoid_bce.files import write_csv
-from sigmoid_bce.logs import logged_to
-from sigmoid_bce.numerics import findings, record
+from sigmoid_bce.jobs.files import write_csv
+from sigmoid_bce.jobs.logs import logged_to
+from sigmoid_bce.numerics import findings
+from sigmoid_bce.numerics import measure as record
 
 with logged_to(snakemake.log[0]):
     given, made = snakemake.input, snakemake.output

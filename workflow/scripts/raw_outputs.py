@@ -1,12 +1,12 @@
-from sigmoid_bce.forkserver import forked
+from sigmoid_bce.jobs.forkserver import forked
 
 forked("networks")
 
 from pydantic import TypeAdapter
 
-from sigmoid_bce.config import Model
-from sigmoid_bce.files import read_array, read_parquet, write_parquet
-from sigmoid_bce.logs import logged_to
+from sigmoid_bce.jobs.files import read_array, read_parquet, write_parquet
+from sigmoid_bce.jobs.logs import logged_to
+from sigmoid_bce.study.config import Model
 
 with logged_to(snakemake.log[0]):
     from sigmoid_bce.training.raw_outputs import raw_outputs

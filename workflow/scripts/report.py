@@ -1,4 +1,4 @@
-from sigmoid_bce.forkserver import forked
+from sigmoid_bce.jobs.forkserver import forked
 
 forked("report")
 
@@ -6,8 +6,8 @@ import json
 import tempfile
 from pathlib import Path
 
-from sigmoid_bce.files import replacing
-from sigmoid_bce.logs import logged_to
+from sigmoid_bce.jobs.files import replacing
+from sigmoid_bce.jobs.logs import logged_to
 
 with logged_to(snakemake.log[0]), tempfile.TemporaryDirectory() as folder:
     from snakemake.cli import main

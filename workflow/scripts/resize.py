@@ -1,10 +1,10 @@
-from sigmoid_bce.forkserver import forked
+from sigmoid_bce.jobs.forkserver import forked
 
 forked("tables")
 
 from sigmoid_bce.data.resize import resize
-from sigmoid_bce.files import read_array, write_array
-from sigmoid_bce.logs import logged_to
+from sigmoid_bce.jobs.files import read_array, write_array
+from sigmoid_bce.jobs.logs import logged_to
 
 with logged_to(snakemake.log[0]):
     images = read_array(snakemake.input.images)

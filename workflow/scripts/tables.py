@@ -1,4 +1,4 @@
-from sigmoid_bce.forkserver import forked
+from sigmoid_bce.jobs.forkserver import forked
 
 forked("tables")
 
@@ -6,12 +6,12 @@ from dataclasses import asdict
 
 import pandas as pd
 
-from sigmoid_bce.cells import Cell
 from sigmoid_bce.comparison import summary
 from sigmoid_bce.figures.style import write_values
 from sigmoid_bce.figures.tables import write_html
-from sigmoid_bce.files import read_json, read_parquet, write_csv
-from sigmoid_bce.logs import logged_to
+from sigmoid_bce.jobs.files import read_json, read_parquet, write_csv
+from sigmoid_bce.jobs.logs import logged_to
+from sigmoid_bce.study.cells import Cell
 
 with logged_to(snakemake.log[0]):
     given, made, params = snakemake.input, snakemake.output, snakemake.params

@@ -1,15 +1,15 @@
-from sigmoid_bce.forkserver import forked
+from sigmoid_bce.jobs.forkserver import forked
 
 forked("tracking")
 
 import pandas as pd
 
-from sigmoid_bce.cells import Cell
-from sigmoid_bce.files import write_csv
-from sigmoid_bce.logs import logged_to
+from sigmoid_bce.jobs.files import write_csv
+from sigmoid_bce.jobs.logs import logged_to
+from sigmoid_bce.study.cells import Cell
 
 with logged_to(snakemake.log[0]):
-    from sigmoid_bce.tracking.log import log_study
+    from sigmoid_bce.tracking.sync import log_study
 
     params = snakemake.params
     run_id = log_study(

@@ -1,4 +1,4 @@
-from sigmoid_bce.forkserver import forked
+from sigmoid_bce.jobs.forkserver import forked
 
 forked("networks")
 
@@ -6,12 +6,12 @@ from pathlib import Path
 
 from pydantic import TypeAdapter
 
-from sigmoid_bce.cells import Cell
-from sigmoid_bce.claim import claimed
-from sigmoid_bce.config import Model, Training
-from sigmoid_bce.files import check_dates, read_array, read_parquet, sha256
-from sigmoid_bce.logs import logged_to
-from sigmoid_bce.training.attempts import Attempt, remove_checkpoints, versions
+from sigmoid_bce.jobs.attempts import Attempt, remove_checkpoints, versions
+from sigmoid_bce.jobs.files import check_dates, read_array, read_parquet, sha256
+from sigmoid_bce.jobs.locks import hold
+from sigmoid_bce.jobs.logs import logged_to
+from sigmoid_bce.study.cells import Cell
+from sigmoid_bce.study.config import Model, Training
 
 cell = Cell.parse(snakemake.output.run)
 folder = Path(snakemake.output.run).parent
@@ -21,7 +21,7 @@ with logged_to(snakemake.log[0]):
     manifest = read_parquet(snakemake.input.manifest)
     identity = {"cell": str(cell), **dict(snakemake.params.items()), "versions": versions()}
     identity |= {name: sha256(file) for name, file in snakemake.input.items()}
-    with claimed(folder / ".lock", snakemake.output, identity) as needed:
+    with hold(folder / ".lock", snakemake.output, identity) as needed:
         if not needed:
             remove_checkpoints(folder)
         else:

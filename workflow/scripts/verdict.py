@@ -1,7 +1,7 @@
-from sigmoid_bce.logs import logged_to
-from sigmoid_bce.outputs import page
-from sigmoid_bce.outputs.read import from_file
-from sigmoid_bce.outputs.verdict import judge
+from sigmoid_bce.jobs.logs import logged_to
+from sigmoid_bce.verdicts import page
+from sigmoid_bce.verdicts.judge import judge
+from sigmoid_bce.verdicts.read import from_file
 
 with logged_to(snakemake.log[0]):
     outputs = from_file(snakemake.input.raw)

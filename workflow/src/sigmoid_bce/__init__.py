@@ -8,7 +8,7 @@ __all__ = ["verdict"]
 def __getattr__(name: str) -> Any:
     # importing the package stays light; it is imported in every job
     if name == "verdict":
-        from sigmoid_bce.outputs.verdict import verdict
+        from sigmoid_bce.verdicts.judge import verdict
 
         return verdict
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

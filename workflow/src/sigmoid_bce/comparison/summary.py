@@ -10,8 +10,8 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from sigmoid_bce.cells import Cell
-from sigmoid_bce.logs import Mendable
+from sigmoid_bce.jobs.logs import UserError
+from sigmoid_bce.study.cells import Cell
 
 
 def check_settings(run: str | Path, made: Mapping[str, Any], wanted: Mapping[str, Any]) -> None:
@@ -29,7 +29,7 @@ def check_settings(run: str | Path, made: Mapping[str, Any], wanted: Mapping[str
 
     Raises
     ------
-    Mendable
+    UserError
         With what differs.
 
     Examples
@@ -37,7 +37,7 @@ def check_settings(run: str | Path, made: Mapping[str, Any], wanted: Mapping[str
     >>> made, wanted = {"patience": 3}, {"patience": 5}
     >>> check_settings("run.json", made, wanted)  # doctest: +ELLIPSIS
     Traceback (most recent call last):
-    sigmoid_bce.logs.Mendable: run.json has other settings than the study (patience: 3, now 5): ...
+    sigmoid_bce.jobs.logs.UserError: run.json has other settings ... (patience: 3, now 5): ...
     """
     differ = [
         f"{key}: {made.get(key)}, now {value}"
@@ -45,7 +45,7 @@ def check_settings(run: str | Path, made: Mapping[str, Any], wanted: Mapping[str
         if key != "weights" and made.get(key) != value
     ]
     if differ:
-        raise Mendable(
+        raise UserError(
             f"{run} has other settings than the study ({'; '.join(differ)}): delete it, then run "
             "snakemake again"
         )

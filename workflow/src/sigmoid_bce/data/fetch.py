@@ -12,7 +12,7 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 from sigmoid_bce.data.wheels import DownloadError
-from sigmoid_bce.files import replacing, sha256
+from sigmoid_bce.jobs.files import replacing, sha256
 
 BLOCK = 2**18
 PROGRESS = 5.0  # seconds between two lines of progress

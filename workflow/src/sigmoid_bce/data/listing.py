@@ -10,7 +10,7 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path, PurePosixPath
 from typing import NamedTuple
 
-from sigmoid_bce.config import Classed, FolderDataset, TableDataset
+from sigmoid_bce.study.config import Classed, FolderDataset, TableDataset
 
 TRAIN = ("train", "training")
 VALIDATION = ("validation", "valid", "val", "test", "testing")
@@ -57,7 +57,7 @@ def label(path: PurePosixPath, dataset: Classed) -> int | None:
 
     Examples
     --------
-    >>> from sigmoid_bce.config import FolderDataset
+    >>> from sigmoid_bce.study.config import FolderDataset
     >>> pets = FolderDataset(source="folder", path=".", image_size=8, classes=("cat", "dog"))
     >>> [label(PurePosixPath(p), pets) for p in ("PetImages/Dog/7.jpg", "train/cat.7.jpg", "a.txt")]
     [1, 0, None]

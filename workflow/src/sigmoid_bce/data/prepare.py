@@ -16,10 +16,10 @@ from numpy.typing import NDArray
 from PIL import Image, ImageOps, UnidentifiedImageError
 from sklearn.model_selection import train_test_split
 
-from sigmoid_bce.config import Split
 from sigmoid_bce.data.archives import BROKEN
 from sigmoid_bce.data.sources import Item
-from sigmoid_bce.files import mapped, replacing, write_csv, write_parquet
+from sigmoid_bce.jobs.files import mapped, replacing, write_csv, write_parquet
+from sigmoid_bce.study.config import Split
 
 MODES = {1: "L", 3: "RGB"}
 

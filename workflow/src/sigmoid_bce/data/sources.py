@@ -11,7 +11,8 @@ from typing import NamedTuple
 import numpy as np
 from PIL import Image
 
-from sigmoid_bce.config import (
+from sigmoid_bce.data import archives, listing
+from sigmoid_bce.study.config import (
     BundledDataset,
     Classed,
     Dataset,
@@ -20,7 +21,6 @@ from sigmoid_bce.config import (
     PypiDataset,
     TableDataset,
 )
-from sigmoid_bce.data import archives, listing
 
 FILE_BYTES = archives.MEMBER_BYTES
 

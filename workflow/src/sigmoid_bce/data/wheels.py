@@ -9,7 +9,7 @@ from pathlib import Path
 
 import tenacity
 
-from sigmoid_bce.files import replacing, sha256
+from sigmoid_bce.jobs.files import replacing, sha256
 
 
 class DownloadError(Exception):

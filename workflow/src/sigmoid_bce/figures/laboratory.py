@@ -14,7 +14,7 @@ from matplotlib.colors import LogNorm
 from matplotlib.figure import Figure
 
 from sigmoid_bce.figures import style
-from sigmoid_bce.files import read_parquet
+from sigmoid_bce.jobs.files import read_parquet
 from sigmoid_bce.numerics.findings import PLACES, underflow
 
 PANELS_A_ROW = 3
@@ -174,7 +174,7 @@ def first_wrong(thresholds: pd.DataFrame) -> pd.Series:
     Parameters
     ----------
     thresholds : DataFrame
-        As `sigmoid_bce.numerics.record.read_thresholds` returns it.
+        As `sigmoid_bce.numerics.measure.read_thresholds` returns it.
 
     Returns
     -------
@@ -192,7 +192,7 @@ def conformance(thresholds: pd.DataFrame) -> Figure:
     Parameters
     ----------
     thresholds : DataFrame
-        As `sigmoid_bce.numerics.record.read_thresholds` returns it.
+        As `sigmoid_bce.numerics.measure.read_thresholds` returns it.
 
     Returns
     -------
@@ -253,7 +253,7 @@ def map_values(thresholds: pd.DataFrame) -> dict[str, object]:
     Parameters
     ----------
     thresholds : DataFrame
-        As `sigmoid_bce.numerics.record.read_thresholds` returns it.
+        As `sigmoid_bce.numerics.measure.read_thresholds` returns it.
 
     Returns
     -------

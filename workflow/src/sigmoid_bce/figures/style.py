@@ -13,7 +13,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import LogFormatterMathtext
 from numpy.typing import NDArray
 
-from sigmoid_bce.files import replacing
+from sigmoid_bce.jobs.files import replacing
 
 COLOURS = sns.color_palette("colorblind")
 CLASS_COLOURS = (COLOURS[0], COLOURS[1])

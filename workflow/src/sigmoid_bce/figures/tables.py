@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pandas as pd
 
-from sigmoid_bce.files import replacing
+from sigmoid_bce.jobs.files import replacing
 
 PAGE = """<!doctype html>
 <html lang="en"><meta charset="utf-8"><title>{title}</title>

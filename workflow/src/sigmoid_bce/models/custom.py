@@ -12,7 +12,7 @@ import keras
 import numpy as np
 from keras import layers
 
-from sigmoid_bce.config import Custom
+from sigmoid_bce.study.config import Custom
 
 PASSING = {"Reshape", "Flatten", "Dropout", "Identity", "Squeeze", "ActivityRegularization"}
 """Operations that leave an output what it is."""
@@ -125,7 +125,7 @@ def build(model: Custom, shape: tuple[int, ...]) -> keras.Model:
     Parameters
     ----------
     model : Custom
-        Its entry in the configuration, as `sigmoid_bce.local.locate` completed it.
+        Its entry in the configuration, as `sigmoid_bce.planning.locate.locate` completed it.
     shape : tuple of int
         Height, width and channels of the images.
 

@@ -15,7 +15,7 @@ import tensorflow as tf
 from numpy.typing import NDArray
 
 from sigmoid_bce.data.resize import resize
-from sigmoid_bce.files import mapped, remove_parts, replacing, write_json
+from sigmoid_bce.jobs.files import mapped, remove_parts, replacing, write_json
 
 BATCH = 16
 CHUNK = 16 * BATCH

@@ -226,7 +226,7 @@ def find(thresholds: pd.DataFrame) -> pd.DataFrame:
     Parameters
     ----------
     thresholds : DataFrame
-        As `sigmoid_bce.numerics.record.read_thresholds` returns it.
+        As `sigmoid_bce.numerics.measure.read_thresholds` returns it.
 
     Returns
     -------

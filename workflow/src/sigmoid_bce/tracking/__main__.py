@@ -9,13 +9,13 @@ from pathlib import Path
 
 import yaml
 
-from sigmoid_bce import config
+from sigmoid_bce.study import config
 from sigmoid_bce.tracking.reconcile import cells_with_attempts, reconcile
 
 
 def log(results: Path) -> list[str]:
     """Log all cells of a study's folder that were ever tried, without the study's own run."""
-    from sigmoid_bce.tracking.log import log_cells
+    from sigmoid_bce.tracking.sync import log_cells
 
     log_cells(results.name, results, list(cells_with_attempts(results)))
     return []

@@ -72,9 +72,11 @@ class Follower(threading.Thread):
         # in this thread: the import takes seconds
         from mlflow.entities import Metric
 
-        from sigmoid_bce.cells import Cell
-        from sigmoid_bce.tracking import desired, log, store
-        from sigmoid_bce.training.attempts import times
+        from sigmoid_bce.jobs.attempts import times
+        from sigmoid_bce.study.cells import Cell
+        from sigmoid_bce.tracking import runs as desired
+        from sigmoid_bce.tracking import store
+        from sigmoid_bce.tracking import sync as log
 
         if self.client is None:
             self.client = store.client()

@@ -12,10 +12,10 @@ from pathlib import Path
 from socket import gethostname
 from typing import Any
 
-from sigmoid_bce.cells import Cell
-from sigmoid_bce.files import write_json
+from sigmoid_bce.jobs.attempts import read_attempts
+from sigmoid_bce.jobs.files import write_json
+from sigmoid_bce.study.cells import Cell
 from sigmoid_bce.tracking.address import sqlite_file, uri
-from sigmoid_bce.training.attempts import read_attempts
 
 OPEN = ("RUNNING", "SCHEDULED")
 START_LIMIT = 60  # seconds that the start of a workflow waits at most
@@ -153,7 +153,7 @@ def reconcile(results: Path) -> list[str]:
 
 
 def _records(results: Path, cell: str) -> dict[str, dict[str, Any]]:
-    from sigmoid_bce.tracking.desired import records
+    from sigmoid_bce.tracking.runs import records
 
     try:
         return records(results, Cell.parse(cell))

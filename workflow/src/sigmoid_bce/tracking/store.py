@@ -13,7 +13,7 @@ from pathlib import Path
 
 import filelock
 
-from sigmoid_bce.logs import Mendable
+from sigmoid_bce.jobs.logs import UserError
 from sigmoid_bce.tracking.address import shown, sqlite_file, uri
 
 # must stand before MLflow is imported; a server that is away is given up on within seconds
@@ -31,7 +31,7 @@ from mlflow.store.db import utils as schema
 POSTGRES_LOCK = 5_318_008_452  # any number that nobody else takes
 
 
-class TrackingError(Mendable):
+class TrackingError(UserError):
     """What is wrong with the tracking server or database, and what to do about it."""
 
 

@@ -11,7 +11,7 @@ from typing import Any
 
 import pandas as pd
 
-from sigmoid_bce.tracking.desired import PRIMARY_METRIC
+from sigmoid_bce.tracking.runs import PRIMARY_METRIC
 
 NOTE_LIMIT = 19_000  # characters; MLflow takes 20,000
 CREATED = 1_700_000_000_000  # a date that does not move, so that the same views are the same bytes

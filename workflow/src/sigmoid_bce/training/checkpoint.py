@@ -16,9 +16,9 @@ import numpy as np
 import tensorflow as tf
 from numpy.typing import NDArray
 
-from sigmoid_bce.files import remove_parts, replacing
-from sigmoid_bce.forkserver import orphaned
-from sigmoid_bce.training.attempts import CHECKPOINTS, remove_checkpoints
+from sigmoid_bce.jobs.attempts import CHECKPOINTS, remove_checkpoints
+from sigmoid_bce.jobs.files import remove_parts, replacing
+from sigmoid_bce.jobs.forkserver import orphaned
 
 SHARE = 0.02
 """Of a processor's time, what checkpoints may cost: where epochs are shorter, some have none."""

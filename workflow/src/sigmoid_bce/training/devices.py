@@ -9,7 +9,7 @@ import keras
 import tensorflow as tf
 from tensorflow.python.framework.config import is_op_determinism_enabled
 
-from sigmoid_bce.training import gpus
+from sigmoid_bce.jobs import gpus
 
 
 def set_up(

@@ -10,9 +10,9 @@ import pandas as pd
 import tensorflow as tf
 from numpy.typing import NDArray
 
-from sigmoid_bce.config import Model
-from sigmoid_bce.files import whole
+from sigmoid_bce.jobs.files import reading
 from sigmoid_bce.models import networks
+from sigmoid_bce.study.config import Model
 from sigmoid_bce.training import devices
 
 BATCH = 256
@@ -56,7 +56,7 @@ def raw_outputs(
         lambda batch: network(batch, training=False), input_signature=[batch], jit_compile=False
     )
     for file in weights:
-        with whole(file):
+        with reading(file):
             network.load_weights(file)
         output = [call(inputs[i : i + BATCH]) for i in range(0, len(inputs), BATCH)]
         table = manifest[["sample_id", "label", "split"]].copy()

@@ -15,10 +15,10 @@ import pandas as pd
 import tensorflow as tf
 from numpy.typing import NDArray
 
-from sigmoid_bce.cells import Cell
-from sigmoid_bce.config import Custom, Model, Training
-from sigmoid_bce.files import replacing, write_json, write_parquet
+from sigmoid_bce.jobs.files import replacing, write_json, write_parquet
 from sigmoid_bce.models import networks
+from sigmoid_bce.study.cells import Cell
+from sigmoid_bce.study.config import Custom, Model, Training
 from sigmoid_bce.training import devices
 from sigmoid_bce.training.checkpoint import Checkpoints
 from sigmoid_bce.training.losses import LOSSES

@@ -20,7 +20,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.special import logit
 
-from sigmoid_bce.outputs.read import CHUNK, LABEL, RAW_OUTPUT, BadOutputs, Outputs
+from sigmoid_bce.verdicts.read import CHUNK, LABEL, RAW_OUTPUT, BadOutputs, Outputs
 
 HALF_BINS = 512
 """Bins of the histogram of raw outputs, on either side of 0."""

@@ -14,8 +14,8 @@ from pathlib import Path
 from socket import gethostname
 from typing import Any
 
-from sigmoid_bce.files import remove_parts
-from sigmoid_bce.logs import announce
+from sigmoid_bce.jobs.files import remove_parts
+from sigmoid_bce.jobs.logs import announce
 
 LONGEST = 1 << 20  # bytes of what a lock's file says
 UNKNOWN = {errno.ENOLCK, errno.ENOSYS, errno.EOPNOTSUPP}  # file systems without locks
@@ -51,7 +51,7 @@ def _user() -> str:
 
 
 @contextmanager
-def claimed(path: str | Path, outputs: Iterable[str | Path], identity: Any) -> Iterator[bool]:
+def hold(path: str | Path, outputs: Iterable[str | Path], identity: Any) -> Iterator[bool]:
     """Hold a result's lock, and yield whether it is still to be made.
 
     While another process holds it, on this host or another, wait, and say for whom. The lock is the
@@ -77,7 +77,7 @@ def claimed(path: str | Path, outputs: Iterable[str | Path], identity: Any) -> I
     >>> import tempfile
     >>> folder = Path(tempfile.mkdtemp())
     >>> for _ in range(2):  # doctest: +ELLIPSIS
-    ...     with claimed(folder / ".lock", [folder / "sum"], {"of": [1, 2]}) as needed:
+    ...     with hold(folder / ".lock", [folder / "sum"], {"of": [1, 2]}) as needed:
     ...         print(needed)
     ...         _ = (folder / "sum").write_text("3")
     True

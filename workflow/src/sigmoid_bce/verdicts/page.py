@@ -14,9 +14,9 @@ from numpy.typing import NDArray
 
 from sigmoid_bce.comparison import compare
 from sigmoid_bce.figures import batch_mean, raw_outputs, stage, style
-from sigmoid_bce.files import replacing, write_csv
-from sigmoid_bce.outputs.tally import HALF_BINS, SIGMOID_BINS, Counted, Tally
-from sigmoid_bce.outputs.verdict import EVERY, WORDS, Verdict
+from sigmoid_bce.jobs.files import replacing, write_csv
+from sigmoid_bce.verdicts.count import HALF_BINS, SIGMOID_BINS, Counted, Tally
+from sigmoid_bce.verdicts.judge import EVERY, WORDS, Verdict
 
 POINTS = 20_000
 """Samples a scatter shows, at most about."""
@@ -81,7 +81,7 @@ def figures(
     Parameters
     ----------
     verdict, counted, samples, batches
-        What `sigmoid_bce.outputs.verdict.judge` returned.
+        What `sigmoid_bce.verdicts.judge.judge` returned.
     shape : tuple of int
         Height and width, if rows are maps.
 

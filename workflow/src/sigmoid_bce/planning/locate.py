@@ -8,7 +8,8 @@ from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
-from sigmoid_bce.config import (
+from sigmoid_bce.data import listing
+from sigmoid_bce.study.config import (
     Classed,
     ConfigError,
     Custom,
@@ -18,7 +19,6 @@ from sigmoid_bce.config import (
     Study,
     TableDataset,
 )
-from sigmoid_bce.data import listing
 
 
 def _find(path: str, folders: Sequence[Path], there: Callable[[Path], bool], kind: str) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import itertools
 from dataclasses import dataclass
 
-from sigmoid_bce.config import Grid
+from sigmoid_bce.study.config import Grid
 
 PATTERN = "dataset~{dataset}/model~{model}/loss~{loss}/batch_size~{batch_size}/seed~{seed}"
 STAGES = ("early", "full")

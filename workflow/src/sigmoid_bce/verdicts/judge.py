@@ -12,9 +12,9 @@ import pandas as pd
 
 from sigmoid_bce.comparison import compare
 from sigmoid_bce.numerics import catalogue, frameworks
-from sigmoid_bce.outputs import thresholds as record
-from sigmoid_bce.outputs.read import BadOutputs, Outputs, from_arrays
-from sigmoid_bce.outputs.tally import Counted, Tally, run
+from sigmoid_bce.verdicts import shares as record
+from sigmoid_bce.verdicts.count import Counted, Tally, run
+from sigmoid_bce.verdicts.read import BadOutputs, Outputs, from_arrays
 
 BATCH_SIZES = (1, 4, 20, 128)
 EVERY = "all"
@@ -47,7 +47,7 @@ class Verdict:
         side, the range of raw outputs, the greatest magnitude on the wrong side, the mean loss.
     implementations : DataFrame
         By label, implementation, framework, version, mode and dtype: shares of samples, by side,
-        as `sigmoid_bce.outputs.thresholds.shares` returns them.
+        as `sigmoid_bce.verdicts.shares.shares` returns them.
     batches : DataFrame
         By batch size: batches; how many hold a clipped sample; relative error of their mean loss
         from sigmoid outputs, median and largest, of a sample of `batch_rows` rows.
@@ -373,7 +373,7 @@ def judge(
     Parameters
     ----------
     outputs : Outputs
-        From `sigmoid_bce.outputs.read.from_file` or ``from_arrays``.
+        From `sigmoid_bce.verdicts.read.from_file` or ``from_arrays``.
     thresholds : str or Path, optional
         A study's ``numerics/thresholds.csv`` in place of the package's record.
     really_raw : bool

@@ -606,7 +606,7 @@ def parse(config: dict[str, Any], where: str = "configuration") -> Study:
     --------
     >>> parse({"stduy": "x"}, "my.yaml")
     Traceback (most recent call last):
-    sigmoid_bce.config.ConfigError: my.yaml: study: this key is missing
+    sigmoid_bce.study.config.ConfigError: my.yaml: study: this key is missing
     my.yaml: datasets: this key is missing
     my.yaml: models: this key is missing
     my.yaml: grid: this key is missing

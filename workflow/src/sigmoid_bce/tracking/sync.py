@@ -17,10 +17,11 @@ from urllib.request import url2pathname
 import filelock
 import pandas as pd
 
-from sigmoid_bce.cells import Cell
-from sigmoid_bce.files import sha256, write_json
-from sigmoid_bce.logs import Mendable
-from sigmoid_bce.tracking import desired, store, views
+from sigmoid_bce.jobs.files import sha256, write_json
+from sigmoid_bce.jobs.logs import UserError
+from sigmoid_bce.study.cells import Cell
+from sigmoid_bce.tracking import runs as desired
+from sigmoid_bce.tracking import store, views
 from sigmoid_bce.tracking.address import uri
 from sigmoid_bce.tracking.reconcile import close_if_dead, close_replaced
 
@@ -143,7 +144,7 @@ def _names(run: desired.Run) -> set[str]:
     return files | {name for name, _ in run.texts}
 
 
-def _mendable(client: MlflowClient, run: Run, wanted: desired.Run) -> set[tuple] | None:
+def _kept_points(client: MlflowClient, run: Run, wanted: desired.Run) -> set[tuple] | None:
     """Return a run's points, or None if it holds what the files do not and cannot be taken out."""
     if run.info.start_time != wanted.start:
         return None
@@ -211,7 +212,7 @@ def bring(mirror: Mirror, wanted: desired.Run, parents: dict[str, str]) -> str:
     found = mirror.runs[desired.KEY_TAG[wanted.kind], wanted.key]
     for candidate in [r for r in found if r.data.tags.get("process", "") == wanted.process]:
         found.remove(candidate)
-        if run is None and (held := _mendable(client, candidate, wanted)) is not None:
+        if run is None and (held := _kept_points(client, candidate, wanted)) is not None:
             run, points = candidate, held
         else:
             mirror.delete(candidate)
@@ -370,7 +371,7 @@ def log_cells(study: str, results: str | Path, cells: Sequence[Cell]) -> list[tu
                     mirror.changed += close_if_dead(mirror.client, run, records)
         print(f"{len(logged)} cells as the files say, {mirror.changed} changes", flush=True)
     if damaged:
-        raise Mendable("; ".join(damaged))
+        raise UserError("; ".join(damaged))
     return logged
 
 

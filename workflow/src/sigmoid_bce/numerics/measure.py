@@ -13,11 +13,11 @@ import pandas as pd
 import pyarrow as pa
 from pyarrow import parquet
 
-from sigmoid_bce.files import replacing, write_csv
+from sigmoid_bce.jobs.files import replacing, write_csv
 from sigmoid_bce.numerics import catalogue, reference
 from sigmoid_bce.numerics.catalogue import Implementation
+from sigmoid_bce.numerics.search import COLUMNS, SIDES, Search
 from sigmoid_bce.numerics.sweep import QUANTITIES, magnitudes, measure, special_values, table
-from sigmoid_bce.numerics.thresholds import COLUMNS, SIDES, Search
 
 HARD, SOFT = (0.0, 1.0), (0.125, 0.875)
 """Labels; the soft ones are the same number in every precision."""

@@ -16,9 +16,9 @@ import numpy as np
 import pandas as pd
 from scipy import stats
 
-from sigmoid_bce.cells import Cell
-from sigmoid_bce.files import Damaged, sha256
-from sigmoid_bce.training.attempts import read_attempts, read_history, times
+from sigmoid_bce.jobs.attempts import read_attempts, read_history, times
+from sigmoid_bce.jobs.files import Damaged, sha256
+from sigmoid_bce.study.cells import Cell
 
 # of each stage: what MLflow calls it, the split and the columns (added up) of tables/cells.csv
 STAGE_METRICS = {

@@ -1,6 +1,6 @@
 """A SLURM cluster: whether it has what a workflow asks for, and what of an earlier run is in it.
 
-`python -m sigmoid_bce.cluster list`, `await` or `cancel`: the jobs of workflows in this folder.
+`python -m sigmoid_bce.slurm.cluster list`, `await` or `cancel`: jobs of workflows in this folder.
 """
 
 from __future__ import annotations
@@ -483,7 +483,7 @@ def settle(workflow: Any) -> None:
 def main(command: str) -> int:
     """Do what the command line says; return the exit status."""
     if command not in ("list", "await", "cancel"):
-        print("usage: python -m sigmoid_bce.cluster list|await|cancel", file=sys.stderr)
+        print("usage: python -m sigmoid_bce.slurm.cluster list|await|cancel", file=sys.stderr)
         return 2
     try:
         jobs = earlier()

@@ -21,8 +21,8 @@ from typing import Any
 
 import pandas as pd
 
-from sigmoid_bce.cells import Cell
-from sigmoid_bce.files import write_json
+from sigmoid_bce.jobs.files import write_json
+from sigmoid_bce.study.cells import Cell
 
 PACKAGES = ("tensorflow", "keras", "numpy", "pandas")
 CHECKPOINTS = ("checkpoint.npz", "checkpoint.early.npz")

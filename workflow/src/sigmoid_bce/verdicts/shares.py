@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from sigmoid_bce.outputs.tally import GROUPS, Edges, Tally
+from sigmoid_bce.verdicts.count import GROUPS, Edges, Tally
 
 RECORD = Path(__file__).parents[1] / "numerics" / "thresholds.csv"
 """Thresholds measured with the locked releases."""

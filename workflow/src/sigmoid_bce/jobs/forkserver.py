@@ -154,7 +154,7 @@ def _start(owner: str, *kinds: str) -> None:
     threadless = {"OPENBLAS_NUM_THREADS": "1", "MLFLOW_DISABLE_TELEMETRY": "true"}
     environment = {**os.environ, **threadless, "TF_CPP_MIN_LOG_LEVEL": "2"}
     subprocess.Popen(
-        [sys.executable, "-P", "-m", "sigmoid_bce.forkserver", owner, *kinds],
+        [sys.executable, "-P", "-m", "sigmoid_bce.jobs.forkserver", owner, *kinds],
         cwd="/",
         env=environment,
         stdin=subprocess.DEVNULL,

@@ -15,7 +15,7 @@ from pathlib import Path
 _terminal: list[int] = []  # where standard error went before
 
 
-class Mendable(Exception):
+class UserError(Exception):
     """An error that the user can mend: its message says where and how, and is all that is shown."""
 
 
@@ -74,7 +74,7 @@ def logged_to(path: str | Path) -> Iterator[None]:
         yield
         print(_used(start), flush=True)
     except Exception as error:
-        if not isinstance(error, Mendable):
+        if not isinstance(error, UserError):
             traceback.print_exc()
         print(_used(start), flush=True)
         print(f"error: {error}", file=sys.stderr, flush=True)

@@ -1,4 +1,4 @@
-"""The verdict on a file, from a terminal: ``python -m sigmoid_bce.outputs outputs.csv``."""
+"""The verdict on a file, from a terminal: ``python -m sigmoid_bce.verdicts outputs.csv``."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ from pathlib import Path
 # Arrow's own allocators reserve address space ahead; set before pyarrow is imported
 os.environ.setdefault("ARROW_DEFAULT_MEMORY_POOL", "system")
 
-from sigmoid_bce.outputs.read import LABEL, RAW_OUTPUT, from_file
+from sigmoid_bce.verdicts.read import LABEL, RAW_OUTPUT, from_file
 
 
 def _arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(
-        prog="python -m sigmoid_bce.outputs",
+        prog="python -m sigmoid_bce.verdicts",
         description="Say what it costs to compute binary cross-entropy of raw outputs (logits) "
         "from their sigmoid. See config/README.md, Verdict.",
     )
@@ -40,8 +40,8 @@ def main() -> None:
     try:
         outputs = from_file(given.file, given.label, given.raw_output)
         # heavier imports after what goes wrong at once
-        from sigmoid_bce.outputs import page
-        from sigmoid_bce.outputs.verdict import judge
+        from sigmoid_bce.verdicts import page
+        from sigmoid_bce.verdicts.judge import judge
 
         start = time.perf_counter()
         found = judge(outputs, given.thresholds, given.really_raw, progress=True)

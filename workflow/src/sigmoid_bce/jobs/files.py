@@ -11,25 +11,29 @@ import time
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-import numpy as np
-import pandas as pd
+from sigmoid_bce.jobs.logs import UserError
 
-from sigmoid_bce.logs import Mendable
+if TYPE_CHECKING:  # what is decided before a job needs neither
+    import numpy as np
+    import pandas as pd
+
+FORMAT = 1
+"""Raised when files are written in another way than before: every result is then made again."""
 
 SKEW = 60  # seconds by which clocks of one network may differ
 UNWRITABLE = {errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES, errno.EPERM, errno.EFBIG}
 
 
-class Unwritable(Mendable, OSError):
+class Unwritable(UserError, OSError):
     """A file that the disk has no room for, or that may not be written."""
 
     def __str__(self) -> str:
         return f"{self.filename} cannot be written: {os.strerror(self.errno)}"
 
 
-class Damaged(Mendable):
+class Damaged(UserError):
     """A file that cannot be read, and what to do about it."""
 
     def __init__(self, path: str | Path, error: Exception):
@@ -134,13 +138,13 @@ def check_dates(paths: Iterable[str | Path]) -> None:
 
     Raises
     ------
-    Mendable
+    UserError
         If one is dated more than a minute ahead of the clock.
     """
     for path in paths:
         ahead = Path(path).stat().st_mtime - time.time()
         if ahead > SKEW:
-            raise Mendable(
+            raise UserError(
                 f"{path} is dated {ahead:.0f} s ahead of the clock, which was set back: Snakemake "
                 f"would delete what is made from it. Set the clock, or: touch {path}"
             )
@@ -165,7 +169,7 @@ def write_parquet(table: pd.DataFrame, path: str | Path) -> None:
 
 
 @contextmanager
-def whole(path: str | Path) -> Iterator[None]:
+def reading(path: str | Path) -> Iterator[None]:
     """Say of a file that a block reads, if it cannot be read, what to do about it.
 
     Parameters
@@ -198,9 +202,11 @@ def read_parquet(path: str | Path, **options: Any) -> pd.DataFrame:
     Raises
     ------
     Damaged
-        As `whole`.
+        As `reading`.
     """
-    with whole(path):
+    import pandas as pd
+
+    with reading(path):
         return pd.read_parquet(path, **options)
 
 
@@ -219,15 +225,18 @@ def read_array(path: str | Path) -> np.ndarray:
     Raises
     ------
     Damaged
-        As `whole`.
+        As `reading`.
 
     Examples
     --------
+    >>> import numpy as np
     >>> write_array(np.arange(6, dtype="f4").reshape(2, 3), "/tmp/sigmoid-bce-example.npy")
     >>> read_array("/tmp/sigmoid-bce-example.npy").shape
     (2, 3)
     """
-    with whole(path):
+    import numpy as np
+
+    with reading(path):
         return np.load(path, mmap_mode="r")
 
 
@@ -241,9 +250,9 @@ def read_json(path: str | Path) -> Any:
     Raises
     ------
     Damaged
-        As `whole`.
+        As `reading`.
     """
-    with whole(path):
+    with reading(path):
         return json.loads(Path(path).read_text())
 
 
@@ -311,6 +320,8 @@ def write_array(array: np.ndarray, path: str | Path) -> None:
     OSError
         If the file cannot be written; an earlier one is left as it was.
     """
+    import numpy as np
+
     with replacing(path) as part, open(part, "wb") as file:
         np.save(file, array)
 
@@ -332,6 +343,8 @@ def mapped(path: str | Path, dtype: Any, shape: tuple[int, ...]) -> np.memmap:
     OSError
         If there is no room.
     """
+    import numpy as np
+
     array = np.lib.format.open_memmap(path, "w+", dtype, shape)
     with open(path, "r+b") as file:
         os.posix_fallocate(file.fileno(), 0, Path(path).stat().st_size)

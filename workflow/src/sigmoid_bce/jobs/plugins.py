@@ -1,0 +1,96 @@
+"""Plug-ins: a file in a folder of the package is one more loss, figure or framework."""
+
+from __future__ import annotations
+
+import importlib
+from functools import cache
+from pathlib import Path
+from types import ModuleType
+
+from sigmoid_bce.jobs.logs import UserError
+
+PACKAGE = Path(__file__).parents[1]
+
+
+class PluginError(UserError):
+    """A plug-in that is registered twice, or lacks a part: one line that names its files."""
+
+
+@cache
+def files(folder: str) -> dict[str, Path]:
+    """Return the plug-ins in a folder of the package, by name. Nothing is imported.
+
+    Parameters
+    ----------
+    folder : str
+        For instance "training/losses". Files whose name begins with _ are helpers, not plug-ins.
+
+    Returns
+    -------
+    dict of Path by str
+        In alphabetical order.
+
+    Raises
+    ------
+    PluginError
+        If two files have the same name.
+
+    Examples
+    --------
+    >>> "scipy" in files("numerics/frameworks")
+    True
+    """
+    found: dict[str, Path] = {}
+    modules = (PACKAGE / folder).glob("*.py")
+    packages = (PACKAGE / folder).glob("*/__init__.py")
+    for file in sorted([*modules, *packages]):
+        name = file.parent.name if file.name == "__init__.py" else file.stem
+        if name.startswith("_") or (file.parent == PACKAGE / folder and file.name == "__init__.py"):
+            continue
+        if name in found:
+            raise PluginError(f"{folder}: {name!r} is registered twice: {found[name]} and {file}")
+        found[name] = file
+    return dict(sorted(found.items()))
+
+
+def names(folder: str) -> list[str]:
+    """Return the names of the plug-ins in a folder of the package, in alphabetical order.
+
+    Examples
+    --------
+    >>> "scipy" in names("numerics/frameworks")
+    True
+    """
+    return list(files(folder))
+
+
+def load(folder: str, name: str, *parts: str) -> ModuleType:
+    """Return a plug-in's module.
+
+    Parameters
+    ----------
+    folder : str
+        For instance "training/losses".
+    name : str
+        One of `names(folder)`.
+    *parts : str
+        The names that its file must define.
+
+    Raises
+    ------
+    PluginError
+        If the file cannot be imported, or lacks one of the parts.
+
+    Examples
+    --------
+    >>> load("numerics/frameworks", "scipy", "TITLE").TITLE
+    'SciPy'
+    """
+    file = files(folder)[name]
+    try:
+        found = importlib.import_module(f"sigmoid_bce.{folder.replace('/', '.')}.{name}")
+    except Exception as error:  # a plug-in may raise anything
+        raise PluginError(f"{file}: {type(error).__name__}: {error}") from error
+    if missing := [part for part in parts if not hasattr(found, part)]:
+        raise PluginError(f"{file}: it does not define {', '.join(missing)}")
+    return found

@@ -1,0 +1,283 @@
+"""A digest of the code that a result depends on: the rule reruns when it changes, and only then.
+
+The digest covers the definitions that a script can reach by name, as syntax: comments, docstrings,
+annotations, messages and lines for the log are no part of it.
+"""
+
+from __future__ import annotations
+
+import ast
+import hashlib
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+
+from sigmoid_bce.jobs.files import FORMAT
+
+PACKAGE = Path(__file__).parents[1]
+
+APART = ("jobs", "planning", "slurm", "study", "tracking/live.py")
+"""How a job runs, is planned, configured and watched. Values of a study reach rules by params."""
+
+TALK = {"announce", "print", "debug", "info", "warning", "warn"}
+"""Functions that only tell somebody something, where nobody uses what they return."""
+
+HARMLESS = {"cache", "classmethod", "contextmanager", "dataclass", "property", "staticmethod"}
+"""Decorators that register nothing; under any other, a definition always counts."""
+
+
+class _Meaning(ast.NodeTransformer):
+    """Take out of a syntax tree what cannot change a result, and what Python releases differ in."""
+
+    def visit_FunctionDef(self, node):
+        node.returns = None
+        return self.generic_visit(node)
+
+    visit_AsyncFunctionDef = visit_FunctionDef
+
+    def visit_ClassDef(self, node):
+        # the field of a dataclass is one by its annotation, whatever the type
+        fields = [part for part in node.body if isinstance(part, ast.AnnAssign)]
+        for field in fields:
+            if not {"ClassVar", "InitVar"} & set(_names(field.annotation)):
+                field.annotation = ast.Constant("field")
+        self.generic_visit(node)
+        return node
+
+    def visit_arg(self, node):
+        node.annotation = None
+        return node
+
+    def visit_AnnAssign(self, node):
+        self.generic_visit(node)
+        if isinstance(node.annotation, ast.Constant) and node.annotation.value == "field":
+            return node
+        return node.value and ast.Assign([node.target], node.value, lineno=0)
+
+    def visit_Expr(self, node):
+        if isinstance(node.value, ast.Constant):  # a docstring
+            return None
+        if isinstance(node.value, ast.Call):
+            function = node.value.func
+            name = getattr(function, "id", getattr(function, "attr", None))
+            if name in TALK:
+                return None
+        return self.generic_visit(node)
+
+    def visit_Raise(self, node):
+        # which error counts, since it may be caught; what it says does not
+        if isinstance(node.exc, ast.Call):
+            node.exc = node.exc.func
+        node.cause = None
+        return self.generic_visit(node)
+
+    def visit_Assert(self, node):
+        node.msg = None
+        return self.generic_visit(node)
+
+    def visit_If(self, node):
+        if isinstance(node.test, ast.Name) and node.test.id == "TYPE_CHECKING":
+            return None
+        return self.generic_visit(node)
+
+    def visit_JoinedStr(self, node):
+        self.generic_visit(node)
+        values = [value for value in node.values if getattr(value, "value", None) != ""]
+        return ast.Tuple(values, ast.Load())
+
+    def visit_FormattedValue(self, node):
+        self.generic_visit(node)
+        values = [node.value, ast.Constant(node.conversion), node.format_spec or ast.Constant(None)]
+        return ast.Tuple(values, ast.Load())
+
+
+@dataclass(frozen=True)
+class _Part:
+    """A statement at the top of a module, or one name that it imports."""
+
+    defines: frozenset[str]  # empty: it always counts
+    names: frozenset[str]
+    text: str
+    modules: frozenset[Path]  # the package's own that it imports
+
+
+def _names(node: ast.AST) -> Iterator[str]:
+    """Yield every identifier in a syntax tree, and every string that may be one."""
+    for part in ast.walk(node):
+        if isinstance(part, ast.Name):
+            yield part.id
+        elif isinstance(part, ast.Attribute):
+            yield part.attr
+        elif isinstance(part, ast.Constant) and isinstance(part.value, str):
+            yield part.value
+        elif isinstance(part, ast.alias):
+            yield part.name.split(".")[-1]
+
+
+def _defines(node: ast.stmt) -> set[str]:
+    """Return the names that a statement defines; none if it may do more than that."""
+    if isinstance(node, ast.FunctionDef | ast.ClassDef | ast.AsyncFunctionDef):
+        words = {name for decorator in node.decorator_list for name in _names(decorator)}
+        return {node.name} if not node.decorator_list or words & HARMLESS else set()
+    if isinstance(node, ast.Assign):
+        parts = [part for target in node.targets for part in ast.walk(target)]
+        # a change of something else, as in x.y = 1, has no name
+        if all(isinstance(part, ast.Name | ast.Tuple | ast.List | ast.Store) for part in parts):
+            return {part.id for part in parts if isinstance(part, ast.Name)}
+    return set()
+
+
+def _targets(node: ast.AST, file: Path, root: Path, package: str) -> frozenset[Path]:
+    """Return the files below `root` that the imports in a syntax tree run.
+
+    `package` is the name that `root` is imported by, "" if its modules are imported by their own.
+    """
+    wanted: set[tuple[Path, str]] = set()
+    for part in ast.walk(node):
+        if isinstance(part, ast.Import):
+            wanted |= {(root, alias.name) for alias in part.names}
+        elif isinstance(part, ast.ImportFrom):
+            base = [root, file.parent, *file.parent.parents][part.level]
+            first = part.module or ""
+            wanted |= {(base, f"{first}.{alias.name}".strip(".")) for alias in part.names}
+            wanted.add((base, first))
+    found: set[Path] = set()
+    for base, name in wanted:
+        names = [part for part in name.split(".") if part]
+        if base == root and package:
+            if names[:1] != [package]:
+                continue
+            names = names[1:]
+        path = base.joinpath(*names)
+        # a package is run before what is in it
+        found |= {p / "__init__.py" for p in (path, *path.parents) if p.is_relative_to(base)}
+        if names:
+            found.add(path.with_suffix(".py"))
+    return frozenset(path for path in found if path.is_file() and not _apart(path))
+
+
+def _apart(file: Path) -> bool:
+    return any(file.is_relative_to(PACKAGE / place) for place in APART)
+
+
+@cache
+def parts(file: Path, root: Path = PACKAGE, package: str = PACKAGE.name) -> tuple[_Part, ...]:
+    """Return what a module consists of, as far as it may change a result."""
+    tree = _Meaning().visit(ast.parse(file.read_bytes(), str(file)))
+    imports = [node for node in tree.body if isinstance(node, ast.Import | ast.ImportFrom)]
+    others = [node for node in tree.body if node not in imports]
+    found = [
+        _Part(
+            frozenset(_defines(node)),
+            frozenset(_names(node)),
+            ast.unparse(node),
+            _targets(node, file, root, package),
+        )
+        for node in others
+    ]
+    used = {name for part in found for name in part.names}
+    for node in imports:
+        modules = _targets(node, file, root, package)
+        source = getattr(node, "module", None) or ""
+        own = source.split(".")[0] == package if package else bool(modules)
+        # a module is run whatever is used of it
+        found.append(_Part(frozenset(), frozenset(), "", modules))
+        for alias in node.names if source != "__future__" else ():
+            name = alias.asname or alias.name.split(".")[0]
+            # an import that nobody uses is there for what it does
+            defines = frozenset({name} & used)
+            leaf = frozenset({alias.name.split(".")[-1]})
+            text = "" if own else f"{source} {alias.name} {alias.asname}"
+            found.append(_Part(defines, leaf, text, frozenset()))
+    return tuple(found)
+
+
+def _hash(texts: Iterable[str]) -> str:
+    content = hashlib.sha256(f"format {FORMAT}".encode())
+    for text in texts:
+        content.update(hashlib.sha256(text.encode()).digest())
+    return content.hexdigest()[:16]
+
+
+def reached(files: Iterable[Path]) -> list[tuple[Path, _Part]]:
+    """Return what of the package some files can reach by name, with all of these files.
+
+    A definition in an imported module counts if its name occurs in code that counts. Names are
+    compared without regard to where they come from, so that too much is covered rather than too
+    little.
+    """
+    starts = list(files)
+    modules, names = set(starts), set()
+    waiting = [(file, part) for file in starts for part in parts(file)]
+    found: list[tuple[Path, _Part]] = []
+    more = True
+    while more:
+        more, left = False, []
+        for file, part in waiting:
+            if part.defines and not part.defines & names and file not in starts:
+                left.append((file, part))
+                continue
+            more = True
+            found.append((file, part))
+            names |= part.names
+            for module in part.modules - modules:
+                modules.add(module)
+                left += [(module, part) for part in parts(module)]
+        waiting = left
+    return found
+
+
+@cache
+def digest(*files: Path) -> str:
+    """Return a digest of a script, and of the package's code that it can reach by name.
+
+    Parameters
+    ----------
+    *files : Path
+        The script, and the files of the plug-ins that it loads: all of each counts.
+
+    Returns
+    -------
+    str
+        Sixteen hexadecimal digits, a function of the code's meaning alone.
+
+    Examples
+    --------
+    >>> len(digest(PACKAGE / "planning/digest.py"))
+    16
+    """
+    return _hash(sorted(part.text for _, part in reached(files)))
+
+
+@cache
+def module_digest(file: Path) -> str:
+    """Return a digest of a user's module and of all modules beside or below it that it imports.
+
+    Examples
+    --------
+    >>> len(module_digest(PACKAGE / "planning/digest.py"))
+    16
+    """
+    seen: set[Path] = set()
+    todo, texts = [file], []
+    while todo:
+        module = todo.pop()
+        if module not in seen:
+            seen.add(module)
+            for part in parts(module, file.parent, ""):
+                texts.append(part.text)
+                todo += part.modules
+    return _hash(sorted(texts))
+
+
+def files_digest(folder: Path) -> str:
+    """Return a digest of the content of all files in a folder.
+
+    Examples
+    --------
+    >>> len(files_digest(PACKAGE / "figures"))
+    16
+    """
+    files = sorted(path for path in folder.iterdir() if path.is_file())
+    return _hash(text for file in files for text in (file.name, file.read_bytes().hex()))

@@ -1,0 +1,1 @@
+"""What a configuration file says, checked and typed; no computation, no file of the user's."""
