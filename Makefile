@@ -28,7 +28,7 @@ test: install
 
 # a SLURM of its own on this machine: comes up, is tested, goes down
 test-cluster: install
-	@$(BIN)/python -c 'import sys; sys.path.insert(0, "tests"); import slurm; sys.exit(slurm.missing())'
+	@$(BIN)/python -c 'import sys; sys.path.insert(0, "tests"); from support import slurm; sys.exit(slurm.missing())'
 	$(BIN)/python -m pytest tests/cluster
 
 # on a SLURM cluster; docs/cluster.md
@@ -41,7 +41,7 @@ cluster-await cluster-cancel: install
 
 # all parts, or PARTS="floor peers"; further arguments by ARGS: docs/benchmarks.md
 bench: install
-	$(BIN)/python tests/benchmarks/run.py $(PARTS) $(ARGS)
+	$(BIN)/python benchmarks/run.py $(PARTS) $(ARGS)
 
 install: $(VENV)/installed
 

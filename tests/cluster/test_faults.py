@@ -8,8 +8,8 @@ import time
 
 from sigmoid_bce.jobs.attempts import read_attempts
 from sigmoid_bce.slurm.cluster import RUNS, earlier
-from slurm import wait_until
-from submitted import STUDY, attempts, begin, cells, changed, grid, results, run
+from support.slurm import wait_until
+from support.submitted import STUDY, attempts, begin, cells, changed, grid, results, run
 
 CELLS = cells([0])
 # seconds that the controller stays away after the job has ended

@@ -8,7 +8,7 @@ from itertools import pairwise
 import pytest
 import yaml
 
-from submitted import STUDY, attempts, cells, changed, grid, results, run
+from support.submitted import STUDY, attempts, cells, changed, grid, results, run
 
 SEEDS = (0, 1)
 CELLS = cells(SEEDS)

@@ -2,10 +2,10 @@
 
 from itertools import pairwise
 
-from conftest import snakemake
 from sigmoid_bce.jobs.attempts import read_attempts
-from slurm import GRACE, order, wait_until
-from submitted import STUDY, begin, cells, grid, results
+from support.checkout import snakemake
+from support.slurm import GRACE, order, wait_until
+from support.submitted import STUDY, begin, cells, grid, results
 
 CELLS = cells([0])
 EPOCHS = 300

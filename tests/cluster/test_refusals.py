@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from sigmoid_bce.slurm.cluster import PROGRAMS, ClusterError, Request, check
-from submitted import changed, grid, run
+from support.submitted import changed, grid, run
 
 
 @pytest.mark.parametrize(

@@ -13,10 +13,10 @@ from pathlib import Path
 
 import pytest
 
-from broken import CELLS, CONFIG, EPOCHS, RESULTS, attempts, epochs, state, wait_until
-from conftest import snakemake
 from sigmoid_bce.jobs.attempts import read_attempts
-from tracked import environment
+from support.broken import CELLS, CONFIG, EPOCHS, RESULTS, attempts, epochs, state, wait_until
+from support.checkout import snakemake
+from support.tracked import environment
 
 CELL = CELLS[0]
 TRAIN = RESULTS / "train" / str(CELL)

@@ -4,8 +4,8 @@ import json
 
 import pytest
 
-from broken import CELLS, CONFIG, RESULTS, state
-from conftest import snakemake
+from support.broken import CELLS, CONFIG, RESULTS, state
+from support.checkout import snakemake
 
 
 @pytest.mark.parametrize(

@@ -8,7 +8,10 @@ import pytest
 from mlflow import MlflowClient
 from PIL import Image
 
-from broken import (
+from sigmoid_bce.data.prepare import prepare
+from sigmoid_bce.data.sources import Item
+from sigmoid_bce.jobs.files import Unwritable
+from support.broken import (
     CELLS,
     CONFIG,
     LIMIT,
@@ -21,12 +24,9 @@ from broken import (
     state,
     wait_until,
 )
-from conftest import snakemake
-from export import exported
-from sigmoid_bce.data.prepare import prepare
-from sigmoid_bce.data.sources import Item
-from sigmoid_bce.jobs.files import Unwritable
-from tracked import command
+from support.checkout import snakemake
+from support.export import exported
+from support.tracked import command
 
 CELL = CELLS[0]
 TRAIN = RESULTS / "train" / str(CELL)

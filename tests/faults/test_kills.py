@@ -15,7 +15,8 @@ import psutil
 import yaml
 from mlflow import MlflowClient
 
-from broken import (
+from sigmoid_bce.study.cells import Cell
+from support.broken import (
     CELLS,
     CONFIG,
     EPOCHS,
@@ -30,11 +31,10 @@ from broken import (
     state,
     wait_until,
 )
-from conftest import snakemake
-from export import exported, runs
-from servers import mlflow_server
-from sigmoid_bce.study.cells import Cell
-from tracked import command
+from support.checkout import snakemake
+from support.export import exported, runs
+from support.servers import mlflow_server
+from support.tracked import command
 
 SEED = int(os.environ.get("SIGMOID_BCE_KILLS", "0"))  # another seed, other moments
 

@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from conftest import ROOT
-from export import all_pages, key
-from servers import LIMIT, mlflow_server, need
+from support.checkout import ROOT
+from support.export import all_pages, key
+from support.servers import LIMIT, mlflow_server, need
 
 FLAGS = [
     "--headless",

@@ -6,7 +6,7 @@ from itertools import pairwise
 import pytest
 import yaml
 
-from conftest import SMOKE, checkout, snakemake
+from support.checkout import SMOKE, checkout, snakemake
 
 NETS = r"""
 import json, os, time

@@ -8,10 +8,10 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from conftest import ROOT, checkout, snakemake
 from sigmoid_bce.numerics import catalogue, frameworks
 from sigmoid_bce.numerics.catalogue import DTYPES
 from sigmoid_bce.numerics.measure import KEY, THRESHOLDS, read_thresholds
+from support.checkout import ROOT, checkout, snakemake
 
 RECORD = ROOT / "tests/record/thresholds.csv"
 # rows that another processor measured otherwise: an AMD EPYC without AVX512-FP16

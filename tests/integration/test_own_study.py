@@ -12,9 +12,9 @@ import pandas as pd
 import pytest
 import yaml
 
-import pets
-from conftest import SMOKE, checkout, snakemake
-from web import serve
+from support import pets
+from support.checkout import SMOKE, checkout, snakemake
+from support.web import serve
 
 COUNT = 60
 HEAD = {"dense": 8, "dropout": 0.25, "optimizer": "rmsprop", "learning_rate": 0.001}

@@ -9,10 +9,10 @@ import pytest
 from mlflow import MlflowClient
 from test_tracking import cold_start
 
-from conftest import ROOT
-from export import exported
-from servers import authentication, mlflow_server, postgresql, s3, status
-from tracked import STUDY, UNCHANGED, client, command, copied, track
+from support.checkout import ROOT
+from support.export import exported
+from support.servers import authentication, mlflow_server, postgresql, s3, status
+from support.tracked import STUDY, UNCHANGED, client, command, copied, track
 
 HOSTS = ("--allowed-hosts", "127.0.0.1,127.0.0.1:*")
 

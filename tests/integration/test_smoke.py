@@ -7,8 +7,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from conftest import checkout, snakemake
 from sigmoid_bce.study.cells import STAGES, Cell
+from support.checkout import checkout, snakemake
 
 CONFIG = ("--configfile", "config/studies/smoke.yaml")
 CELLS = [Cell("digits", "tiny", loss, 16, 0) for loss in ("logits", "sigmoid_clipped")]

@@ -13,10 +13,10 @@ import pandas as pd
 import pytest
 from google.protobuf.json_format import MessageToDict
 
-from conftest import snakemake
-from export import points, runs
 from sigmoid_bce.study.cells import Cell
-from tracked import STUDY, UNCHANGED, client, command, copied, environment, export, track
+from support.checkout import snakemake
+from support.export import points, runs
+from support.tracked import STUDY, UNCHANGED, client, command, copied, environment, export, track
 
 CONFIG = ("--configfile", "config/studies/smoke.yaml")
 CELLS = [Cell("digits", "tiny", loss, 16, 0) for loss in ("logits", "sigmoid_clipped")]

@@ -18,8 +18,8 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
-from conftest import ROOT
 from sigmoid_bce.verdicts.shares import RECORD
+from support.checkout import ROOT
 
 KEYS = ["implementation", "framework", "version", "mode", "dtype"]
 

@@ -8,10 +8,10 @@ import zipfile
 
 import pytest
 
-import pets
 from sigmoid_bce.data import archives
 from sigmoid_bce.data.sources import items
 from sigmoid_bce.study.config import HttpDataset
+from support import pets
 
 
 def zipped(path, *members, **options):

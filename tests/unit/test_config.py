@@ -7,8 +7,8 @@ import jsonschema
 import pytest
 import yaml
 
-from conftest import DEFAULT, ROOT, SMOKE
 from sigmoid_bce.study import config
+from support.checkout import DEFAULT, ROOT, SMOKE
 
 STUDIES = sorted((ROOT / "config/studies").glob("*.yaml"))
 

@@ -8,7 +8,7 @@ import pytest
 
 from sigmoid_bce.data.fetch import fetch
 from sigmoid_bce.data.wheels import DownloadError
-from web import serve
+from support.web import serve
 
 DATA = os.urandom(1_000_000)
 DIGEST = hashlib.sha256(DATA).hexdigest()

@@ -6,10 +6,10 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from conftest import ROOT
 from sigmoid_bce.numerics import findings
 from sigmoid_bce.numerics.findings import find, summary, underflow
 from sigmoid_bce.numerics.measure import THRESHOLDS, read_thresholds
+from support.checkout import ROOT
 
 RECORD = read_thresholds(ROOT / "tests/record/thresholds.csv")
 FOUND = find(RECORD)

@@ -10,8 +10,8 @@ import time
 import psutil
 import pytest
 
-from conftest import ROOT
 from sigmoid_bce.jobs.forkserver import OWNER, orphaned
+from support.checkout import ROOT
 
 SCRIPT = """
 from sigmoid_bce.jobs.forkserver import forked

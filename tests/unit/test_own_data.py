@@ -8,14 +8,14 @@ import pandas as pd
 import pytest
 import yaml
 
-import pets
-from conftest import SMOKE
 from sigmoid_bce.data import listing
 from sigmoid_bce.data.prepare import choose, prepare
 from sigmoid_bce.data.sources import items
 from sigmoid_bce.planning import locate as local
 from sigmoid_bce.study import config
 from sigmoid_bce.study.config import FolderDataset, Split, TableDataset
+from support import pets
+from support.checkout import SMOKE
 
 
 def fill(folder, classes, count=6):

@@ -13,11 +13,11 @@ import pytest
 import tensorflow as tf
 from keras import layers
 
-from conftest import DEFAULT
 from sigmoid_bce.models import networks
 from sigmoid_bce.study.config import Convnet
 from sigmoid_bce.training import train
 from sigmoid_bce.training.optimizers import RMSprop
+from support.checkout import DEFAULT
 
 
 class Seen(keras.callbacks.Callback):

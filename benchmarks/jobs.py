@@ -73,11 +73,11 @@ def measure(given) -> list[tuple]:
 
 def on_slurm(given, many: int) -> list[tuple]:
     """Return what SLURM adds to a job, where the tests' own SLURM can be started."""
-    sys.path.insert(0, str(HERE.parent))
+    sys.path.insert(0, str(HERE.parent / "tests"))
     try:
         import snakemake_executor_plugin_slurm  # noqa: F401
 
-        import slurm
+        from support import slurm
     except ImportError as error:
         return [("SLURM", "not measured", float("nan"), "s a job", str(error))]
     if why := slurm.missing():

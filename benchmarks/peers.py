@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pandas as pd
 import yaml
+
 from measured import HERE, default_study, new_folder, run, snakemake
 from studies import short_cells, shrink
 

@@ -1,4 +1,4 @@
-"""How long logging takes, and what the live view costs: `python tests/benchmarks/tracking.py`.
+"""How long logging takes, and what the live view costs: `python benchmarks/tracking.py`.
 
 Not run by `make test`: times are this machine's, and what else runs on it is in them.
 """
@@ -18,12 +18,12 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-sys.path.insert(0, str(Path(__file__).parents[1]))
+sys.path.insert(0, str(Path(__file__).parents[1] / "tests"))
 
-from export import runs
-from servers import free_port, mlflow_server
 from sigmoid_bce.study.cells import Cell
-from tracked import client
+from support.export import runs
+from support.servers import free_port, mlflow_server
+from support.tracked import client
 
 EPOCHS = 50
 WEIGHTS = 500_000  # bytes

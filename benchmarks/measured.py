@@ -14,7 +14,7 @@ from pathlib import Path
 
 import yaml
 
-ROOT = Path(__file__).parents[2]
+ROOT = Path(__file__).parents[1]
 HERE = Path(__file__).parent
 PACKAGES = (
     "tensorflow", "keras", "numpy", "pandas", "scikit-learn", "snakemake", "mlflow", "matplotlib"

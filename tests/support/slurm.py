@@ -1,7 +1,7 @@
 """A real SLURM on this machine alone, on 127.0.0.1, without systemd; two GPUs that are not there.
 
-`python tests/slurm.py COMMAND ...` runs a command with it and takes it down again; without a
-command it stays until it is interrupted. It needs root, and Debian's slurm-wlm and munge.
+`python tests/support/slurm.py COMMAND ...` runs a command with it and takes it down again; without
+a command it stays until it is interrupted. It needs root, and Debian's slurm-wlm and munge.
 """
 
 import fcntl

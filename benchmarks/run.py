@@ -22,11 +22,12 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).parent))
 
 import pandas as pd
+
 from measured import HERE, ROOT, environment, machine
 
 # minutes that each takes, on two cores that are left alone
 PARTS = {"throughput": 3, "jobs": 15, "floor": 16, "peers": 56, "growth": 12}
-# scripts of their own, whose lines are kept: `python tests/benchmarks/<name>.py --help`
+# scripts of their own, whose lines are kept: `python benchmarks/<name>.py --help`
 SCRIPTS = {"checkpoints": 5, "extraction": 1, "verdict": 5, "tracking": 12}
 COLUMNS = ["part", "grid", "measure", "value", "unit", "note"]
 

@@ -1,6 +1,6 @@
 """Feature extraction against `predict` on images that are ready, in one run: the ratio of rates.
 
-python tests/benchmarks/extraction.py [architecture] [images]
+python benchmarks/extraction.py [architecture] [images]
 """
 
 import sys

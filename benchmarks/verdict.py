@@ -1,7 +1,7 @@
 """Speed and memory of the verdict, against one plain NumPy pass of the stable formula.
 
-    python tests/benchmarks/verdict.py                 # 10^7 rows
-    python tests/benchmarks/verdict.py --rows 100000000 --formats parquet
+    python benchmarks/verdict.py                 # 10^7 rows
+    python benchmarks/verdict.py --rows 100000000 --formats parquet
 
 Each measurement is a process of its own; all read the same file, which is read once before. The
 plain pass is measured with the package's reader, and with the library's own call in chunks.

@@ -10,6 +10,7 @@ import json
 from pathlib import Path
 
 import pandas as pd
+
 from measured import Watched, default_study, new_folder, run, snakemake
 from studies import shrink
 

@@ -24,7 +24,7 @@ from sigmoid_bce.study.config import Model, Training
 from sigmoid_bce.training import checkpoint
 from sigmoid_bce.training.train import train
 
-CONFIG = yaml.safe_load((Path(__file__).parents[2] / "config/config.yaml").read_text())
+CONFIG = yaml.safe_load((Path(__file__).parents[1] / "config/config.yaml").read_text())
 CASES = [  # model, batch size, epochs
     ("convnet", 20, 3),
     ("efficientnet_lite0", 128, 100),

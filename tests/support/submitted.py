@@ -9,8 +9,8 @@ from pathlib import Path
 
 import yaml
 
-from conftest import SMOKE, checkout
 from sigmoid_bce.study.cells import Cell
+from support.checkout import SMOKE, checkout
 
 STUDY = "grid"
 LOSSES = ("logits", "sigmoid_clipped")

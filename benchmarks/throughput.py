@@ -7,6 +7,7 @@ import sys
 import time
 
 import numpy as np
+
 from measured import run
 
 LONG = 5.0  # seconds: what takes longer is measured once

@@ -9,7 +9,7 @@ import uuid
 import yaml
 from mlflow import MlflowClient
 
-from export import exported
+from support.export import exported
 
 STUDY = "smoke"
 UNCHANGED = [

@@ -13,10 +13,10 @@ import pandas as pd
 import pytest
 import yaml
 
-from conftest import checkout
 from sigmoid_bce.jobs.attempts import read_attempts
 from sigmoid_bce.study.cells import STAGES, Cell
-from tracked import environment
+from support.checkout import checkout
+from support.tracked import environment
 
 STUDY = "faults"
 EPOCHS = 60

@@ -1,0 +1,1 @@
+"""What several tests share: checkouts, servers, clusters, data; no test, no fixture."""
