@@ -25,26 +25,12 @@ from sigmoid_bce.jobs.files import write_json
 from sigmoid_bce.study.cells import Cell
 
 PACKAGES = ("tensorflow", "keras", "numpy", "pandas")
-CHECKPOINTS = ("checkpoint.npz", "checkpoint.early.npz")
-"""In a cell's folder: the last epoch that was kept, and the early stage once it is reached."""
 ROOT = Path(__file__).parents[4]
 
 
 def _git(*arguments: str) -> str | None:
     done = subprocess.run(["git", *arguments], cwd=ROOT, capture_output=True, text=True)
     return done.stdout.strip() if done.returncode == 0 else None
-
-
-def remove_checkpoints(folder: Path) -> None:
-    """Delete the checkpoints in a cell's folder, if there are any.
-
-    Parameters
-    ----------
-    folder : Path
-        train/<cell>/.
-    """
-    for name in CHECKPOINTS:
-        (folder / name).unlink(missing_ok=True)
 
 
 def versions() -> dict[str, str]:
