@@ -56,8 +56,11 @@ def variables(network: keras.Model, *, traced: bool = False) -> list[tf.Variable
         optimizer.build(network.trainable_variables)
         listed += optimizer.variables
     found = [variable.value for variable in listed]  # TensorFlow's variables, inside Keras's
-    if not traced:
-        return found
+    return found + _unlisted(network, found) if traced else found
+
+
+def _unlisted(network: keras.Model, found: list[tf.Variable]) -> list[tf.Variable]:
+    """Return the variables in the graph of a training step that Keras does not list."""
     spec = tf.TensorSpec(network.inputs[0].shape, network.inputs[0].dtype)
     step = tf.function(lambda x: network(x, training=True)).get_concrete_function(spec)
     graph = step.graph.as_graph_def()
@@ -71,7 +74,7 @@ def variables(network: keras.Model, *, traced: bool = False) -> list[tf.Variable
     # graph.variables has no fixed order; captured_inputs has one
     order = {id(handle): i for i, handle in enumerate(step.captured_inputs)}
     more = [v for v in step.graph.variables if id(v) not in known]
-    return found + sorted(more, key=lambda v: order[id(v.handle)])
+    return sorted(more, key=lambda v: order[id(v.handle)])
 
 
 def _write(path: Path, state: State, about: Mapping[str, Any]) -> None:
