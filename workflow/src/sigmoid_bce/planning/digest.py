@@ -1,8 +1,8 @@
 """A digest of the code that a result depends on: the rule reruns when it changes, and only then.
 
 The digest covers the definitions that a script can reach by name, and the files beside a module
-that its code names, such as templates. It does not cover comments, docstrings, annotations, messages
-and lines for the log.
+that its code names, such as templates. It does not cover comments, docstrings, annotations,
+messages and lines for the log.
 """
 
 from __future__ import annotations
