@@ -13,7 +13,10 @@ PROBE = """
 import sys
 from pathlib import Path
 from sigmoid_bce.planning.digest import digest
-print(*(digest(Path("workflow/scripts", f"{name}.py")) for name in sys.argv[1:]))
+PLUGINS = {"train": ["training/losses/sigmoid_clipped.py", "training/optimizers/rmsprop.py"]}
+for name in sys.argv[1:]:
+    plugins = (Path("workflow/src/sigmoid_bce", file) for file in PLUGINS.get(name, []))
+    print(digest(Path("workflow/scripts", f"{name}.py"), *plugins))
 """
 
 
@@ -89,6 +92,12 @@ MEANING = {
         swap("CLIP_COLOUR = COLOURS[3]", "CLIP_COLOUR = COLOURS[4]"),
         {"figure_cell"},
     ),
+    "a loss": (
+        "training/losses/sigmoid_clipped.py",
+        swap("return -(", "return 2 * -("),
+        {"train"},
+    ),
+    "a loss of other cells": ("training/losses/logits.py", swap("=True", "=False"), set()),
     "one figure": ("figures/batch_mean.py", swap("def draw(", "def draw_("), {"figure_cell"}),
 }
 

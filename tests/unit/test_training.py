@@ -16,7 +16,7 @@ from keras import layers
 from sigmoid_bce.models import networks
 from sigmoid_bce.study.config import Convnet
 from sigmoid_bce.training import train
-from sigmoid_bce.training.optimizers import RMSprop
+from sigmoid_bce.training.optimizers.rmsprop import RMSprop
 from support.checkout import DEFAULT
 
 

@@ -15,14 +15,13 @@ import pandas as pd
 import tensorflow as tf
 from numpy.typing import NDArray
 
+from sigmoid_bce.jobs import plugins
 from sigmoid_bce.jobs.files import replacing, write_json, write_parquet
 from sigmoid_bce.models import networks
 from sigmoid_bce.study.cells import Cell
 from sigmoid_bce.study.config import Custom, Model, Training
 from sigmoid_bce.training import devices
 from sigmoid_bce.training.checkpoint import Checkpoints
-from sigmoid_bce.training.losses import LOSSES
-from sigmoid_bce.training.optimizers import OPTIMIZERS
 
 EVALUATION_BATCH = 256
 CHUNK = 64  # steps that run as one call into TensorFlow
@@ -201,9 +200,10 @@ def train(
         for split in ("train", "validation")
     }
     network = networks.build(model, inputs.shape[1:])
+    chosen = plugins.load("training/optimizers", model.optimizer, "optimizer")
     network.compile(
-        optimizer=OPTIMIZERS[model.optimizer](model.learning_rate),
-        loss=LOSSES[cell.loss],
+        optimizer=chosen.optimizer(model.learning_rate),
+        loss=plugins.load("training/losses", cell.loss, "loss").loss,
         metrics=[
             keras.metrics.BinaryAccuracy("accuracy", threshold=0.0),
             _Extreme("raw_output_min", keras.ops.min, keras.ops.minimum, math.inf),
