@@ -37,7 +37,7 @@ cluster: install
 
 # what an earlier run of this folder left in SLURM's queue
 cluster-await cluster-cancel: install
-	@$(BIN)/python -m sigmoid_bce.slurm.cluster $(@:cluster-%=%)
+	@$(BIN)/python -m sigmoid_bce.slurm.queue $(@:cluster-%=%)
 
 # all parts, or PARTS="floor peers"; further arguments by ARGS: docs/benchmarks.md
 bench: install

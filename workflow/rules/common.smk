@@ -45,7 +45,7 @@ JobScheduler.job_rate_limiter = property(lambda self: None, lambda self, limiter
 environ[forkserver.OWNER] = str(getpid())
 
 if environ.get("SLURM_JOB_ID") and not workflow.is_main_process:
-    cluster.settle(workflow)
+    cluster.limit_to_allocation(workflow)
 
 DOWNLOADS = "results/downloads"
 CONFIG = ", ".join(map(str, workflow.configfiles)) or "--config"
