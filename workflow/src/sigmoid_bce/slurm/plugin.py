@@ -1,4 +1,4 @@
-"""A Snakemake workflow on SLURM: its beginning, and a Snakemake inside a job."""
+"""A workflow on SLURM by way of Snakemake's plugin: its start, and a Snakemake inside a job."""
 
 from __future__ import annotations
 
@@ -8,17 +8,15 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from sigmoid_bce.jobs import releases, snakemake_patches
 from sigmoid_bce.slurm.check import check, keeps_accounts, requests
-from sigmoid_bce.slurm.commands import ClusterError
 from sigmoid_bce.slurm.queue import mark_running, refuse_leftovers
-
-__all__ = ["ClusterError", "allocated", "begin", "limit_to_allocation"]
 
 PR_SET_CHILD_SUBREAPER = 36
 
 
 def begin(workflow: Any, profile: Path) -> None:
-    """Check that a workflow may begin on a cluster, and prepare Snakemake to watch its jobs.
+    """Check that a workflow may start on a cluster, and prepare Snakemake to watch its jobs.
 
     Parameters
     ----------
@@ -28,28 +26,22 @@ def begin(workflow: Any, profile: Path) -> None:
 
     Raises
     ------
+    ReleaseError
+        If the plugin has another release than the tested ones.
     ClusterError
         As `check` and `refuse_leftovers`.
     """
-    from snakemake.jobs import GroupJob
-
+    releases.check("snakemake-executor-plugin-slurm")
     check(requests(workflow))
     refuse_leftovers()
-    executor = workflow.scheduler._executor
-    mark_running(executor.run_uuid)
-    # the plugin's report of a failed submission asks a group for its rule
-    GroupJob.rule = property(lambda group: next(iter(group.jobs)).rule)
+    snakemake_patches.tell_run_name(workflow, mark_running)
     if not keeps_accounts():
         # the profile's `sacct` reports the states of jobs; nothing reports their usage
         os.environ["PATH"] = f"{profile / 'bin'}{os.pathsep}{os.environ['PATH']}"
         workflow.executor_settings.efficiency_report = False
-    # the plugin waits ten seconds longer each time, and sees the end of a long job a minute late
-    pause = workflow.remote_execution_settings.seconds_between_status_checks
-    type(executor).next_seconds_between_status_checks = property(
-        lambda self: pause, lambda *_: None
-    )
-    # otherwise each cell of a submission gets a Snakemake of its own, one after the other
-    workflow.executor_plugin.common_settings.pass_group_args = True
+    snakemake_patches.name_the_rule_of_a_group(workflow)
+    snakemake_patches.check_states_steadily(workflow)
+    snakemake_patches.run_groups_in_parallel(workflow)
 
 
 def allocated(environment: Mapping[str, str]) -> dict[str, int]:
