@@ -7,7 +7,7 @@ import sys
 import time
 
 from sigmoid_bce.jobs.attempts import read_attempts
-from sigmoid_bce.slurm.cluster import RUNS, earlier
+from sigmoid_bce.slurm.queue import RUNS, leftover_jobs
 from support.slurm import wait_until
 from support.submitted import STUDY, attempts, begin, cells, changed, grid, results, run
 
@@ -94,7 +94,7 @@ def test_death_of_snakemake(cluster, smoke, tmp_path):
     folder = grid(tmp_path / "grid")
     process = begin(folder)
     wait_until(training(folder, process), "no training began", 120)
-    assert not earlier(folder)  # a second study in this folder may begin beside it
+    assert not leftover_jobs(folder)  # a second study in this folder may begin beside it
     process.send_signal(signal.SIGKILL)
     process.wait()
     left = [
@@ -107,7 +107,7 @@ def test_death_of_snakemake(cluster, smoke, tmp_path):
     text = run(folder, status=1)
     assert "jobs of an earlier run in this folder are still in the queue" in text
     assert all(f"{job} (" in text for job in left)
-    command = [sys.executable, "-m", "sigmoid_bce.slurm.cluster", "cancel"]
+    command = [sys.executable, "-m", "sigmoid_bce.slurm.queue", "cancel"]
     done = subprocess.run(command, cwd=folder, capture_output=True, text=True, timeout=60)
     assert done.returncode == 0, done.stderr
     assert "no job of a workflow in this folder is in the queue" in done.stdout

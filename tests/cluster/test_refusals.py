@@ -6,7 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from sigmoid_bce.slurm.cluster import PROGRAMS, ClusterError, Request, check
+from sigmoid_bce.slurm.check import PROGRAMS, Request, check
+from sigmoid_bce.slurm.commands import ClusterError
 from support.submitted import changed, grid, run
 
 
@@ -27,8 +28,8 @@ from support.submitted import changed, grid, run
         ),
         (
             {"gpus": 1, "gpu_model": "fakes"},
-            "rule train asks for GPU model 'fakes' (gpu_model): none of partition 'cpu' is one; "
-            "there are fake",
+            "rule train asks for GPU model 'fakes' (gpu_model): no node of partition 'cpu' has "
+            "it; there are fake",
         ),
         (
             {"mem_mb": 16001},
@@ -66,8 +67,8 @@ def test_a_workflow_stops_before_it_submits(cluster, tmp_path):
     for line in (
         "group comparison (compare, figure_cell) asks for partition 'cpus' (slurm_partition): did "
         "you mean 'cpu'?",
-        "group networks (raw_outputs, train) asks for GPU model 'h100' (gpu_model): none of "
-        "partition 'gpu' is one; there are fake",
+        "group networks (raw_outputs, train) asks for GPU model 'h100' (gpu_model): no "
+        "node of partition 'gpu' has it; there are fake",
     ):
         assert f"\n{line}\n" in text
     # and is not locked out of the folder
@@ -91,10 +92,10 @@ def test_a_workflow_stops_before_it_submits(cluster, tmp_path):
     changed(folder, **{"set-resources": networks | more})
     text = run(folder, status=1)
     assert (
-        "\ngroup data (prepare, resize) asks for 18000 MB (mem_mb) when it is tried for the last "
-        "time (retries): no node of partition 'cpu' has more than 16000 MB\n"
+        "\ngroup data (prepare, resize) asks for 18000 MB of memory (mem_mb) in the last retry "
+        "(retries): no node of partition 'cpu' has more than 16000 MB\n"
     ) in text
-    assert "asks for 2 GPUs (gpu), and the profile lets a submission have 1" in text
+    assert "asks for 2 GPUs (gpu), but the profile allows a submission 1" in text
     assert "Traceback" not in text
     assert not cluster.jobs(folder)
 
@@ -102,8 +103,11 @@ def test_a_workflow_stops_before_it_submits(cluster, tmp_path):
 @pytest.mark.parametrize(
     ("model", "line"),
     [
-        (3090, "GPU model '3090' (gpu_model): none of partition 'gpu' is one; there are fake"),
-        ("'3090'", "GPU model '3090' (gpu_model): none of partition 'gpu' is one; there are fake"),
+        (3090, "GPU model '3090' (gpu_model): no node of partition 'gpu' has it; there are fake"),
+        (
+            "'3090'",
+            "GPU model '3090' (gpu_model): no node of partition 'gpu' has it; there are fake",
+        ),
         ("fake", ""),
     ],
 )

@@ -133,8 +133,8 @@ def test_a_killed_holder_s_gpu_goes_to_the_one_that_waits(holder):
     assert set(jobs) == {"0", "1"}
     waiting = holder(0)
     assert waiting.stdout.readline() == (
-        "waiting for a GPU: 0, 1 taken by other processes; --resources gpu=2 starts no more jobs "
-        "at a time than there are GPUs\n"
+        "waiting for a GPU: other processes hold 0, 1. With --resources gpu=2, Snakemake starts no "
+        "more jobs than there are GPUs\n"
     )
     killed = time.time()
     jobs["1"].send_signal(signal.SIGKILL)

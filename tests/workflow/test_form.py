@@ -52,7 +52,7 @@ def test_rules_are_complete_and_ordered(name, body):
     assert "mem_mb" in body
     assert "runtime" in body
     assert f"../scripts/{name}.py" in body
-    assert f'code("{name}"' in body or name == "fetch"
+    assert f'code=code("{name}")' in body or name == "fetch"
 
 
 def test_every_script_is_a_rule_s():

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import csv
-import fcntl
 import hashlib
 import importlib
 import json
@@ -21,6 +20,7 @@ from typing import Any
 
 import pandas as pd
 
+from sigmoid_bce.jobs import locks
 from sigmoid_bce.jobs.files import write_json
 from sigmoid_bce.study.cells import Cell
 
@@ -105,7 +105,7 @@ class Attempt:
                 continue
         self.folder /= str(number)
         self.file = open(self.folder / "history.csv", "w", buffering=1, newline="")
-        fcntl.flock(self.file, fcntl.LOCK_EX)
+        locks.acquire(self.file)
         self.record = {
             "study": self.study,
             "cell": str(self.cell),
@@ -215,14 +215,7 @@ def times(started: int, seconds: Sequence[float], resumed_from: int = 0) -> list
 
 def alive(folder: Path) -> bool:
     """Tell whether the attempt that writes to `folder` still runs, on whatever host."""
-    try:
-        with open(folder / "history.csv") as file:
-            fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
-    except BlockingIOError:
-        return True
-    except OSError:
-        return False
-    return False
+    return locks.held(folder / "history.csv")
 
 
 def read_history(file: Path) -> pd.DataFrame:

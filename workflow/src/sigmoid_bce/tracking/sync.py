@@ -14,9 +14,9 @@ from pathlib import Path
 from typing import Any
 from urllib.request import url2pathname
 
-import filelock
 import pandas as pd
 
+from sigmoid_bce.jobs import locks
 from sigmoid_bce.jobs.files import sha256, write_json
 from sigmoid_bce.jobs.logs import UserError
 from sigmoid_bce.study.cells import Cell
@@ -430,7 +430,7 @@ def _mirror(study: str, results: Path) -> Iterator[Mirror]:
     """Give a study's experiment to one process at a time; what goes wrong is one line."""
     (results / "tracking").mkdir(parents=True, exist_ok=True)
     try:
-        with filelock.FileLock(results / "tracking" / ".lock"):
+        with locks.exclusive(results / "tracking" / ".lock"):
             client = store.client()
             yield Mirror(client, experiment_id(client, study))
     except store.FAILURES as error:
