@@ -33,7 +33,8 @@ from pathlib import Path
 import numpy as np, pandas as pd
 from pydantic import TypeAdapter
 from sigmoid_bce.study.cells import Cell
-from sigmoid_bce.study.config import Model, Training
+from sigmoid_bce.study.config import Training
+from sigmoid_bce.study.models import Model
 from sigmoid_bce.jobs.attempts import Attempt
 from sigmoid_bce.training.train import train
 folder, epochs = Path(sys.argv[1]), int(sys.argv[2])

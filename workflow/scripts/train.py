@@ -11,7 +11,8 @@ from sigmoid_bce.jobs.files import check_dates, read_array, read_parquet, sha256
 from sigmoid_bce.jobs.locks import hold
 from sigmoid_bce.jobs.logs import logged_to
 from sigmoid_bce.study.cells import Cell
-from sigmoid_bce.study.config import Model, Training
+from sigmoid_bce.study.config import Training
+from sigmoid_bce.study.models import Model
 
 cell = Cell.parse(snakemake.output.run)
 folder = Path(snakemake.output.run).parent
