@@ -94,9 +94,9 @@ wildcard_constraints:
     stage="|".join(STAGES),
 
 
-def code(rule_name):
-    """Return the digest of a rule's script and of the package's code that it imports."""
-    return package_code.digest(WORKFLOW / "scripts" / f"{rule_name}.py")
+def code(rule_name, *files):
+    """Return the digest of a rule's script and of plug-ins, with the package's code they reach."""
+    return package_code.digest(WORKFLOW / "scripts" / f"{rule_name}.py", *files)
 
 
 def file_of(part):
@@ -246,7 +246,7 @@ def of_cells(pattern, *, some=CELLS, **wildcards):
 
 
 # what a figure of a cell is headed with
-TITLE = "{dataset}, {model}, trained on {loss}, batch size {batch_size}, seed {seed}"
+TITLE = "{dataset}, {model}, loss {loss}, batch size {batch_size}, seed {seed}"
 
 
 def urgency(wildcards):
@@ -262,7 +262,7 @@ def labels(wildcards):
         "model": wildcards.model,
         "batch size": wildcards.batch_size,
         "seed": wildcards.seed,
-        "trained on": wildcards.loss,
+        "loss": wildcards.loss,
     }
 
 
