@@ -23,7 +23,7 @@ STEPS = {
     "comparison": ("compare", "tables"),
     "figures and report": ("figure_cell", "report"),
     "laboratory": (
-        "sweep", "numerics_tables", "article_models", "figure_article", "figure_laboratory"
+        "sweep", "numerics_tables", "article_models", "figure_laboratory"
     ),
     "tracking": ("track_cells", "track_study"),
 }  # fmt: skip
