@@ -158,7 +158,9 @@ def _sync_values(
     ]
     params = [Param(k, v) for k, v in wanted.params.items() if k not in there.params]
     new = [RunTag(k, v) for k, v in tags.items() if k != "content" and there.tags.get(k) != v]
-    rest = [(metrics[i : i + BATCH], [], []) for i in range(BATCH, len(metrics), BATCH)]
+    rest: list[tuple[list[Metric], list[Param], list[RunTag]]] = [
+        (metrics[i : i + BATCH], [], []) for i in range(BATCH, len(metrics), BATCH)
+    ]
     for part in ((metrics[:BATCH], params, new), *rest):
         if any(part):
             client.log_batch(held.id, *part)
