@@ -43,6 +43,6 @@ def test_a_cell_of_other_settings_is_in_no_table(finished):
     assert done.returncode != 0
     last = (finished / RESULTS / "logs/tables.log").read_text().splitlines()[-1]
     assert last == (
-        f"error: {file} has other settings than the study (learning_rate: 0.5, now 0.003): delete "
-        "it, then run snakemake again"
+        f"error: {file}: trained with learning_rate 0.5; the study has learning_rate 0.003. Delete "
+        "this file, then run snakemake again"
     )

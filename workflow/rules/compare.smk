@@ -54,19 +54,19 @@ rule tables:
         batches=f"{RESULTS}/tables/batches.csv",
         cells_html=report(
             f"{RESULTS}/tables/cells.html",
-            caption="../report/cells.rst",
+            caption="../report/tables/cells.rst",
             category="Tables",
             labels={"table": "every cell"},
         ),
         models_html=report(
             f"{RESULTS}/tables/models.html",
-            caption="../report/models.rst",
+            caption="../report/tables/models.rst",
             category="Tables",
             labels={"table": "by model and stage"},
         ),
         batches_html=report(
             f"{RESULTS}/tables/batches.html",
-            caption="../report/batches.rst",
+            caption="../report/tables/batches.rst",
             category="Tables",
             labels={"table": "by batch size"},
         ),

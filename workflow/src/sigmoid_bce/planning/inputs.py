@@ -26,7 +26,7 @@ from sigmoid_bce.study.models import Backbone, Custom
 
 DOWNLOADS = "results/downloads"
 
-TITLE = "{dataset}, {model}, trained on {loss}, batch size {batch_size}, seed {seed}"
+TITLE = "{dataset}, {model}, loss {loss}, batch size {batch_size}, seed {seed}"
 """The title of a cell's figures."""
 
 PLUGINS = {
@@ -141,7 +141,7 @@ def labels(wildcards: Wildcards) -> dict[str, str]:
         "model": wildcards.model,
         "batch size": wildcards.batch_size,
         "seed": wildcards.seed,
-        "trained on": wildcards.loss,
+        "loss": wildcards.loss,
     }
 
 
