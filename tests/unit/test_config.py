@@ -1,13 +1,16 @@
 """Each mistake in a configuration is one clear line."""
 
 import copy
+import importlib.util
 import json
+import sys
 
 import jsonschema
 import pytest
 import yaml
 
-from sigmoid_bce.study.base import ConfigError
+from sigmoid_bce.jobs import plugins
+from sigmoid_bce.study.base import ConfigError, kinds
 from sigmoid_bce.study.config import schema as schema_text
 from sigmoid_bce.study.parse import parse
 from support.checkout import DEFAULT, ROOT, SMOKE
@@ -70,6 +73,13 @@ MISTAKES = [
     ("study", "benchmarks", r"results/benchmarks is taken"),
     ("comparison.batch_sizes", [4, 4000], r"4000 is more than the 2000 training images of elpv"),
     ("comparison.figure_batch_size", 5, r"expected one of batch_sizes"),
+    (
+        "numerics",
+        {"frameworks": ["scipi"]},
+        r"frameworks\.0: there is no framework 'scipi'; did you",
+    ),
+    ("tracking", {"uri": "https://me:secret@host"}, r"tracking: uri holds a name or password"),
+    ("tracking", {"uri": "mlflow.db"}, r"tracking: uri is 'mlflow\.db': expected https://"),
 ]
 
 
@@ -159,3 +169,94 @@ def test_every_key_is_in_the_manual():
     sections = [schema, *schema["$defs"].values()]
     keys = {key for section in sections for key in section.get("properties", {})}
     assert {key for key in keys if f"`{key}`" not in manual} == set()
+
+
+SECTIONS = """
+from typing import Literal
+
+from sigmoid_bce.study.base import Strict
+
+
+class Ftp(Strict):
+    source: Literal["ftp"]
+
+
+class Tape(Strict):
+    source: Literal["tape", "reel"]
+"""
+OTHER = """
+
+class Other(Strict):
+    source: Literal["ftp"]
+"""
+
+
+@pytest.fixture
+def plugin_folder(tmp_path, monkeypatch):
+    """Return a function that checks sections against files of the given names."""
+    monkeypatch.setattr(plugins, "PACKAGE", tmp_path)
+
+    def check(text, *names):
+        (tmp_path / "sections.py").write_text(text)
+        spec = importlib.util.spec_from_file_location("sections", tmp_path / "sections.py")
+        module = importlib.util.module_from_spec(spec)
+        monkeypatch.setitem(sys.modules, "sections", module)
+        spec.loader.exec_module(module)
+        folder = tmp_path / "sources"
+        folder.mkdir()
+        for name in names:
+            (folder / f"{name}.py").touch()
+        plugins.files.cache_clear()
+        return kinds("sections", "source", "sources")
+
+    yield check
+    plugins.files.cache_clear()
+
+
+def test_a_section_for_each_file(plugin_folder):
+    found = plugin_folder(SECTIONS, "ftp", "reel", "tape", "_helper")
+    assert {name: section.__name__ for name, section in found.items()} == {
+        "ftp": "Ftp",
+        "tape": "Tape",
+        "reel": "Tape",
+    }
+
+
+@pytest.mark.parametrize(
+    ("text", "names", "message"),
+    [
+        (
+            SECTIONS,
+            ["ftp", "tape"],
+            r"'reel' has a section, Tape in .*/sections\.py, but no file .*/sources/reel\.py$",
+        ),
+        (
+            SECTIONS,
+            ["ftp", "reel", "tape", "web"],
+            r"'web' has a file, .*/sources/web\.py, but no section in .*/sections\.py$",
+        ),
+        (
+            SECTIONS + OTHER,
+            ["ftp", "reel", "tape"],
+            r"sections\.py: source 'ftp' has two sections, Ftp and Other$",
+        ),
+    ],
+    ids=["no file", "no section", "two sections"],
+)
+def test_a_kind_that_is_registered_half_or_twice(text, names, message, plugin_folder):
+    with pytest.raises(plugins.PluginError, match=message) as caught:
+        plugin_folder(text, *names)
+    assert len(str(caught.value).splitlines()) == 1
+
+
+def test_the_schema_lists_plug_ins():
+    grid = json.loads(schema_text())["$defs"]["Grid"]["properties"]
+    assert grid["loss"]["items"]["enum"] == plugins.names("training/losses")
+
+
+def test_a_data_set_called_like_a_source():
+    """The nearest key is looked for in the right section whatever the names are."""
+    test_mistake("datasets.table", FOLDER | {"pth": "."}, r"table\.pth: unknown key; .*'path'")
+    pypi = {"source": "pypi", "image_size": 8, "split": {}, "table": {"pth": "x"}}
+    with pytest.raises(ConfigError, match=r"datasets\.folder\.table\.pth: unknown key; .*'path'"):
+        parse(changed(DEFAULT, "datasets.folder", pypi))

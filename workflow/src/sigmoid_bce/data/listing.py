@@ -113,23 +113,27 @@ def assign(files: Iterable[str], dataset: Classed) -> list[Entry]:
     ValueError
         If a class has no file, or the split should be given by the data but is not.
     """
-    paths = [PurePosixPath(file) for file in files]
-    paths = [path for path in paths if not any(map(hidden, path.parts))]
-    labels = [(path, label(path, dataset)) for path in paths]
-    labelled = [(path, y) for path, y in labels if y is not None]
-    _check_classes({y for _, y in labelled}, paths, dataset)
-    names = split_parts(part for path, _ in labelled for part in path.parts[:-1])
+    labelled = _labelled(files, dataset)
+    names = split_parts(part for file in labelled for part in PurePosixPath(file).parts[:-1])
     by = dataset.split.by if dataset.split else "given" if names else "seed"
     if by != "given":
-        return [Entry(str(path), y) for path, y in labelled]
+        return [Entry(file, y) for file, y in labelled.items()]
     if not names:
         raise ValueError(
             "split.by: given, but there are no folders train and validation that hold both classes"
         )
-    parts = [_part(path, names) for path, _ in labelled]
-    return [
-        Entry(str(path), y, part) for (path, y), part in zip(labelled, parts, strict=True) if part
-    ]
+    parts = {file: _part(PurePosixPath(file), names) for file in labelled}
+    return [Entry(file, y, parts[file]) for file, y in labelled.items() if parts[file]]
+
+
+def _labelled(files: Iterable[str], dataset: Classed) -> dict[str, int]:
+    """Return the label of each file that has one; raise an error if a class has no file."""
+    paths = {file: PurePosixPath(file) for file in files}
+    visible = {f: path for f, path in paths.items() if not any(map(hidden, path.parts))}
+    labels = {file: label(path, dataset) for file, path in visible.items()}
+    labelled = {file: y for file, y in labels.items() if y is not None}
+    _check_classes(set(labelled.values()), list(visible.values()), dataset)
+    return labelled
 
 
 def _part(path: PurePosixPath, names: dict[str, str]) -> str:

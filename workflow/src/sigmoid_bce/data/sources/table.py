@@ -25,7 +25,7 @@ def items(dataset: TableDataset, file: Path) -> Iterator[Item]:
     yield from loose_items(listing(dataset))
 
 
-def _lines(path: Path) -> Iterator[tuple[int, dict[str, str]]]:
+def _lines(path: Path) -> Iterator[tuple[int, dict[str, str | None]]]:
     """Yield the rows of a table with a header, each with the number of its line."""
     try:
         with open(path, encoding="utf-8-sig", newline="") as file:
@@ -41,13 +41,13 @@ def _lines(path: Path) -> Iterator[tuple[int, dict[str, str]]]:
         raise ValueError(f"{path}, line {reader.line_num}: {error}") from None
 
 
-def _row(dataset: TableDataset, number: int, line: dict[str, str]) -> _Row:
+def _row(dataset: TableDataset, number: int, line: dict[str, str | None]) -> _Row:
     """Return the values of a row, or raise an error if one is missing."""
     path, values = dataset.path, []
     columns = [dataset.file_column, dataset.label_column, dataset.split_column]
     for key in filter(None, columns):
         if key not in line:
-            names = ", ".join(str(name) for name in line if name is not None)
+            names = ", ".join(filter(None, line))
             raise ValueError(f"{path} has no column {key!r}: its columns are {names}")
         values.append((line[key] or "").strip())
         if not values[-1] and key != dataset.split_column:
