@@ -86,7 +86,7 @@ MEANING = {
         swap("EPSILON = 1e-7", "EPSILON = 1e-6"),
         TRAINED | MEASURED | CURVES | {"sweep"},
     ),
-    "training": ("training/train.py", swap("CHUNK = 64", "CHUNK = 32"), TRAINED),
+    "training": ("training/steps.py", swap("CHUNK = 64", "CHUNK = 32"), TRAINED),
     "a loss": ("training/losses/logits.py", swap("from_logits=True", "from_logits=False"), TRAINED),
     "another loss": (
         "training/losses/sigmoid_keras.py",

@@ -65,7 +65,7 @@ def swap(old, new):
 WORDS = {
     "a comment": ("training/train.py", lambda text: f"{text}\n# edited\n"),
     "a docstring": ("training/train.py", swap('"""Train one cell', '"""Train a cell')),
-    "a line for the log": ("training/train.py", swap("accuracy {row", "right {row")),
+    "a line for the log": ("training/metrics.py", swap("{name} {value:.4g}", "{name}={value:.3g}")),
     "a message": ("numerics/formulas.py", lambda text: text + "\n\n'a string'\n"),
     "an annotation": ("comparison/compare.py", swap("-> pd.DataFrame", "-> object")),
     "a function that nobody calls": (
@@ -86,7 +86,7 @@ def test_what_moves_no_digest(copy, path, edit):
 FORMULAS = "numerics/formulas.py"
 MEANING = {
     "a constant": (FORMULAS, swap("EPSILON = 1e-7", "EPSILON = 1e-6"), {*NAMES} - {NAMES[2]}),
-    "a training's constant": ("training/train.py", swap("CHUNK = 64", "CHUNK = 32"), {"train"}),
+    "a training's constant": ("training/steps.py", swap("CHUNK = 64", "CHUNK = 32"), {"train"}),
     "a colour": (
         "figures/style.py",
         swap("CLIP_COLOUR = COLOURS[3]", "CLIP_COLOUR = COLOURS[4]"),

@@ -20,21 +20,6 @@ from sigmoid_bce.jobs.records import AttemptRecord, PastAttempt, Row, Status
 if TYPE_CHECKING:  # the start of a workflow reads records, and no history
     import pandas as pd
 
-CHECKPOINTS = ("checkpoint.npz", "checkpoint.early.npz")
-"""In a cell's folder: the last epoch that was kept, and the early stage once it is reached."""
-
-
-def remove_checkpoints(folder: Path) -> None:
-    """Delete the checkpoints in a cell's folder, if there are any.
-
-    Parameters
-    ----------
-    folder : Path
-        train/<cell>/.
-    """
-    for name in CHECKPOINTS:
-        (folder / name).unlink(missing_ok=True)
-
 
 class Follower(Protocol):
     """Shows an attempt somewhere else while it runs."""
