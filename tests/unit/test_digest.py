@@ -13,7 +13,11 @@ PROBE = """
 import sys
 from pathlib import Path
 from sigmoid_bce.planning.digest import digest
-PLUGINS = {"train": ["training/losses/sigmoid_clipped.py", "training/optimizers/rmsprop.py"]}
+PLUGINS = {
+    "train": ["training/losses/sigmoid_clipped.py", "training/optimizers/rmsprop.py"],
+    "figure_cell": ["figures/cell/figure_5.py", "figures/cell/batch_mean.py"],
+    "figure_laboratory": ["figures/laboratory/ulp.py"],
+}
 for name in sys.argv[1:]:
     plugins = (Path("workflow/src/sigmoid_bce", file) for file in PLUGINS.get(name, []))
     print(digest(Path("workflow/scripts", f"{name}.py"), *plugins))
@@ -98,7 +102,7 @@ MEANING = {
         {"train"},
     ),
     "a loss of other cells": ("training/losses/logits.py", swap("=True", "=False"), set()),
-    "one figure": ("figures/batch_mean.py", swap("def draw(", "def draw_("), {"figure_cell"}),
+    "one figure": ("figures/cell/batch_mean.py", swap("def draw(", "def draw_("), {NAMES[1]}),
 }
 
 
