@@ -81,7 +81,7 @@ cluster: install $(VENV)/slurm ## run the study on SLURM; docs/cluster.md
 	$(IN_VENV) snakemake --workflow-profile workflow/profiles/slurm --configfile $(CONFIG)
 
 cluster-await cluster-cancel: install ## await, or cancel, the jobs that an earlier run left in SLURM's queue
-	@$(BIN)/python -m sigmoid_bce.slurm.cluster $(@:cluster-%=%)
+	@$(BIN)/python -m sigmoid_bce.slurm.queue $(@:cluster-%=%)
 
 test-cluster: install $(VENV)/slurm ## test with a SLURM that is started for it; apt install slurm-wlm munge
 	@$(BIN)/python -c 'import sys; sys.path.insert(0, "tests"); from support import slurm; sys.exit(slurm.missing())'

@@ -8,8 +8,8 @@ import pytest
 from mlflow import MlflowClient
 from PIL import Image
 
+from sigmoid_bce.data.items import Item
 from sigmoid_bce.data.prepare import prepare
-from sigmoid_bce.data.sources import Item
 from sigmoid_bce.jobs.files import Unwritable
 from support.broken import (
     CELLS,

@@ -153,7 +153,7 @@ def test_a_training_that_outlives_snakemake_is_awaited(fresh, undisturbed):
     assert second.wait(LIMIT) == 0, terminal.read_text()[-3000:]
     found = {str(cell): records for cell, records in attempts(fresh).items()}
     assert [r["status"] for r in found[left["cell"]]] == ["FINISHED"]
-    assert f"taken as made by process {left['pid']} of" in terminal.read_text()
+    assert f"already made by process {left['pid']} of" in terminal.read_text()
     assert [r["status"] for r in found[lost["cell"]]] == ["KILLED", "FINISHED"]
     assert found[lost["cell"]][1]["resumed_from"] >= 1
     one_at_a_time(fresh)

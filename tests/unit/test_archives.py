@@ -9,8 +9,8 @@ import zipfile
 import pytest
 
 from sigmoid_bce.data import archives
-from sigmoid_bce.data.sources import items
-from sigmoid_bce.study.config import HttpDataset
+from sigmoid_bce.data.items import items
+from sigmoid_bce.study.datasets import HttpDataset
 from support import pets
 
 

@@ -8,9 +8,9 @@ import pandas as pd
 import pytest
 from PIL import Image
 
+from sigmoid_bce.data.items import items
 from sigmoid_bce.data.prepare import choose, prepare
-from sigmoid_bce.data.sources import items
-from sigmoid_bce.study.config import PypiDataset, Split
+from sigmoid_bce.study.datasets import PypiDataset, Split
 
 
 def picture(seed, mode="L", size=(40, 30), kind="png"):

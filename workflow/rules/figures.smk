@@ -6,9 +6,9 @@ CELL_FIGURES = {
     "batch-mean": "Batches of other sizes",
 }
 FIGURES = {
-    format: of_cells(
+    format: PLAN.of_cells(
         f"{RESULTS}/figures/{CELL}/{{figure}}.{format}",
-        some=[cell for cell in CELLS if cell.seed in FIGURE_SEEDS],
+        some=PLAN.figure_cells,
         figure=list(CELL_FIGURES),
     )
     for format in ("svg", "png")
@@ -43,14 +43,14 @@ rule figure_cell:
         runtime=5,
     params:
         title=TITLE,
-        classes=lambda wildcards: class_names(wildcards.dataset),
+        classes=PLAN.classes,
         batch_sizes=STUDY.comparison.batch_sizes,
         figure_batch_size=STUDY.comparison.figure_batch_size,
-        code=code("figure_cell"),
+        code=PLAN.code("figure_cell", *plugins.files("figures/cell").values()),
     conda:
         "../../envs/figures.yaml"
     group:
-        submission("comparison")
+        PLAN.group("comparison")
     script:
         "../scripts/figure_cell.py"
 
@@ -73,12 +73,13 @@ rule report:
         mem_mb=1500,
         runtime=30,
     params:
-        # the report is Snakemake's own, of the jobs that are done by now
+        # Snakemake's own report, of the jobs that are finished by now
         snakefile=workflow.main_snakefile,
         config=STUDY.model_dump(mode="json", exclude={"tracking"}),
-        captions=package_code.files_digest(WORKFLOW / "report"),
-        code=code("report"),
+        captions=digest.files_digest(WORKFLOW / "report"),
+        code=PLAN.code("report"),
     conda:
         "../../envs/figures.yaml"
+    localrule: True
     script:
         "../scripts/report.py"

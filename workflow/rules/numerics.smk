@@ -26,13 +26,12 @@ rule sweep:
         mem_mb=growing(2500),
         runtime=growing(60),
     params:
-        versions=lambda wildcards: versions(wildcards.framework),
-        framework=framework_code,
-        code=code("sweep"),
+        releases=PLAN.framework_releases,
+        code=PLAN.code_with("sweep", "framework"),
     conda:
         "../../envs/frameworks.yaml"
     group:
-        submission("numerics")
+        PLAN.group("numerics")
     script:
         "../scripts/sweep.py"
 
@@ -72,11 +71,11 @@ rule numerics_tables:
         mem_mb=growing(2000),
         runtime=growing(30),
     params:
-        code=code("numerics_tables"),
+        code=PLAN.code("numerics_tables"),
     conda:
         "../../envs/figures.yaml"
     group:
-        submission("numerics")
+        PLAN.group("numerics")
     script:
         "../scripts/numerics_tables.py"
 
@@ -93,12 +92,12 @@ rule article_models:
         mem_mb=growing(2000),
         runtime=growing(30),
     params:
-        versions=lambda wildcards: versions("keras_tensorflow"),
-        code=code("article_models"),
+        releases=PLAN.releases("keras", "numpy", "tensorflow"),
+        code=PLAN.code("article_models"),
     conda:
         "../../envs/frameworks.yaml"
     group:
-        submission("numerics")
+        PLAN.group("numerics")
     script:
         "../scripts/article_models.py"
 
@@ -126,11 +125,11 @@ rule figure_article:
         mem_mb=growing(2500),
         runtime=growing(30),
     params:
-        code=code("figure_article"),
+        code=PLAN.code("figure_article"),
     conda:
         "../../envs/figures.yaml"
     group:
-        submission("numerics")
+        PLAN.group("numerics")
     script:
         "../scripts/figure_article.py"
 
@@ -159,10 +158,10 @@ rule figure_laboratory:
         mem_mb=growing(2500),
         runtime=growing(30),
     params:
-        code=code("figure_laboratory"),
+        code=PLAN.code_with("figure_laboratory", "figure"),
     conda:
         "../../envs/figures.yaml"
     group:
-        submission("numerics")
+        PLAN.group("numerics")
     script:
         "../scripts/figure_laboratory.py"

@@ -10,9 +10,9 @@ from sigmoid_bce.jobs.attempts import Attempt, remove_checkpoints
 from sigmoid_bce.jobs.files import check_dates, read_array, read_parquet, sha256
 from sigmoid_bce.jobs.locks import hold
 from sigmoid_bce.jobs.logs import logged_to
-from sigmoid_bce.jobs.provenance import COMPUTING, releases
 from sigmoid_bce.study.cells import Cell
-from sigmoid_bce.study.config import Model, Training
+from sigmoid_bce.study.config import Training
+from sigmoid_bce.study.models import Model
 from sigmoid_bce.tracking import live
 
 cell = Cell.parse(snakemake.output.run)
@@ -22,7 +22,6 @@ with logged_to(snakemake.log[0]):
     check_dates(snakemake.input)
     manifest = read_parquet(snakemake.input.manifest)
     identity = {"cell": str(cell), **dict(snakemake.params.items())}
-    identity["versions"] = releases(*COMPUTING)
     identity |= {name: sha256(file) for name, file in snakemake.input.items()}
     with hold(folder / ".lock", snakemake.output, identity) as needed:
         if not needed:

@@ -17,9 +17,9 @@ from PIL import Image, ImageOps, UnidentifiedImageError
 from sklearn.model_selection import train_test_split
 
 from sigmoid_bce.data.archives import BROKEN
-from sigmoid_bce.data.sources import Item
+from sigmoid_bce.data.items import Item
 from sigmoid_bce.jobs.files import mapped, replacing, write_csv, write_parquet
-from sigmoid_bce.study.config import Split
+from sigmoid_bce.study.datasets import Split
 
 MODES = {1: "L", 3: "RGB"}
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import csv
-import fcntl
 import json
 import signal
 import sys
@@ -13,6 +12,7 @@ from itertools import accumulate
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol, cast
 
+from sigmoid_bce.jobs import locks
 from sigmoid_bce.jobs.files import write_json
 from sigmoid_bce.jobs.provenance import circumstances
 from sigmoid_bce.jobs.records import AttemptRecord, PastAttempt, Row, Status
@@ -94,7 +94,7 @@ class Attempt:
                 continue
         self.folder /= str(number)
         self.file = open(self.folder / "history.csv", "w", buffering=1, newline="")
-        fcntl.flock(self.file, fcntl.LOCK_EX)
+        locks.acquire(self.file)
         self.record = AttemptRecord(
             study=self.study,
             cell=self.cell,
@@ -215,14 +215,7 @@ def times(started: int, seconds: Sequence[float], resumed_from: int = 0) -> list
 
 def alive(folder: Path) -> bool:
     """Return whether the attempt that writes to `folder` is running, on this host or another."""
-    try:
-        with open(folder / "history.csv") as file:
-            fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
-    except BlockingIOError:
-        return True
-    except OSError:
-        return False
-    return False
+    return locks.held(folder / "history.csv")
 
 
 def _lines(file: Path) -> tuple[list[str], list[list[str]]]:

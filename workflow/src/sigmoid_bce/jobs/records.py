@@ -21,7 +21,7 @@ class Circumstances(TypedDict):
     git_commit: str | None
     git_dirty: bool
     lock_sha256: str | None
-    versions: dict[str, str]
+    versions: dict[str, str | None]
 
 
 class AttemptRecord(Circumstances):
@@ -67,7 +67,7 @@ class Identity(TypedDict):
     model: dict[str, Any]
     module: str  # digest of the user's own network
     training: dict[str, Any]
+    releases: dict[str, str | None]
     code: str
-    versions: dict[str, str]
     inputs: str  # SHA-256 of the file, as of the manifest
     manifest: str

@@ -134,7 +134,8 @@ def _defines(node: ast.stmt) -> set[str]:
 def _data(node: ast.AST, file: Path) -> Iterator[str]:
     """Yield the content of files beside a module that a syntax tree names, such as templates."""
     for name in sorted(set(_names(node))):
-        if re.fullmatch(r"[\w-]+(\.[\w-]+)+", name) and (path := file.with_name(name)).is_file():
+        is_name = re.fullmatch(r"[\w-]+(\.[\w-]+)*\.(?!py$)\w+", name)
+        if is_name and (path := file.with_name(name)).is_file():
             yield f"\n{name} {hashlib.sha256(path.read_bytes()).hexdigest()}"
 
 

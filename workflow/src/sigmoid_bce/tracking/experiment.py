@@ -9,8 +9,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TypeVar
 
-import filelock
-
+from sigmoid_bce.jobs import locks
 from sigmoid_bce.jobs.logs import UserError
 from sigmoid_bce.tracking import store
 from sigmoid_bce.tracking.address import uri
@@ -50,14 +49,18 @@ class Experiment:
     def load_runs(self, only: str = "") -> None:
         """Load all active runs, or those that pass a filter in MLflow's language."""
         search = self.client.search_runs
-        for run in everything(lambda token: search([self.id], only, page_token=token)):
+        found: Iterator[Run]
+        found = everything(lambda token: search([self.id], only, page_token=token))
+        for run in found:
             for tag in set(KEY_TAG.values()) & set(run.data.tags):
                 self.runs[tag, run.data.tags[tag]].append(run)
 
     def load_models(self) -> None:
         """Load all models."""
         search = self.client.search_logged_models
-        for model in everything(lambda token: search([self.id], page_token=token)):
+        found: Iterator[LoggedModel]
+        found = everything(lambda token: search([self.id], page_token=token))
+        for model in found:
             self.models[model.source_run_id or ""].append(model)
 
     def delete(self, run: Run) -> None:
@@ -112,9 +115,8 @@ def opened(study: str, results: Path) -> Iterator[Experiment]:
     store.TrackingError
         In one line, if the tracking server or database cannot be used.
     """
-    (results / "tracking").mkdir(parents=True, exist_ok=True)
     try:
-        with filelock.FileLock(results / "tracking" / ".lock"):
+        with locks.exclusive(results / "tracking" / ".lock"):
             client = store.client()
             yield Experiment(client, experiment_id(client, study))
     except UserError:

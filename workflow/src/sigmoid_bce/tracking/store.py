@@ -11,8 +11,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-import filelock
-
+from sigmoid_bce.jobs import locks
 from sigmoid_bce.jobs.logs import UserError
 from sigmoid_bce.tracking.address import sqlite_file, uri, without_credentials
 
@@ -41,7 +40,7 @@ def _alone(address: str) -> Iterator[None]:
     name = hashlib.sha256(address.encode()).hexdigest()[:16]
     file = sqlite_file(address)
     lock = file.with_suffix(".lock") if file else Path(tempfile.gettempdir(), f"mlflow-{name}.lock")
-    with filelock.FileLock(lock):
+    with locks.exclusive(lock):
         if not address.startswith("postgresql"):
             yield
             return

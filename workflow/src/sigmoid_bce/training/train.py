@@ -19,7 +19,8 @@ from sigmoid_bce.jobs import plugins
 from sigmoid_bce.jobs.files import replacing, write_json, write_parquet
 from sigmoid_bce.models import networks
 from sigmoid_bce.study.cells import Cell
-from sigmoid_bce.study.config import Custom, Model, Training
+from sigmoid_bce.study.config import Training
+from sigmoid_bce.study.models import Custom, Model
 from sigmoid_bce.training import devices
 from sigmoid_bce.training.checkpoint import Checkpoints
 
