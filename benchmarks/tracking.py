@@ -36,6 +36,7 @@ from sigmoid_bce.study.cells import Cell
 from sigmoid_bce.study.config import Training
 from sigmoid_bce.study.models import Model
 from sigmoid_bce.jobs.attempts import Attempt
+from sigmoid_bce.tracking import live
 from sigmoid_bce.training.train import train
 folder, epochs = Path(sys.argv[1]), int(sys.argv[2])
 cell = Cell("noise", "convnet", "logits", 20, 0)
@@ -46,7 +47,7 @@ rng = np.random.default_rng(0)
 inputs = rng.integers(0, 256, (2000, 48, 48, 1), dtype=np.uint8)
 manifest = pd.DataFrame({"label": rng.integers(0, 2, 2000), "split": ["train"] * 1600 + ["validation"] * 400})
 start = time.perf_counter()
-with Attempt(cell, place) as attempt:
+with Attempt(str(cell), place, live.follower) as attempt:
     train(cell, TypeAdapter(Model).validate_python(model),
           Training(early_epochs=1, patience=epochs), inputs, manifest, threads=1, note=attempt.note,
           resumed=attempt.resume, circumstances=attempt.record, identity={}, history=place / "history.parquet", run=place / "run.json",

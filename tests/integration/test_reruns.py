@@ -14,7 +14,9 @@ REPORTED = {"report", "track_cells", "track_study"}
 DRAWN = {"figure_cell", *REPORTED}
 COMPARED = {"compare", "tables", *DRAWN}
 TRAINED = {"train", "raw_outputs", *COMPARED}
-MEASURED = {"numerics_tables", "figure_laboratory", "report", "track_study"}
+SWEPT = {f"laboratory_{name}" for name in ("conformance", "gradient", "staircase", "ulp")}
+MEASURED = {"numerics_tables", *SWEPT, "report", "track_study"}
+CURVES = {"article_models", *(f"laboratory_figure_{number}" for number in (1, 2, 3))}
 
 
 def planned(folder, *arguments):
@@ -82,9 +84,9 @@ MEANING = {
     "a formula": (
         "numerics/formulas.py",
         swap("EPSILON = 1e-7", "EPSILON = 1e-6"),
-        TRAINED | MEASURED | {"sweep", "article_models", "figure_article"},
+        TRAINED | MEASURED | CURVES | {"sweep"},
     ),
-    "training": ("training/train.py", swap("CHUNK = 64", "CHUNK = 32"), TRAINED),
+    "training": ("training/steps.py", swap("CHUNK = 64", "CHUNK = 32"), TRAINED),
     "a loss": ("training/losses/logits.py", swap("from_logits=True", "from_logits=False"), TRAINED),
     "another loss": (
         "training/losses/sigmoid_keras.py",

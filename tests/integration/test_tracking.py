@@ -253,8 +253,8 @@ def test_reconcile_closes_what_is_dead_and_leaves_what_runs(folder):
         running.send_signal(signal.SIGKILL)
     assert done.returncode == 0, done.stdout
     assert {run_id: mlflow.get_run(run_id).info.status for run_id in made} == made
-    assert "KILLED, no process of it is left" in done.stdout
-    assert "elsewhere:1:1, and may still run" in done.stdout
+    assert "KILLED, its process no longer exists" in done.stdout
+    assert "(elsewhere:1:1) and may still run" in done.stdout
 
 
 BLOCK = """

@@ -13,8 +13,8 @@ from support.export import exported
 
 STUDY = "smoke"
 UNCHANGED = [
-    "2 cells as the files say, 0 changes",
-    "the study's own run as the files say, 0 changes",
+    "2 cells logged, 0 changes",
+    "the study's run logged, 0 changes",
 ]
 TRACK = """
 import sys

@@ -13,7 +13,11 @@ PROBE = """
 import sys
 from pathlib import Path
 from sigmoid_bce.planning.digest import digest
-PLUGINS = {"train": ["training/losses/sigmoid_clipped.py", "training/optimizers/rmsprop.py"]}
+PLUGINS = {
+    "train": ["training/losses/sigmoid_clipped.py", "training/optimizers/rmsprop.py"],
+    "figure_cell": ["figures/cell/figure_5.py", "figures/cell/batch_mean.py"],
+    "figure_laboratory": ["figures/laboratory/ulp.py"],
+}
 for name in sys.argv[1:]:
     plugins = (Path("workflow/src/sigmoid_bce", file) for file in PLUGINS.get(name, []))
     print(digest(Path("workflow/scripts", f"{name}.py"), *plugins))
@@ -65,7 +69,7 @@ def swap(old, new):
 WORDS = {
     "a comment": ("training/train.py", lambda text: f"{text}\n# edited\n"),
     "a docstring": ("training/train.py", swap('"""Train one cell', '"""Train a cell')),
-    "a line for the log": ("training/train.py", swap("accuracy {row", "right {row")),
+    "a line for the log": ("training/metrics.py", swap("{name} {value:.4g}", "{name}={value:.3g}")),
     "a message": ("numerics/formulas.py", lambda text: text + "\n\n'a string'\n"),
     "an annotation": ("comparison/compare.py", swap("-> pd.DataFrame", "-> object")),
     "a function that nobody calls": (
@@ -86,7 +90,7 @@ def test_what_moves_no_digest(copy, path, edit):
 FORMULAS = "numerics/formulas.py"
 MEANING = {
     "a constant": (FORMULAS, swap("EPSILON = 1e-7", "EPSILON = 1e-6"), {*NAMES} - {NAMES[2]}),
-    "a training's constant": ("training/train.py", swap("CHUNK = 64", "CHUNK = 32"), {"train"}),
+    "a training's constant": ("training/steps.py", swap("CHUNK = 64", "CHUNK = 32"), {"train"}),
     "a colour": (
         "figures/style.py",
         swap("CLIP_COLOUR = COLOURS[3]", "CLIP_COLOUR = COLOURS[4]"),
@@ -98,7 +102,7 @@ MEANING = {
         {"train"},
     ),
     "a loss of other cells": ("training/losses/logits.py", swap("=True", "=False"), set()),
-    "one figure": ("figures/batch_mean.py", swap("def draw(", "def draw_("), {"figure_cell"}),
+    "one figure": ("figures/cell/batch_mean.py", swap("def draw(", "def draw_("), {NAMES[1]}),
 }
 
 

@@ -21,7 +21,8 @@ rule compare:
         mem_mb=800,
         runtime=5,
     params:
-        train=f"{RESULTS}/train/{CELL}",
+        # deleted at the end: nothing deletes the training's outputs once its submission has ended
+        spent_checkpoints=f"{RESULTS}/train/{CELL}",
         batch_sizes=STUDY.comparison.batch_sizes,
         releases=PLAN.releases("ml_dtypes", "mpmath", "numpy"),
         code=PLAN.code("compare"),

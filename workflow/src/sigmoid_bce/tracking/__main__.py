@@ -1,4 +1,4 @@
-"""`python -m sigmoid_bce.tracking reconcile|log results/<study>`, beside the workflow."""
+"""`python -m sigmoid_bce.tracking reconcile|log results/<study>`, without a workflow."""
 
 from __future__ import annotations
 
@@ -21,8 +21,11 @@ def log(results: Path) -> list[str]:
     return []
 
 
+COMMANDS = {"reconcile": reconcile, "log": log}
+
+
 def _folder(text: str) -> Path:
-    """Return the folder of a study that is given by it, or by its configuration file."""
+    """Return the folder of a study, given as such or as the study's configuration file."""
     path = Path(text)
     if path.suffix not in (".yaml", ".yml"):
         return path
@@ -35,12 +38,12 @@ def _folder(text: str) -> Path:
 def main() -> int:
     """Run a command for one study; return the exit status."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("command", choices=["reconcile", "log"])
-    parser.add_argument("study", help="results/<study>, or its configuration file")
+    parser.add_argument("command", choices=list(COMMANDS))
+    parser.add_argument("study", help="results/<study>, or the study's configuration file")
     given = parser.parse_args()
     try:
         results = _folder(given.study)
-        changes = {"reconcile": reconcile, "log": log}[given.command](results)
+        changes = COMMANDS[given.command](results)
     except Exception as error:
         print(f"error: {error}", file=sys.stderr)
         return 1
