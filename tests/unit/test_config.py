@@ -1,4 +1,4 @@
-"""Each mistake in a configuration is one clear line."""
+"""Each mistake in a configuration is one clear line; schema and manual have every key."""
 
 import copy
 import importlib.util
