@@ -212,7 +212,7 @@ def test_classes_that_are_not_there(tmp_path):
         list(items(spec(classes=("cat", "dogs")), archive))
 
 
-def test_a_damaged_member_is_set_aside_alone(tmp_path):
+def test_a_damaged_member_alone_is_quarantined(tmp_path):
     path = pets.kaggle(tmp_path / "a.zip", 4)
     data = bytearray(path.read_bytes())
     data[2000] ^= 0xFF

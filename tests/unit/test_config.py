@@ -1,11 +1,14 @@
-"""Each mistake in a configuration is one clear line."""
+"""Each mistake in a configuration is one clear line; schema and manual have every key."""
 
 import copy
 import importlib.util
 import json
+import re
 import sys
+import textwrap
 
 import jsonschema
+import numpy as np
 import pytest
 import yaml
 
@@ -169,6 +172,40 @@ def test_every_key_is_in_the_manual():
     sections = [schema, *schema["$defs"].values()]
     keys = {key for section in sections for key in section.get("properties", {})}
     assert {key for key in keys if f"`{key}`" not in manual} == set()
+
+
+def blocks(manual):
+    """Return the indented blocks of a Markdown text."""
+    found = re.findall(r"(?:^    .*\n|^\n(?=    ))+", manual, re.MULTILINE)
+    return [textwrap.dedent(block).strip() for block in found]
+
+
+def test_the_manual_s_examples_are_valid():
+    """The study on the user's own images, with the table and the model of the later examples."""
+    found = blocks((ROOT / "config/README.md").read_text())
+    study = yaml.safe_load(next(block for block in found if block.startswith("study: rust")))
+    assert parse(study).datasets["leaves"].positive == "rust"
+    table = yaml.safe_load(next(block for block in found if block.startswith("source: table")))
+    leaves = {"leaves": {"image_size": 300, **table}}
+    model = yaml.safe_load(next(block for block in found if block.startswith("models:")))
+    own = parse(study | {"datasets": leaves, "models": study["models"] | model["models"]})
+    assert own.datasets["leaves"].classes == ("healthy", "rust")
+    assert own.models["small"].function == "nets:small"
+    nets = next(block for block in found if block.startswith("import keras"))
+    assert "def small(input_shape):" in nets
+    compile(nets, "nets.py", "exec")
+
+
+def test_the_manual_s_framework_is_measured():
+    manual = (ROOT / "config/README.md").read_text()
+    code = re.search(r"```python\n(.*?)```", manual, re.DOTALL)[1]
+    mine = {}
+    exec(code, mine)
+    (implementation,) = mine["implementations"]()
+    loss, gradient = implementation.function(np.float32([-40, 0.5]), np.float32([1, 1]))
+    assert loss[0] == pytest.approx(-np.log(1e-4), rel=1e-3)
+    assert gradient[0] == 0
+    assert gradient[1] < 0
 
 
 SECTIONS = """

@@ -1,4 +1,4 @@
-"""Broken files are set aside with a reason, and splits are what they should be."""
+"""Broken files are quarantined with a reason, and splits have the right sizes and classes."""
 
 import io
 import zipfile
@@ -54,7 +54,7 @@ def prepared(folder, archive, spec):
     )
 
 
-def test_broken_files_are_set_aside(tmp_path):
+def test_broken_files_are_quarantined(tmp_path):
     files = {f"{i}.png": picture(i) for i in range(14)}
     files |= {"colour.jpg": picture(20, "RGB", kind="jpeg"), "empty.png": b"", "text.png": b"hello"}
     files |= {"cut.png": picture(3)[:-600], "cut.jpg": picture(4, kind="jpeg")[:-300]}

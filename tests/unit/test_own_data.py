@@ -1,4 +1,4 @@
-"""A folder, a table: what they are taken for, and a clear line for what they are not."""
+"""Folders and tables of images: how they are read, and one clear line for each mistake."""
 
 import os
 import time
@@ -39,7 +39,7 @@ def study(folder, dataset, **sections):
 
 
 def found(folder, dataset, **sections):
-    """Return the one data set of a study as the workflow takes it, checked."""
+    """Return the one data set of a study, located and checked as the workflow does it."""
     made = locate(study(folder, dataset, **sections), [folder], "downloads", "my.yaml")
     check(made, "my.yaml")
     return made.datasets["mine"]
@@ -67,7 +67,7 @@ def folder_of(path, **more):
 def test_two_folders(tmp_path):
     fill(tmp_path / "pets", ["Dogs", "cats"])
     dataset = found(tmp_path, folder_of("pets"))
-    assert dataset.classes == ("Dogs", "cats")  # as a folder lists them
+    assert dataset.classes == ("Dogs", "cats")  # upper case sorts first
     images, manifest, bad = prepared(tmp_path, dataset)
     assert len(images) == len(manifest) == 12
     assert (manifest["label"] == manifest["file"].str.startswith("cats")).all()
@@ -113,7 +113,7 @@ def test_a_test_part_beside_validation_is_left_out(tmp_path):
         fill(tmp_path / "pets" / part, ["cat", "dog"], 4)
     _, manifest, _ = prepared(tmp_path, found(tmp_path, folder_of("pets")))
     assert not manifest["file"].str.startswith("test").any()
-    # unless the split is to be made from all there is
+    # a split by seed uses all images
     dataset = found(tmp_path, folder_of("pets", split={"train": 16, "validation": 8}))
     _, manifest, _ = prepared(tmp_path, dataset)
     assert len(manifest) == 24
