@@ -11,8 +11,14 @@ NAMES = ("train", "figure_cell", "figure_laboratory", "compare")
 PROBE = """
 import sys
 from pathlib import Path
+from sigmoid_bce.jobs.plugins import files
 from sigmoid_bce.planning.digest import digest
-print(*(digest(Path("workflow/scripts", f"{name}.py")) for name in sys.argv[1:]))
+loaded = {
+    "figure_cell": files("figures/cell").values(),
+    "figure_laboratory": [files("figures/laboratory")["gradient"]],
+}
+for name in sys.argv[1:]:
+    print(digest(Path("workflow/scripts", f"{name}.py"), *loaded.get(name, [])))
 """
 
 
@@ -83,8 +89,14 @@ FORMULAS = "numerics/formulas.py"
 MEANING = {
     "a constant": (FORMULAS, swap("EPSILON = 1e-7", "EPSILON = 1e-6"), {*NAMES} - {NAMES[2]}),
     "a training's constant": ("training/train.py", swap("CHUNK = 64", "CHUNK = 32"), {"train"}),
-    "a colour": ("figures/style.py", swap("DPI = 200", "DPI = 100"), {"figure_cell"}),
-    "one figure": ("figures/batch_mean.py", swap("def draw(", "def draw_("), {"figure_cell"}),
+    "a colour": ("figures/style.py", swap("DPI = 150", "DPI = 100"), {*NAMES[1:3]}),
+    "figures of one kind": (
+        "figures/batch_mean.py",
+        swap("4.4 *", "4.5 *"),
+        {"figure_cell"},
+    ),
+    "one figure": ("figures/laboratory/gradient.py", swap("1e-19", "1e-20"), {"figure_laboratory"}),
+    "another figure": ("figures/laboratory/ulp.py", swap("0.5", "0.6"), set()),
 }
 
 

@@ -81,7 +81,7 @@ rule tables:
         datasets=STUDY.grid.dataset,
         models={name: settings("models", name) for name in STUDY.grid.model},
         training=STUDY.training.model_dump(mode="json"),
-        code=code("tables"),
+        code=code("tables", WORKFLOW / "src/sigmoid_bce/figures/page.html.jinja"),
     conda:
         "../../envs/figures.yaml"
     script:

@@ -125,7 +125,10 @@ rule report:
         # the report is Snakemake's own, of the jobs that are done by now
         snakefile=workflow.main_snakefile,
         config=STUDY.model_dump(mode="json", exclude={"tracking"}),
-        captions=package_code.files_digest(WORKFLOW / "report"),
+        captions=[
+            package_code.files_digest(WORKFLOW / folder)
+            for folder in ("report", "report/tables")
+        ],
         code=code("report"),
     conda:
         "../../envs/figures.yaml"

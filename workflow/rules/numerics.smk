@@ -65,7 +65,9 @@ rule numerics_tables:
         mem_mb=growing(2000),
         runtime=growing(30),
     params:
-        code=code("numerics_tables"),
+        code=code(
+            "numerics_tables", WORKFLOW / "src/sigmoid_bce/figures/page.html.jinja"
+        ),
     conda:
         "../../envs/figures.yaml"
     group:
