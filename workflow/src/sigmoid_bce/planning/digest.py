@@ -178,6 +178,8 @@ def _apart(file: Path) -> bool:
 @cache
 def parts(file: Path, root: Path = PACKAGE, package: str = PACKAGE.name) -> tuple[_Part, ...]:
     """Return what a module consists of, as far as it may change a result."""
+    if file.suffix != ".py":  # a template
+        return (_Part(frozenset(), frozenset(), file.read_text(), frozenset()),)
     tree = _Meaning().visit(ast.parse(file.read_bytes(), str(file)))
     imports = [node for node in tree.body if isinstance(node, ast.Import | ast.ImportFrom)]
     others = [node for node in tree.body if node not in imports]
@@ -249,7 +251,7 @@ def digest(*files: Path) -> str:
     Parameters
     ----------
     *files : Path
-        The script, and the files of the plug-ins that it loads: all of each counts.
+        The script, and the plug-ins and templates that it loads: all of each counts.
 
     Returns
     -------
