@@ -12,8 +12,7 @@ import pandas as pd
 import pytest
 
 from sigmoid_bce.jobs.attempts import Attempt, read_attempts, read_history, times
-from sigmoid_bce.jobs.provenance import COMPUTING, RECORDED, circumstances
-from sigmoid_bce.jobs.releases import releases
+from sigmoid_bce.jobs.records import AttemptRecord
 
 CELL = "dataset~d/model~m/loss~logits/batch_size~4/seed~0"
 VALUES = [0.1 + 0.2, 5e-324, -0.0, 1 / 3, math.pi * 1e300, math.nan, math.inf, -math.inf]
@@ -162,6 +161,9 @@ def test_without_an_address_no_training_is_followed_and_mlflow_is_not_imported()
     subprocess.run([sys.executable, "-c", code], env=environment, check=True, timeout=60)
 
 
-def test_releases_that_a_result_depends_on_are_among_those_recorded():
-    assert set(COMPUTING) < set(RECORDED)
-    assert releases(*COMPUTING).items() < circumstances()["versions"].items()
+def test_an_attempt_records_where_it_runs(folder):
+    with Attempt(CELL, folder):
+        [record] = read_attempts(folder)
+    assert record["pid"] == os.getpid()
+    assert set(record["versions"]) == {"keras", "numpy", "pandas", "tensorflow"}
+    assert set(record) - {"folder", "status"} <= set(AttemptRecord.__annotations__)

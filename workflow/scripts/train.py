@@ -11,8 +11,6 @@ from sigmoid_bce.jobs.attempts import Attempt
 from sigmoid_bce.jobs.files import check_dates, read_array, read_parquet, sha256
 from sigmoid_bce.jobs.locks import hold
 from sigmoid_bce.jobs.logs import logged_to
-from sigmoid_bce.jobs.provenance import COMPUTING
-from sigmoid_bce.jobs.releases import releases
 from sigmoid_bce.study.cells import Cell
 from sigmoid_bce.study.config import Training
 from sigmoid_bce.study.models import Model
@@ -25,7 +23,6 @@ with logged_to(snakemake.log[0]):
     check_dates(snakemake.input)
     manifest = read_parquet(snakemake.input.manifest)
     identity = {"cell": str(cell), **dict(snakemake.params.items())}
-    identity["versions"] = releases(*COMPUTING)
     identity |= {name: sha256(file) for name, file in snakemake.input.items()}
     with hold(folder / ".lock", snakemake.output, identity) as needed:
         if not needed:

@@ -82,6 +82,7 @@ def draw(
             axis.stairs(count, edges, color=colour, lw=1)
         axis.set(xlabel=label, ylabel=unit)
         axis.set_yscale("symlog", linthresh=10, subs=range(2, 10))
+        axis.yaxis.set_major_formatter("{x:,.0f}")
         axis.set_ylim(bottom=0)
     # above the panel, where the legend hides no bar
     axes[0].legend(frameon=False, ncols=2, loc="lower left", bbox_to_anchor=(0, 0.98))

@@ -121,7 +121,8 @@ def save(figure: Figure, svg: str | Path, png: str | Path) -> None:
         for axis in (axes.xaxis, axes.yaxis):
             if isinstance(axis.get_major_formatter(), LogFormatterMathtext):
                 axis.set_major_formatter(power)  # parsing TeX for every tick is slow
-    for path in (svg, png):
+    # the layout of the PNG, whose text is wider, suits both
+    for path in (png, svg):
         with replacing(path) as part:
             metadata = {"Date": None} if str(path).endswith(".svg") else None
             figure.savefig(part, format=Path(path).suffix[1:], metadata=metadata)

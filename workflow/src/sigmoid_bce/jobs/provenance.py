@@ -11,11 +11,8 @@ from socket import gethostname
 from sigmoid_bce.jobs.records import Circumstances
 from sigmoid_bce.jobs.releases import releases
 
-COMPUTING = ("tensorflow", "keras", "numpy")
-"""Packages that the result of a training depends on."""
-
-RECORDED = (*COMPUTING, "pandas")
-"""Packages whose releases an attempt's record names."""
+PACKAGES = ("tensorflow", "keras", "numpy", "pandas")
+"""Packages whose releases an attempt's record names, whether its result depends on them or not."""
 
 ROOT = Path(__file__).parents[4]
 
@@ -42,5 +39,5 @@ def circumstances() -> Circumstances:
         "git_commit": _git("rev-parse", "HEAD"),
         "git_dirty": bool(_git("status", "--porcelain")),
         "lock_sha256": hashlib.sha256(lock.read_bytes()).hexdigest() if lock.exists() else None,
-        "versions": releases(*RECORDED),
+        "versions": releases(*PACKAGES),
     }

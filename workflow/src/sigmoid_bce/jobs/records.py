@@ -67,7 +67,7 @@ class Identity(TypedDict):
     model: dict[str, Any]
     module: str  # digest of the user's own network
     training: dict[str, Any]
+    releases: dict[str, str | None]
     code: str
-    versions: dict[str, str | None]
     inputs: str  # SHA-256 of the file, as of the manifest
     manifest: str

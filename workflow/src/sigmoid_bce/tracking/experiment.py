@@ -49,14 +49,18 @@ class Experiment:
     def load_runs(self, only: str = "") -> None:
         """Load all active runs, or those that pass a filter in MLflow's language."""
         search = self.client.search_runs
-        for run in everything(lambda token: search([self.id], only, page_token=token)):
+        found: Iterator[Run]
+        found = everything(lambda token: search([self.id], only, page_token=token))
+        for run in found:
             for tag in set(KEY_TAG.values()) & set(run.data.tags):
                 self.runs[tag, run.data.tags[tag]].append(run)
 
     def load_models(self) -> None:
         """Load all models."""
         search = self.client.search_logged_models
-        for model in everything(lambda token: search([self.id], page_token=token)):
+        found: Iterator[LoggedModel]
+        found = everything(lambda token: search([self.id], page_token=token))
+        for model in found:
             self.models[model.source_run_id or ""].append(model)
 
     def delete(self, run: Run) -> None:
@@ -111,7 +115,6 @@ def opened(study: str, results: Path) -> Iterator[Experiment]:
     store.TrackingError
         In one line, if the tracking server or database cannot be used.
     """
-    (results / "tracking").mkdir(parents=True, exist_ok=True)
     try:
         with locks.exclusive(results / "tracking" / ".lock"):
             client = store.client()

@@ -83,7 +83,7 @@ def _log(experiment: Experiment, run_id: str, key: str, network: Network) -> str
         )
         content.save(folder / "MLmodel")
         (folder / "requirements.txt").write_text(
-            "".join(f"{name}=={pins[name]}\n" for name in REQUIREMENTS if name in pins)
+            "".join(f"{name}=={pins[name]}\n" for name in REQUIREMENTS if pins.get(name))
         )
         write_json(network.settings, folder / "settings.json")
         (folder / weights.name).symlink_to(weights.resolve())

@@ -165,15 +165,11 @@ def _close_runs(client: MlflowClient, results: Path) -> None:
     experiment = client.get_experiment_by_name(results.name)
     if experiment is None:
         return
-    # all pages first: a run that is closed is in no later page
-    found = [
-        *everything(
-            lambda token: client.search_runs(
-                [experiment.experiment_id], "attributes.status = 'RUNNING'", page_token=token
-            )
-        )
-    ]
-    for run in found:
+    search, study = client.search_runs, [experiment.experiment_id]
+    found: Iterator[Run]
+    found = everything(lambda t: search(study, "attributes.status = 'RUNNING'", page_token=t))
+    # all pages first: closing a run moves the pages after it
+    for run in list(found):
         if cell := run.data.tags.get("cell"):
             close_if_dead(client, run, _attempts(results, cell))
 

@@ -55,7 +55,7 @@ class Network:
 
     weights: Path
     settings: dict[str, Any]
-    versions: dict[str, str]
+    versions: dict[str, str | None]
 
     @cached_property
     def content(self) -> str:

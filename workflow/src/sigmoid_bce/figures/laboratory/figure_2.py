@@ -37,7 +37,7 @@ def draw(tables: LaboratoryTables) -> Figure:
     for axis in axes:
         axis.axvline(limits["off"], color=style.COLOURS[1], ls="--", lw=1, label="off by 1 %")
         axis.axvline(limits["one"], color=style.CLIP_COLOUR, ls="--", lw=1, label="sigmoid is 1")
-        axis.legend(frameon=False, fontsize="small", loc="upper left")
+        axis.legend(framealpha=1, edgecolor="none", fontsize="small", loc="upper left")
     sns.despine(figure)
     return figure
 
