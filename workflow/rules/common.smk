@@ -43,6 +43,8 @@ try:
         data.check(STUDY, CONFIG)
 except ConfigError as error:
     raise WorkflowError(f"the configuration has mistakes:\n{error}") from None
+except plugins.PluginError as error:
+    raise WorkflowError(str(error)) from None
 
 # an environment variable, since a new address as a param would rerun trainings
 if STUDY.tracking.uri and STANDALONE:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from functools import partial
 from pathlib import Path
 from typing import NamedTuple
@@ -102,9 +103,8 @@ def contents(dataset: Dataset) -> str:
         return ""
     digest = hashlib.sha256()
     for file in dict.fromkeys(entry.file for entry in listed.entries):
-        path = listed.folder / file
-        # a broken link counts by its own date
-        status = path.stat() if path.exists() else path.lstat() if path.is_symlink() else None
-        if status:
-            digest.update(f"{printable(file)}\0{status.st_size}\0{status.st_mtime_ns}\n".encode())
+        digest.update(f"{printable(file)}\0".encode())
+        with suppress(OSError):  # of a missing file, the name alone counts
+            status = (listed.folder / file).stat()
+            digest.update(f"{status.st_size}\0{status.st_mtime_ns}\n".encode())
     return digest.hexdigest()[:16]

@@ -172,7 +172,9 @@ def walk(folder: str | Path) -> Iterator[str]:
             continue
         seen.add((status.st_dev, status.st_ino))
         folders.sort()
+        inside = os.path.relpath(root, folder)
+        prefix = "" if inside == "." else f"{Path(inside).as_posix()}/"
         for name in sorted(files):
-            path = Path(root, name)
-            if path.is_file() or (path.is_symlink() and not path.exists()):
-                yield path.relative_to(folder).as_posix()
+            path = os.path.join(root, name)  # noqa: PTH118 (half a second for 25,000 files)
+            if os.path.isfile(path) or not os.path.exists(path):  # noqa: PTH110, PTH113
+                yield f"{prefix}{name}"

@@ -30,7 +30,7 @@ def _keys(location: Location) -> list[str]:
     """Return the keys of the section at a location."""
     sections: list[type[Strict]] = [Study]
     if location[:1] and location[0] in KINDS:
-        sections = [KINDS[str(location[0])][str(location[2])]]
+        sections = [KINDS[str(location[0])].sections[str(location[2])]]
         location = location[3:]
     for part in location:
         tagged = [section for section in sections if part == f"<{section.__name__}>"]
@@ -111,6 +111,8 @@ def parse(config: object, where: str = "configuration") -> Study:
     ConfigError
         If a key is unknown or missing, or has a wrong value. Each mistake is a line with the file,
         the key, the expected value and, for names, the nearest valid one.
+    PluginError
+        If a source of images lacks its section or its file.
 
     Examples
     --------
@@ -123,6 +125,7 @@ def parse(config: object, where: str = "configuration") -> Study:
     my.yaml: training: this key is missing
     my.yaml: stduy: unknown key; did you mean 'study'?
     """
+    SOURCES.check()
     if not isinstance(config, dict):
         raise ConfigError(f"{where}: expected keys and values, found {type(config).__name__}")
     try:
