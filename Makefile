@@ -63,7 +63,7 @@ numerics: install
 
 # keep the thresholds measured last as the ones that tests and verdicts go by
 record: install
-	$(BIN)/python -m sigmoid_bce.numerics.measure results/$(STUDY)/numerics/thresholds.csv
+	$(BIN)/python -m sigmoid_bce.numerics.tables results/$(STUDY)/numerics/thresholds.csv
 
 report: install
 	$(SNAKEMAKE) --forcerun report --until report

@@ -268,9 +268,9 @@ def labels(wildcards):
 
 def versions(framework):
     """Return what is installed of a framework: with another release it is measured again."""
-    from sigmoid_bce.numerics import catalogue
+    from sigmoid_bce.numerics import frameworks
 
-    return catalogue.versions(framework)
+    return frameworks.versions(framework)
 
 
 def framework_code(wildcards):

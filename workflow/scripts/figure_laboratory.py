@@ -4,7 +4,7 @@ forked("tables")
 
 from sigmoid_bce.figures import laboratory, style
 from sigmoid_bce.jobs.logs import logged_to
-from sigmoid_bce.numerics.measure import read_thresholds
+from sigmoid_bce.numerics.tables import read_thresholds
 
 with logged_to(snakemake.log[0]):
     thresholds = read_thresholds(snakemake.input.thresholds)
