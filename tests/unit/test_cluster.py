@@ -1,4 +1,4 @@
-"""What a cluster has, from what sinfo prints, against what is asked for."""
+"""Requests compared with the nodes that sinfo lists, and the jobs that squeue lists."""
 
 import os
 import uuid
@@ -40,7 +40,7 @@ CLUSTER = parse(
             {"partition": "gpu", "gpus": 3, "gpu_model": "v100"},
             "3 GPUs (gpu): no node of partition 'gpu' has more than 2",
         ),
-        # each is to be had, but not on one node
+        # each amount exists, but not on the same node
         (
             {"partition": "gpu", "gpus": 2, "gpu_model": "v100", "mem_mb": 500_000},
             "500000 MB of memory (mem_mb): no node of partition 'gpu' has more than 128000 MB",
@@ -89,13 +89,13 @@ def test_missing_resources(asked, line):
         ({"gres": "gpu:a100-80:1"}, "Invalid GRES format"),
     ],
 )
-def test_what_the_plugin_would_not_submit(resources, part):
+def test_requests_that_the_plugin_cannot_submit(resources, part):
     job = SimpleNamespace(resources=ResourceList(fromdict=resources))
     assert part in _unfit(job)
     assert bool(part) == bool(_unfit(job))
 
 
-def test_jobs_of_a_run_that_lives_are_left_alone(tmp_path, monkeypatch):
+def test_jobs_of_a_living_run_are_left_alone(tmp_path, monkeypatch):
     runs = [str(uuid.uuid4()) for _ in range(3)]
     lines = [f"{i}|RUNNING|{run}|{tmp_path}" for i, run in enumerate(runs)]
     (tmp_path / "squeue").write_text("#!/bin/sh\necho '" + "\n".join(lines) + "'\n")
@@ -111,8 +111,8 @@ def test_jobs_of_a_run_that_lives_are_left_alone(tmp_path, monkeypatch):
         refuse_leftovers(tmp_path)
 
 
-def test_an_account_of_somebody_else(tmp_path, monkeypatch):
-    """The programs print what a cluster with accounts was documented to print."""
+def test_somebody_else_s_account(tmp_path, monkeypatch):
+    """The programs print the output that SLURM's documentation shows for accounts."""
     answers = {
         "sacctmgr": "physics\nphysics-gpu\n",
         "sinfo": "short*|up|64|192000|4:00:00|(null)\n",

@@ -12,13 +12,14 @@ WORKFLOW = (
 sys.path.insert(0, str(WORKFLOW / "src"))
 
 from sigmoid_bce.jobs import forkserver, plugins, snakemake_patches
-from sigmoid_bce.planning import digest, environment, locate, pins
+from sigmoid_bce.planning import data, digest, environment, locate, pins
 from sigmoid_bce.planning.inputs import DOWNLOADS, TITLE, Plan, growing, labels, plain
 from sigmoid_bce.slurm import plugin
 from sigmoid_bce.slurm.commands import ClusterError
 from sigmoid_bce.study.cells import PATTERN as CELL
 from sigmoid_bce.study.cells import STAGES
-from sigmoid_bce.study import config as study_config
+from sigmoid_bce.study.base import ConfigError
+from sigmoid_bce.study.parse import parse as parse_study
 
 try:
     pins.check("snakemake")
@@ -37,12 +38,10 @@ CONFIG = ", ".join(map(str, workflow.configfiles)) or "--config"
 try:
     # relative paths are relative to the working directory, or to the configuration's folder
     FOLDERS = [Path(), *(Path(file).parent for file in workflow.configfiles)]
-    STUDY = locate.locate(
-        study_config.parse(config, CONFIG), FOLDERS, DOWNLOADS, CONFIG
-    )
+    STUDY = locate.locate(parse_study(config, CONFIG), FOLDERS, DOWNLOADS, CONFIG)
     if workflow.is_main_process:
-        locate.check(STUDY, CONFIG)
-except study_config.ConfigError as error:
+        data.check(STUDY, CONFIG)
+except ConfigError as error:
     raise WorkflowError(f"the configuration has mistakes:\n{error}") from None
 
 environment.log_to(STUDY.tracking.uri, STANDALONE)

@@ -21,7 +21,8 @@ rule compare:
         mem_mb=800,
         runtime=5,
     params:
-        train=f"{RESULTS}/train/{CELL}",
+        # deleted at the end: nothing deletes the training's outputs once its submission has ended
+        spent_checkpoints=f"{RESULTS}/train/{CELL}",
         batch_sizes=STUDY.comparison.batch_sizes,
         releases=PLAN.releases("ml_dtypes", "mpmath", "numpy"),
         code=PLAN.code("compare"),
@@ -54,19 +55,19 @@ rule tables:
         batches=f"{RESULTS}/tables/batches.csv",
         cells_html=report(
             f"{RESULTS}/tables/cells.html",
-            caption="../report/cells.rst",
+            caption="../report/tables/cells.rst",
             category="Tables",
             labels={"table": "every cell"},
         ),
         models_html=report(
             f"{RESULTS}/tables/models.html",
-            caption="../report/models.rst",
+            caption="../report/tables/models.rst",
             category="Tables",
             labels={"table": "by model and stage"},
         ),
         batches_html=report(
             f"{RESULTS}/tables/batches.html",
-            caption="../report/batches.rst",
+            caption="../report/tables/batches.rst",
             category="Tables",
             labels={"table": "by batch size"},
         ),

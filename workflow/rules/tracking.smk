@@ -27,7 +27,7 @@ rule track_cells:
             f"{RESULTS}/data/{{dataset}}/manifest.parquet", dataset=STUDY.grid.dataset
         ),
         table=rules.tables.output.cells,
-        # each comes with its PNG
+        # the PNG of each figure is logged
         figures=FIGURES["svg"],
     output:
         runs=f"{RESULTS}/tracking/cells.csv",

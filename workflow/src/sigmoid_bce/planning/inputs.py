@@ -15,20 +15,22 @@ from typing import Any, TypeVar
 
 from snakemake.common import overwrite_function_params
 
-from sigmoid_bce.data import listing
+from sigmoid_bce.data import items
 from sigmoid_bce.jobs import plugins, releases
 from sigmoid_bce.planning import digest, locate
+from sigmoid_bce.study import base
+from sigmoid_bce.study.base import Download, Wheel
 from sigmoid_bce.study.cells import PATTERN, Cell, cells
-from sigmoid_bce.study.config import Backbone, Custom, Download, Study, TableDataset, Wheel
+from sigmoid_bce.study.config import Study
+from sigmoid_bce.study.models import Backbone, Custom
 
 DOWNLOADS = "results/downloads"
 
-TITLE = "{dataset}, {model}, trained on {loss}, batch size {batch_size}, seed {seed}"
+TITLE = "{dataset}, {model}, loss {loss}, batch size {batch_size}, seed {seed}"
 """The title of a cell's figures."""
 
 PLUGINS = {
     "architecture": "models/architectures",
-    "figure": "figures/laboratory",
     "framework": "numerics/frameworks",
     "loss": "training/losses",
     "optimizer": "training/optimizers",
@@ -67,14 +69,16 @@ def input_function(function: Function) -> Function:
     return function
 
 
-def file_of(part: Wheel | Download, folder: str = DOWNLOADS) -> str:
-    """Return the file of a wheel or a download: the output of a job, or the user's own file.
+def file_of(part: Wheel | Download | str, folder: str = DOWNLOADS) -> str:
+    """Return the path of a file that a section names: the output of a job, or the user's own file.
 
     Examples
     --------
     >>> file_of(Download(file="mine.zip"))
     'mine.zip'
     """
+    if isinstance(part, str):
+        return part
     if isinstance(part, Wheel):
         return f"{folder}/{part.package}-{part.version}.whl"
     return locate.cached(part, folder) if part.sha256 else part.file
@@ -91,13 +95,12 @@ def plain(part: Any) -> dict[str, Any]:
 
     Examples
     --------
-    >>> from sigmoid_bce.study.config import BundledDataset, Split
+    >>> from sigmoid_bce.study.datasets import BundledDataset, Split
     >>> plain(BundledDataset(source="bundled", negative=[0], positive=[1], split=Split()))["source"]
     'bundled'
     """
     values: dict[str, Any] = part.model_dump(mode="json")
-    for key in ("archive", "weights"):
-        value = getattr(part, key, None)
+    for key, value in base.files(part).items():
         if isinstance(value, Download):
             values[key] = {"file": file_of(value), "sha256": value.sha256}
     return values
@@ -137,7 +140,7 @@ def labels(wildcards: Wildcards) -> dict[str, str]:
         "model": wildcards.model,
         "batch size": wildcards.batch_size,
         "seed": wildcards.seed,
-        "trained on": wildcards.loss,
+        "loss": wildcards.loss,
     }
 
 
@@ -195,8 +198,7 @@ class Plan:
     @cached_property
     def _files(self) -> list[Any]:
         sections = (*self.study.datasets.values(), *self.study.models.values())
-        keys = ("wheel", "archive", "weights")
-        return [getattr(section, key, None) for section in sections for key in keys]
+        return [file for section in sections for file in base.files(section).values()]
 
     @cached_property
     def wheels(self) -> dict[tuple[str, str], str]:
@@ -267,11 +269,8 @@ class Plan:
     @input_function
     def dataset_file(self, wildcards: Wildcards) -> str | list[str]:
         """Return the file that holds or lists a data set's images; an empty list if it has none."""
-        dataset = self.study.datasets[wildcards.dataset]
-        for key in ("wheel", "archive"):
-            if hasattr(dataset, key):
-                return file_of(getattr(dataset, key))
-        return dataset.path if isinstance(dataset, TableDataset) else []
+        files = base.files(self.study.datasets[wildcards.dataset]).values()
+        return next(map(file_of, files), [])
 
     @input_function
     def dataset(self, wildcards: Wildcards) -> dict[str, Any]:
@@ -281,8 +280,7 @@ class Plan:
     @input_function
     def contents(self, wildcards: Wildcards) -> str:
         """Return a digest of a data set's loose files; an empty string if it has none."""
-        dataset = self.study.datasets[wildcards.dataset]
-        return listing.contents(dataset) if hasattr(dataset, "path") else ""
+        return items.contents(self.study.datasets[wildcards.dataset])
 
     @input_function
     def classes(self, wildcards: Wildcards) -> list[str]:

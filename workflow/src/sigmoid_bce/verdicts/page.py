@@ -15,8 +15,11 @@ from numpy.typing import NDArray
 from sigmoid_bce.comparison import compare
 from sigmoid_bce.figures import batch_mean, raw_outputs, stage, style
 from sigmoid_bce.jobs.files import replacing, write_csv
-from sigmoid_bce.verdicts.count import HALF_BINS, SIGMOID_BINS, Counted, Tally
-from sigmoid_bce.verdicts.judge import EVERY, WORDS, Verdict
+from sigmoid_bce.verdicts.count import Counted
+from sigmoid_bce.verdicts.judge import Verdict
+from sigmoid_bce.verdicts.tally import HALF_BINS, SIGMOID_BINS, Tally
+from sigmoid_bce.verdicts.words import EVERY
+from sigmoid_bce.verdicts.words import GLOSSARY as WORDS
 
 POINTS = 20_000
 """Samples a scatter shows, at most about."""
