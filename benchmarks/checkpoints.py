@@ -19,8 +19,10 @@ import pandas as pd
 import yaml
 from pydantic import TypeAdapter
 
+from sigmoid_bce.jobs.checkpoints import NAMES
 from sigmoid_bce.study.cells import Cell
-from sigmoid_bce.study.config import Model, Training
+from sigmoid_bce.study.config import Training
+from sigmoid_bce.study.models import Model
 from sigmoid_bce.training import checkpoint
 from sigmoid_bce.training.train import train
 
@@ -104,7 +106,7 @@ def main(repeats):
                 kept = with_[-1][2]
             with tempfile.TemporaryDirectory() as folder:
                 trained(name, batch_size, epochs, folder, share=1e9, stop=4)
-                size = sum((Path(folder) / f).stat().st_size for f in checkpoint.CHECKPOINTS)
+                size = sum((Path(folder) / f).stat().st_size for f in NAMES)
                 resumes.append(trained(name, batch_size, epochs, folder, share=-1)[3])
         cpu = [statistics.median(run[0] for run in runs) for runs in (without, with_)]
         wall = [statistics.median(run[1] for run in runs) for runs in (without, with_)]

@@ -1,4 +1,4 @@
-"""A file that was cut off is named, and once it is deleted all is made again as it was."""
+"""An error names a file that was cut off; once deleted, it is made again with the same bytes."""
 
 import json
 
@@ -34,7 +34,7 @@ def test_a_file_that_was_cut_off(finished, undisturbed, file, rule):
 
 
 def test_a_cell_of_other_settings_is_in_no_table(finished):
-    """Where Snakemake has no record of how a file was made, it does not notice."""
+    """Snakemake does not notice, since it has no record of how the file was made."""
     file = RESULTS / f"train/{CELLS[0]}/run.json"
     record = json.loads((finished / file).read_text())
     record["model"]["learning_rate"] = 0.5

@@ -1,43 +1,17 @@
 """A training that was interrupted ends in the bytes of one that was not."""
 
-import contextlib
 import functools
 import os
 import signal
 
-import keras
-import numpy as np
 import pandas as pd
 import pytest
-import tensorflow as tf
-from pydantic import TypeAdapter
-from tensorflow.python.framework.config import disable_op_determinism
 
-from sigmoid_bce.study.cells import Cell
-from sigmoid_bce.study.config import Model, Training
 from sigmoid_bce.training import checkpoint
-from sigmoid_bce.training.train import train
+from support.trained import CUSTOM, EPOCHS, HEAD, OUTPUTS, run, shared_process  # noqa: F401
 
-# of NumPy's, about Keras's own conversions
+# NumPy's, about Keras's own conversions
 pytestmark = pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning")
-CELL = Cell("d", "m", "logits", 8, 3)
-OUTPUTS = ("history.parquet", "run.json", "early.weights.h5", "full.weights.h5")
-EPOCHS = 9
-HEAD = {
-    "architecture": "efficientnet_lite0",
-    "weights": "none",
-    "dense": 8,
-    "dropout": 0.5,
-    "learning_rate": 0.01,
-    "max_epochs": EPOCHS,
-}
-CUSTOM = {
-    "architecture": "custom",
-    "image_size": 8,
-    "learning_rate": 0.01,
-    "max_epochs": EPOCHS,
-    "optimizer": "adam",
-}
 MODULE = '''
 import keras
 import tensorflow as tf
@@ -75,10 +49,6 @@ def hidden(shape):
 '''
 
 
-class Interrupted(Exception):
-    pass
-
-
 @pytest.fixture(scope="module")
 def modules(tmp_path_factory):
     folder = tmp_path_factory.mktemp("modules")
@@ -93,38 +63,6 @@ def model(request, modules):
     return {**CUSTOM, "function": "odd_nets:odd", "folder": str(modules)}
 
 
-def run(folder, model, *, until=None, how=None, patience=EPOCHS, identity="one"):
-    """Train to the end, or until an epoch; return how many epochs it went on from, and had."""
-    keras.utils.clear_session()
-    chance = np.random.default_rng(0)
-    shape = (8, 8, 1) if model["architecture"] == "custom" else (20,)
-    inputs = chance.integers(0, 256, (60, *shape)).astype("uint8" if len(shape) == 3 else "f4")
-    manifest = pd.DataFrame({"label": chance.integers(0, 2, 60)})
-    manifest["split"] = ["train"] * 44 + ["validation"] * 16
-    resumed, rows = [], []
-
-    def note(row):
-        rows.append(row)
-        if row["epoch"] == until:
-            how() if how else (_ for _ in ()).throw(Interrupted())
-
-    with contextlib.suppress(Interrupted):
-        train(
-            CELL,
-            TypeAdapter(Model).validate_python(model),
-            Training(early_epochs=3, patience=patience),
-            inputs,
-            manifest,
-            threads=1,
-            note=note,
-            resumed=resumed.extend,
-            circumstances={},
-            identity={"of": identity},
-            **{name.split(".")[0]: folder / name for name in OUTPUTS},
-        )
-    return len(resumed), len(rows)
-
-
 def contents(folder):
     found = {name: (folder / name).read_bytes() for name in OUTPUTS if name.endswith("h5")}
     table = pd.read_parquet(folder / "history.parquet").drop(columns="seconds")
@@ -136,17 +74,6 @@ def every_epoch(monkeypatch):
     monkeypatch.setattr(checkpoint, "SHARE", 1e9)
     keep = functools.partialmethod(checkpoint.Checkpoints._keep, wait=True)
     monkeypatch.setattr(checkpoint.Checkpoints, "_keep", keep)
-
-
-@pytest.fixture(scope="module", autouse=True)
-def shared_process():
-    """The process is other tests' too: its threads are set already, its operations freed again."""
-    with pytest.MonkeyPatch.context() as patch:
-        for which in ("intra", "inter"):
-            setter = f"set_{which}_op_parallelism_threads"
-            patch.setattr(tf.config.threading, setter, lambda threads: None)
-        yield
-    disable_op_determinism()
 
 
 @pytest.fixture(scope="module")
@@ -205,11 +132,11 @@ def flip(file):
 @pytest.mark.parametrize(
     ("damage", "said"),
     [
-        (lambda f: cut(f / "checkpoint.npz"), "is not continued: File is not a zip file"),
-        (lambda f: flip(f / "checkpoint.npz"), "is not continued: Bad "),
-        (lambda f: cut(f / "checkpoint.early.npz"), "is not continued: File is not a zip file"),
+        (lambda f: cut(f / "checkpoint.npz"), "is not resumed: File is not a zip file"),
+        (lambda f: flip(f / "checkpoint.npz"), "is not resumed: Bad "),
+        (lambda f: cut(f / "checkpoint.early.npz"), "is not resumed: File is not a zip file"),
         (lambda f: (f / "checkpoint.early.npz").unlink(), "checkpoint.early.npz"),
-        (lambda f: (f / "checkpoint.npz").write_bytes(b""), "is not continued"),
+        (lambda f: (f / "checkpoint.npz").write_bytes(b""), "is not resumed"),
     ],
 )
 def test_a_damaged_one_is_said_and_not_continued(tmp_path, capfd, damage, said):
@@ -225,7 +152,7 @@ def test_a_damaged_one_is_said_and_not_continued(tmp_path, capfd, damage, said):
 def test_that_of_another_training_is_not_continued(tmp_path, whole, capfd):
     run(tmp_path, HEAD, until=6, identity="two")
     assert run(tmp_path, HEAD) == (0, EPOCHS)
-    assert "it is of another training (of differ)" in capfd.readouterr().out
+    assert "it belongs to another training (different: of)" in capfd.readouterr().out
     assert contents(tmp_path) == whole
 
 

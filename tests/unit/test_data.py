@@ -1,4 +1,4 @@
-"""Broken files are set aside with a reason, and splits are what they should be."""
+"""Broken files are quarantined with a reason, and splits have the right sizes and classes."""
 
 import io
 import zipfile
@@ -8,9 +8,9 @@ import pandas as pd
 import pytest
 from PIL import Image
 
+from sigmoid_bce.data.items import items
 from sigmoid_bce.data.prepare import choose, prepare
-from sigmoid_bce.data.sources import items
-from sigmoid_bce.study.config import PypiDataset, Split
+from sigmoid_bce.study.datasets import PypiDataset, Split
 
 
 def picture(seed, mode="L", size=(40, 30), kind="png"):
@@ -54,7 +54,7 @@ def prepared(folder, archive, spec):
     )
 
 
-def test_broken_files_are_set_aside(tmp_path):
+def test_broken_files_are_quarantined(tmp_path):
     files = {f"{i}.png": picture(i) for i in range(14)}
     files |= {"colour.jpg": picture(20, "RGB", kind="jpeg"), "empty.png": b"", "text.png": b"hello"}
     files |= {"cut.png": picture(3)[:-600], "cut.jpg": picture(4, kind="jpeg")[:-300]}

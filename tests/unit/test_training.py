@@ -14,19 +14,10 @@ import tensorflow as tf
 from keras import layers
 
 from sigmoid_bce.models import networks
-from sigmoid_bce.study.config import Convnet
-from sigmoid_bce.training import train
-from sigmoid_bce.training.optimizers import RMSprop
+from sigmoid_bce.study.models import Convnet
+from sigmoid_bce.training import steps
+from sigmoid_bce.training.optimizers.rmsprop import RMSprop
 from support.checkout import DEFAULT
-
-
-class Seen(keras.callbacks.Callback):
-    def __init__(self):
-        super().__init__()
-        self.epochs = []
-
-    def on_epoch_end(self, epoch, logs=None):
-        self.epochs.append((int(self.model.optimizer.iterations.numpy()), logs["loss"]))
 
 
 @pytest.mark.parametrize("size", [1, 2, 40, 200])
@@ -36,34 +27,34 @@ def test_an_epoch_is_every_sample_once(size):
     network = keras.Sequential([keras.Input((1,)), layers.Dense(1, kernel_initializer="ones")])
     # the mean of all samples, if each is there once: no step changes anything
     network.compile(keras.optimizers.SGD(0.0), loss=lambda y, x: x)
-    seen, rows = Seen(), np.arange(n, dtype=np.int32)
-    data = tf.constant(x), tf.constant(y)
-    network.train_function = train._batches(network, network.train_step, data, size)
-    network.fit(
-        train._orders(rows, train.CHUNK * size, range(epochs), seed=0),
-        epochs=epochs,
-        steps_per_epoch=math.ceil(n / (train.CHUNK * size)),
-        callbacks=[seen],
-        shuffle=False,
-        verbose=0,
-    )
-    steps = math.ceil(n / size)
-    assert [step for step, _ in seen.epochs] == [steps * (e + 1) for e in range(epochs)]
-    assert [loss for _, loss in seen.epochs] == pytest.approx([x.mean()] * epochs)
+    network.optimizer.build(network.trainable_variables)
+    run = steps.batched(network.train_step, (tf.constant(x), tf.constant(y)), size)
+    for epoch in range(epochs):
+        network.reset_metrics()
+        for chunk in steps.chunks(np.arange(n, dtype=np.int32), size, seed=0, epoch=epoch):
+            run(chunk)
+        assert network.optimizer.iterations == math.ceil(n / size) * (epoch + 1)
+        assert network.get_metrics_result()["loss"] == pytest.approx(x.mean())
 
 
 def test_orders_depend_on_seed_and_epoch_alone():
     rows = np.arange(30, dtype=np.int32)
 
     def orders(size, seed):
-        parts = train._orders(rows, size, range(3), seed)
-        return np.concatenate(list(parts.as_numpy_iterator())).reshape(3, 30)
+        parts = (list(steps.chunks(rows, size, seed=seed, epoch=epoch)) for epoch in range(3))
+        return np.stack([np.concatenate(chunks) for chunks in parts])
 
     first = orders(7, seed=1)
     assert (np.sort(first) == rows).all()
     assert (first[0] != first[1]).any()
     assert (first == orders(30, seed=1)).all()
     assert (first != orders(7, seed=2)).any()
+
+
+def test_a_call_takes_whole_batches(monkeypatch):
+    monkeypatch.setattr(steps, "CHUNK", 3)
+    chunks = steps.chunks(np.arange(20, dtype=np.int32), 4, seed=0, epoch=0)
+    assert [len(chunk) for chunk in chunks] == [12, 8]
 
 
 def test_rmsprop_is_that_of_keras():
@@ -110,7 +101,8 @@ import json, sys
 from pathlib import Path
 import numpy as np, pandas as pd
 from sigmoid_bce.study.cells import Cell
-from sigmoid_bce.study.config import Convnet, Training
+from sigmoid_bce.study.config import Training
+from sigmoid_bce.study.models import Convnet
 from sigmoid_bce.models import networks
 from sigmoid_bce.training.train import train
 

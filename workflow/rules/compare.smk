@@ -21,25 +21,31 @@ rule compare:
         mem_mb=800,
         runtime=5,
     params:
-        train=f"{RESULTS}/train/{CELL}",
+        # deleted at the end: nothing deletes the training's outputs once its submission has ended
+        spent_checkpoints=f"{RESULTS}/train/{CELL}",
         batch_sizes=STUDY.comparison.batch_sizes,
-        code=code("compare"),
+        releases=PLAN.releases("ml_dtypes", "mpmath", "numpy"),
+        code=PLAN.code("compare"),
     conda:
         "../../envs/comparison.yaml"
     group:
-        submission("comparison")
+        PLAN.group("comparison")
     script:
         "../scripts/compare.py"
 
 
 rule tables:
     input:
-        raw=of_cells(f"{RESULTS}/raw_outputs/{CELL}/{{stage}}.parquet", stage=STAGES),
-        samples=of_cells(f"{RESULTS}/compare/{CELL}/{{stage}}.parquet", stage=STAGES),
-        batches=of_cells(
+        raw=PLAN.of_cells(
+            f"{RESULTS}/raw_outputs/{CELL}/{{stage}}.parquet", stage=STAGES
+        ),
+        samples=PLAN.of_cells(
+            f"{RESULTS}/compare/{CELL}/{{stage}}.parquet", stage=STAGES
+        ),
+        batches=PLAN.of_cells(
             f"{RESULTS}/compare/{CELL}/{{stage}}.batches.parquet", stage=STAGES
         ),
-        runs=of_cells(f"{RESULTS}/train/{CELL}/run.json"),
+        runs=PLAN.of_cells(f"{RESULTS}/train/{CELL}/run.json"),
         quarantine=expand(
             f"{RESULTS}/data/{{dataset}}/quarantine.csv", dataset=STUDY.grid.dataset
         ),
@@ -75,14 +81,15 @@ rule tables:
         mem_mb=1000,
         runtime=30,
     params:
-        cells=[str(cell) for cell in CELLS],
+        cells=[str(cell) for cell in PLAN.cells],
         stages=list(STAGES),
         early_epochs=STUDY.training.early_epochs,
         datasets=STUDY.grid.dataset,
-        models={name: settings("models", name) for name in STUDY.grid.model},
+        models={name: plain(STUDY.models[name]) for name in STUDY.grid.model},
         training=STUDY.training.model_dump(mode="json"),
-        code=code("tables", WORKFLOW / "src/sigmoid_bce/figures/page.html.jinja"),
+        code=PLAN.code("tables"),
     conda:
         "../../envs/figures.yaml"
+    localrule: True
     script:
         "../scripts/tables.py"

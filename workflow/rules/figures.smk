@@ -14,9 +14,9 @@ except PluginError as error:
 CELL_FIGURES = REGISTERED["cell"]
 LABORATORY_FIGURES = REGISTERED["laboratory"] if STUDY.numerics else {}
 FIGURES = {
-    format: of_cells(
+    format: PLAN.of_cells(
         f"{RESULTS}/figures/{CELL}/{{figure}}.{format}",
-        some=[cell for cell in CELLS if cell.seed in FIGURE_SEEDS],
+        some=PLAN.figure_cells,
         figure=list(CELL_FIGURES),
     )
     for format in ("svg", "png")
@@ -56,15 +56,17 @@ rule figure_cell:
         runtime=5,
     params:
         title=TITLE,
-        classes=lambda wildcards: class_names(wildcards.dataset),
+        classes=PLAN.classes,
         stages=list(STAGES),
         batch_sizes=STUDY.comparison.batch_sizes,
         figure_batch_size=STUDY.comparison.figure_batch_size,
-        code=code("figure_cell", *(figure.file for figure in CELL_FIGURES.values())),
+        code=PLAN.code(
+            "figure_cell", *(figure.file for figure in CELL_FIGURES.values())
+        ),
     conda:
         "../../envs/figures.yaml"
     group:
-        submission("comparison")
+        PLAN.group("comparison")
     script:
         "../scripts/figure_cell.py"
 
@@ -95,11 +97,11 @@ for figure in LABORATORY_FIGURES.values():
             mem_mb=growing(2500),
             runtime=growing(30),
         params:
-            code=code("figure_laboratory", figure.file),
+            code=PLAN.code("figure_laboratory", figure.file),
         conda:
             "../../envs/figures.yaml"
         group:
-            submission("numerics")
+            PLAN.group("numerics")
         script:
             "../scripts/figure_laboratory.py"
 
@@ -122,15 +124,16 @@ rule report:
         mem_mb=1500,
         runtime=30,
     params:
-        # the report is Snakemake's own, of the jobs that are done by now
+        # Snakemake's own report, of the jobs that are finished by now
         snakefile=workflow.main_snakefile,
         config=STUDY.model_dump(mode="json", exclude={"tracking"}),
         captions=[
-            package_code.files_digest(WORKFLOW / folder)
+            digest.files_digest(WORKFLOW / folder)
             for folder in ("report", "report/tables")
         ],
-        code=code("report"),
+        code=PLAN.code("report"),
     conda:
         "../../envs/figures.yaml"
+    localrule: True
     script:
         "../scripts/report.py"

@@ -19,13 +19,12 @@ rule sweep:
         mem_mb=growing(2500),
         runtime=growing(60),
     params:
-        versions=lambda wildcards: versions(wildcards.framework),
-        framework=framework_code,
-        code=code("sweep"),
+        releases=PLAN.framework_releases,
+        code=PLAN.code_with("sweep", "framework"),
     conda:
         "../../envs/frameworks.yaml"
     group:
-        submission("numerics")
+        PLAN.group("numerics")
     script:
         "../scripts/sweep.py"
 
@@ -65,13 +64,11 @@ rule numerics_tables:
         mem_mb=growing(2000),
         runtime=growing(30),
     params:
-        code=code(
-            "numerics_tables", WORKFLOW / "src/sigmoid_bce/figures/page.html.jinja"
-        ),
+        code=PLAN.code("numerics_tables"),
     conda:
         "../../envs/figures.yaml"
     group:
-        submission("numerics")
+        PLAN.group("numerics")
     script:
         "../scripts/numerics_tables.py"
 
@@ -88,11 +85,11 @@ rule article_models:
         mem_mb=growing(2000),
         runtime=growing(30),
     params:
-        versions=lambda wildcards: versions("keras_tensorflow"),
-        code=code("article_models"),
+        releases=PLAN.releases("keras", "numpy", "tensorflow"),
+        code=PLAN.code("article_models"),
     conda:
         "../../envs/frameworks.yaml"
     group:
-        submission("numerics")
+        PLAN.group("numerics")
     script:
         "../scripts/article_models.py"

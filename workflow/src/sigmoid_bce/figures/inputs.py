@@ -10,7 +10,7 @@ from pathlib import Path
 import pandas as pd
 
 from sigmoid_bce.jobs.files import read_parquet
-from sigmoid_bce.numerics.measure import read_thresholds
+from sigmoid_bce.numerics.tables import read_thresholds
 
 
 @dataclass(frozen=True)

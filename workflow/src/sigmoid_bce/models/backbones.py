@@ -114,7 +114,7 @@ def build(
     Parameters
     ----------
     architecture : str
-        A name that `sigmoid_bce.study.config.Backbone` allows.
+        A name that `sigmoid_bce.study.models.Backbone` allows.
     weights : str or Path
         A file; or ``imagenet``, which Keras downloads; or ``none``, random weights.
     size : int, optional

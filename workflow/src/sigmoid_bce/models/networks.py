@@ -6,7 +6,7 @@ import keras
 from keras import layers, ops
 
 from sigmoid_bce.models import custom
-from sigmoid_bce.study.config import Convnet, Custom, Model
+from sigmoid_bce.study.models import Convnet, Custom, Model
 
 
 class Conv2D(layers.Conv2D):

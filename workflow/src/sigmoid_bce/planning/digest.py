@@ -1,13 +1,15 @@
 """A digest of the code that a result depends on: the rule reruns when it changes, and only then.
 
-The digest covers the definitions that a script can reach by name, as syntax: comments, docstrings,
-annotations, messages and lines for the log are no part of it.
+The digest covers the definitions that a script can reach by name, and the files beside a module
+that its code names, such as templates. It does not cover comments, docstrings, annotations,
+messages and lines for the log.
 """
 
 from __future__ import annotations
 
 import ast
 import hashlib
+import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from functools import cache
@@ -61,7 +63,8 @@ class _Meaning(ast.NodeTransformer):
         if isinstance(node.value, ast.Call):
             function = node.value.func
             name = getattr(function, "id", getattr(function, "attr", None))
-            if name in TALK:
+            to_file = any(keyword.arg == "file" for keyword in node.value.keywords)
+            if name in TALK and not to_file:
                 return None
         return self.generic_visit(node)
 
@@ -128,29 +131,40 @@ def _defines(node: ast.stmt) -> set[str]:
     return set()
 
 
+def _data(node: ast.AST, file: Path) -> Iterator[str]:
+    """Yield the content of files beside a module that a syntax tree names, such as templates."""
+    for name in sorted(set(_names(node))):
+        is_name = re.fullmatch(r"[\w-]+(\.[\w-]+)*\.(?!py$)\w+", name)
+        if is_name and (path := file.with_name(name)).is_file():
+            yield f"\n{name} {hashlib.sha256(path.read_bytes()).hexdigest()}"
+
+
+def _wanted(node: ast.AST, file: Path, root: Path) -> Iterator[tuple[Path, str]]:
+    """Yield the names that the imports in a syntax tree ask for, each with its folder."""
+    for part in ast.walk(node):
+        if isinstance(part, ast.Import):
+            yield from ((root, alias.name) for alias in part.names)
+        elif isinstance(part, ast.ImportFrom):
+            base = [root, file.parent, *file.parent.parents][part.level]
+            first = part.module or ""
+            yield base, first
+            yield from ((base, f"{first}.{alias.name}".strip(".")) for alias in part.names)
+
+
 def _targets(node: ast.AST, file: Path, root: Path, package: str) -> frozenset[Path]:
     """Return the files below `root` that the imports in a syntax tree run.
 
     `package` is the name that `root` is imported by, "" if its modules are imported by their own.
     """
-    wanted: set[tuple[Path, str]] = set()
-    for part in ast.walk(node):
-        if isinstance(part, ast.Import):
-            wanted |= {(root, alias.name) for alias in part.names}
-        elif isinstance(part, ast.ImportFrom):
-            base = [root, file.parent, *file.parent.parents][part.level]
-            first = part.module or ""
-            wanted |= {(base, f"{first}.{alias.name}".strip(".")) for alias in part.names}
-            wanted.add((base, first))
     found: set[Path] = set()
-    for base, name in wanted:
-        names = [part for part in name.split(".") if part]
+    for base, name in _wanted(node, file, root):
+        names = name.split(".") if name else []
         if base == root and package:
             if names[:1] != [package]:
                 continue
             names = names[1:]
         path = base.joinpath(*names)
-        # a package is run before what is in it
+        # a package is run before the modules in it
         found |= {p / "__init__.py" for p in (path, *path.parents) if p.is_relative_to(base)}
         if names:
             found.add(path.with_suffix(".py"))
@@ -173,7 +187,7 @@ def parts(file: Path, root: Path = PACKAGE, package: str = PACKAGE.name) -> tupl
         _Part(
             frozenset(_defines(node)),
             frozenset(_names(node)),
-            ast.unparse(node),
+            ast.unparse(node) + "".join(_data(node, file)),
             _targets(node, file, root, package),
         )
         for node in others

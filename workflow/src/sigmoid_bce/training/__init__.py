@@ -1,1 +1,1 @@
-"""Train a cell, and take its raw outputs."""
+"""Train a cell and take its raw outputs. Only rules that run networks import from here."""

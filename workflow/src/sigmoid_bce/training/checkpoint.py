@@ -1,12 +1,11 @@
-"""Checkpoints: a training that was killed goes on after a whole epoch, to the same bytes."""
+"""Checkpoints: a killed training resumes from its last one and produces byte-identical results."""
 
 from __future__ import annotations
 
 import json
 import os
-import signal
-import threading
 import time
+from collections.abc import Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
@@ -16,36 +15,35 @@ import numpy as np
 import tensorflow as tf
 from numpy.typing import NDArray
 
-from sigmoid_bce.jobs.attempts import CHECKPOINTS, remove_checkpoints
+from sigmoid_bce.jobs import checkpoints
 from sigmoid_bce.jobs.files import remove_parts, replacing
 from sigmoid_bce.jobs.forkserver import orphaned
+from sigmoid_bce.jobs.notice import Notice
+from sigmoid_bce.training.metrics import Row
 
 SHARE = 0.02
-"""Of a processor's time, what checkpoints may cost: where epochs are shorter, some have none."""
+"""Checkpoints may cost this share of a processor's time; short epochs are not all kept."""
 
-ECHO = 1.0
-"""Seconds within which a signal is the first one again, which came by several ways."""
-
-Row = dict[str, float]
+State = list[NDArray]
 
 
 def variables(network: keras.Model, *, traced: bool = False) -> list[tf.Variable]:
-    """Return all that a compiled network's training steps read and change, but for its metrics.
+    """Return the variables that a compiled network's training steps read and change.
 
-    These are weights, moving means, the states of seed generators, and what the optimiser keeps.
-    Metrics begin anew with each epoch.
+    These are weights, moving means, states of seed generators and the optimiser's variables, but
+    not the metrics: each epoch resets them.
 
     Parameters
     ----------
     network : keras.Model
     traced : bool
-        Whether to look into the graph too, for what Keras keeps no list of: plain `tf.Variable`,
-        generators of `tf.random`, Keras's global seed generator.
+        Whether to search the graph for variables that Keras does not list: a plain `tf.Variable`,
+        a generator of `tf.random`, Keras's global seed generator.
 
     Raises
     ------
     ValueError
-        If there is a state that cannot be read, within a kernel of TensorFlow or in Python.
+        If an operation has a state that cannot be read, inside a kernel of TensorFlow or in Python.
 
     Examples
     --------
@@ -53,11 +51,11 @@ def variables(network: keras.Model, *, traced: bool = False) -> list[tf.Variable
     >>> [tuple(variable.shape) for variable in variables(network)]
     [(2,)]
     """
-    found = list(network.variables)
+    listed = list(network.variables)
     if optimizer := getattr(network, "optimizer", None):
         optimizer.build(network.trainable_variables)
-        found += optimizer.variables
-    found = [variable.value for variable in found]  # TensorFlow's, within Keras's
+        listed += optimizer.variables
+    found = [variable.value for variable in listed]  # TensorFlow's variables, inside Keras's
     if not traced:
         return found
     spec = tf.TensorSpec(network.inputs[0].shape, network.inputs[0].dtype)
@@ -70,34 +68,32 @@ def variables(network: keras.Model, *, traced: bool = False) -> list[tf.Variable
     if hidden:
         raise ValueError(f"the state of {', '.join(sorted(hidden))} cannot be read")
     known = {id(v) for v in found} | {id(v.value) for v in network.metrics_variables}
-    # the graph's list of variables is in no order; its list of captured handles is
+    # graph.variables has no fixed order; captured_inputs has one
     order = {id(handle): i for i, handle in enumerate(step.captured_inputs)}
     more = [v for v in step.graph.variables if id(v) not in known]
     return found + sorted(more, key=lambda v: order[id(v.handle)])
 
 
-def _write(path: Path, state: list[NDArray], about: dict[str, Any]) -> None:
+def _write(path: Path, state: State, about: Mapping[str, Any]) -> None:
     with replacing(path) as part, open(part, "wb") as file:
         np.savez(file, np.frombuffer(json.dumps(about).encode(), np.uint8), *state)
 
 
-class Checkpoints(keras.callbacks.Callback):
-    """Keep a training's state at the ends of epochs, in files that are whole or absent.
+class Checkpoints:
+    """A training's state at the ends of epochs, in files that are either complete or absent.
 
-    A copy of the state is taken when an epoch ends, and a thread writes it while the next one runs.
-    As a context, it turns SIGTERM and SIGINT into an end at the next moment that loses no epoch.
+    When an epoch ends, the state is copied, and a thread writes the copy during the next epoch.
+    Inside its context, SIGTERM and SIGINT end the process as soon as no finished epoch is lost.
 
     Parameters
     ----------
     folder : Path
-        The cell's folder. No other process may train the cell meanwhile.
-    identity : dict
-        What the training depends on, in values that JSON knows: only a checkpoint of the same is
-        continued.
+        The cell's folder. No other process may train the cell at the same time.
+    identity : mapping
+        Everything that the training depends on, in values that JSON knows. A checkpoint is resumed
+        only if its identity is the same.
     network : keras.Model
         Compiled, with its initial weights.
-    rows : list of dict
-        The epochs, to which the training appends: names and values.
     traced : bool
         As for `variables`.
     """
@@ -105,163 +101,159 @@ class Checkpoints(keras.callbacks.Callback):
     def __init__(
         self,
         folder: Path,
-        identity: dict[str, Any],
+        identity: Mapping[str, Any],
         network: keras.Model,
-        rows: list[Row],
         *,
         traced: bool = False,
     ):
-        super().__init__()
-        self.file, self.early_file = (folder / name for name in CHECKPOINTS)
-        self.identity, self.rows = json.loads(json.dumps(identity)), rows
-        self.early: list[NDArray] | None = None
-        self.early_written = False
-        self.thread = ThreadPoolExecutor(1, "checkpoints")
-        self.pending: Future | None = None
-        self.last, self.cost = 0.0, 0.0  # when one was begun, and what it cost, in seconds
-        self.kept, self.able, self.failed = 0, True, False
-        self.signal, self.caught = 0, 0.0  # which one, and when
+        self.folder = folder
+        self.file, self.early_file = (folder / name for name in checkpoints.NAMES)
+        self.identity = json.loads(json.dumps(identity))
+        self.notice = Notice()
+        self.early: State | None = None
+        self.rows: list[Row] = []  # the epochs that have ended
+        self._early_written = False
+        self._thread = ThreadPoolExecutor(1, "checkpoints")
+        self._pending: Future | None = None
+        self._began, self._cost = 0.0, 0.0  # start and CPU seconds of the last checkpoint
+        self._kept = 0  # epochs in the last complete file
+        self._able, self._failed = True, False
         try:
             self.variables = variables(network, traced=traced)
         except ValueError as error:
-            print(f"no checkpoints: {error}; a training that is killed begins anew", flush=True)
-            self.variables, self.able = variables(network), False
+            print(f"no checkpoints: {error}; if it is killed, the training starts over", flush=True)
+            self.variables, self._able = variables(network), False
 
-    def state(self) -> list[NDArray]:
+    def state(self) -> State:
         """Return a copy of every variable."""
         return [variable.numpy() for variable in self.variables]
 
-    def assign(self, state: list[NDArray]) -> None:
+    def assign(self, state: State) -> None:
         """Set every variable."""
         for variable, value in zip(self.variables, state, strict=True):
             variable.assign(value)
 
     def resume(self) -> list[Row]:
-        """Bring the network to the state that was kept; return the epochs that it has behind it.
+        """Restore the last checkpoint and return the epochs before it.
 
-        What cannot be continued is said and removed.
+        A checkpoint that cannot be resumed is reported and deleted.
         """
         for path in (self.file, self.early_file):
             remove_parts(path)
-        if not self.file.exists() or not self.able:
+        if not self.file.exists() or not self._able:
             return []
         try:
             about, state = self._read(self.file)
             early = self._read(self.early_file)[1] if about["early"] else None
-        except Exception as error:  # zip and NumPy have many for what is damaged
+        except Exception as error:  # zip and NumPy raise many kinds for a damaged file
             cause = str(error).strip().splitlines() or [type(error).__name__]
-            print(f"{self.file} is not continued: {cause[0]}", flush=True)
+            print(f"{self.file} is not resumed: {cause[0]}", flush=True)
             self.remove()
             return []
         self.assign(state)
-        self.early = early
-        self.early_written = early is not None
-        self.kept = len(about["rows"])
-        print(f"going on after epoch {self.kept}, from {self.file}", flush=True)
-        return [dict(zip(about["names"], row, strict=True)) for row in about["rows"]]
+        self.early, self._early_written = early, early is not None
+        self.rows = [dict(zip(about["names"], row, strict=True)) for row in about["rows"]]
+        self._kept = len(self.rows)
+        print(f"resuming after epoch {self._kept}, from {self.file}", flush=True)
+        return list(self.rows)
 
-    def _read(self, path: Path) -> tuple[dict[str, Any], list[NDArray]]:
-        """Return what a file is about, and its state, if it is of this training."""
-        # damage is told by the checksums of zip, which the format is
+    def _read(self, path: Path) -> tuple[dict[str, Any], State]:
+        """Return a file's description and its state, if both fit this training."""
+        # the checksums of the zip format reveal damage
         with open(path, "rb") as raw, np.load(raw, allow_pickle=False) as file:
-            about, *state = (file[name] for name in file.files)
-        about = json.loads(about.tobytes())
+            first, *state = (file[name] for name in file.files)
+        about = json.loads(first.tobytes())
         theirs, ours = about["identity"], self.identity
         keys = [k for k in sorted(theirs.keys() | ours.keys()) if theirs.get(k) != ours.get(k)]
         if keys:
-            raise ValueError(f"it is of another training ({', '.join(keys)} differ)")
+            raise ValueError(f"it belongs to another training (different: {', '.join(keys)})")
         like = self.state()
-        # NumPy's format does not know bfloat16
+        # NumPy's format stores bfloat16 as raw bytes
         state = [
             a.view(b.dtype) if a.dtype.kind == "V" else a for a, b in zip(state, like, strict=False)
         ]
         if [(a.shape, a.dtype) for a in state] != [(b.shape, b.dtype) for b in like]:
-            raise ValueError("it is of another network")
+            raise ValueError("it belongs to another network")
         return about, state
 
     def keep_early(self) -> None:
-        """Hold on to the present state as that of the early stage."""
+        """Remember the present state as that of the early stage."""
         self.early = self.state()
 
-    def _keep(self, wait: bool = False) -> None:
-        start, self.last = time.thread_time(), time.monotonic()
-        state, rows = self.state(), list(self.rows)
-        taken = time.thread_time() - start
-        self.pending = self.thread.submit(self._write, state, rows, taken)
-        if wait:
-            self.pending.result()
-
-    def _write(self, state: list[NDArray], rows: list[Row], taken: float) -> None:
-        """Write a state; what goes wrong is said once, and the training goes on without."""
-        start = time.thread_time()
-        about = {"identity": self.identity}
-        try:
-            if self.early and not self.early_written:
-                _write(self.early_file, self.early, about)
-                self.early_written = True
-            about |= {"early": self.early_written, "names": list(rows[0])}
-            about["rows"] = [list(row.values()) for row in rows]
-            _write(self.file, state, about)
-            self.kept = len(rows)
-        except Exception as error:
-            if not self.failed:
-                print(f"no checkpoint: {error}; the training goes on", flush=True)
-            self.failed = True
-        else:
-            self.failed = False
-        self.cost = taken + time.thread_time() - start
-
-    def on_epoch_end(self, epoch, logs=None):  # noqa: D102
-        if self.signal:
-            self._stop(last=True)
-        busy = self.pending and not self.pending.done()
-        if self.able and not busy and self.cost <= SHARE * (time.monotonic() - self.last):
+    def epoch_ended(self, rows: Sequence[Row]) -> None:
+        """Write a checkpoint if it is time for one; end the process if a signal asks for it."""
+        self.rows = list(rows)
+        if self.notice.signal:
+            self._finish_writing()
+            if self._able and self._kept < len(self.rows):
+                self._keep(wait=True)
+            self._exit()
+        busy = self._pending and not self._pending.done()
+        if self._able and not busy and self._cost <= SHARE * (time.monotonic() - self._began):
             self._keep()
 
-    def on_train_batch_end(self, batch, logs=None):  # noqa: D102
-        if self.signal:
-            self._stop()
+    def steps_ended(self) -> None:
+        """End the process if a signal asks for it, and no finished epoch is lost by it."""
+        if self.notice.signal:
+            self._finish_writing()
+            if self._failed or not self._able or self._kept == len(self.rows):
+                self._exit()
 
-    on_test_batch_end = on_train_batch_end
+    def _exit(self) -> None:
+        print(f"signal {self.notice.signal}: stopped, epoch {self._kept} is kept", flush=True)
+        raise SystemExit(128 + self.notice.signal)
 
-    def _stop(self, last: bool = False) -> None:
-        """End the process if no whole epoch is lost by it, or if this is an epoch's end."""
-        if self.pending:
-            self.pending.result()
-        if last and self.able and self.kept < len(self.rows):
-            self._keep(wait=True)
-        if last or self.failed or not self.able or self.kept == len(self.rows):
-            print(f"signal {self.signal}: epoch {self.kept} is kept", flush=True)
-            raise SystemExit(128 + self.signal)
+    def _finish_writing(self) -> None:
+        if self._pending:
+            self._pending.result()
 
-    def _catch(self, number: int, _) -> None:
-        if not self.signal:
-            self.signal, self.caught = number, time.monotonic()
-        elif time.monotonic() - self.caught > ECHO:  # a second one: at once
-            raise SystemExit(128 + number)
+    def _keep(self, wait: bool = False) -> None:
+        start, self._began = time.thread_time(), time.monotonic()
+        state = self.state()
+        taken = time.thread_time() - start
+        self._pending = self._thread.submit(self._write, state, self.rows, taken)
+        if wait:
+            self._finish_writing()
+
+    def _write(self, state: State, rows: list[Row], taken: float) -> None:
+        """Write a checkpoint. An error is reported once, and the training continues."""
+        start = time.thread_time()
+        about: dict[str, Any] = {"identity": self.identity}
+        try:
+            if self.early and not self._early_written:
+                _write(self.early_file, self.early, about)
+                self._early_written = True
+            about |= {"early": self._early_written, "names": list(rows[0])}
+            about["rows"] = [list(row.values()) for row in rows]
+            _write(self.file, state, about)
+            self._kept = len(rows)
+        except Exception as error:
+            if not self._failed:
+                print(f"no checkpoint: {error}; the training continues", flush=True)
+            self._failed = True
+        else:
+            self._failed = False
+        self._cost = taken + time.thread_time() - start
 
     def __enter__(self) -> Checkpoints:
-        main = threading.current_thread() is threading.main_thread()
-        numbers = (signal.SIGTERM, signal.SIGINT) if main else ()
-        self.handlers = {number: signal.signal(number, self._catch) for number in numbers}
+        self.notice.__enter__()
         return self
 
-    def __exit__(self, *_) -> None:
-        for number, handler in self.handlers.items():
-            signal.signal(number, handler)
-        self.thread.shutdown()
+    def __exit__(self, *error) -> None:
+        self.notice.__exit__(*error)
+        self._thread.shutdown()
 
     def remove(self) -> None:
-        """Delete what was kept."""
-        remove_checkpoints(self.file.parent)
+        """Delete the files."""
+        checkpoints.remove(self.folder)
 
     def outlive(self) -> bool:
-        """Keep the end of a training if its outputs may be deleted; return whether that is so.
+        """Keep the last state if the outputs may yet be deleted; return whether they may.
 
-        Started again, Snakemake deletes the outputs of jobs that it did not see end; on a cluster,
-        those of a whole submission when one of its jobs fails.
+        On its next start, Snakemake deletes the outputs of jobs whose end it did not see. On a
+        cluster, it deletes the outputs of a whole submission if one of its jobs fails.
         """
         keep = orphaned() or "SLURM_JOB_ID" in os.environ
-        if keep and self.able and self.kept < len(self.rows):
+        if keep and self._able and self._kept < len(self.rows):
             self._write(self.state(), self.rows, 0.0)
         return keep

@@ -1,4 +1,4 @@
-"""Optimisers of fewer passes over memory than Keras's."""
+"""Keras's RMSprop, with fewer passes over memory."""
 
 from __future__ import annotations
 
@@ -7,9 +7,9 @@ import tensorflow as tf
 
 
 class RMSprop(keras.optimizers.RMSprop):
-    """Keras's RMSprop without momentum, a variable's step done by one kernel instead of eight.
+    """Keras's RMSprop without momentum, with one kernel a variable instead of eight.
 
-    The kernel is that of TensorFlow 1. It keeps a momentum, which is 0 and so is the last step.
+    TensorFlow's kernel also keeps a momentum, which is 0 here: its slot holds the last step.
 
     Examples
     --------
@@ -40,8 +40,6 @@ class RMSprop(keras.optimizers.RMSprop):
         )
 
 
-OPTIMIZERS = {
-    "rmsprop": RMSprop,
-    "adam": keras.optimizers.Adam,
-    "sgd": keras.optimizers.SGD,
-}
+def optimizer(learning_rate: float) -> keras.optimizers.Optimizer:
+    """Return the optimiser."""
+    return RMSprop(learning_rate)

@@ -1,0 +1,48 @@
+"""SIGTERM and SIGINT as a notice, which the training obeys when it is ready."""
+
+from __future__ import annotations
+
+import signal
+import threading
+import time
+
+ECHO = 1.0
+"""Within so many seconds, a signal is a repetition: the same notice may come by several ways."""
+
+
+class Notice:
+    """A context that notes SIGTERM or SIGINT; a second notice ends the process at once.
+
+    Attributes
+    ----------
+    signal : int
+        The number of the signal that came first; 0 if none has come.
+
+    Examples
+    --------
+    >>> with Notice() as notice:
+    ...     signal.raise_signal(signal.SIGTERM)
+    >>> notice.signal == signal.SIGTERM
+    True
+    """
+
+    def __init__(self) -> None:
+        self.signal, self._noted = 0, 0.0
+        self._handlers: dict[int, object] = {}
+
+    def _note(self, number: int, _) -> None:
+        if not self.signal:
+            self.signal, self._noted = number, time.monotonic()
+        elif time.monotonic() - self._noted > ECHO:
+            raise SystemExit(128 + number)
+
+    def __enter__(self) -> Notice:
+        # only the main thread may set handlers
+        if threading.current_thread() is threading.main_thread():
+            for number in (signal.SIGTERM, signal.SIGINT):
+                self._handlers[number] = signal.signal(number, self._note)
+        return self
+
+    def __exit__(self, *_) -> None:
+        for number, handler in self._handlers.items():
+            signal.signal(number, handler)
