@@ -1,16 +1,20 @@
 """A figure is a module and a caption of one name; half a figure stops the plan in one line."""
 
+import re
 import shutil
 import subprocess
 import sys
+from types import SimpleNamespace
 
 import pytest
+from docutils.core import publish_parts
+from jinja2 import Template
 
-from sigmoid_bce.figures import registry
+from sigmoid_bce.figures import registry, style
 from sigmoid_bce.jobs import plugins
 from sigmoid_bce.jobs.plugins import PluginError
 from support.checkout import checkout, snakemake
-from support.figures import REPORT
+from support.figures import REPORT, quoted
 
 TABLES = ("curves", "sweep", "thresholds")
 CELL = ("figure-4", "figure-5", "figure-6", "batch-mean")
@@ -187,3 +191,20 @@ def test_added_figures_are_planned_and_half_a_figure_stops_the_plan(tmp_path):
     (line,) = [line for line in done.stdout.splitlines() if message in line]
     assert "workflow/report/of-cell.rst" in line
     assert "Traceback" not in done.stdout
+
+
+CAPTIONS = sorted(
+    str(file.relative_to(REPORT).with_suffix(""))
+    for file in REPORT.rglob("*.rst")
+    if file.stem != registry.FRONT_PAGE
+)
+
+
+@pytest.mark.parametrize("caption", CAPTIONS)
+def test_captions_render_without_a_warning(tmp_path, caption):
+    values = tmp_path / "values.rst"
+    style.write_values(dict.fromkeys(quoted(caption), 3), values)
+    text = Template((REPORT / f"{caption}.rst").read_text())
+    text = text.render(snakemake=SimpleNamespace(output={"values": values}))
+    body = publish_parts(text, writer="html", settings_overrides={"halt_level": 2})["body"]
+    assert "|" not in re.sub(r"<[^>]*>|\|gradient\|", "", body)
