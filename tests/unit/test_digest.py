@@ -5,8 +5,7 @@ import sys
 
 import pytest
 
-from sigmoid_bce.planning.digest import module_digest
-from sigmoid_bce.planning.digest import digest
+from sigmoid_bce.planning.digest import digest, module_digest
 from support.checkout import ROOT, checkout
 
 NAMES = ("train", "figure_cell", "figure_laboratory", "compare")
