@@ -19,7 +19,7 @@ from sklearn.model_selection import train_test_split
 
 from sigmoid_bce.data.archives import BROKEN
 from sigmoid_bce.data.items import Item
-from sigmoid_bce.jobs.files import mapped, replacing, write_csv, write_parquet
+from sigmoid_bce.jobs.files import mapped, remove_parts, replacing, write_csv, write_parquet
 from sigmoid_bce.study.datasets import Split
 
 MODES = {1: "L", 3: "RGB"}
@@ -263,6 +263,7 @@ def prepare(
     ValueError
         As `choose`, or if a part of a given split lacks a class.
     """
+    remove_parts(images)
     with replacing(images) as part, tempfile.TemporaryFile(dir=part.parent) as pixels:
         good, bad = _usable(items, size, channels, pixels)
         table = pd.DataFrame(good, columns=["file", "label", "split", "sha256"])
