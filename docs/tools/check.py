@@ -86,7 +86,7 @@ def differences(name: str, now: pd.DataFrame, exact: bool | None = None) -> Iter
 
 def outside(results: Path) -> list[str]:
     """Return a line for each number outside its range, of all studies and benchmarks there."""
-    found = []
+    found: list[str] = []
     for name, (folder, function) in TABLES.items():
         if limits(name) and (results / folder).exists():
             found += differences(name, function(results / folder))

@@ -16,7 +16,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from committed import FOLDER, KEYS, ROOT, machine, write
+from committed import FOLDER, KEYS, PROGRAMS, ROOT, machine, write
 from sigmoid_bce.numerics.measure import read_thresholds
 from sigmoid_bce.study.cells import STAGES
 
@@ -24,22 +24,6 @@ WITHHELD = {"elpv": "no: ELPV images, CC BY-NC-SA 4.0"}
 """Data sets that this repository cannot pass on, and why; of all others the column says yes."""
 PICTURED = ("convnet", 20, 0)
 """Model, batch size and seed of the network that figure 5 shows."""
-QUOTED = {
-    ("Keras on TensorFlow", "Dense(1, sigmoid), BinaryCrossentropy()"),
-    ("Keras on TensorFlow", "Dense(1, sigmoid), Reshape, BinaryCrossentropy()"),
-    ("Keras on TensorFlow", "Dense(2, softmax), BinaryCrossentropy()"),
-    ("Keras on JAX", "Dense(1, sigmoid), BinaryCrossentropy()"),
-    ("Keras on PyTorch", "Dense(1, sigmoid), BinaryCrossentropy()"),
-    ("PyTorch", "BCELoss() after sigmoid"),
-    ("PyTorch", "BCEWithLogitsLoss()"),
-    ("PyTorch", "softplus((1 - 2 y) x)"),
-    ("JAX", "optax.sigmoid_binary_cross_entropy"),
-    ("TensorFlow", "sigmoid_cross_entropy_with_logits"),
-    ("SciPy", "log_expit"),
-    ("scikit-learn", "log_loss(y, p)"),
-    ("XGBoost", "metric logloss"),
-}
-"""Framework and implementation of the programs in the README's table."""
 
 
 class Absent(Exception):
@@ -99,7 +83,7 @@ def extremes(study: Path) -> pd.DataFrame:
 def thresholds(study: Path) -> pd.DataFrame:
     """Return the thresholds of the programs that the README's table lists, in float32."""
     table = read_thresholds(present(study / "numerics/thresholds.csv"))
-    named = pd.MultiIndex.from_frame(table[["framework", "implementation"]]).isin(list(QUOTED))
+    named = pd.MultiIndex.from_frame(table[["framework", "implementation"]]).isin(list(PROGRAMS))
     # float64 where there is nothing else: scikit-learn's mode of single samples has float32 too
     return table[named & (table["dtype"] == "float32") & table["y"].isin([0, 1])]
 

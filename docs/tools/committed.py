@@ -26,6 +26,27 @@ KEYS = {
     "benchmarks": ["part", "grid", "measure"],
 }
 """The tables, and the columns that tell their rows apart."""
+KERAS = "Dense(1, sigmoid), BinaryCrossentropy()"
+PROGRAMS = {
+    ("Keras on TensorFlow", KERAS): "Keras on TensorFlow: `Dense(1, sigmoid)`, "
+    "`BinaryCrossentropy()`",
+    ("Keras on TensorFlow", "Dense(1, sigmoid), Reshape, BinaryCrossentropy()"): "the same with a "
+    "`Reshape` between",
+    ("Keras on JAX", KERAS): "Keras on JAX: the same",
+    ("Keras on PyTorch", KERAS): "Keras on PyTorch: the same",
+    ("Keras on TensorFlow", "Dense(2, softmax), BinaryCrossentropy()"): "Keras: "
+    "`Dense(2, softmax)`, `BinaryCrossentropy()`",
+    ("PyTorch", "BCELoss() after sigmoid"): "PyTorch `BCELoss`",
+    ("PyTorch", "BCEWithLogitsLoss()"): "PyTorch `BCEWithLogitsLoss`",
+    ("PyTorch", "softplus((1 - 2 y) x)"): "PyTorch `softplus((1 - 2 y) x)`",
+    ("JAX", "optax.sigmoid_binary_cross_entropy"): "optax `sigmoid_binary_cross_entropy`",
+    ("TensorFlow", "sigmoid_cross_entropy_with_logits"): "TensorFlow "
+    "`sigmoid_cross_entropy_with_logits`",
+    ("SciPy", "log_expit"): "SciPy `log_expit`",
+    ("scikit-learn", "log_loss(y, p)"): "scikit-learn `log_loss`",
+    ("XGBoost", "metric logloss"): "XGBoost `logloss`",
+}
+"""Framework and implementation of the programs in the README's table, and how it writes them."""
 RANGES = FOLDER / "ranges.csv"
 """How far each number may move when it is measured again, and what measures it again."""
 RELEASES = ("tensorflow", "keras", "numpy")

@@ -27,7 +27,7 @@ import yaml
 from matplotlib.figure import Figure
 from PIL import Image
 
-from committed import KEYS, ORIGIN, RANGES, ROOT, read
+from committed import KEYS, ORIGIN, PROGRAMS, RANGES, ROOT, read
 from sigmoid_bce.comparison import compare
 from sigmoid_bce.figures import registry, stage, style
 from sigmoid_bce.figures.inputs import LaboratoryTables
@@ -86,26 +86,6 @@ def models() -> str:
     return markdown(head.split("|"), "lllllll", lines)
 
 
-PROGRAMS = {
-    "Keras on TensorFlow: Dense(1, sigmoid), BinaryCrossentropy()": "Keras on TensorFlow: "
-    "`Dense(1, sigmoid)`, `BinaryCrossentropy()`",
-    "Keras on TensorFlow: Dense(1, sigmoid), Reshape, BinaryCrossentropy()": "the same with a "
-    "`Reshape` between",
-    "Keras on JAX: Dense(1, sigmoid), BinaryCrossentropy()": "Keras on JAX: the same",
-    "Keras on PyTorch: Dense(1, sigmoid), BinaryCrossentropy()": "Keras on PyTorch: the same",
-    "Keras on TensorFlow: Dense(2, softmax), BinaryCrossentropy()": "Keras: `Dense(2, softmax)`, "
-    "`BinaryCrossentropy()`",
-    "PyTorch: BCELoss() after sigmoid": "PyTorch `BCELoss`",
-    "PyTorch: BCEWithLogitsLoss()": "PyTorch `BCEWithLogitsLoss`",
-    "PyTorch: softplus((1 - 2 y) x)": "PyTorch `softplus((1 - 2 y) x)`",
-    "JAX: optax.sigmoid_binary_cross_entropy": "optax `sigmoid_binary_cross_entropy`",
-    "TensorFlow: sigmoid_cross_entropy_with_logits": "TensorFlow "
-    "`sigmoid_cross_entropy_with_logits`",
-    "SciPy: log_expit": "SciPy `log_expit`",
-    "scikit-learn: log_loss(y, p)": "scikit-learn `log_loss`",
-    "XGBoost: metric logloss": "XGBoost `logloss`",
-}
-"""Framework and implementation of each row of the table of programs, and how it is written."""
 EVENTS = {
     "off": ("loss_off", "gradient_off"),
     "flat": ("loss_flat",),
@@ -132,10 +112,10 @@ def happens(side: pd.DataFrame, event: str) -> str:
 def programs() -> str:
     """Return the table of frameworks; modes in which the same happens share a row."""
     table, lines = read("thresholds"), []
-    names = table["framework"] + ": " + table["implementation"]
-    for name, written in PROGRAMS.items():
+    for (framework, implementation), written in PROGRAMS.items():
+        named = (table["framework"] == framework) & (table["implementation"] == implementation)
         modes: dict[tuple[str, ...], list[str]] = {}
-        for mode, part in table[names == name].groupby("mode", sort=False):
+        for mode, part in table[named].groupby("mode", sort=False):
             cells = tuple(
                 happens(part[part["side"] == side], event)
                 for side in ("wrong", "correct")
@@ -145,6 +125,14 @@ def programs() -> str:
         lines += [[written, "; ".join(shared), *cells] for cells, shared in modes.items()]
     sides = [f"{side} side: {event}" for side in ("wrong", "correct") for event in EVENTS]
     return markdown(["what you write", "mode", *sides], "llllllll", lines)
+
+
+def origin(row: Mapping[str, str]) -> str:
+    """Return where a row was measured, in words."""
+    return (
+        f"{row['processor']}, {row['cores']} cores; {row['releases']}; commit {row['commit']}, "
+        f"{row['date']}"
+    )
 
 
 @cache
@@ -184,6 +172,9 @@ def quotes() -> dict[str, str]:
         "wall over floor": number(
             costs["floor", "default study, no laboratory", "wall / floor"], ".2f"
         ),
+        "origin of thresholds": origin(read("thresholds").iloc[0]),
+        "origin of models": origin(read("models").iloc[0]),
+        "origin of peers": origin(read("benchmarks").query("part == 'peers'").iloc[0]),
         "SLURM, a cell": number(costs["jobs", "SLURM", "SLURM adds, cells packed by 50"], ".1f"),
     }
 
@@ -250,12 +241,10 @@ def measured() -> str:
     shown = table[table["measure"] != "minutes"]
     for part, on in groupby(shown.to_dict("records"), key=lambda row: row["part"]):
         lines = list(on)
-        where = lines[0]
         text += [
             f"### {part}",
             "",
-            f"{where['processor']}, {where['cores']} cores; {where['releases']}; commit "
-            f"{where['commit']}, {where['date']}.",
+            f"{origin(lines[0])}.",
             "",
             markdown(
                 ["grid", "measure", "value", "unit", "note"],
