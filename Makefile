@@ -1,4 +1,4 @@
-# The two set-up commands are `make run` and `make test`; README.md lists the others.
+# `make run` and `make test` do all the set-up; `make` alone lists every target and starts nothing.
 SHELL := /bin/bash
 CONFIG ?= config/config.yaml
 CORES ?= all
@@ -9,93 +9,108 @@ BIN := $(VENV)/bin
 PYTHON ?= $(shell for python in python3 python3.13 python3.12 python3.11; do \
 	$$python -c 'import sys; sys.exit(not (3, 11) <= sys.version_info < (3, 14))' 2>/dev/null \
 	&& echo $$python && break; done)
-SNAKEMAKE = PATH="$(CURDIR)/$(BIN):$$PATH" snakemake --cores $(CORES) --configfile $(CONFIG)
-STUDY = $(shell sed -n 's/^study: *\([a-z0-9_.-]*\).*/\1/p' $(CONFIG))
+IN_VENV = PATH="$(CURDIR)/$(BIN):$$PATH"
+SNAKEMAKE = $(IN_VENV) snakemake --cores $(CORES) --configfile $(CONFIG)
+PIP = $(BIN)/python -m pip install --quiet --disable-pip-version-check
+STUDY = $$($(BIN)/python -c 'import sys, yaml; print(yaml.safe_load(open(sys.argv[1]))["study"])' $(CONFIG))
 
-.PHONY: run test bench test-cluster cluster cluster-await cluster-cancel frameworks numerics record install report tracking reconcile ui verdict lint lock schema
+.DEFAULT_GOAL := help
+.PHONY: help run test soak lint bench numbers readme numerics record report tracking reconcile ui \
+	verdict cluster cluster-await cluster-cancel test-cluster frameworks install schema lock
 
-run: install
-	@# a progress bar where somebody looks on
+help: ## list the targets
+	@awk -F ':.*## ' '/^[a-z][a-z -]*:.*## / {printf "make %-30s %s\n", $$1, $$2}' Makefile
+
+run: install ## install, run the study CONFIG (the default one), make its report
+	@# a progress bar only on a terminal
 	@if [ -t 1 ]; then $(SNAKEMAKE) --logger rich; else $(SNAKEMAKE); fi
 	@echo
-	@echo "figures   results/$(STUDY)/figures/"
-	@echo "tables    results/$(STUDY)/tables/"
-	@echo "report    results/$(STUDY)/report.html"
+	@study=$(STUDY); \
+	echo "figures   results/$$study/figures/"; \
+	echo "tables    results/$$study/tables/"; \
+	echo "report    results/$$study/report.html"
 	@echo "runs      make ui, then http://127.0.0.1:$(PORT)"
 
-test: install
+test: install $(VENV)/slurm ## install, run the tests
 	$(BIN)/python -m pytest
 
-# a SLURM of its own on this machine: comes up, is tested, goes down
-test-cluster: install
-	@$(BIN)/python -c 'import sys; sys.path.insert(0, "tests"); from support import slurm; sys.exit(slurm.missing())'
-	$(BIN)/python -m pytest tests/cluster
+soak: install $(VENV)/slurm ## run the rings of tests that take hours; finished ones are kept
+	$(BIN)/python -m pytest tests/soak -m soak $(ARGS)
 
-# on a SLURM cluster; docs/cluster.md
-cluster: install
-	PATH="$(CURDIR)/$(BIN):$$PATH" snakemake --workflow-profile workflow/profiles/slurm --configfile $(CONFIG)
+lint: install ## check style, types, imports, complexity and the workflow's form
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/snakefmt --check Snakefile workflow
+	$(BIN)/lint-imports --no-logo
+	$(BIN)/python tests/support/complexity.py
+	$(BIN)/mypy
+	$(IN_VENV) snakemake --lint
 
-# what an earlier run of this folder left in SLURM's queue
-cluster-await cluster-cancel: install
-	@$(BIN)/python -m sigmoid_bce.slurm.cluster $(@:cluster-%=%)
-
-# all parts, or PARTS="floor peers"; further arguments by ARGS: docs/benchmarks.md
-bench: install
+bench: install $(VENV)/slurm ## measure what it costs: PARTS="floor peers", ARGS=...; docs/benchmarks.md
 	$(BIN)/python benchmarks/run.py $(PARTS) $(ARGS)
 
-install: $(VENV)/installed
+numbers: install ## collect the numbers of documents from finished studies into docs/numbers
+	$(BIN)/python docs/tools/collect.py
 
-$(VENV)/installed: envs/requirements.lock pyproject.toml
-	@if [ -z "$(PYTHON)" ]; then echo "no Python 3.11, 3.12 or 3.13 found: install one, or name it: make PYTHON=/path/to/python3.12"; exit 1; fi
-	@$(PYTHON) -m venv $(VENV) || { echo "Python's venv module does not work here; on Debian and Ubuntu: apt install python3-venv"; exit 1; }
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r envs/requirements.lock
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e .
-	@touch $@
+readme: install ## write the numbers of docs/numbers into the documents
+	$(BIN)/python docs/tools/render.py
 
-# every framework of the laboratory; the locked releases stay as they are
-frameworks: install
-	sed -n 's/^\([a-z0-9].*==.*\) \\$$/\1/p' envs/requirements.lock > $(VENV)/constraints.txt
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-build-isolation \
-		-c $(VENV)/constraints.txt -e '.[frameworks]'
-
-numerics: install
+numerics: install ## run the conformance suite alone
 	$(SNAKEMAKE) numerics
 
-# keep the thresholds measured last as the ones that tests and verdicts go by
-record: install
-	$(BIN)/python -m sigmoid_bce.numerics.measure results/$(STUDY)/numerics/thresholds.csv
+frameworks: install ## install every framework that the conformance suite can measure
+	$(PIP) --no-build-isolation -c $(VENV)/constraints.txt -e '.[frameworks]'
 
-report: install
+record: install ## make the last measured thresholds the record that tests and verdicts use
+	$(BIN)/python -m sigmoid_bce.numerics.tables results/$(STUDY)/numerics/thresholds.csv
+
+report: install ## make the report again
 	$(SNAKEMAKE) --forcerun report --until report
 
-tracking: install
+tracking: install ## log every run of the study again
 	$(SNAKEMAKE) --forcerun track_cells
 
-# closes runs that crashes left open; `snakemake` does so too when it starts
-reconcile: install
+reconcile: install ## close the runs that a crash left open; snakemake does it when it starts
 	$(BIN)/python -m sigmoid_bce.tracking reconcile $(CONFIG)
 
-ui: install
+ui: install ## show the runs in MLflow, on 127.0.0.1:PORT
 	MLFLOW_SERVER_ENABLE_JOB_EXECUTION=false MLFLOW_DISABLE_TELEMETRY=true \
 	$(BIN)/mlflow server --host 127.0.0.1 --port $(PORT) --workers 1 --backend-store-uri sqlite:///mlflow.db
 
-# what raw outputs of a model trained anywhere lose: make verdict RAW=outputs.csv
-verdict: install
+verdict: install ## judge the raw outputs of any model: RAW=outputs.csv
 	@if [ -z "$(RAW)" ]; then echo "name the file: make verdict RAW=outputs.csv (.csv, .parquet, .npz, .npy)"; exit 2; fi
 	@$(BIN)/python -m sigmoid_bce.verdicts "$(RAW)" $(if $(LABEL),--label "$(LABEL)") \
 		$(if $(RAW_OUTPUT),--raw-output "$(RAW_OUTPUT)") $(if $(TO),--to "$(TO)") \
 		$(if $(THRESHOLDS),--thresholds "$(THRESHOLDS)") $(if $(REALLY_RAW),--really-raw)
 
-lint: install
-	$(BIN)/ruff check .
-	$(BIN)/ruff format --check .
-	$(BIN)/snakefmt --check Snakefile workflow
-	PATH="$(CURDIR)/$(BIN):$$PATH" snakemake --lint
+cluster: install $(VENV)/slurm ## run the study on SLURM; docs/cluster.md
+	$(IN_VENV) snakemake --workflow-profile workflow/profiles/slurm --configfile $(CONFIG)
 
-schema: install
+cluster-await cluster-cancel: install ## await, or cancel, the jobs that an earlier run left in SLURM's queue
+	@$(BIN)/python -m sigmoid_bce.slurm.queue $(@:cluster-%=%)
+
+test-cluster: install $(VENV)/slurm ## test with a SLURM that is started for it; apt install slurm-wlm munge
+	@$(BIN)/python -c 'import sys; sys.path.insert(0, "tests"); from support import slurm; sys.exit(slurm.missing())'
+	$(BIN)/python -m pytest tests/cluster
+
+schema: install ## write the schema of configuration files
 	$(BIN)/python -m sigmoid_bce.study.config workflow/schemas/config.schema.json
 
-# needs uv; the lock holds hashes and no index address
-lock:
+install: $(VENV)/installed ## create the environment .venv from envs/requirements.lock
+
+$(VENV)/installed: envs/requirements.lock pyproject.toml
+	@if [ -z "$(PYTHON)" ]; then echo "no Python 3.11, 3.12 or 3.13 found: install one, or name it: make PYTHON=/path/to/python3.12"; exit 1; fi
+	@$(PYTHON) -m venv $(VENV) || { echo "Python's venv module does not work here; on Debian and Ubuntu: apt install python3-venv"; exit 1; }
+	$(PIP) --require-hashes -r envs/requirements.lock
+	$(PIP) --no-deps --no-build-isolation -e .
+	@sed -n 's/^\([a-z0-9].*==.*\) \\$$/\1/p' envs/requirements.lock > $(VENV)/constraints.txt
+	@touch $@
+
+# Snakemake imports every installed executor plugin when it starts: this one takes a second
+$(VENV)/slurm: $(VENV)/installed
+	$(PIP) --no-build-isolation -c $(VENV)/constraints.txt -e '.[slurm]'
+	@touch $@
+
+lock: ## renew envs/requirements.lock with uv; it holds hashes and no index address
 	uv pip compile pyproject.toml --group dev --universal --python-version 3.11 --generate-hashes \
 		--no-emit-index-url --no-annotate --no-header --quiet --upgrade -o envs/requirements.lock

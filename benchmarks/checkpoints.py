@@ -21,7 +21,8 @@ from pydantic import TypeAdapter
 
 from sigmoid_bce.jobs.checkpoints import NAMES
 from sigmoid_bce.study.cells import Cell
-from sigmoid_bce.study.config import Model, Training
+from sigmoid_bce.study.config import Training
+from sigmoid_bce.study.models import Model
 from sigmoid_bce.training import checkpoint
 from sigmoid_bce.training.train import train
 

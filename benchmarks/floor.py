@@ -1,7 +1,8 @@
-"""The default study against its floor: the seconds in `fit` alone, over the cores.
+"""Compare the default study with its floor: the seconds in `fit` alone, divided by the cores.
 
-Downloads are there beforehand; everything else is made: images, features, networks, figures,
-report, runs. With the laboratory and without it, since the floor is one of training.
+Downloads are made beforehand. Everything else is measured: images, features, networks, figures,
+report and MLflow runs. The study runs with and without the laboratory, since the floor contains
+training only.
 """
 
 from __future__ import annotations
@@ -14,7 +15,7 @@ import pandas as pd
 from measured import Watched, default_study, new_folder, run, snakemake
 from studies import shrink
 
-# what jobs are for, by rule
+# the rules behind each part of the study
 STEPS = {
     "data": ("prepare", "resize", "extract"),
     "training": ("train",),
@@ -22,14 +23,14 @@ STEPS = {
     "comparison": ("compare", "tables"),
     "figures and report": ("figure_cell", "report"),
     "laboratory": (
-        "sweep", "numerics_tables", "article_models", "figure_article", "figure_laboratory"
+        "sweep", "numerics_tables", "article_models", "figure_laboratory"
     ),
     "tracking": ("track_cells", "track_study"),
 }  # fmt: skip
 
 
 def job_seconds(folder: Path) -> dict[str, list[float]]:
-    """Return the seconds of every job, by rule, from Snakemake's benchmark files."""
+    """Return the seconds of the jobs of each rule, from Snakemake's benchmark files."""
     found = {}
     for file in folder.rglob("*.tsv"):
         rule = file.relative_to(folder).parts[0].removesuffix(".tsv")
@@ -43,7 +44,7 @@ def fit_seconds(results: Path) -> list[float]:
 
 
 def import_seconds(work: Path) -> float:
-    """Return the seconds of a process that imports what a training needs, the median of three."""
+    """Return the seconds of a process that makes the imports of a training; median of three."""
     import sys
 
     command = [sys.executable, "-c", "import tensorflow, keras, pandas, pyarrow.parquet, h5py"]
@@ -51,7 +52,7 @@ def import_seconds(work: Path) -> float:
 
 
 def rows_of(name: str, results: Path, whole: Watched, cores: int, imports: float) -> list[tuple]:
-    """Return what a run of a study took, its floor, and its parts, per core."""
+    """Return the wall time of a run, its floor, and its parts per core."""
     fit = fit_seconds(results)
     floor = sum(fit) / cores
     seconds = job_seconds(results / "benchmarks")
@@ -62,16 +63,16 @@ def rows_of(name: str, results: Path, whole: Watched, cores: int, imports: float
     return [
         (name, "wall / floor", whole.wall / floor, "ratio", "wanted: at most 1.15"),
         (name, "wall", whole.wall, "s", f"{len(fit)} cells, {cores} cores"),
-        (name, "floor", floor, "s", "sum of run.json's seconds, of fit alone, over the cores"),
+        (name, "floor", floor, "s", "seconds in fit, summed, divided by the cores"),
         *(
-            (name, f"part: {step}", spent / cores, "s", "seconds of its jobs, over the cores")
+            (name, f"part: {step}", spent / cores, "s", "seconds of its jobs, divided by the cores")
             for step, spent in steps.items()
             if spent
         ),
         (name, "of training: around fit", (steps["training"] - sum(fit)) / cores, "s", ""),
-        (name, "part: no job runs", idle / cores, "s", "start, end, between jobs; over the cores"),
+        (name, "part: no job runs", idle / cores, "s", "at the start, the end and between jobs"),
         (name, "part: Snakemake's own process", whole.own_cpu, "s of CPU", ""),
-        (name, "import of TensorFlow", imports, "s", "a process of its own, median of 3"),
+        (name, "import of TensorFlow", imports, "s", "in its own process, median of 3"),
         (name, "jobs", sum(map(len, seconds.values())), "jobs", ""),
         (name, "memory, Snakemake's own process", whole.own_mb, "MB", ""),
     ]

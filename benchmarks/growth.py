@@ -1,7 +1,8 @@
-"""How the workflow grows: 10 to 3,000 cells of digits.
+"""Measure how the workflow scales from 10 to 3,000 cells of digits.
 
-Dry runs and runs that have nothing to do are measured for every size, the latter on files that are
-made empty and touched; whole runs, smallest first, as long as the time limit allows.
+For every size, a dry run and a run with nothing to do are measured; the latter uses empty files
+that Snakemake's `--touch` declares as made. Complete runs are measured from the smallest size up,
+until the time limit.
 """
 
 from __future__ import annotations
@@ -23,12 +24,12 @@ TOUCH = (
 
 
 def size_of(folder: Path) -> float:
-    """Return the MB of all databases in a folder."""
+    """Return the size of all databases in a folder, in MB."""
     return sum(file.stat().st_size for file in folder.glob("mlflow.db*")) / 2**20
 
 
 def touch(folder: Path, cores: int) -> None:
-    """Make every output empty, and let Snakemake note it as made."""
+    """Create every output as an empty file, and let Snakemake record it as made."""
     summary = folder / "summary.txt"
     snakemake(folder, "--summary", log=summary.name)
     lines = [line.split("\t") for line in summary.read_text().splitlines() if "\t" in line]
@@ -55,7 +56,7 @@ def measure(given) -> list[tuple]:
         touch(folder, given.cores)
         again = snakemake(folder, cores=given.cores, log="again.log")
         said = (folder / "again.log").read_text()
-        assert "Nothing to be done" in said, f"{folder}: something was to be done:\n{said[-3000:]}"
+        assert "Nothing to be done" in said, f"{folder}: jobs were planned:\n{said[-3000:]}"
         dry[size], nothing[size] = plan.cpu, again.cpu
         wanted = (", wanted: under 20", ", wanted: under 30") if size == 3000 else ("", "")
         rows += [
@@ -67,19 +68,19 @@ def measure(given) -> list[tuple]:
     for what, seconds in (("dry run", dry), ("nothing to do", nothing)):
         if {300, 3000} <= seconds.keys():
             ratio = seconds[3000] / seconds[300] / 10
-            note = "CPU seconds, 1 = linear; wanted: at most 1.2"
+            note = "CPU seconds; 1 is linear; wanted: at most 1.2"
             rows.append(("300 to 3,000 cells", f"{what}, growth", ratio, "ratio", note))
     return rows + whole_runs(given, sizes)
 
 
 def whole_runs(given, sizes: list[int]) -> list[tuple]:
-    """Run the studies, smallest first, until the limit; say what was not run."""
+    """Run the studies from the smallest up until the limit; mark those that were not run."""
     end, rows, last = time.monotonic() + 60 * given.limit, [], None
     for size in sizes:
         name = f"{size:,} cells"
         expected = last[1] * size / last[0] if last else 30
         if time.monotonic() + expected > end:
-            why = f"not run: about {expected / 60:.1f} min, the limit is {given.limit:g} in all"
+            why = f"not run: needs about {expected / 60:.1f} min; the limit is {given.limit:g}"
             rows.append((name, "whole run", float("nan"), "s", why))
             continue
         given.say(f"{name}: whole run, about {expected:.0f} s")

@@ -1,4 +1,4 @@
-"""What a job costs beside its work: Snakemake here, and a SLURM of one's own, single and packed."""
+"""Measure the overhead of a job: on this machine, and on a test SLURM, single and packed."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ SCRIPTS = {
 
 
 def folder_of(work: Path, name: str, body: str) -> Path:
-    """Write a workflow of jobs that do nothing."""
+    """Write a workflow whose jobs do nothing, and return its folder."""
     folder = work / name
     folder.mkdir(parents=True)
     package = str(ROOT / "workflow/src")
@@ -50,7 +50,7 @@ def folder_of(work: Path, name: str, body: str) -> Path:
 
 
 def seconds(folder: Path, jobs: int, *arguments) -> float:
-    """Return the seconds of a run of so many jobs, one at a time."""
+    """Return the seconds of a run of `jobs` jobs."""
     for file in folder.glob("*.done"):
         file.unlink()
     command = [sys.executable, "-m", "snakemake", "--workflow-profile", "none"]
@@ -72,7 +72,7 @@ def measure(given) -> list[tuple]:
 
 
 def on_slurm(given, many: int) -> list[tuple]:
-    """Return what SLURM adds to a job, where the tests' own SLURM can be started."""
+    """Return the overhead of SLURM, where the tests' SLURM can be started."""
     sys.path.insert(0, str(HERE.parent / "tests"))
     try:
         import snakemake_executor_plugin_slurm  # noqa: F401
@@ -87,7 +87,7 @@ def on_slurm(given, many: int) -> list[tuple]:
 
 
 def nothing_on_slurm(given, many: int) -> list[tuple]:
-    """Return what SLURM adds to a job that does nothing, alone and packed."""
+    """Return the overhead of SLURM for a job that does nothing, single and packed."""
     options = ["--executor", "slurm", "--jobs", 2, "--cores", 2, "--default-resources", "runtime=5"]
     options += ["slurm_partition=cpu", "slurm_account=test", "mem_mb=500"]
     options += ["--slurm-status-command", "squeue"]
@@ -98,23 +98,23 @@ def nothing_on_slurm(given, many: int) -> list[tuple]:
         folder = folder_of(given.work, f"slurm-{packed}", BODIES[name])
         local = seconds(folder, many, "--cores", 2)
         taken = seconds(folder, many, *options, "--group-components", f"packed={packed}")
-        note = f"{many} jobs, two at once, beside {local / many:.2f} s a job of the local executor"
+        note = f"{many} jobs, two at once; {local / many:.2f} s a job with the local executor"
         what = f"{name}: SLURM adds, {packed} a submission"
         rows.append(("SLURM", what, (taken - local) / many, "s a job", note))
     return rows
 
 
 def cells_on_slurm(given) -> list[tuple]:
-    """Return what SLURM adds to a cell of digits, by the workflow's own profile, packed."""
+    """Return the overhead of SLURM for a packed cell of digits, with the workflow's profile."""
     cells = max(4, round(CELLS * given.scale) // 2 * 2)
     packed = ["networks", "comparison"]
     profile = ["--workflow-profile", ROOT / "workflow/profiles/slurm"]
     profile += ["--default-resources", "slurm_account=test", "slurm_partition=cpu"]
     profile += ["--group-components", *(f"{p}={cells}" for p in packed)]
-    given.say(f"{cells} cells of digits here")
+    given.say(f"{cells} cells of digits on this machine")
     local = snakemake(new_folder(given.work, "cells-local", digits(cells)), cores=2).wall
-    given.say(f"{cells} cells of digits by SLURM, {cells} a submission")
+    given.say(f"{cells} cells of digits on SLURM, {cells} a submission")
     taken = snakemake(new_folder(given.work, "cells-slurm", digits(cells)), *profile, cores=2).wall
-    note = f"{cells} cells; {local / cells:.2f} s a cell here; wanted: under 2"
+    note = f"{cells} cells; {local / cells:.2f} s a cell on this machine; wanted: under 2"
     what = f"SLURM adds, cells packed by {cells}"
     return [("SLURM", what, (taken - local) / cells, "s a cell", note)]

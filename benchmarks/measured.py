@@ -1,4 +1,4 @@
-"""Commands run and watched, and the machine that they ran on."""
+"""Run commands, measure them, and describe the machine."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ TICK = os.sysconf("SC_CLK_TCK")
 
 @dataclass
 class Watched:
-    """What a command took: seconds, seconds of CPU, MB; `own` is without its children."""
+    """Seconds, CPU seconds and MB of a command; `own` excludes its child processes."""
 
     wall: float
     cpu: float
@@ -33,19 +33,19 @@ class Watched:
 
 
 def environment(**more: str) -> dict[str, str]:
-    """Return the environment of a run of its own: this Python first, no tracking server."""
+    """Return the environment of a run: this Python first on the path, no tracking server."""
     kept = {k: v for k, v in os.environ.items() if not k.startswith(("MLFLOW_", "SNAKEMAKE_"))}
     path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
     return {**kept, "PATH": path, "MLFLOW_DISABLE_TELEMETRY": "true", **more}
 
 
 def run(command: list, folder: Path, log: Path, **more: str) -> Watched:
-    """Run a command to its end.
+    """Run a command and wait for it.
 
     Raises
     ------
     RuntimeError
-        If it fails, with the end of its log.
+        If the command fails. The message contains the end of its log.
     """
     log.parent.mkdir(parents=True, exist_ok=True)
     with open(log, "w") as out:
@@ -57,7 +57,7 @@ def run(command: list, folder: Path, log: Path, **more: str) -> Watched:
         own_cpu = own_mb = 0.0
         try:
             while True:
-                # os.wait4 alone tells the CPU time of the children that it waited for
+                # only os.wait4 reports the CPU time of grandchildren that have ended
                 ended, status, used = os.wait4(process.pid, os.WNOHANG)
                 if ended:
                     break
@@ -67,10 +67,10 @@ def run(command: list, folder: Path, log: Path, **more: str) -> Watched:
                     text = Path(f"/proc/{process.pid}/status").read_text()
                     peak = re.search(r"VmHWM:\s+(\d+)", text)
                     own_mb = max(own_mb, int(peak[1]) / 1024 if peak else 0)
-                except OSError:  # not Linux, or just ended
+                except OSError:  # not Linux, or the process has just ended
                     pass
                 time.sleep(0.05)
-        except BaseException:  # interrupted: it does not go on alone
+        except BaseException:  # interrupted: leave no process behind
             process.terminate()
             process.wait()
             raise
@@ -96,7 +96,7 @@ def default_study() -> dict:
 
 
 def new_folder(work: Path, name: str, config: dict) -> Path:
-    """Make a folder for a run: its configuration, and downloads that all runs share."""
+    """Make the folder of a run: its configuration, and a link to the shared downloads."""
     folder = work / name
     (folder / "results").mkdir(parents=True)
     downloads = ROOT / "results/downloads"
@@ -115,7 +115,7 @@ def _first(pattern: str, file: str) -> str:
 
 
 def machine() -> dict[str, str]:
-    """Return what numbers depend on: machine, releases, commit, and what else ran."""
+    """Return the machine, the releases, the commit and the load of the machine."""
 
     def git(*arguments):
         done = subprocess.run(["git", *arguments], cwd=ROOT, capture_output=True, text=True)

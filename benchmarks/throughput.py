@@ -1,4 +1,4 @@
-"""Samples a second of the comparison, against NumPy, scikit-learn and TensorFlow."""
+"""Measure the samples a second of the comparison, NumPy, scikit-learn and TensorFlow."""
 
 from __future__ import annotations
 
@@ -10,11 +10,11 @@ import numpy as np
 
 from measured import run
 
-LONG = 5.0  # seconds: what takes longer is measured once
+LONG = 5.0  # seconds: slower functions are measured once
 
 
 def _ways(x, y):
-    """Return functions without arguments, by name; all take float32 raw outputs and labels."""
+    """Return functions without arguments, by name; they use the same raw outputs and labels."""
     import pandas as pd
     import tensorflow as tf
     from scipy.special import expit
@@ -44,7 +44,7 @@ def _ways(x, y):
 
 
 def _child(sizes, repeat):
-    """Print the best seconds of each way and size, as JSON."""
+    """Print the best seconds of each function and size as JSON."""
     found = []
     rng = np.random.default_rng(0)
     for size in sizes:
@@ -52,7 +52,7 @@ def _child(sizes, repeat):
         x = ((2 * y - 1) * rng.normal(5, 6, size)).astype(np.float32)
         ways = _ways(x, y)
         best = dict.fromkeys(ways, np.inf)
-        for number in range(repeat):  # in turn, so that a slow moment is everyone's
+        for number in range(repeat):  # in turn, so that a slow moment affects all of them
             for name, way in ways.items():
                 if number and best[name] > LONG:
                     continue

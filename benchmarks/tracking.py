@@ -1,6 +1,6 @@
-"""How long logging takes, and what the live view costs: `python benchmarks/tracking.py`.
+"""Measure logging, searching and the live view: `python benchmarks/tracking.py`.
 
-Not run by `make test`: times are this machine's, and what else runs on it is in them.
+`make test` does not run it, since its times depend on the machine and its load.
 """
 
 import argparse
@@ -33,8 +33,10 @@ from pathlib import Path
 import numpy as np, pandas as pd
 from pydantic import TypeAdapter
 from sigmoid_bce.study.cells import Cell
-from sigmoid_bce.study.config import Model, Training
+from sigmoid_bce.study.config import Training
+from sigmoid_bce.study.models import Model
 from sigmoid_bce.jobs.attempts import Attempt
+from sigmoid_bce.tracking import live
 from sigmoid_bce.training.train import train
 folder, epochs = Path(sys.argv[1]), int(sys.argv[2])
 cell = Cell("noise", "convnet", "logits", 20, 0)
@@ -45,7 +47,7 @@ rng = np.random.default_rng(0)
 inputs = rng.integers(0, 256, (2000, 48, 48, 1), dtype=np.uint8)
 manifest = pd.DataFrame({"label": rng.integers(0, 2, 2000), "split": ["train"] * 1600 + ["validation"] * 400})
 start = time.perf_counter()
-with Attempt(cell, place) as attempt:
+with Attempt(str(cell), place, live.follower) as attempt:
     train(cell, TypeAdapter(Model).validate_python(model),
           Training(early_epochs=1, patience=epochs), inputs, manifest, threads=1, note=attempt.note,
           resumed=attempt.resume, circumstances=attempt.record, identity={}, history=place / "history.parquet", run=place / "run.json",
@@ -58,7 +60,7 @@ print(json.dumps({"wall": wall, "fit": fit, "cpu": used.ru_utime + used.ru_stime
 
 
 def grid(folder: Path, count: int) -> list[Cell]:
-    """Write the files of finished cells, as large as the default study's."""
+    """Write the files of finished cells, of the size of the default study's."""
     results, rng = folder / "results/smoke", np.random.default_rng(0)
     cells = [Cell("digits", "tiny", "logits", 4 * (1 + i % 8), i // 8) for i in range(count)]
     (results / "data/digits").mkdir(parents=True)
@@ -113,7 +115,7 @@ def grid(folder: Path, count: int) -> list[Cell]:
 
 
 def log(folder: Path, **environment: str) -> tuple[float, str]:
-    """Log a folder in a process of its own; return seconds and the last line."""
+    """Log a folder in a separate process; return its seconds and its last line."""
     start = time.perf_counter()
     done = subprocess.run(
         [sys.executable, "-m", "sigmoid_bce.tracking", "log", "results/smoke"],
@@ -135,7 +137,7 @@ def logging(folder: Path, count: int) -> None:
 
 
 def searching(folder: Path, count: int) -> None:
-    """Search the first 100 of `count` runs like those of the study."""
+    """Search the first 100 of `count` runs that resemble those of the study."""
     mlflow = client(folder)
     found = runs(mlflow, "smoke")
     one = next(run for run in found if run.data.tags["kind"] == "cell")
@@ -169,7 +171,7 @@ def _plain(run):
 
 
 def living(folder: Path, epochs: int) -> None:
-    """Train without a live view, with a server, and with one that is away."""
+    """Train without a live view, with a server, and with an unreachable server."""
     file = folder / "train.py"
     file.write_text(TRAIN)
     with mlflow_server(folder / "server", f"sqlite:///{folder}/live.db") as server:

@@ -1,10 +1,10 @@
-"""Speed and memory of the verdict, against one plain NumPy pass of the stable formula.
+"""Measure speed and memory of the verdict, beside one NumPy pass of the stable formula.
 
     python benchmarks/verdict.py                 # 10^7 rows
     python benchmarks/verdict.py --rows 100000000 --formats parquet
 
-Each measurement is a process of its own; all read the same file, which is read once before. The
-plain pass is measured with the package's reader, and with the library's own call in chunks.
+Each measurement runs in its own process. All read the same file, which is already in the page
+cache. The NumPy pass is measured with the package's reader and with the library's own calls.
 """
 
 import argparse
@@ -85,7 +85,7 @@ def plain_library(path):
 
 
 def verdict(path):
-    """Everything but imports, figures and files."""
+    """Judge a file, without figures and output files."""
     from sigmoid_bce.verdicts.judge import judge
     from sigmoid_bce.verdicts.read import from_file
 
@@ -93,7 +93,7 @@ def verdict(path):
 
 
 def with_files(path):
-    """The whole, figures and files too."""
+    """Judge a file, and write figures and tables."""
     from sigmoid_bce.verdicts import page
     from sigmoid_bce.verdicts.judge import judge
     from sigmoid_bce.verdicts.read import from_file
@@ -117,7 +117,7 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--rows", type=int, default=10**7)
     parser.add_argument("--formats", nargs="+", default=["parquet", "csv", "npz"])
-    parser.add_argument("--folder", help="where the files go, about 9 bytes a row")
+    parser.add_argument("--folder", help="folder for the files, about 9 bytes a row")
     parser.add_argument("--repeat", type=int, default=3)
     parser.add_argument("--way", choices=WAYS, help=argparse.SUPPRESS)
     parser.add_argument("--file", type=Path, help=argparse.SUPPRESS)
@@ -128,7 +128,7 @@ def main():
         start, cpu = time.perf_counter(), time.process_time()
         value = WAYS[given.way](given.file)
         seconds, cpu = time.perf_counter() - start, time.process_time() - cpu
-        # ru_maxrss would be the parent's, which wrote the file
+        # ru_maxrss is inherited from the parent, which wrote the file
         status = Path("/proc/self/status").read_text()
         peak = int(re.search(r"VmHWM:\s+(\d+)", status)[1]) / 2**10
         found = {"seconds": seconds, "cpu": cpu, "mean_loss": value, "peak_mb": peak}

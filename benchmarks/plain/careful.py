@@ -1,9 +1,10 @@
-"""The study as a careful user would write it: one script, nested loops, features computed once.
+"""The study as a careful user would write it: one script with nested loops.
 
 python careful.py CONFIG IMAGES MANIFEST WEIGHTS OUT
 
-`fit` and `predict` with their defaults on NumPy arrays, TensorFlow's default threads, MLflow with a
-SQLite database, one run a cell. See `parts.py` for what is assumed.
+Features are computed once. `fit` and `predict` get NumPy arrays and their default arguments,
+TensorFlow its default threads. MLflow logs one run a cell to SQLite. `parts.py` states the
+assumptions.
 """
 
 import sys

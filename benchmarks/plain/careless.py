@@ -1,9 +1,10 @@
-"""The frozen backbone within the network, run in every epoch: seconds of an epoch, by batch size.
+"""Measure an epoch in which the frozen backbone is part of the network, for each batch size.
 
 python careless.py CONFIG IMAGES MANIFEST WEIGHTS OUT
 
-One epoch of `fit`, with validation, after a first one on four batches that pays for the tracing;
-and one `predict` of all images. Written to OUT as JSON. See `parts.py` for what is assumed.
+One epoch of `fit` with validation is measured, after a warm-up on four batches that includes the
+tracing, and one `predict` of all images. OUT receives the seconds as JSON. `parts.py` states the
+assumptions.
 """
 
 import json

@@ -1,8 +1,8 @@
-"""The steps of the naive workflow: each is a process with an import of its own.
+"""The steps of the naive workflow: each is a process that imports TensorFlow.
 
 python naive.py features|train|predict|compare|log CONFIG IMAGES MANIFEST WEIGHTS OUT [BATCH SEED]
 
-`Snakefile` says in which order. See `parts.py` for what is assumed.
+`Snakefile` states their order, and `parts.py` the assumptions.
 """
 
 import sys

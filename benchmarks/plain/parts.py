@@ -1,15 +1,15 @@
-"""What the plain scripts have in common: networks, losses, figures, as Keras's guides write them.
+"""Networks, losses and figures of the plain scripts, written as in Keras's guides.
 
-Assumptions, kept by `careful.py` and `naive.py` alike:
+Assumptions of `careful.py` and `naive.py`:
 
-- The images are decoded already (images.npy and manifest.parquet, as `prepare` writes them).
-- The backbone is loaded by this project's loader, since Keras has no EfficientNet-Lite; it is
-  nothing but layers and weights. No other code of the project is used.
-- The early stage is kept by a callback; training ends by `EarlyStopping` on the training loss.
-- All samples go through the network at both stages, with `predict` as it is.
-- The exact loss is float64's of the raw output, not correctly rounded as the workflow's: less work.
-- Epochs log loss and accuracy, not the extremes of the raw outputs: less work.
-- The figures are Matplotlib's, of the cells that the workflow draws.
+- The images are decoded (images.npy and manifest.parquet, as rule `prepare` writes them).
+- This project's loader reads the backbone, since Keras has no EfficientNet-Lite. The backbone is
+  layers and weights only. No other code of the project is used.
+- A callback saves the early stage. `EarlyStopping` on the training loss ends the training.
+- `predict` runs all samples through the network at both stages.
+- The reference loss is float64's, not correctly rounded: less work than the workflow's.
+- Epochs log loss and accuracy, but no extremes of the raw outputs: less work than the workflow's.
+- Matplotlib draws the figures, of the same cells as the workflow.
 """
 
 import keras

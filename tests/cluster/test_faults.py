@@ -1,4 +1,4 @@
-"""SIGKILL of SLURM's daemons and of Snakemake in mid-run; then the state of an undisturbed run."""
+"""SLURM's daemons or Snakemake are killed in mid-run; the results equal those of a calm run."""
 
 import os
 import signal
@@ -7,12 +7,12 @@ import sys
 import time
 
 from sigmoid_bce.jobs.attempts import read_attempts
-from sigmoid_bce.slurm.cluster import RUNS, earlier
-from support.slurm import wait_until
+from sigmoid_bce.slurm.queue import RUNS, leftover_jobs
+from support.slurm import ask, wait_until
 from support.submitted import STUDY, attempts, begin, cells, changed, grid, results, run
 
 CELLS = cells([0])
-# seconds that the controller stays away after the job has ended
+# seconds that the controller stays down after the job has ended
 OUTAGE = float(os.environ.get("SIGMOID_BCE_OUTAGE", "5"))
 
 
@@ -40,7 +40,7 @@ def training(folder, process):
 
 
 def test_death_of_the_daemons(cluster, smoke, tmp_path):
-    """A job ends while its controller is away, and its node's daemon has been replaced."""
+    """A job ends while the controller is down and the node's daemon has been replaced."""
     folder = changed(grid(tmp_path / "grid"), **{"group-components": ["networks=2"]})
     process = begin(folder)
     try:
@@ -58,15 +58,15 @@ def test_death_of_the_daemons(cluster, smoke, tmp_path):
         if "slurmctld" not in cluster.processes:
             cluster.start_slurmctld()
     check_as_undisturbed(folder, smoke)
-    # nothing was done twice: both cells in one submission, one after the other on its one device
+    # nothing ran twice: both cells ran in one submission, one after the other on its one device
     records = sorted(attempts(folder), key=lambda record: record["started"])
     assert [record["status"] for record in records] == ["FINISHED"] * len(CELLS)
     assert len({record["slurm_job_id"] for record in records}) == 1
     assert records[0]["ended"] <= records[1]["started"]
 
 
-def test_what_is_finished_outlives_a_failure_beside_it(cluster, smoke, tmp_path):
-    """Two cells in a submission: the second one fails once, and the outputs of both are deleted."""
+def test_a_finished_training_survives_a_failure_in_its_submission(cluster, smoke, tmp_path):
+    """Of two cells in a submission the second fails once, and Snakemake deletes both outputs."""
     folder = changed(grid(tmp_path / "grid"), **{"group-components": ["networks=2"]})
     file = folder / "workflow/src/sigmoid_bce/training/train.py"
     before, after = file.read_text().split("    if not np.isfinite(table")
@@ -94,20 +94,20 @@ def test_death_of_snakemake(cluster, smoke, tmp_path):
     folder = grid(tmp_path / "grid")
     process = begin(folder)
     wait_until(training(folder, process), "no training began", 120)
-    assert not earlier(folder)  # a second study in this folder may begin beside it
+    assert not leftover_jobs(folder)  # so a second study may start in this folder
     process.send_signal(signal.SIGKILL)
     process.wait()
     left = [
         str(job) for job, values in cluster.jobs(folder).items() if values["state"] == "RUNNING"
     ]
     assert left
-    # they take no part in a race: suspended, they are in the queue until they are ended
-    subprocess.run(["scontrol", "suspend", ",".join(left)], check=True, timeout=60)
+    # suspended, they stay in the queue until they are cancelled, whatever the timing
+    ask("scontrol", "suspend", ",".join(left))
     run(folder, "--unlock")
     text = run(folder, status=1)
     assert "jobs of an earlier run in this folder are still in the queue" in text
     assert all(f"{job} (" in text for job in left)
-    command = [sys.executable, "-m", "sigmoid_bce.slurm.cluster", "cancel"]
+    command = [sys.executable, "-m", "sigmoid_bce.slurm.queue", "cancel"]
     done = subprocess.run(command, cwd=folder, capture_output=True, text=True, timeout=60)
     assert done.returncode == 0, done.stderr
     assert "no job of a workflow in this folder is in the queue" in done.stdout
@@ -115,26 +115,26 @@ def test_death_of_snakemake(cluster, smoke, tmp_path):
     check_as_undisturbed(folder, smoke)
 
 
-def test_a_lost_job_is_not_awaited_for_ever(cluster, tmp_path):
-    """What was submitted and SLURM does not know is FAILED; what it knows is as it says."""
+def test_a_lost_job_counts_as_failed(cluster, tmp_path):
+    """A submitted job that SLURM does not know is FAILED; other states are passed on."""
     folder = grid(tmp_path / "grid")
     notes = folder / ".snakemake/incomplete"
     notes.mkdir(parents=True)
     command = ["sbatch", "--parsable", "--job-name", "run-of-ours", "--wrap", "sleep 30"]
-    job = subprocess.run(command, cwd=folder, capture_output=True, text=True, timeout=20).stdout
-    for number in (job.strip(), "99999"):
+    job = ask(*command, "--chdir", str(folder))
+    for number in (job, "99999"):
         note = notes / number
         note.write_text(f'{{"external_jobid": "{number}"}}')
         os.utime(note, (time.time() - 300,) * 2)
-    (notes / "fresh").write_text('{"external_jobid": "88888"}')  # not yet in the queue
+    (notes / "fresh").write_text('{"external_jobid": "88888"}')  # too new to be in the queue
     seen = folder / RUNS / "run-of-ours"
     seen.parent.mkdir()
-    seen.write_text("77777\n")  # it has begun: its note is gone
-    ask = ["sh", "workflow/profiles/slurm/bin/sacct", "-X", "--parsable2", "--clusters", "all"]
-    ask += ["--noheader", "--format=JobIdRaw,State", "--name", "run-of-ours"]
-    done = subprocess.run(ask, cwd=folder, capture_output=True, text=True, timeout=60)
+    seen.write_text("77777\n")  # a job that has begun has no note any more
+    sacct = ["sh", "workflow/profiles/slurm/bin/sacct", "-X", "--parsable2", "--clusters", "all"]
+    sacct += ["--noheader", "--format=JobIdRaw,State", "--name", "run-of-ours"]
+    done = subprocess.run(sacct, cwd=folder, capture_output=True, text=True, timeout=60)
     states = dict(line.split("|") for line in done.stdout.split())
-    assert states.pop(job.strip()) in ("RUNNING", "PENDING")
+    assert states.pop(job) in ("RUNNING", "PENDING")
     assert states == {"99999": "FAILED", "77777": "FAILED"}
-    assert set(seen.read_text().split()) == {job.strip(), "99999", "77777"}
-    subprocess.run(["scancel", job.strip()], timeout=20, check=True)
+    assert set(seen.read_text().split()) == {job, "99999", "77777"}
+    ask("scancel", job)

@@ -1,4 +1,4 @@
-"""A grid of cells through the profile for SLURM: devices, packing, memory, the same bytes."""
+"""A grid of cells on SLURM: devices, shared submissions, memory, and the same bytes."""
 
 import json
 import re
@@ -12,7 +12,7 @@ from support.submitted import STUDY, attempts, cells, changed, grid, results, ru
 
 SEEDS = (0, 1)
 CELLS = cells(SEEDS)
-# every Python that a job starts says what it was started with
+# every Python that a job starts writes down its arguments, job and devices
 WITNESS = """
 import json, os, sys
 with open(os.environ["WITNESS"], "a") as file:
@@ -23,11 +23,11 @@ with open(os.environ["WITNESS"], "a") as file:
 
 @pytest.fixture(scope="module")
 def done(cluster, tmp_path_factory):
-    """The folder of a run, the jobs that SLURM had of it, and what it printed."""
+    """The folder of a run, its jobs in SLURM, and its output."""
     folder = grid(tmp_path_factory.mktemp("grid"), SEEDS)
     (folder / "site").mkdir()
     (folder / "site/sitecustomize.py").write_text(WITNESS)
-    # too little for two Snakemakes, which live for seconds, until it is tried again
+    # too little for two Snakemakes, which live for seconds; the retry gets enough
     changed(folder, **{"set-resources": resources(folder, "prepare", mem_mb="150*5**(attempt-1)")})
     text = run(folder, pythonpath=folder / "site", witness=folder / "witness")
     return folder, cluster.jobs(folder), text
@@ -52,7 +52,7 @@ def test_a_device_trains_one_cell_at_a_time(done):
         records.sort(key=lambda record: record["started"])
         for one, next_one in pairwise(records):
             assert one["ended"] <= next_one["started"]
-    # and both at once: four jobs on two devices
+    # and both devices at the same time, with four jobs
     first, second = (jobs[int(records[0]["slurm_job_id"])] for records in by_device.values())
     assert max(first["begin"], second["begin"]) < min(first["end"], second["end"])
 
@@ -80,7 +80,7 @@ def test_cells_share_submissions(done):
     finished = [re.match("rule_([a-z]+)", jobs[job]["what"])[1] for job in completed]
     # a cell's training and raw outputs; data; comparisons and figures of all cells
     assert sorted(finished) == ["comparison", "data", *["networks"] * len(CELLS)]
-    # in which they share one Snakemake, beside the plugin's own
+    # all cells of a submission share one Snakemake, beside the plugin's own
     started = [json.loads(line) for line in (folder / "witness").read_text().splitlines()]
     nested = Counter(int(job) for arguments, job, _ in started if job and "snakemake" in arguments)
     assert [nested[job] for job in completed] == [2] * len(completed)

@@ -1,4 +1,4 @@
-"""What a cluster can never run is refused in a line, before anything is submitted."""
+"""A request that the cluster can never run is refused in one line, before any submission."""
 
 import os
 import time
@@ -6,7 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from sigmoid_bce.slurm.cluster import PROGRAMS, ClusterError, Request, check
+from sigmoid_bce.slurm.check import PROGRAMS, Request, check
+from sigmoid_bce.slurm.commands import ClusterError
 from support.submitted import changed, grid, run
 
 
@@ -27,8 +28,8 @@ from support.submitted import changed, grid, run
         ),
         (
             {"gpus": 1, "gpu_model": "fakes"},
-            "rule train asks for GPU model 'fakes' (gpu_model): none of partition 'cpu' is one; "
-            "there are fake",
+            "rule train asks for GPU model 'fakes' (gpu_model): no node of partition 'cpu' has "
+            "it; there are fake",
         ),
         (
             {"mem_mb": 16001},
@@ -41,14 +42,14 @@ from support.submitted import changed, grid, run
         ),
     ],
 )
-def test_what_no_node_has(cluster, asked, line):
+def test_a_request_that_no_node_can_run(cluster, asked, line):
     with pytest.raises(ClusterError) as caught:
         check([Request("rule train", **asked), Request("rule compare", cpus=8, mem_mb=16000)])
     assert str(caught.value) == line
 
 
-def test_what_a_node_has(cluster):
-    # any account will do where none are kept
+def test_a_request_that_a_node_can_run(cluster):
+    # without accounting any account will do
     check([Request("rule train", "gpu", "any", 8, 16000, 60, 2, "fake"), Request("rule compare")])
 
 
@@ -66,11 +67,11 @@ def test_a_workflow_stops_before_it_submits(cluster, tmp_path):
     for line in (
         "group comparison (compare, figure_cell) asks for partition 'cpus' (slurm_partition): did "
         "you mean 'cpu'?",
-        "group networks (raw_outputs, train) asks for GPU model 'h100' (gpu_model): none of "
-        "partition 'gpu' is one; there are fake",
+        "group networks (raw_outputs, train) asks for GPU model 'h100' (gpu_model): no "
+        "node of partition 'gpu' has it; there are fake",
     ):
         assert f"\n{line}\n" in text
-    # and is not locked out of the folder
+    # the folder is not left locked
     gpu |= {"gpu": 3, "gpu_model": "fake"}
     more = {"prepare": {"mem_mb": 16001}}
     changed(
@@ -85,16 +86,16 @@ def test_a_workflow_stops_before_it_submits(cluster, tmp_path):
         "'cpu' has more than 16000 MB",
     ):
         assert f"\n{line}\n" in text
-    # Snakemake by itself would give it one, and say nothing
+    # by itself Snakemake would lower the number to one without a word
     gpu |= {"gpu": 2}
     more = {"prepare": {"mem_mb": "attempt * 6000"}}
     changed(folder, **{"set-resources": networks | more})
     text = run(folder, status=1)
     assert (
-        "\ngroup data (prepare, resize) asks for 18000 MB (mem_mb) when it is tried for the last "
-        "time (retries): no node of partition 'cpu' has more than 16000 MB\n"
+        "\ngroup data (prepare, resize) asks for 18000 MB of memory (mem_mb) in the last retry "
+        "(retries): no node of partition 'cpu' has more than 16000 MB\n"
     ) in text
-    assert "asks for 2 GPUs (gpu), and the profile lets a submission have 1" in text
+    assert "asks for 2 GPUs (gpu), but the profile allows a submission 1" in text
     assert "Traceback" not in text
     assert not cluster.jobs(folder)
 
@@ -102,8 +103,11 @@ def test_a_workflow_stops_before_it_submits(cluster, tmp_path):
 @pytest.mark.parametrize(
     ("model", "line"),
     [
-        (3090, "GPU model '3090' (gpu_model): none of partition 'gpu' is one; there are fake"),
-        ("'3090'", "GPU model '3090' (gpu_model): none of partition 'gpu' is one; there are fake"),
+        (3090, "GPU model '3090' (gpu_model): no node of partition 'gpu' has it; there are fake"),
+        (
+            "'3090'",
+            "GPU model '3090' (gpu_model): no node of partition 'gpu' has it; there are fake",
+        ),
         ("fake", ""),
     ],
 )
@@ -111,7 +115,7 @@ def test_a_gpu_model_as_the_profile_has_it(cluster, tmp_path, model, line):
     folder = grid(tmp_path / "grid")
     gpu = {"gpu": 1, "gpu_model": model, "slurm_partition": "gpu"}
     changed(folder, **{"set-resources": {"train": gpu, "raw_outputs": gpu}})
-    # what a submission answers here is no number of a job
+    # here sbatch answers without a job number
     programs = tmp_path / "programs"
     programs.mkdir()
     (programs / "sbatch").write_text("#!/bin/sh\necho welcome\n")
@@ -119,7 +123,7 @@ def test_a_gpu_model_as_the_profile_has_it(cluster, tmp_path, model, line):
     path = os.pathsep.join([str(Path(os.sys.executable).parent), str(programs), os.environ["PATH"]])
     text = run(folder, status=1, limit=120, path=path)
     assert line in text
-    # of a group, the plugin by itself would never say that a submission went wrong
+    # by itself the plugin would never report a failed submission of a group
     assert ("No valid SLURM job ID found in: welcome" in text) == (not line)
 
 

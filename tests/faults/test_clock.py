@@ -1,4 +1,4 @@
-"""A clock that jumps, between attempts and within one, changes no result."""
+"""A clock that jumps, within an attempt or between two, changes no result."""
 
 import json
 import os
@@ -25,7 +25,7 @@ INPUTS = {
     "manifest": str(RESULTS / "data/digits/manifest.parquet"),
 }
 HOUR = 3600
-# the rule's script, by itself: with another clock than the kernel's, Snakemake does not end
+# the rule's script without Snakemake, which does not end under a faked clock
 SCRIPT = """
 import json, runpy, sys
 class Named(dict):
@@ -40,7 +40,7 @@ runpy.run_path("workflow/scripts/train.py", {"snakemake": Job})
 
 
 def test_inputs_dated_in_the_future(finished, undisturbed):
-    """The clock was set back: it is said before the training, which Snakemake would throw away."""
+    """After a clock was set back, an error comes before a training that would be deleted."""
     shutil.rmtree(finished / TRAIN)
     file = INPUTS["manifest"]
     os.utime(finished / file, (time.time() + HOUR,) * 2)
@@ -68,7 +68,7 @@ def test_a_clock_that_jumps_back_within_an_attempt_and_between_two(
 ):
     record = json.loads((finished / TRAIN / "run.json").read_text())
     shutil.rmtree(finished / TRAIN)
-    for file in INPUTS.values():  # older than either clock
+    for file in INPUTS.values():  # older than both clocks
         os.utime(finished / file, (time.time() - 12 * HOUR,) * 2)
     params = {"model": record["model"], "training": record["training"], "module": "", "code": "x"}
     names = ("history.parquet", "run.json", "early.weights.h5", "full.weights.h5")

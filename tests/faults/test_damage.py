@@ -1,4 +1,4 @@
-"""A file that was cut off is named, and once it is deleted all is made again as it was."""
+"""An error names a file that was cut off; once deleted, it is made again with the same bytes."""
 
 import json
 
@@ -34,7 +34,7 @@ def test_a_file_that_was_cut_off(finished, undisturbed, file, rule):
 
 
 def test_a_cell_of_other_settings_is_in_no_table(finished):
-    """Where Snakemake has no record of how a file was made, it does not notice."""
+    """Snakemake does not notice, since it has no record of how the file was made."""
     file = RESULTS / f"train/{CELLS[0]}/run.json"
     record = json.loads((finished / file).read_text())
     record["model"]["learning_rate"] = 0.5
@@ -43,6 +43,6 @@ def test_a_cell_of_other_settings_is_in_no_table(finished):
     assert done.returncode != 0
     last = (finished / RESULTS / "logs/tables.log").read_text().splitlines()[-1]
     assert last == (
-        f"error: {file} has other settings than the study (learning_rate: 0.5, now 0.003): delete "
-        "it, then run snakemake again"
+        f"error: {file}: trained with learning_rate 0.5; the study has learning_rate 0.003. Delete "
+        "this file, then run snakemake again"
     )

@@ -1,4 +1,4 @@
-"""No room on a disk, or no permission: it is said, and nothing is lost but what had no room."""
+"""A full or read-only disk is an error of one line, and loses no more than the file at hand."""
 
 import io
 import shutil
@@ -8,8 +8,8 @@ import pytest
 from mlflow import MlflowClient
 from PIL import Image
 
+from sigmoid_bce.data.items import Item
 from sigmoid_bce.data.prepare import prepare
-from sigmoid_bce.data.sources import Item
 from sigmoid_bce.jobs.files import Unwritable
 from support.broken import (
     CELLS,
@@ -46,7 +46,7 @@ def test_no_room_for_a_training(finished, undisturbed):
         assert "epoch 60/60" in text
         assert "Traceback" not in text
 
-        # the next time there is room again before the training ends
+        # in a second run, there is room again before the training ends
         log.unlink()
         again = begin(finished, TRAIN / "run.json")
         wait_until(lambda: log.exists() and "no checkpoint: " in log.read_text(), "no checkpoint")
@@ -100,14 +100,14 @@ def test_results_that_may_not_be_written(finished, undisturbed):
         assert done.returncode != 0
         assert f"{RESULTS} cannot be written: Read-only file system" in done.stdout
         assert "Traceback" not in done.stdout
-        assert "Error in rule" not in done.stdout  # no job was begun
+        assert "Error in rule" not in done.stdout  # no job was started
         remount(place, "rw")
         snakemake(finished, "tables", *CONFIG)
         assert state(finished) == undisturbed[1]
 
 
 def test_no_room_for_images_and_features(tmp_path):
-    """Neither a bus error nor images that are set aside as broken."""
+    """A full disk causes no bus error and puts no image into quarantine."""
     import keras
 
     from sigmoid_bce.models.features import extract

@@ -1,4 +1,4 @@
-"""A grid of short cells that is shot at: jobs, Snakemake itself, the server. Then it is resumed."""
+"""Jobs, Snakemake and the server are killed while a grid of short cells runs; then it resumes."""
 
 import json
 import os
@@ -36,17 +36,17 @@ from support.export import exported, runs
 from support.servers import mlflow_server
 from support.tracked import command
 
-SEED = int(os.environ.get("SIGMOID_BCE_KILLS", "0"))  # another seed, other moments
+SEED = int(os.environ.get("SIGMOID_BCE_KILLS", "0"))  # of the moments of the kills
 
 
-def test_after_kills_and_restarts_all_is_as_if_nothing_had_happened(fresh, tmp_path, undisturbed):
+def test_kills_and_restarts_change_no_result(fresh, tmp_path, undisturbed):
     chance = random.Random(SEED)
     with mlflow_server(tmp_path / "server", f"sqlite:///{tmp_path}/runs.db") as server:
         uri = {"MLFLOW_TRACKING_URI": server.uri}
         client = MlflowClient(server.uri)
 
         def shoot(how):
-            """Kill a training at a moment that chance decides."""
+            """Kill a random training at a random moment."""
             wait_until(lambda: running(fresh), "no training begins")
             record = chance.choice(running(fresh))
             least = chance.randrange(30)
@@ -63,7 +63,7 @@ def test_after_kills_and_restarts_all_is_as_if_nothing_had_happened(fresh, tmp_p
         snakemake = begin(fresh, "--until", "train", **uri)
         shoot(signal.SIGKILL)
         shoot(signal.SIGTERM)
-        server.stop(signal.SIGKILL)  # the server dies in the middle, and comes back
+        server.stop(signal.SIGKILL)  # the server is killed and started again
         wait_until(lambda: running(fresh) or snakemake.poll() is not None, "no training")
         server.start()
         snakemake.wait(LIMIT)
@@ -71,7 +71,7 @@ def test_after_kills_and_restarts_all_is_as_if_nothing_had_happened(fresh, tmp_p
         killed = [r for some in attempts(fresh).values() for r in some if r["status"] == "KILLED"]
         assert len(killed) >= 1
 
-        # Snakemake itself dies; its trainings go on, and the same cells are begun again beside them
+        # Snakemake is killed; its trainings go on, and a second Snakemake starts the same cells
         snakemake = begin(fresh, "--until", "train", **uri)
         wait_until(lambda: running(fresh), "no training begins")
         snakemake.kill()
@@ -100,7 +100,7 @@ def test_after_kills_and_restarts_all_is_as_if_nothing_had_happened(fresh, tmp_p
         assert done.returncode == 0, done.stdout
         check(fresh, client)
         shared = exported(client, STUDY)
-    # rebuilt in an empty database, it is the same, interrupted attempts included
+    # an empty database is filled with the same runs, interrupted attempts included
     assert command(fresh, "log", str(RESULTS)).returncode == 0
     rebuilt = exported(MlflowClient(f"sqlite:///{fresh}/mlflow.db"), STUDY)
     del shared["experiment"], rebuilt["experiment"]
@@ -127,9 +127,9 @@ def check(folder, client):
 
 
 def test_a_training_that_outlives_snakemake_is_awaited(fresh, undisturbed):
-    """Its cell is begun again beside it: the second process waits, and takes what the first made.
+    """A second process of the same cell waits, and takes the result of the first.
 
-    Of another cell the first process dies meanwhile: the second goes on from its last epoch.
+    If the first process is killed meanwhile, the second one resumes from its last epoch.
     """
     first = begin(fresh, "tables")
     wait_until(lambda: len(running(fresh)) == 2, "two trainings do not begin")
@@ -153,7 +153,7 @@ def test_a_training_that_outlives_snakemake_is_awaited(fresh, undisturbed):
     assert second.wait(LIMIT) == 0, terminal.read_text()[-3000:]
     found = {str(cell): records for cell, records in attempts(fresh).items()}
     assert [r["status"] for r in found[left["cell"]]] == ["FINISHED"]
-    assert f"taken as made by process {left['pid']} of" in terminal.read_text()
+    assert f"already made by process {left['pid']} of" in terminal.read_text()
     assert [r["status"] for r in found[lost["cell"]]] == ["KILLED", "FINISHED"]
     assert found[lost["cell"]][1]["resumed_from"] >= 1
     one_at_a_time(fresh)
@@ -166,7 +166,7 @@ def log_of(folder, record):
 
 
 def test_a_training_that_ends_after_snakemake_is_not_done_again(finished, undisturbed):
-    """A restart deletes what it did not see end; what it is made again from is still there."""
+    """Snakemake deletes the outputs of a job that it did not see end; the checkpoint remains."""
     cell = CELLS[0]
     file = RESULTS / "train" / str(cell) / "run.json"
     shutil.rmtree((finished / file).parent)
@@ -187,7 +187,7 @@ def test_a_training_that_ends_after_snakemake_is_not_done_again(finished, undist
 
 
 def test_two_snakemakes_in_one_folder(fresh, undisturbed):
-    """The second one is refused; forced to go on, it computes nothing that the first computes."""
+    """The second one is refused; with --nolock, it waits for the results of the first."""
     first = begin(fresh, "tables")
     wait_until(lambda: running(fresh), "no training begins")
     refused = snakemake(fresh, "tables", *CONFIG, check=False)
@@ -216,7 +216,7 @@ main(sys.argv[1:])
 
 
 def test_sigterm_while_snakemake_counts_its_jobs(fresh):
-    """Its handler takes a lock that it holds then."""
+    """Snakemake's handler takes a lock that Snakemake holds at that moment."""
     done = subprocess.run(
         [sys.executable, "-c", COUNTING, "--cores", "2", *CONFIG],
         cwd=fresh,
@@ -230,7 +230,7 @@ def test_sigterm_while_snakemake_counts_its_jobs(fresh):
 
 
 def test_a_failed_cell_is_shown_with_its_reason_and_the_others_finished(fresh):
-    """Without a server: the workflow's end logs what it made, and what failed."""
+    """Without a server, the workflow logs finished and failed cells when it ends."""
     config = yaml.safe_load((fresh / "faults.yaml").read_text())
     config["grid"] |= {"seed": [0], "loss": ["logits"], "model": ["tiny", "wild"]}
     config["models"]["wild"] = {**config["models"]["tiny"], "optimizer": "sgd", "learning_rate": 10}
@@ -239,7 +239,7 @@ def test_a_failed_cell_is_shown_with_its_reason_and_the_others_finished(fresh):
     file = fresh / "workflow/src/sigmoid_bce/training/train.py"
     text = file.read_text()
     assert "if not np.isfinite(table" in text
-    # a network that really diverges takes luck; a disk that is full does not
+    # a full disk can be provoked; a diverging network cannot be relied upon
     file.write_text(text.replace("    if not np.isfinite(", WILD))
     shutil.rmtree(fresh / "results", ignore_errors=True)
     assert begin(fresh, "--until", "train").wait(LIMIT) != 0

@@ -1,4 +1,4 @@
-"""MLflow's page in a browser, on the finished smoke study. Screenshots: results/screenshots/."""
+"""MLflow's pages of the finished smoke study in a browser. Screenshots: results/screenshots/."""
 
 import shutil
 import time
@@ -31,7 +31,7 @@ PANEL = {
 
 @pytest.fixture(scope="module")
 def page(smoke, tmp_path_factory):
-    """A browser, a function that opens a part of the page, and the experiment's runs."""
+    """A browser that shows the experiment, and the ids of its runs."""
     browser, driver = shutil.which("chromium"), shutil.which("chromedriver")
     need(browser and driver, "Chromium (with chromedriver)")
     from mlflow import MlflowClient
@@ -50,7 +50,7 @@ def page(smoke, tmp_path_factory):
         chrome = webdriver.Chrome(options, Service(driver))
         try:
             chrome.set_page_load_timeout(LIMIT)
-            chrome.get(server.uri)  # without the panel that takes a third of the page
+            chrome.get(server.uri)  # to close the panel that covers a third of the page
             for name, value in PANEL.items():
                 chrome.execute_script("localStorage.setItem(...arguments)", name, value)
             base = f"{server.uri}/#/experiments/{experiment}"
@@ -76,7 +76,7 @@ class Page:
                 self.shot(f"failed-{name}")
                 raise AssertionError(f"{name}: no {texts} in {body[:2000]}")
             time.sleep(0.3)
-        time.sleep(0.7)  # what is drawn last
+        time.sleep(0.7)  # animations
         self.shot(name)
         return body
 

@@ -1,4 +1,4 @@
-"""Whole studies on archives that a web server breaks off, and on a user's own data and model."""
+"""Studies with interrupted downloads, and with a user's own data and model."""
 
 import hashlib
 import json
@@ -97,7 +97,7 @@ def test_both_layouts_from_a_server_that_breaks_off(served, project):
         chosen[name] = manifest.assign(number=numbers)
         shape = np.load(results / f"data/{name}/images.npy", mmap_mode="r").shape
         assert shape == (100, 75, 75, 3)
-    # as Chollet: the first by number; where files are broken, the next ones fill the place
+    # Chollet's split: the first images by number; the next ones replace broken files
     kaggle = chosen["kaggle"]
     train = kaggle["split"] == "train"
     assert set(kaggle[train]["number"]) == set(range(30))
@@ -112,12 +112,12 @@ def test_both_layouts_from_a_server_that_breaks_off(served, project):
     for name in datasets:
         cell = f"dataset~{name}/model~tiny/loss~logits/batch_size~16/seed~0"
         history = pd.read_parquet(results / f"train/{cell}/history.parquet")
-        assert history["accuracy"].iloc[-1] > 0.75  # drawn pets can be told apart
+        assert history["accuracy"].iloc[-1] > 0.75  # drawings are easy to tell apart
 
 
 @pytest.fixture(scope="module")
 def backbones(served, project):
-    """Run a second study on a data set that the first one downloaded, with backbones."""
+    """Run a study with frozen networks on a data set that an earlier study downloaded."""
     with serve(served) as (address, seen):
         dataset = archive(address, served / "public.zip")
         dataset["archive"]["url"] = ["http://127.0.0.1:9/gone.zip", dataset["archive"]["url"]]
@@ -145,14 +145,14 @@ def backbones(served, project):
 
 def test_backbones_with_weights_from_a_server(backbones, project, served):
     _, asked, had = backbones
-    # a digest is a file's name: models of the same weights share the download, and the archive is
-    # here from the first study, though its first mirror is another one now
+    # models with the same weights share the download; the archive is here from the first study,
+    # although its first mirror has changed
     weights = ["/inception_v3.weights.h5", "/vgg16.weights.h5"]
     assert asked == (weights if had else sorted([*weights, "/public.zip"]))
     features = sorted((project / "results/backbones/features/dataset~pets").glob("*.npy"))
     shapes = {path.name.rsplit("-", 1)[0][9:]: np.load(path).shape for path in features}
     assert shapes["inception_v3"] == (100, 2048)
-    assert len(features) == 2  # `wider` differs in its head alone
+    assert len(features) == 2  # `wider` shares the features of `vgg16`
     for name in ("vgg16", "inception_v3", "wider"):
         cell = f"dataset~pets/model~{name}/loss~logits/batch_size~16/seed~0"
         raw = pd.read_parquet(project / f"results/backbones/raw_outputs/{cell}/full.parquet")
@@ -185,7 +185,7 @@ def build(input_shape):
 
 
 def test_a_folder_and_a_function(project):
-    """A user's images and network, to a figure; edits rerun what they touch."""
+    """A user's images and network lead to a figure; an edit reruns the jobs that depend on it."""
     root = project / "mine/photos"
     for kind in ("cat", "dog", "eel"):
         (root / kind).mkdir(parents=True)
@@ -234,7 +234,7 @@ def test_a_folder_and_a_function(project):
     assert planned() == (True, True)
 
 
-def test_what_is_wrong_is_said_before_any_job(project, tmp_path):
+def test_mistakes_are_reported_before_any_job(project, tmp_path):
     (tmp_path / "photos/cat").mkdir(parents=True)
     (tmp_path / "nets.py").write_text("def biuld(shape):\n    pass\n")
     own = {"architecture": "custom", "image_size": 30, "max_epochs": 6, "learning_rate": 0.001}
@@ -266,9 +266,62 @@ def test_what_is_wrong_is_said_before_any_job(project, tmp_path):
         "../bad.yaml: datasets.one: ../photos has one class, 'cat': expected a sub-folder for each",
         "../bad.yaml: datasets.none: there is no folder 'nowhere': looked for ",
         "../bad.yaml: datasets.zip: there is no file 'none.zip': looked for ",
-        "nets.py defines no 'build'; it has biuld",
+        "nets.py does not define 'build'; it defines biuld",
         "../bad.yaml: models.module: function: there is no module 'net': looked for ",
         "../bad.yaml: models.vgg: there is no file 'none.h5': looked for ",
     ):
         assert line in done.stdout
     assert not (folder / "results").exists()
+
+
+NOISE_SECTION = '''
+class NoiseDataset(Unsplit):
+    """Noise, brighter for label 1."""
+
+    source: Literal["noise"]
+    count: Positive = Field(description="Number of images.")
+
+
+SOURCES ='''
+NOISE = """
+import io
+
+import numpy as np
+from PIL import Image
+
+from sigmoid_bce.data.items import Item
+
+
+def items(dataset, file):
+    for i in range(dataset.count):
+        png = io.BytesIO()
+        Image.fromarray(np.uint8(np.full((8, 8), 100 * (i % 2)))).save(png, "png")
+        yield Item(f"{i}.png", i % 2, png.getvalue)
+"""
+
+
+def test_a_source_of_images_is_a_section_and_a_file(tmp_path):
+    """The recipe of CONTRIBUTING; half of it is one line that names both files."""
+    folder = checkout(tmp_path / "project")
+    dataset = {"source": "noise", "count": 40, "image_size": 8, "split": {"validation": 10}}
+    config = write(folder, "noise", {"mine": dataset}, SMOKE["models"])
+    manifest = folder / "results/noise/data/mine/manifest.parquet"
+    package = folder / "workflow/src/sigmoid_bce"
+    (package / "data/sources/noise.py").write_text(NOISE)
+    done = snakemake(folder, manifest.relative_to(folder), *config, check=False)
+    assert done.returncode != 0
+    (line,) = [line for line in done.stdout.splitlines() if "source 'noise'" in line]
+    assert "data/sources/noise.py, but no section in" in line
+    assert "study/datasets.py" in line
+    sections = package / "study/datasets.py"
+    sections.write_text(sections.read_text().replace("\nSOURCES =", NOISE_SECTION))
+    snakemake(folder, manifest.relative_to(folder), *config)
+    table = pd.read_parquet(manifest)
+    assert table["split"].value_counts().to_dict() == {"train": 30, "validation": 10}
+    file = package / "data/sources/noise.py"
+    file.write_text(NOISE.replace("100 *", "120 *"))
+    done = snakemake(folder, manifest.relative_to(folder), *config, "--dry-run")
+    assert re.search(r"^prepare +1$", done.stdout, re.MULTILINE), "its code is an input of prepare"
+    file.write_text(NOISE + "# a comment")
+    done = snakemake(folder, manifest.relative_to(folder), *config, "--dry-run")
+    assert "Nothing to be done" in done.stdout

@@ -1,4 +1,4 @@
-"""A shared server as a group runs it: PostgreSQL, S3, users; no secret anywhere."""
+"""A shared server as docs/tracking.md sets it up: PostgreSQL, S3, users; no file has a secret."""
 
 import base64
 import urllib.request
@@ -39,7 +39,7 @@ def test_32_processes_on_an_empty_postgresql(database, smoke, tmp_path):
 
 @pytest.fixture(scope="module")
 def shared(database, tmp_path_factory):
-    """A server on PostgreSQL and S3 with users and allowed hosts; every secret it knows."""
+    """A server on PostgreSQL and S3 with users and allowed hosts; access, secrets, its folder."""
     folder = tmp_path_factory.mktemp("server")
     options, environment, password, key = authentication(folder)
     with (
@@ -68,7 +68,7 @@ def everywhere(*folders):
                 yield file
 
 
-def test_the_shared_server_holds_the_same_and_no_secret(shared, smoke, tmp_path, monkeypatch):
+def test_the_shared_server_holds_the_same_runs_and_no_secret(shared, smoke, tmp_path, monkeypatch):
     _, access, secrets, place = shared
     folder = copied(smoke, tmp_path / "copy")
     assert track(folder)[0] == 0
@@ -80,7 +80,7 @@ def test_the_shared_server_holds_the_same_and_no_secret(shared, smoke, tmp_path,
     assert exported(remote, STUDY) == local
     experiment = remote.get_experiment_by_name(STUDY)
     assert experiment.artifact_location.startswith("mlflow-artifacts:")
-    # what the rebuilt one says
+    # the same study, logged again
     remote.delete_experiment(experiment.experiment_id)
     assert track(folder, **access)[0] == 0
 
@@ -96,7 +96,7 @@ def test_the_shared_server_holds_the_same_and_no_secret(shared, smoke, tmp_path,
                 assert needle not in file.read_bytes(), file
 
 
-def test_without_credentials_nobody_is_let_in(shared, smoke, tmp_path):
+def test_requests_without_credentials_are_refused(shared, smoke, tmp_path):
     server, access, *_ = shared
     folder = copied(smoke, tmp_path / "copy")
     for path in ("", "api/2.0/mlflow/experiments/search?max_results=1", "get-artifact?path=x"):
@@ -104,9 +104,9 @@ def test_without_credentials_nobody_is_let_in(shared, smoke, tmp_path):
     for wrong in ({}, {"MLFLOW_TRACKING_USERNAME": "admin", "MLFLOW_TRACKING_PASSWORD": "guess"}):
         code, log = track(folder, MLFLOW_TRACKING_URI=server.uri, **wrong)
         assert code == 1
-        _, line = log.splitlines()  # what it took comes first
+        _, line = log.splitlines()  # the first one says the time that it took
         assert "refuses these credentials: set MLFLOW_TRACKING_USERNAME" in line
-    # who calls the server by another name is refused in spite of the right password
+    # a request to another host name is refused, even with the right password
     user = ":".join((access["MLFLOW_TRACKING_USERNAME"], access["MLFLOW_TRACKING_PASSWORD"]))
     headers = {"Authorization": f"Basic {base64.b64encode(user.encode()).decode()}"}
     headers["Host"] = "elsewhere.example"
@@ -115,8 +115,8 @@ def test_without_credentials_nobody_is_let_in(shared, smoke, tmp_path):
     assert status(request) == 403
 
 
-def test_a_database_without_a_server_in_between(database, smoke, tmp_path):
-    """PostgreSQL named directly; the password is in no file and no message."""
+def test_a_database_without_a_server(database, smoke, tmp_path):
+    """The client uses PostgreSQL itself; the password is in no file and no message."""
     folder = copied(smoke, tmp_path / "copy")
     assert track(folder)[0] == 0
     database = another(database)
@@ -133,7 +133,7 @@ def test_a_database_without_a_server_in_between(database, smoke, tmp_path):
         assert password.encode() not in file.read_bytes(), file
 
 
-def test_the_page_of_the_shared_server_says_what_was_tested():
+def test_the_document_has_the_options_that_were_tested():
     text = (ROOT / "docs/tracking.md").read_text()
     for part in (*HOSTS[:1], "--app-name basic-auth", "--artifacts-destination s3://", "createdb"):
         assert part in text

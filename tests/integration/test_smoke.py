@@ -95,37 +95,6 @@ def test_the_same_cell_gives_the_same_bytes(smoke, tmp_path):
             assert (folder / path).read_bytes() == (smoke / path).read_bytes()
 
 
-def planned(folder):
-    done = snakemake(folder, *CONFIG, "--dry-run")
-    if "Nothing to be done" in done.stdout:
-        return set()
-    lines = done.stdout.split("Job stats:")[1].split("total")[0].splitlines()
-    return {line.split()[0] for line in lines if line.split()[1:2] and line.split()[1].isdigit()}
-
-
-def test_what_reruns(smoke):
-    assert planned(smoke) == set()
-    for file in [*(smoke / "workflow").rglob("*.py"), *(smoke / "results").rglob("*.npy")]:
-        file.touch()
-    for file in (smoke / "results").rglob("*.parquet"):
-        file.touch()
-    assert planned(smoke) == set()
-
-    def after_edit(path):
-        file = smoke / "workflow" / path
-        text = file.read_text()
-        file.write_text(text + "\n# edited\n")
-        try:
-            return planned(smoke) - {"all"}
-        finally:
-            file.write_text(text)
-
-    figure = after_edit("src/sigmoid_bce/figures/batch_mean.py")
-    assert figure == {"figure_cell", "report", "track_cells", "track_study"}
-    assert "train" in after_edit("src/sigmoid_bce/training/train.py")
-    assert "train" not in after_edit("src/sigmoid_bce/comparison/compare.py")
-
-
 def test_a_damaged_download_is_a_clear_error(tmp_path):
     folder = checkout(tmp_path)
     file = folder / "config/config.yaml"

@@ -1,4 +1,4 @@
-"""MLflow says what the files say, whatever state it was in, and says it again when asked again."""
+"""MLflow shows what the files hold, whatever state it was in; logging twice changes nothing."""
 
 import json
 import os
@@ -23,7 +23,7 @@ CELLS = [Cell("digits", "tiny", loss, 16, 0) for loss in ("logits", "sigmoid_cli
 
 
 def finished(everything):
-    """Return what is there beside the attempts that came to nothing."""
+    """Return everything but the failed and interrupted attempts."""
     return {what: run for what, run in everything.items() if what[0] != "attempt"}
 
 
@@ -33,7 +33,7 @@ def of_cell(mlflow, cell):
 
 @pytest.fixture(scope="module")
 def tracked(smoke, tmp_path_factory):
-    """A copy of the smoke study's folder, logged, and what MLflow holds of it."""
+    """A copy of the smoke study's folder that was logged, and the export of its MLflow database."""
     folder = copied(smoke, tmp_path_factory.mktemp("tracked") / "copy")
     status, log = track(folder)
     assert status == 0, log
@@ -42,12 +42,12 @@ def tracked(smoke, tmp_path_factory):
 
 @pytest.fixture
 def folder(tracked, tmp_path):
-    """A folder of this test's own, with database and artifacts."""
+    """A copy of the logged folder, with database and artifacts, for one test."""
     source, _ = tracked
     return shutil.copytree(source, tmp_path / "copy", symlinks=True)
 
 
-def test_runs_say_what_the_files_say(smoke):
+def test_runs_show_what_the_files_hold(smoke):
     everything = export(smoke)
     assert {what[0] for what in everything} - {"e"} == {"cell", "group", "study"}
     for cell in CELLS:
@@ -61,7 +61,7 @@ def test_runs_say_what_the_files_say(smoke):
             values = np.array([held[name, step] for step in table["epoch"]])
             assert values.tobytes() == table[name].to_numpy().tobytes()
             assert run.data.metrics[name] == table[name].iloc[-1]
-        # the live file, epoch by epoch, is the final one
+        # the file that the attempt wrote has the same epochs
         live = smoke / f"results/smoke/train/{cell}/attempts/1/history.csv"
         assert live.read_text().splitlines()[1:] == [
             ",".join(map(repr, [int(row[0]), *map(float, row[1:])]))
@@ -83,11 +83,11 @@ def test_runs_say_what_the_files_say(smoke):
     note = everything["experiment"]["mlflow.note.content"]
     assert "Does the whole pipeline run" in note
     assert pd.read_csv(smoke / "results/smoke/tables/models.csv").columns[-1] in note
-    # noting the runs' ids reruns nothing
+    # writing the runs' ids to run.json reruns nothing
     assert "Nothing to be done" in snakemake(smoke, *CONFIG, "--dry-run").stdout
 
 
-def test_repeated_it_changes_nothing_and_rebuilt_it_is_the_same(folder, tracked):
+def test_logging_twice_changes_nothing_and_a_lost_database_is_rebuilt_the_same(folder, tracked):
     _, first = tracked
     status, log = track(folder)
     assert (status, log.splitlines()[-3:-1]) == (0, UNCHANGED)
@@ -98,19 +98,19 @@ def test_repeated_it_changes_nothing_and_rebuilt_it_is_the_same(folder, tracked)
     assert export(folder) == first
 
 
-def test_whatever_was_there_is_mended(folder, tracked):
+def test_wrong_and_incomplete_runs_are_mended(folder, tracked):
     _, first = tracked
     mlflow = client(folder)
     experiment = mlflow.get_experiment_by_name(STUDY).experiment_id
     one, other = (of_cell(mlflow, cell)[0].info.run_id for cell in CELLS)
-    # an orphan, a deleted run, a second run of the same process that lacks all, a naive double
+    # an orphan, a deleted run, an empty second run of the same process, a run without a process
     mlflow.create_run(experiment, tags={"cell": str(CELLS[0])})
     mlflow.delete_run(other)
     tags = mlflow.get_run(one).data.tags
     mlflow.create_run(experiment, tags={k: tags[k] for k in ("cell", "process", "kind")})
     double = mlflow.create_run(experiment, tags={"cell": str(CELLS[1])}).info.run_id
     mlflow.set_terminated(double, "FINISHED")
-    # an epoch twice, another last value, a tag and a status that are not true
+    # a doubled epoch, an added epoch, a wrong tag and a wrong status
     mlflow.log_metric(one, "loss", 7.0, step=3)
     mlflow.log_metric(one, "val_loss", 7.0, step=99)
     mlflow.set_tag(one, "device", "abacus")
@@ -121,13 +121,13 @@ def test_whatever_was_there_is_mended(folder, tracked):
     assert states == ["FINISHED", "KILLED"]  # the orphan
     assert [run.info.status for run in of_cell(mlflow, CELLS[1])] == ["FINISHED"]
 
-    # half-logged: neither metrics nor files nor end
+    # a run without metrics, files and end
     run = of_cell(mlflow, CELLS[0])
     run = next(run for run in run if run.info.status == "FINISHED")
     mlflow.delete_run(run.info.run_id)
     kept = {k: v for k, v in run.data.tags.items() if k in ("cell", "process")}
     half = mlflow.create_run(experiment, run.info.start_time, kept).info.run_id
-    # and one whose files were lost
+    # a run whose artifacts were lost
     shutil.rmtree(of_cell(mlflow, CELLS[1])[0].info.artifact_uri.removeprefix("file://"))
     assert track(folder)[0] == 0
     assert finished(export(folder)) == first
@@ -169,7 +169,7 @@ def test_a_retrained_cell_has_one_run(folder):
     (place / "run.json").write_text(json.dumps(record))
     shutil.copytree(place / "attempts/1", place / "attempts/2")
     (place / "attempts/2/attempt.json").write_text(json.dumps({**record, "status": "FINISHED"}))
-    # the first one was interrupted in between, the third failed
+    # a third attempt failed
     shutil.copytree(place / "attempts/1", place / "attempts/3")
     failed = {**record, "attempt": 3, "started": record["started"] + 1, "status": "FAILED"}
     failed |= {"reason": "error: no space left", "ended": record["started"] + 5000}
@@ -192,7 +192,7 @@ def test_an_older_database_is_left_alone(folder):
     status, log = track(folder)
     assert status == 1
     assert f"mlflow db upgrade sqlite:///{folder}/mlflow.db" in log.splitlines()[-1]
-    assert len(log.splitlines()) == 2  # what it took comes first
+    assert len(log.splitlines()) == 2  # the first one says the time that it took
     assert (folder / "mlflow.db").read_bytes() == before
 
 
@@ -231,7 +231,7 @@ def test_32_processes_on_a_missing_database(smoke, tmp_path):
     cold_start(tmp_path)
 
 
-def test_reconcile_closes_what_is_dead_and_leaves_what_runs(folder):
+def test_reconcile_closes_dead_runs_and_leaves_running_ones_alone(folder):
     mlflow = client(folder)
     experiment = mlflow.get_experiment_by_name(STUDY).experiment_id
     host = os.uname().nodename
@@ -253,8 +253,8 @@ def test_reconcile_closes_what_is_dead_and_leaves_what_runs(folder):
         running.send_signal(signal.SIGKILL)
     assert done.returncode == 0, done.stdout
     assert {run_id: mlflow.get_run(run_id).info.status for run_id in made} == made
-    assert "KILLED, no process of it is left" in done.stdout
-    assert "elsewhere:1:1, and may still run" in done.stdout
+    assert "KILLED, its process no longer exists" in done.stdout
+    assert "(elsewhere:1:1) and may still run" in done.stdout
 
 
 BLOCK = """
@@ -267,8 +267,8 @@ sys.meta_path.insert(0, Blocker())
 """
 
 
-def test_without_mlflow_and_without_the_server_all_but_the_logging_is_made(smoke, tmp_path):
-    """From nothing: first MLflow is missing, then its server; then it is logged after all."""
+def test_without_mlflow_or_its_server_only_the_logging_fails(smoke, tmp_path):
+    """First MLflow is missing, then its server is away; at last everything is logged."""
     folder = copied(smoke, tmp_path / "copy")
     for name in ("train", "raw_outputs", "compare", "figures", "tables", "tracking", "report.html"):
         path = folder / "results/smoke" / name
@@ -288,7 +288,7 @@ def test_without_mlflow_and_without_the_server_all_but_the_logging_is_made(smoke
     *_, line = (folder / "results/smoke/logs/track_cells.log").read_text().splitlines()
     assert line.startswith("error: http://127.0.0.1:9 cannot be used")
     assert "`make tracking`" in line
-    assert "1 of 3 steps" not in done.stdout  # nothing else was to do
+    assert "1 of 3 steps" not in done.stdout  # no other step was left
 
     snakemake(folder, *CONFIG)
     assert {run["status"] for run in list(export(folder).values())[:-1]} == {"FINISHED"}

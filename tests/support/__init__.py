@@ -1,1 +1,1 @@
-"""What several tests share: checkouts, servers, clusters, data; no test, no fixture."""
+"""Helpers that several tests share: checkouts, servers, clusters, data. No tests, no fixtures."""

@@ -1,4 +1,4 @@
-"""A small study that faults are tried on, and what must be the same after them."""
+"""A small study for fault tests, and the state that must survive the faults."""
 
 import hashlib
 import os
@@ -39,7 +39,7 @@ def configured(folder):
 
 
 def begin(folder, *arguments, **more):
-    """Start Snakemake, in a session of its own."""
+    """Start Snakemake in a session of its own."""
     with open(folder / "snakemake.log", "a") as log:
         path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
         return subprocess.Popen(
@@ -53,7 +53,7 @@ def begin(folder, *arguments, **more):
 
 
 def attempts(folder):
-    """Return the records of all attempts, by their cell."""
+    """Return the records of all attempts, by cell."""
     return {cell: read_attempts(folder / RESULTS / "train" / str(cell)) for cell in CELLS}
 
 
@@ -74,7 +74,7 @@ def wait_until(ready, what):
 
 
 def state(folder):
-    """Return the digests of weights, histories (but for seconds), raw outputs, losses, tables."""
+    """Return digests or text of weights, histories without seconds, raw outputs, losses, tables."""
     found = {}
     for cell in CELLS:
         train = folder / RESULTS / "train" / str(cell)
@@ -94,7 +94,7 @@ def state(folder):
 
 
 def one_at_a_time(folder):
-    """Check that no cell was trained by two processes at once, and no checkpoint is left."""
+    """Check that no two processes trained a cell at once, and that no checkpoint is left."""
     for cell, records in attempts(folder).items():
         spans = [
             (r["started"], r.get("ended", (r["folder"] / "history.csv").stat().st_mtime * 1000))
@@ -107,7 +107,7 @@ def one_at_a_time(folder):
 
 @contextmanager
 def disk(place, size):
-    """Mount an empty file system of some size at `place`; what lay there is there again after."""
+    """Mount an empty file system of a given size over `place` for the length of a block."""
     place.mkdir(parents=True, exist_ok=True)
     command = ["mount", "-t", "tmpfs", "-o", f"size={size}", "tmpfs", str(place)]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
@@ -125,7 +125,7 @@ def remount(place, options):
 
 
 def fill(place):
-    """Leave no room on the disk at `place`; return the file that takes it."""
+    """Fill the disk at `place`; return the file that fills it."""
     ballast = place / "ballast"
     with open(ballast, "wb", buffering=0) as file:
         try:

@@ -1,4 +1,4 @@
-"""Checkouts of the project in folders of their own, and Snakemake in them."""
+"""Checkouts of the project in folders of their own, with Snakemake running in them."""
 
 import os
 import shutil
@@ -14,7 +14,7 @@ DEFAULT = yaml.safe_load((ROOT / "config/config.yaml").read_text())
 
 
 def snakemake(folder, *arguments, check=True, **environment):
-    """Run Snakemake in a folder, its output in one string."""
+    """Run Snakemake in a folder; return it with its output in one string."""
     path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
     done = subprocess.run(
         [sys.executable, "-m", "snakemake", "--cores", "2", *map(str, arguments)],
@@ -30,7 +30,7 @@ def snakemake(folder, *arguments, check=True, **environment):
 
 
 def checkout(folder):
-    """Copy what a clone holds to a folder, results of its own."""
+    """Copy the files of a clone to a folder, without results."""
     for name in ("workflow", "config", "envs"):
         shutil.copytree(ROOT / name, folder / name, ignore=shutil.ignore_patterns("__pycache__"))
     shutil.copy(ROOT / "Snakefile", folder)

@@ -1,4 +1,4 @@
-"""Everything MLflow holds of a study, in a form that two databases can be compared by."""
+"""The content of MLflow for one study, in a form that compares two databases."""
 
 import hashlib
 import tempfile
@@ -60,7 +60,7 @@ def models(client, run):
 
 
 def exported(client: MlflowClient, study: str):
-    """Return all of a study's runs, groups and experiment, without ids."""
+    """Return the runs, the groups and the experiment of a study, without ids."""
     found = runs(client, study)
     names = {run.info.run_id: key(run) for run in found}
     out = {}

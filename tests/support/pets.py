@@ -1,4 +1,4 @@
-"""Drawn cats and dogs, and the archives that the real ones come in."""
+"""Drawn cats and dogs, in archives with the layouts of the real data sets."""
 
 import io
 import tarfile
@@ -36,7 +36,7 @@ def draw(kind, seed):
 
 
 def _public(kind, number):
-    """Return what the public archive has under a number: some files empty, cut, or no image."""
+    """Return a file of the public archive. As in the real one, some are empty or cut off."""
     data = draw(kind, number)
     if (kind, number) in (("cat", 6), ("dog", 11)):
         return b""
@@ -48,12 +48,12 @@ JUNK = {f"PetImages/{kind}/Thumbs.db" for kind in ("Cat", "Dog")}
 
 
 def petimages(path, count):
-    """Write an archive in the layout of the public one, by Microsoft."""
+    """Write an archive in the layout of Microsoft's public one."""
     with zipfile.ZipFile(path, "w") as archive:
         archive.writestr("readme[1].txt", "Thank you for downloading")
         for kind in ("Cat", "Dog"):
             archive.mkdir(f"PetImages/{kind}")
-            # in the order of a file system, not of numbers
+            # in a file system's order: 1, 10, 11, 2
             for number in sorted(range(count), key=str):
                 archive.writestr(f"PetImages/{kind}/{number}.jpg", _public(kind.lower(), number))
             archive.writestr(f"PetImages/{kind}/Thumbs.db", b"\xd0\xcf\x11\xe0" + bytes(2000))
@@ -67,7 +67,7 @@ def _kaggle_files(count):
 
 
 def kaggle(path, count, *, nested=False):
-    """Write an archive in Kaggle's layout: zip, or tar by the path's end; train.zip in a zip."""
+    """Write an archive in Kaggle's layout: zip, tar by suffix, or `nested`, train.zip in a zip."""
     if ".tar" in path.name:
         with tarfile.open(path, f"w:{path.suffix[1:]}" if path.suffix != ".tar" else "w") as out:
             for name, data in _kaggle_files(count):

@@ -1,4 +1,4 @@
-"""Real servers for tests, on 127.0.0.1: PostgreSQL, S3, MLflow. Every wait has a limit."""
+"""PostgreSQL, S3 and MLflow servers for tests, on 127.0.0.1. Every wait has a limit."""
 
 import os
 import pwd
@@ -17,11 +17,11 @@ from pathlib import Path
 import pytest
 
 BIN = Path(sys.executable).parent
-LIMIT = 90  # seconds to come up in
+LIMIT = 90  # seconds that a start may take
 
 
 def need(found, what):
-    """Skip without a program, except in CI, where everything has been installed."""
+    """Skip a test whose program is not installed; in CI, fail."""
     if not found and not os.environ.get("SIGMOID_BCE_CI"):
         pytest.skip(f"{what} is not installed: see .ci/run")
     assert found, f"{what} is not installed, and CI may not skip"
@@ -41,7 +41,7 @@ def wait_for(ready, process, log):
         if ready():
             return
         time.sleep(0.1)
-    raise AssertionError(f"{process.args[:3]} did not come up:\n{Path(log).read_text()[-3000:]}")
+    raise AssertionError(f"{process.args[:3]} did not start:\n{Path(log).read_text()[-3000:]}")
 
 
 def answers(url):
@@ -49,7 +49,7 @@ def answers(url):
 
 
 def status(request):
-    """Return the status of an answer; None if there is none."""
+    """Return the status of the answer to a request; None without an answer."""
     try:
         with urllib.request.urlopen(request, timeout=20) as answer:
             return answer.status
@@ -61,7 +61,7 @@ def status(request):
 
 
 class Server:
-    """A process with its own session, so that its children end with it."""
+    """A process in a session of its own, which ends with all of its children."""
 
     def __init__(self, command, ready, log, **options):
         self.command, self.ready, self.log, self.options = command, ready, log, options
@@ -141,12 +141,12 @@ def postgresql(folder):
     try:
         yield f"{address}/postgres"
     finally:
-        server.stop(signal.SIGINT)  # at once, clients or no clients
+        server.stop(signal.SIGINT)  # at once, even with open connections
 
 
 @contextmanager
 def s3(folder, bucket="runs"):
-    """Yield the environment by which a client reaches an S3 server that has one bucket."""
+    """Yield the environment of a client for an S3 server that has one bucket."""
     port = free_port()
     address = f"http://127.0.0.1:{port}"
     server = Server(
@@ -198,7 +198,7 @@ def mlflow_server(folder, database, *options, **environment):
 
 
 def authentication(folder):
-    """Return options and environment of a server that asks for a password, and the password."""
+    """Return options and environment of a server with passwords, the admin's, and its key."""
     password, key = secrets.token_hex(12), secrets.token_hex(16)
     file = folder / "basic_auth.ini"
     file.write_text(

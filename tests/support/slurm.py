@@ -1,10 +1,9 @@
-"""A real SLURM on this machine alone, on 127.0.0.1, without systemd; two GPUs that are not there.
+"""A real SLURM on 127.0.0.1, without systemd, with two GPUs that do not exist.
 
-`python tests/support/slurm.py COMMAND ...` runs a command with it and takes it down again; without
-a command it stays until it is interrupted. It needs root, and Debian's slurm-wlm and munge.
+`python tests/support/slurm.py COMMAND ...` starts it, runs a command and stops it again. Without a
+command it runs until Ctrl-C. It needs root, and Debian's packages slurm-wlm and munge.
 """
 
-import fcntl
 import getpass
 import os
 import pwd
@@ -20,14 +19,16 @@ import time
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
+from sigmoid_bce.jobs import locks
+
 PROGRAMS = ("slurmctld", "slurmd", "munged", "sbatch", "squeue", "sinfo", "scontrol")
 INSTALL = "apt-get install --no-install-recommends slurm-wlm munge"
-# a job finds the configuration only here: the plugin's job step drops SLURM_CONF
+# the plugin's job step drops SLURM_CONF, so jobs find the configuration only here
 SYSTEM = Path("/etc/slurm")
 CONFIGURATION = ("slurm.conf", "gres.conf", "cgroup.conf")
 PREFIX = "sigmoid-bce-slurm-"
-LIMIT = 60  # seconds that anything may take
-GRACE = 20
+LIMIT = 60  # seconds until a step counts as failed
+GRACE = 20  # seconds between SIGTERM and SIGKILL of a preempted job
 
 CONF = """
 ClusterName=test
@@ -38,7 +39,7 @@ SlurmUser=root
 SlurmdUser=root
 AuthType=auth/munge
 AuthInfo=socket={folder}/munge.socket
-# else it listens on all addresses
+# otherwise it listens on all addresses
 CommunicationParameters=NoInAddrAny,NoCtldInAddrAny
 StateSaveLocation={folder}/state
 SlurmdSpoolDir={folder}/spool
@@ -46,7 +47,7 @@ SlurmctldPidFile={folder}/slurmctld.pid
 SlurmdPidFile={folder}/slurmd.pid
 ProctrackType=proctrack/linuxproc
 TaskPlugin=task/none
-# a job that takes more memory than it asked for is killed within a second
+# a job that uses more memory than it asked for is killed within a second
 JobAcctGatherType=jobacct_gather/linux
 JobAcctGatherFrequency=task=1
 JobAcctGatherParams=OverMemoryKill
@@ -67,26 +68,26 @@ MpiDefault=none
 GresTypes=gpu
 NodeName=localhost NodeAddr=127.0.0.1 CPUs={cpus} RealMemory={memory} Gres=gpu:fake:2 State=UNKNOWN
 PartitionName=cpu Nodes=localhost Default=YES MaxTime=INFINITE State=UP PreemptMode=OFF
-# its jobs make room for those of `urgent`, {grace} seconds after a SIGTERM
+# jobs in `urgent` preempt its jobs, {grace} seconds after a SIGTERM
 PartitionName=gpu Nodes=localhost MaxTime=INFINITE State=UP GraceTime={grace}
 PartitionName=urgent Nodes=localhost MaxTime=INFINITE State=UP PriorityTier=2 PreemptMode=OFF
 """
 
 
 def missing():
-    """Return why there can be no SLURM here, or nothing."""
+    """Return why SLURM cannot run here; an empty string if it can."""
     path = f"{os.environ['PATH']}:/usr/sbin:/sbin"
     lacking = [program for program in PROGRAMS if not shutil.which(program, path=path)]
     if lacking:
         return f"{', '.join(lacking)} not found: {INSTALL}"
     if os.geteuid():
-        return "a SLURM of one's own needs root"
+        return "starting a SLURM needs root"
     foreign = [str(SYSTEM / name) for name in CONFIGURATION if _foreign(SYSTEM / name)]
-    return f"there is a SLURM here: {', '.join(foreign)}" if foreign else ""
+    return f"this machine has a SLURM of its own: {', '.join(foreign)}" if foreign else ""
 
 
 def _foreign(file):
-    """Tell whether a file, or what it leads to, is of a SLURM that is not ours."""
+    """Return whether a configuration file, or its target, belongs to another SLURM."""
     return os.path.lexists(file) and PREFIX not in str(file.resolve())
 
 
@@ -101,19 +102,16 @@ def free_ports(number):
             s.close()
 
 
-def order(*command, limit=LIMIT):
-    """Return what a SLURM command prints; it must not fail."""
-    done = subprocess.run(command, capture_output=True, text=True, timeout=limit)
-    assert done.returncode == 0, f"{' '.join(command)}: {done.stderr}"
-    return done.stdout.strip()
-
-
-def ask(*command, limit=LIMIT):
-    """Return what a SLURM command prints; nothing if it fails."""
+def ask(*command, limit=LIMIT, check=True):
+    """Return the output of a command; without `check`, an empty string if it fails."""
     try:
-        return order(*command, limit=limit)
-    except (AssertionError, subprocess.TimeoutExpired):
+        done = subprocess.run(command, capture_output=True, text=True, timeout=limit)
+    except subprocess.TimeoutExpired:
+        if check:
+            raise
         return ""
+    assert done.returncode == 0 or not check, f"{' '.join(map(str, command))}: {done.stderr}"
+    return done.stdout.strip() if done.returncode == 0 else ""
 
 
 def wait_until(ready, what, limit=LIMIT):
@@ -124,7 +122,7 @@ def wait_until(ready, what, limit=LIMIT):
 
 
 class Slurm:
-    """The daemons of one machine: `munged`, `slurmctld`, `slurmd`, each by its process."""
+    """The daemons of one machine: `munged`, `slurmctld` and `slurmd`, with their processes."""
 
     def __init__(self, folder, cpus, memory):
         self.folder = Path(folder)
@@ -136,7 +134,7 @@ class Slurm:
         conf = CONF.format(**values, cpus=cpus, memory=memory, grace=GRACE)
         (self.folder / "slurm.conf").write_text(conf)
         (self.folder / "cgroup.conf").write_text("CgroupPlugin=cgroup/v1\n")
-        for number in range(2):  # plain files are refused
+        for number in range(2):  # SLURM refuses plain files
             os.mknod(self.folder / f"dev/nvidia{number}", 0o666 | stat.S_IFCHR, os.makedev(1, 3))
         gres = f"NodeName=localhost Name=gpu Type=fake File={folder}/dev/nvidia[0-1]\n"
         (self.folder / "gres.conf").write_text(gres)
@@ -168,7 +166,7 @@ class Slurm:
         key.chmod(0o400)
         for path in (home, key):
             os.chown(path, account.pw_uid, account.pw_gid)
-        # the socket's folder is munge's own, its name is known to all
+        # the socket's folder belongs to munge; SLURM finds the socket by this name
         socket = self.folder / "munge.socket"
         socket.symlink_to(home / "socket")
         home.chmod(0o755)
@@ -192,38 +190,40 @@ class Slurm:
         conf = self.folder / "slurm.conf"
         self._spawn("slurmctld", "-D", "-f", conf, "-L", self.log("slurmctld"))
         if wait:
-            wait_until(lambda: ask("sinfo", "-h", limit=3), lambda: self.tail("slurmctld"))
+            wait_until(
+                lambda: ask("sinfo", "-h", limit=3, check=False), lambda: self.tail("slurmctld")
+            )
 
     def start_slurmd(self, wait=True):
-        """Start the daemon of the node; `wait` until the node takes jobs."""
+        """Start the daemon of the node; `wait` until the node accepts jobs."""
         conf = self.folder / "slurm.conf"
         self._spawn("slurmd", "-D", "-N", "localhost", "-f", conf, "-L", self.log("slurmd"))
         if wait:
-            wait_until(self._takes_jobs, lambda: self.tail("slurmd"))
+            wait_until(self._accepts_jobs, lambda: self.tail("slurmd"))
 
-    def _takes_jobs(self):
-        states = ask("sinfo", "-h", "-N", "-o", "%T", limit=3).split()
+    def _accepts_jobs(self):
+        states = ask("sinfo", "-h", "-N", "-o", "%T", limit=3, check=False).split()
         return bool(states) and all(s.startswith(("idle", "mixed", "alloc")) for s in states)
 
     def kill(self, name, how=signal.SIGKILL):
-        """End a daemon, and it alone: the jobs' own processes live on."""
+        """End a daemon only; the processes of jobs keep running."""
         process = self.processes.pop(name)
         process.send_signal(how)
         process.wait(LIMIT)
 
     def jobs(self, folder):
-        """Return every job that was submitted in a folder, finished or not, by its id."""
+        """Return every job that was submitted in a folder, finished or not, by id."""
         names = ("id", "state", "partition", "cpus", "memory", "begin", "end", "what", "folder")
         lines = ask("squeue", "-h", "-t", "all", "-o", "%i|%T|%P|%C|%m|%S|%e|%k|%Z").splitlines()
         jobs = [dict(zip(names, line.split("|"), strict=True)) for line in lines]
         return {int(job["id"]): job for job in jobs if job["folder"] == str(folder)}
 
     def unfinished(self):
-        return ask("squeue", "-h", "-o", "%i").split()
+        return ask("squeue", "-h", "-o", "%i", check=False).split()
 
     def stop(self):
         if "slurmctld" in self.processes and self.unfinished():
-            ask("scancel", "--user", getpass.getuser(), limit=10)
+            ask("scancel", "--user", getpass.getuser(), limit=10, check=False)
             with suppress(AssertionError):
                 wait_until(lambda: not self.unfinished(), "", 15)
         for name in ("slurmd", "slurmctld", "munged"):
@@ -238,20 +238,17 @@ class Slurm:
 
 @contextmanager
 def _configured(conf):
-    """Let /etc/slurm lead to a configuration; one that is not ours is left alone."""
+    """Link /etc/slurm to a configuration; the files of another SLURM are left alone."""
     SYSTEM.mkdir(exist_ok=True)
     with open(SYSTEM / ".sigmoid-bce.lock", "w") as lock:
-        end = time.monotonic() + 20 * LIMIT
-        while True:  # another test's SLURM is awaited
-            try:
-                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-                break
-            except BlockingIOError:
-                assert time.monotonic() < end, "another SLURM of these tests is still up"
-                time.sleep(0.5)
+        wait_until(
+            lambda: locks.acquire(lock, wait=False),
+            "another SLURM of these tests is still running",
+            20 * LIMIT,
+        )
         for name in CONFIGURATION:
             link = SYSTEM / name
-            assert not _foreign(link), f"{link} is of another SLURM: left alone"
+            assert not _foreign(link), f"{link} belongs to another SLURM and is left alone"
             link.unlink(missing_ok=True)
         try:
             for name in CONFIGURATION:
@@ -264,14 +261,14 @@ def _configured(conf):
 
 @contextmanager
 def slurm(cpus=8, memory=16000):
-    """Yield a running `Slurm`: one node, partitions `cpu`, `gpu`, `urgent`, two GPUs (`fake`).
+    """Yield a running `Slurm`: one node, partitions `cpu`, `gpu` and `urgent`, two GPUs (`fake`).
 
     Parameters
     ----------
     cpus : int
-        CPUs that SLURM believes in.
+        The node's CPUs, as SLURM is told.
     memory : int
-        The node's memory, in MB.
+        The node's memory in MB, as SLURM is told.
     """
     why = missing()
     assert not why, why
@@ -297,6 +294,6 @@ if __name__ == "__main__":
     with slurm() as daemons:
         if sys.argv[1:]:
             sys.exit(subprocess.run(sys.argv[1:]).returncode)
-        print(f"SLURM is up, its logs are in {daemons.folder}; Ctrl-C ends it", flush=True)
+        print(f"SLURM is running, with its logs in {daemons.folder}; Ctrl-C stops it", flush=True)
         with suppress(KeyboardInterrupt):
             signal.pause()

@@ -1,4 +1,4 @@
-"""A grid of cells that is run through the profile for SLURM."""
+"""A grid of cells that runs through the profile for SLURM."""
 
 import copy
 import json
@@ -21,7 +21,7 @@ def cells(seeds):
 
 
 def grid(folder, seeds=(0,), epochs=None):
-    """Return a checkout with the smoke study for some seeds, its profile set for `cluster`."""
+    """Return a checkout with the smoke study for some seeds, its profile set up for `cluster`."""
     checkout(folder)
     study = copy.deepcopy(SMOKE) | {"study": STUDY}
     study["grid"]["seed"] = list(seeds)
@@ -48,7 +48,7 @@ def changed(folder, **values):
 
 
 def begin(folder, *arguments, log="snakemake.log", **environment):
-    """Start Snakemake with the profile for SLURM, what it prints going to a file."""
+    """Start Snakemake with the profile for SLURM; its output goes to a file."""
     environment = {"PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"} | {
         name.upper(): str(value) for name, value in environment.items()
     }
@@ -67,7 +67,7 @@ def begin(folder, *arguments, log="snakemake.log", **environment):
 
 
 def run(folder, *arguments, status=0, limit=400, **environment):
-    """Run it to its end, and return what it printed."""
+    """Run Snakemake to its end, check its status, and return its output."""
     process = begin(folder, *arguments, **environment)
     try:
         process.wait(limit)
@@ -88,7 +88,7 @@ def attempts(folder):
 
 
 def results(folder, study, cells):
-    """Return the bytes of all that is the same wherever it was computed."""
+    """Return the bytes of all results that do not depend on where they were computed."""
     root = folder / f"results/{study}"
     patterns = ["data/digits/*", "features/**/*.npy"]
     for cell in cells:

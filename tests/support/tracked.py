@@ -1,4 +1,4 @@
-"""Log a study's folder as the rules of tracking do, without the rest of the workflow."""
+"""Log a study's folder as the rules of tracking do, without a workflow."""
 
 import os
 import shutil
@@ -13,8 +13,8 @@ from support.export import exported
 
 STUDY = "smoke"
 UNCHANGED = [
-    "2 cells as the files say, 0 changes",
-    "the study's own run as the files say, 0 changes",
+    "2 cells logged, 0 changes",
+    "the study's run logged, 0 changes",
 ]
 TRACK = """
 import sys
@@ -56,7 +56,7 @@ def track(folder, **more):
 
 
 def command(folder, *arguments, **more):
-    """Run `python -m sigmoid_bce.tracking`; return it, with its output in one string."""
+    """Run `python -m sigmoid_bce.tracking`; its `stdout` is the whole output."""
     return subprocess.run(
         [sys.executable, "-m", "sigmoid_bce.tracking", *arguments],
         cwd=folder,
@@ -69,7 +69,7 @@ def command(folder, *arguments, **more):
 
 
 def copied(source, folder):
-    """Copy a folder in which a study has run, without what MLflow keeps."""
+    """Copy the folder of a finished study without MLflow's database and artifacts."""
     shutil.copytree(
         source, folder, symlinks=True, ignore=shutil.ignore_patterns("mlflow.*", "mlartifacts")
     )
@@ -77,7 +77,7 @@ def copied(source, folder):
 
 
 def client(folder):
-    """Return a client; by a new name each time, for MLflow keeps files open that were replaced."""
+    """Return a client; through a new link, since MLflow keeps a replaced database open."""
     link = folder / f"{uuid.uuid4().hex}.db"
     link.symlink_to("mlflow.db")
     return MlflowClient(f"sqlite:///{link}")

@@ -11,7 +11,8 @@ from pydantic import TypeAdapter
 from tensorflow.python.framework.config import disable_op_determinism
 
 from sigmoid_bce.study.cells import Cell
-from sigmoid_bce.study.config import Model, Training
+from sigmoid_bce.study.config import Training
+from sigmoid_bce.study.models import Model
 from sigmoid_bce.training.train import train
 
 CELL = Cell("d", "m", "logits", 8, 3)

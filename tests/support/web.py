@@ -1,4 +1,4 @@
-"""A web server on loopback that breaks off, forgets ranges, or refuses, as it is told."""
+"""A web server on 127.0.0.1 that breaks off, ignores ranges or refuses requests, as asked."""
 
 import contextlib
 import http.server
@@ -9,9 +9,9 @@ from pathlib import Path
 
 @contextlib.contextmanager
 def serve(folder, *, ranges=True, break_after=(), status=200, length=True):
-    """Serve a folder; yields the server's address and a list of the requests seen.
+    """Serve a folder; yield the server's address and the list of requests it has seen.
 
-    The i-th request is cut after break_after[i] bytes, later ones are answered in full.
+    The i-th answer is cut off after break_after[i] bytes; later answers are complete.
     """
     seen, breaks = [], list(break_after)
 

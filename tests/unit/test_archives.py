@@ -1,4 +1,4 @@
-"""Archives made to escape or to burst are refused by name; honest ones are read in place."""
+"""Archives that are an attack are refused, and the member is named; others are read in place."""
 
 import gzip
 import io
@@ -9,8 +9,8 @@ import zipfile
 import pytest
 
 from sigmoid_bce.data import archives
-from sigmoid_bce.data.sources import items
-from sigmoid_bce.study.config import HttpDataset
+from sigmoid_bce.data.items import items
+from sigmoid_bce.study.datasets import HttpDataset
 from support import pets
 
 
@@ -65,9 +65,9 @@ def test_paths_that_escape(name, tmp_path):
     [
         (tarfile.SYMTYPE, "is a link, to '/etc'"),
         (tarfile.LNKTYPE, "is a link"),
-        (tarfile.CHRTYPE, "is no regular file"),
-        (tarfile.BLKTYPE, "is no regular file"),
-        (tarfile.FIFOTYPE, "is no regular file"),
+        (tarfile.CHRTYPE, "is not a regular file"),
+        (tarfile.BLKTYPE, "is not a regular file"),
+        (tarfile.FIFOTYPE, "is not a regular file"),
     ],
 )
 def test_links_and_devices_in_tar(kind, what, tmp_path):
@@ -79,7 +79,7 @@ def test_links_and_devices_in_tar(kind, what, tmp_path):
 @pytest.mark.parametrize("mode", [stat.S_IFLNK | 0o777, stat.S_IFIFO | 0o666, stat.S_IFCHR])
 def test_links_and_devices_in_zip(mode, tmp_path):
     archive = zipped(tmp_path / "a.zip", (zip_entry("cat/1.jpg", mode), b"/etc/passwd"))
-    with pytest.raises(archives.ArchiveError, match=r"'cat/1\.jpg' is (a link|no regular file)"):
+    with pytest.raises(archives.ArchiveError, match=r"'cat/1\.jpg' is (a link|not a regular file)"):
         archives.names(archive)
 
 
@@ -145,7 +145,9 @@ def test_what_escapes_inside_a_nested_archive(tmp_path):
 @pytest.mark.parametrize("data", [b"", b"hello", b"PK\x03\x04 and no more", b"\x1f\x8b\x08cut"])
 def test_no_archive(data, tmp_path):
     (tmp_path / "a.zip").write_bytes(data)
-    with pytest.raises(archives.ArchiveError, match=r"a\.zip: (a damaged|neither a zip nor a)"):
+    with pytest.raises(
+        archives.ArchiveError, match=r"a\.zip: (a damaged|neither a zip archive nor)"
+    ):
         archives.names(tmp_path / "a.zip")
 
 
@@ -187,6 +189,15 @@ def test_every_packing_gives_the_same_images(make, tmp_path):
     assert sorted(tmp_path.iterdir()) == before  # nothing is unpacked
 
 
+def test_a_tar_archive_of_the_current_folder(tmp_path):
+    """``tar cf a.tar .`` begins every name with a dot."""
+    members = ((tar_entry(f"./{kind}/{i}.jpg"), b"x") for kind in ("cat", "dog") for i in range(2))
+    got = [
+        (item.label, item.read()) for item in items(spec(), tarred(tmp_path / "a.tar", *members))
+    ]
+    assert got == [(0, b"x"), (0, b"x"), (1, b"x"), (1, b"x")]
+
+
 def test_public_layout(tmp_path):
     got = list(items(spec(), pets.petimages(tmp_path / "a.zip", 12)))
     assert {item.file for item in got} == pets.JUNK | {
@@ -201,7 +212,7 @@ def test_classes_that_are_not_there(tmp_path):
         list(items(spec(classes=("cat", "dogs")), archive))
 
 
-def test_a_damaged_member_is_set_aside_alone(tmp_path):
+def test_a_damaged_member_alone_is_quarantined(tmp_path):
     path = pets.kaggle(tmp_path / "a.zip", 4)
     data = bytearray(path.read_bytes())
     data[2000] ^= 0xFF

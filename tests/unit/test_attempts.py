@@ -1,4 +1,4 @@
-"""An attempt's files: every epoch at once, a truthful end, whatever ends it."""
+"""An attempt's files: each epoch when it ends, and the true status, however the attempt ends."""
 
 import json
 import math
@@ -12,31 +12,30 @@ import pandas as pd
 import pytest
 
 from sigmoid_bce.jobs.attempts import Attempt, read_attempts, read_history, times
-from sigmoid_bce.study.cells import Cell
+from sigmoid_bce.jobs.records import AttemptRecord
 
-CELL = Cell("d", "m", "logits", 4, 0)
+CELL = "dataset~d/model~m/loss~logits/batch_size~4/seed~0"
 VALUES = [0.1 + 0.2, 5e-324, -0.0, 1 / 3, math.pi * 1e300, math.nan, math.inf, -math.inf]
 TRAIN = """
 import sys, time
 from pathlib import Path
-from sigmoid_bce.study.cells import Cell
 from sigmoid_bce.jobs.logs import logged_to
 from sigmoid_bce.jobs.attempts import Attempt
-cell = Cell("d", "m", "logits", 4, 0)
-with logged_to(Path(sys.argv[1]) / "log"), Attempt(cell, Path(sys.argv[1]) / "s/train" / str(cell)) as a:
+cell = "dataset~d/model~m/loss~logits/batch_size~4/seed~0"
+with logged_to(Path(sys.argv[1]) / "log"), Attempt(cell, Path(sys.argv[1]) / "s/train" / cell) as a:
     for epoch in range(1, 1000):
         a.note({"epoch": epoch, "loss": 1 / epoch, "seconds": 0.01})
         time.sleep(0.01)
         if sys.argv[2] == "fail" and epoch == 3:
             raise FloatingPointError("the training loss\\nis nan")
-"""  # noqa: E501
+"""
 
 
 @pytest.fixture
 def folder(tmp_path, monkeypatch):
     monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
     monkeypatch.setattr(signal, "signal", lambda *_: None)  # this process keeps its own
-    return tmp_path / "s" / "train" / str(CELL)
+    return tmp_path / "s" / "train" / CELL
 
 
 def test_every_epoch_is_in_the_file_at_once_bit_for_bit(folder):
@@ -103,3 +102,68 @@ def test_the_end_is_told_truthfully(folder, tmp_path, how, status, reason, code)
 def test_times_do_not_depend_on_when_they_are_asked_for():
     seconds = [0.1, 0.2, 0.7]
     assert [times(5, seconds[: i + 1])[i] for i in range(3)] == times(5, seconds)
+
+
+class Recorder:
+    """A follower that notes its calls, and fails at one of them."""
+
+    def __init__(self, fails=None):
+        self.fails, self.calls = fails, []
+
+    def __call__(self, record, rows):
+        self.record, self.rows = record, rows
+        return self._note("start") or self
+
+    def wake(self):
+        self._note("wake", len(self.rows))
+
+    def close(self, status, reason, ended):
+        self._note("close", status, reason, self.record["ended"] == ended)
+
+    def _note(self, call, *values):
+        self.calls.append((call, *values))
+        if call == self.fails:
+            raise ConnectionError("the server is away")
+
+
+def attempt_followed_by(follower, folder):
+    with Attempt(CELL, folder, follower) as attempt:
+        attempt.resume([{"epoch": 1, "loss": 0.5, "seconds": 1.0}])
+        attempt.note({"epoch": 2, "loss": 0.25, "seconds": 1.0})
+
+
+def test_a_follower_is_told_of_every_epoch_and_of_the_end(folder):
+    follower = Recorder()
+    attempt_followed_by(follower, folder)
+    end = ("close", "FINISHED", None, True)
+    assert follower.calls == [("start",), ("wake", 1), ("wake", 2), end]
+    assert follower.record["resumed_from"] == 1
+
+
+@pytest.mark.parametrize("call", ["start", "wake", "close"])
+def test_no_error_of_a_follower_reaches_the_training(folder, capsys, call):
+    follower = Recorder(fails=call)
+    attempt_followed_by(follower, folder)
+    [record] = read_attempts(folder)
+    assert record["status"] == "FINISHED"
+    assert len(read_history(folder / "attempts/1/history.csv")) == 2
+    assert capsys.readouterr().out.count("live view: the server is away") == 1
+
+
+def test_without_an_address_no_training_is_followed_and_mlflow_is_not_imported():
+    code = (
+        "import sys; from sigmoid_bce.jobs.attempts import Attempt; "
+        "from sigmoid_bce.tracking import live; "
+        "assert live.follower({}, []) is None; "
+        "assert not {'mlflow', 'pandas', 'tensorflow'} & set(sys.modules), sys.modules"
+    )
+    environment = {k: v for k, v in os.environ.items() if k != "MLFLOW_TRACKING_URI"}
+    subprocess.run([sys.executable, "-c", code], env=environment, check=True, timeout=60)
+
+
+def test_an_attempt_records_where_it_runs(folder):
+    with Attempt(CELL, folder):
+        [record] = read_attempts(folder)
+    assert record["pid"] == os.getpid()
+    assert set(record["versions"]) == {"keras", "numpy", "pandas", "tensorflow"}
+    assert set(record) - {"folder", "status"} <= set(AttemptRecord.__annotations__)

@@ -1,6 +1,5 @@
-"""What a cluster has, from what sinfo prints, against what is asked for."""
+"""Requests compared with the nodes that sinfo lists, and the jobs that squeue lists."""
 
-import fcntl
 import os
 import uuid
 from types import SimpleNamespace
@@ -8,18 +7,13 @@ from types import SimpleNamespace
 import pytest
 from snakemake.iocontainers import ResourceList
 
-from sigmoid_bce.slurm.cluster import (
-    RUNS,
-    ClusterError,
-    Request,
-    _unfit,
-    check,
-    earlier,
-    lacking,
-    nodes,
-)
+from sigmoid_bce.jobs import locks
+from sigmoid_bce.slurm.check import Request, _unfit, check, missing_resource
+from sigmoid_bce.slurm.commands import ClusterError
+from sigmoid_bce.slurm.queue import RUNS, leftover_jobs, refuse_leftovers
+from sigmoid_bce.slurm.sinfo import parse
 
-CLUSTER = nodes(
+CLUSTER = parse(
     "short*|up|64|192000|4:00:00|(null)\n"
     "long|up|64|192000|14-00:00:00|(null)\n"
     "gpu|up|32|128000|2-00:00:00|gpu:v100:2(S:0-1)\n"
@@ -46,14 +40,14 @@ CLUSTER = nodes(
             {"partition": "gpu", "gpus": 3, "gpu_model": "v100"},
             "3 GPUs (gpu): no node of partition 'gpu' has more than 2",
         ),
-        # each is to be had, but not on one node
+        # each amount exists, but not on the same node
         (
             {"partition": "gpu", "gpus": 2, "gpu_model": "v100", "mem_mb": 500_000},
             "500000 MB of memory (mem_mb): no node of partition 'gpu' has more than 128000 MB",
         ),
         (
             {"partition": "gpu", "gpus": 1, "gpu_model": "a100"},
-            "GPU model 'a100' (gpu_model): none of partition 'gpu' is one; there are "
+            "GPU model 'a100' (gpu_model): no node of partition 'gpu' has it; there are "
             "nvidia_a100-sxm4-80gb, v100",
         ),
         ({"partition": "cheap", "gpus": 4, "gpu_model": "3090"}, ""),
@@ -63,28 +57,31 @@ CLUSTER = nodes(
         ),
         (
             {"runtime": 100, "last_runtime": 300},
-            "300 minutes (runtime) when it is tried for the last time (retries): no node of "
+            "300 minutes (runtime) in the last retry (retries): no node of "
             "partition 'short' has more than 240 minutes",
         ),
         (
             {"partition": "cheap", "last_mem_mb": 48000},
-            "48000 MB (mem_mb) when it is tried for the last time (retries): no node of "
+            "48000 MB of memory (mem_mb) in the last retry (retries): no node of "
             "partition 'cheap' has more than 32000 MB",
         ),
         ({"partition": "old"}, "a node of partition 'old', which is down: see sinfo"),
         ({"partition": "lnog"}, "partition 'lnog' (slurm_partition): did you mean 'long'?"),
     ],
 )
-def test_what_is_lacking(asked, line):
+def test_missing_resources(asked, line):
     line = line and f"rule train asks for {line}"
-    assert lacking(Request("rule train", **asked), CLUSTER) == line
+    assert missing_resource(Request("rule train", **asked), CLUSTER) == line
 
 
 @pytest.mark.parametrize(
     ("resources", "part"),
     [
         ({"gpu": 1, "gpu_model": "a100"}, ""),
-        ({"gpu": 1, "gpu_model": "nvidia_a100-sxm4-80gb"}, "(gpu_model): Snakemake's plugin takes"),
+        (
+            {"gpu": 1, "gpu_model": "nvidia_a100-sxm4-80gb"},
+            "(gpu_model): Snakemake's plugin accepts",
+        ),
         ({"gpu": 1, "gpu_model": 3090}, """write gpu_model: "'3090'\""""),
         ({"gpu": 1, "gpu_model": "3090"}, ""),
         ({"slurm_extra": "--qos=high"}, "slurm_extra"),
@@ -92,13 +89,13 @@ def test_what_is_lacking(asked, line):
         ({"gres": "gpu:a100-80:1"}, "Invalid GRES format"),
     ],
 )
-def test_what_the_plugin_would_not_submit(resources, part):
+def test_requests_that_the_plugin_cannot_submit(resources, part):
     job = SimpleNamespace(resources=ResourceList(fromdict=resources))
     assert part in _unfit(job)
     assert bool(part) == bool(_unfit(job))
 
 
-def test_jobs_of_a_run_that_lives_are_left_alone(tmp_path, monkeypatch):
+def test_jobs_of_a_living_run_are_left_alone(tmp_path, monkeypatch):
     runs = [str(uuid.uuid4()) for _ in range(3)]
     lines = [f"{i}|RUNNING|{run}|{tmp_path}" for i, run in enumerate(runs)]
     (tmp_path / "squeue").write_text("#!/bin/sh\necho '" + "\n".join(lines) + "'\n")
@@ -107,13 +104,15 @@ def test_jobs_of_a_run_that_lives_are_left_alone(tmp_path, monkeypatch):
     (tmp_path / RUNS).mkdir(parents=True)
     (tmp_path / RUNS / runs[1]).touch()
     with open(tmp_path / RUNS / runs[0], "w") as file:
-        fcntl.flock(file, fcntl.LOCK_EX)
-        assert [job.id for job in earlier(tmp_path)] == ["1", "2"]
-    assert [job.id for job in earlier(tmp_path)] == ["0", "1", "2"]
+        locks.acquire(file)
+        assert [job.id for job in leftover_jobs(tmp_path)] == ["1", "2"]
+    assert [job.id for job in leftover_jobs(tmp_path)] == ["0", "1", "2"]
+    with pytest.raises(ClusterError, match=r"still in the queue: 0 \(RUNNING\), 1 \(RUNNING\), 2"):
+        refuse_leftovers(tmp_path)
 
 
-def test_an_account_of_somebody_else(tmp_path, monkeypatch):
-    """The programs print what a cluster with accounts was documented to print."""
+def test_somebody_else_s_account(tmp_path, monkeypatch):
+    """The programs print the output that SLURM's documentation shows for accounts."""
     answers = {
         "sacctmgr": "physics\nphysics-gpu\n",
         "sinfo": "short*|up|64|192000|4:00:00|(null)\n",

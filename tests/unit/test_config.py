@@ -1,13 +1,21 @@
-"""Each mistake in a configuration is one clear line."""
+"""Each mistake in a configuration is one clear line; schema and manual have every key."""
 
 import copy
+import importlib.util
 import json
+import re
+import sys
+import textwrap
 
 import jsonschema
+import numpy as np
 import pytest
 import yaml
 
-from sigmoid_bce.study import config
+from sigmoid_bce.jobs import plugins
+from sigmoid_bce.study.base import ConfigError, Kinds
+from sigmoid_bce.study.config import schema as schema_text
+from sigmoid_bce.study.parse import parse
 from support.checkout import DEFAULT, ROOT, SMOKE
 
 STUDIES = sorted((ROOT / "config/studies").glob("*.yaml"))
@@ -41,49 +49,60 @@ MISTAKES = [
     ("grid.seed", [-1], r"grid\.seed\.0: "),
     ("grid.model", ["convnt"], r"grid\.model: there is no model 'convnt'; did you mean 'convnet'"),
     ("grid.dataset", ["cats"], r"grid\.dataset: there is no dataset 'cats'; expected one of elpv"),
-    ("grid.loss", ["logit"], r"grid\.loss\.0: .*'logits'"),
+    ("grid.loss", ["logit"], r"grid\.loss\.0: there is no loss 'logit'; did you mean 'logits'\?"),
     ("models.convnet.image_size", 45, r"too small for 4 convolutions.*expected at least 46"),
     ("models.convnet.dropout", 1.0, r"models\.convnet\.dropout: .*less than 1"),
-    ("models.convnet.optimizer", "rmsprob", r"models\.convnet\.optimizer: .*'rmsprop'"),
+    (
+        "models.convnet.optimizer",
+        "rmsprob",
+        r"convnet\.optimizer: there is no optimizer 'rmsprob'; did you mean 'rmsprop'\?",
+    ),
     (
         "models.convnet.architecture",
         "convnett",
-        r"architecture: 'convnett' is not known.*'convnet'",
+        r"architecture: there is no architecture 'convnett'; did you mean 'convnet'\?",
     ),
     ("models.convnet.architecture", None, r"models\.convnet: the key 'architecture' is missing"),
-    ("datasets.elpv.source", "pipy", r"source: 'pipy' is not known; did you mean 'pypi'\?"),
-    ("datasets.elpv.wheel.sha256", "abc", r"wheel\.sha256: "),
+    ("datasets.elpv.source", "pipy", r"source: there is no source 'pipy'; did you mean 'pypi'\?"),
+    ("datasets.elpv.wheel.sha256", "abc", r"wheel\.sha256: expected 64 .*digits, found 'abc'"),
     ("datasets.elpv.split.train", 0, r"split\.train: "),
     ("datasets.elpv.channels", 2, r"channels: "),
     ("training.early_epochs", 60, r"models\.convnet\.max_epochs is 50: expected at least"),
     ("training", None, r"training: this key is missing"),
     ("training.precision", "float16", r"training\.precision: expected .*'mixed_float16'"),
     ("training.xla", "on", r"training\.xla: expected a valid boolean, found 'on'"),
-    ("study", "No Spaces", r"study: "),
-    ("study", "downloads", r"downloads is taken"),
-    ("study", "benchmarks", r"benchmarks is taken"),
+    ("study", "No Spaces", r"study: expected lower-case letters, .* found 'No Spaces'"),
+    ("study", "downloads", r"results/downloads is taken"),
+    ("study", "benchmarks", r"results/benchmarks is taken"),
     ("comparison.batch_sizes", [4, 4000], r"4000 is more than the 2000 training images of elpv"),
     ("comparison.figure_batch_size", 5, r"expected one of batch_sizes"),
+    (
+        "numerics",
+        {"frameworks": ["scipi"]},
+        r"frameworks\.0: there is no framework 'scipi'; did you",
+    ),
+    ("tracking", {"uri": "https://me:secret@host"}, r"tracking: uri holds a name or password"),
+    ("tracking", {"uri": "mlflow.db"}, r"tracking: uri is 'mlflow\.db': expected https://"),
 ]
 
 
 @pytest.mark.parametrize(("path", "value", "message"), MISTAKES)
 def test_mistake(path, value, message):
-    with pytest.raises(config.ConfigError, match=message) as caught:
-        config.parse(changed(DEFAULT, path, value), "my.yaml")
+    with pytest.raises(ConfigError, match=message) as caught:
+        parse(changed(DEFAULT, path, value), "my.yaml")
     lines = str(caught.value).splitlines()
     assert len(lines) == 1
     assert lines[0].startswith("my.yaml: ")
 
 
 def test_digit_in_both_classes():
-    with pytest.raises(config.ConfigError, match="in both classes"):
-        config.parse(changed(SMOKE, "datasets.digits.positive", [3]))
+    with pytest.raises(ConfigError, match="in both classes"):
+        parse(changed(SMOKE, "datasets.digits.positive", [3]))
 
 
 def test_not_a_mapping():
-    with pytest.raises(config.ConfigError, match="keys and values"):
-        config.parse(["study"], "my.yaml")
+    with pytest.raises(ConfigError, match="keys and values"):
+        parse(["study"], "my.yaml")
 
 
 HTTP = {"source": "http", "image_size": 8, "classes": ["cat", "dog"]}
@@ -96,7 +115,7 @@ MORE_MISTAKES = [
     ("datasets.x", HTTP, r"datasets\.x\.archive: this key is missing"),
     ("datasets.x", HTTP | {"archive": {}}, r"x\.archive: expected url and sha256, or file"),
     ("datasets.x", HTTP | {"archive": {"url": URL}}, r"x\.archive: sha256: this key is missing"),
-    ("datasets.x", HTTP | {"archive": {"url": "a.zip"}}, r"x\.archive\.url\.0: .*http"),
+    ("datasets.x", HTTP | {"archive": {"url": "a.zip"}}, r"x\.archive\.url\.0: expected https://"),
     ("datasets.x", HTTP | {"archive": {"file": "a", "sha": 1}}, r"did you mean 'sha256'"),
     (
         "datasets.x",
@@ -104,18 +123,22 @@ MORE_MISTAKES = [
         r"expected classes: \[zero, one\], or positive: one",
     ),
     ("datasets.x", FOLDER | {"classes": ["a", "b"], "positive": "a"}, "exclude each other"),
-    ("datasets.x", FOLDER | {"classes": ["a", "A"]}, "classes are the same"),
+    ("datasets.x", FOLDER | {"classes": ["a", "A"]}, r"classes: the two are the same"),
     ("datasets.x", FOLDER | {"split": {"trian": 1}}, r"x\.split\.trian: unknown key.*'train'"),
     ("datasets.x", FOLDER | {"split": {"by": "given", "train": 9}}, "given takes no train"),
     ("datasets.x", FOLDER | {"split": {"validation": 1.5}}, r"x\.split\.validation: .*less than 1"),
     ("datasets.x", FOLDER | {"pth": "."}, r"x\.pth: unknown key; did you mean 'path'"),
-    ("datasets.elpv.split", {"by": "given"}, r"elpv: split\.by: these data give no split"),
+    ("datasets.elpv.split", {"by": "given"}, r"elpv: split\.by: these data have no split"),
     ("models.x", VGG | {"weights": "imagnet"}, r"x\.weights: expected 'imagenet' or 'none'"),
     ("models.x", VGG | {"weights": {"sha": 1}}, r"x\.weights\.sha: unknown key.*'sha256'"),
     ("models.x", VGG | {"weights": "none", "image_size": 31}, r"too small for vgg16.*least 32"),
     ("models.x", VGG | {"weights": "none", "features": "all"}, r"x\.features: .*'pooled'"),
     ("models.x", OWN, r"x\.function: this key is missing"),
-    ("models.x", OWN | {"function": "nets.py"}, r"x\.function: .*nets\.py"),
+    (
+        "models.x",
+        OWN | {"function": "nets.py"},
+        r"x\.function: expected module:function, found 'nets\.py'",
+    ),
     ("models.x", OWN | {"function": "a:b", "dense": 3}, r"x\.dense: unknown key"),
     (
         "models.efficientnet_lite0.weights",
@@ -134,18 +157,145 @@ def test_mistake_in_the_user_s_own(path, value, message):
     "study", [DEFAULT, *(yaml.safe_load(f.read_text()) for f in STUDIES)], ids=lambda s: s["study"]
 )
 def test_studies_are_valid_by_model_and_schema(study):
-    config.parse(study)
-    jsonschema.validate(study, json.loads(config.schema()))
+    parse(study)
+    jsonschema.validate(study, json.loads(schema_text()))
 
 
 def test_schema_file_is_the_generated_one():
     file = ROOT / "workflow/schemas/config.schema.json"
-    assert file.read_text() == config.schema(), "make schema"
+    assert file.read_text() == schema_text(), "make schema"
 
 
 def test_every_key_is_in_the_manual():
     manual = (ROOT / "config/README.md").read_text()
-    schema = json.loads(config.schema())
+    schema = json.loads(schema_text())
     sections = [schema, *schema["$defs"].values()]
     keys = {key for section in sections for key in section.get("properties", {})}
     assert {key for key in keys if f"`{key}`" not in manual} == set()
+
+
+def blocks(manual):
+    """Return the indented blocks of a Markdown text."""
+    found = re.findall(r"(?:^    .*\n|^\n(?=    ))+", manual, re.MULTILINE)
+    return [textwrap.dedent(block).strip() for block in found]
+
+
+def test_the_manual_s_examples_are_valid():
+    """The study on the user's own images, with the table and the model of the later examples."""
+    found = blocks((ROOT / "config/README.md").read_text())
+    study = yaml.safe_load(next(block for block in found if block.startswith("study: rust")))
+    assert parse(study).datasets["leaves"].positive == "rust"
+    table = yaml.safe_load(next(block for block in found if block.startswith("source: table")))
+    leaves = {"leaves": {"image_size": 300, **table}}
+    model = yaml.safe_load(next(block for block in found if block.startswith("models:")))
+    own = parse(study | {"datasets": leaves, "models": study["models"] | model["models"]})
+    assert own.datasets["leaves"].classes == ("healthy", "rust")
+    assert own.models["small"].function == "nets:small"
+    nets = next(block for block in found if block.startswith("import keras"))
+    assert "def small(input_shape):" in nets
+    compile(nets, "nets.py", "exec")
+
+
+def test_the_manual_s_framework_is_measured():
+    manual = (ROOT / "config/README.md").read_text()
+    code = re.search(r"```python\n(.*?)```", manual, re.DOTALL)[1]
+    mine = {}
+    exec(code, mine)
+    (implementation,) = mine["implementations"]()
+    loss, gradient = implementation.function(np.float32([-40, 0.5]), np.float32([1, 1]))
+    assert loss[0] == pytest.approx(-np.log(1e-4), rel=1e-3)
+    assert gradient[0] == 0
+    assert gradient[1] < 0
+
+
+SECTIONS = """
+from typing import Literal
+
+from sigmoid_bce.study.base import Strict
+
+
+class Ftp(Strict):
+    source: Literal["ftp"]
+
+
+class Tape(Strict):
+    source: Literal["tape", "reel"]
+"""
+OTHER = """
+
+class Other(Strict):
+    source: Literal["ftp"]
+"""
+
+
+@pytest.fixture
+def plugin_folder(tmp_path, monkeypatch):
+    """Return a function that checks sections against files of the given names."""
+    monkeypatch.setattr(plugins, "PACKAGE", tmp_path)
+
+    def check(text, *names):
+        (tmp_path / "sections.py").write_text(text)
+        spec = importlib.util.spec_from_file_location("sections", tmp_path / "sections.py")
+        module = importlib.util.module_from_spec(spec)
+        monkeypatch.setitem(sys.modules, "sections", module)
+        spec.loader.exec_module(module)
+        folder = tmp_path / "sources"
+        folder.mkdir()
+        for name in names:
+            (folder / f"{name}.py").touch()
+        plugins.files.cache_clear()
+        found = Kinds("sections", "source", "sources")
+        found.check()
+        return found.sections
+
+    yield check
+    plugins.files.cache_clear()
+
+
+def test_a_section_for_each_file(plugin_folder):
+    found = plugin_folder(SECTIONS, "ftp", "reel", "tape", "_helper")
+    assert {name: section.__name__ for name, section in found.items()} == {
+        "ftp": "Ftp",
+        "tape": "Tape",
+        "reel": "Tape",
+    }
+
+
+@pytest.mark.parametrize(
+    ("text", "names", "message"),
+    [
+        (
+            SECTIONS,
+            ["ftp", "tape"],
+            r"'reel' has a section, Tape in .*/sections\.py, but no file .*/sources/reel\.py$",
+        ),
+        (
+            SECTIONS,
+            ["ftp", "reel", "tape", "web"],
+            r"'web' has a file, .*/sources/web\.py, but no section in .*/sections\.py$",
+        ),
+        (
+            SECTIONS + OTHER,
+            ["ftp", "reel", "tape"],
+            r"'ftp' has two sections in .*/sections\.py: Ftp and Other$",
+        ),
+    ],
+    ids=["no file", "no section", "two sections"],
+)
+def test_a_kind_that_is_registered_half_or_twice(text, names, message, plugin_folder):
+    with pytest.raises(plugins.PluginError, match=message) as caught:
+        plugin_folder(text, *names)
+    assert len(str(caught.value).splitlines()) == 1
+
+
+def test_the_schema_lists_plug_ins():
+    grid = json.loads(schema_text())["$defs"]["Grid"]["properties"]
+    assert grid["loss"]["items"]["enum"] == plugins.names("training/losses")
+
+
+def test_a_data_set_called_like_a_source():
+    """The nearest key is looked for in the right section whatever the names are."""
+    test_mistake("datasets.table", FOLDER | {"pth": "."}, r"table\.pth: unknown key; .*'path'")
+    pypi = {"source": "pypi", "image_size": 8, "split": {}, "table": {"pth": "x"}}
+    with pytest.raises(ConfigError, match=r"datasets\.folder\.table\.pth: unknown key; .*'path'"):
+        parse(changed(DEFAULT, "datasets.folder", pypi))

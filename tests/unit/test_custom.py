@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from sigmoid_bce.planning import digest
-from sigmoid_bce.study.config import Custom
+from sigmoid_bce.study.models import Custom
 
 SHAPE = (12, 12, 3)
 HEAD = """

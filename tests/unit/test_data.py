@@ -1,4 +1,4 @@
-"""Broken files are set aside with a reason, and splits are what they should be."""
+"""Broken files are quarantined with a reason, and splits have the right sizes and classes."""
 
 import io
 import zipfile
@@ -8,9 +8,9 @@ import pandas as pd
 import pytest
 from PIL import Image
 
+from sigmoid_bce.data.items import items
 from sigmoid_bce.data.prepare import choose, prepare
-from sigmoid_bce.data.sources import items
-from sigmoid_bce.study.config import PypiDataset, Split
+from sigmoid_bce.study.datasets import PypiDataset, Split
 
 
 def picture(seed, mode="L", size=(40, 30), kind="png"):
@@ -54,7 +54,7 @@ def prepared(folder, archive, spec):
     )
 
 
-def test_broken_files_are_set_aside(tmp_path):
+def test_broken_files_are_quarantined(tmp_path):
     files = {f"{i}.png": picture(i) for i in range(14)}
     files |= {"colour.jpg": picture(20, "RGB", kind="jpeg"), "empty.png": b"", "text.png": b"hello"}
     files |= {"cut.png": picture(3)[:-600], "cut.jpg": picture(4, kind="jpeg")[:-300]}
@@ -70,6 +70,15 @@ def test_broken_files_are_set_aside(tmp_path):
     assert manifest["split"].value_counts().to_dict() == {"train": 8, "validation": 4}
     assert list(manifest["sample_id"]) == list(range(12))
     assert not set(manifest["file"]) & set(reasons.index)
+
+
+def test_a_killed_job_s_part_is_removed(tmp_path):
+    part = tmp_path / ".12345.images.npy"
+    part.write_bytes(b"half")
+    files = {f"{i}.png": picture(i) for i in range(14)}
+    lines = [f"{name} {i % 2}.0 mono" for i, name in enumerate(files)]
+    prepared(tmp_path, wheel(tmp_path / "a.whl", files, lines), dataset())
+    assert not part.exists()
 
 
 def test_split_is_a_function_of_its_seed():

@@ -5,17 +5,22 @@ import sys
 
 import pytest
 
-from support.checkout import checkout
+from sigmoid_bce.planning.digest import digest, module_digest
+from support.checkout import ROOT, checkout
 
 NAMES = ("train", "figure_cell", "figure_laboratory", "compare")
 PROBE = """
 import sys
 from pathlib import Path
+from sigmoid_bce.jobs.plugins import files
 from sigmoid_bce.planning.digest import digest
-PLUGINS = {"train": ["training/losses/sigmoid_clipped.py", "training/optimizers/rmsprop.py"]}
+loaded = {
+    "train": [files("training/losses")["sigmoid_clipped"], files("training/optimizers")["rmsprop"]],
+    "figure_cell": files("figures/cell").values(),
+    "figure_laboratory": [files("figures/laboratory")["gradient"]],
+}
 for name in sys.argv[1:]:
-    plugins = (Path("workflow/src/sigmoid_bce", file) for file in PLUGINS.get(name, []))
-    print(digest(Path("workflow/scripts", f"{name}.py"), *plugins))
+    print(digest(Path("workflow/scripts", f"{name}.py"), *loaded.get(name, [])))
 """
 
 
@@ -69,7 +74,7 @@ WORDS = {
     "an annotation": ("comparison/compare.py", swap("-> pd.DataFrame", "-> object")),
     "a function that nobody calls": (
         "models/networks.py",
-        lambda t: t + "\n\ndef nobody_calls_this():\n    1 / 0\n",
+        lambda text: text + "\n\ndef nobody_calls_this():\n    1 / 0\n",
     ),
     "a lock": ("jobs/locks.py", swap("LOCK_EX", "LOCK_SH")),
     "how a job starts": ("jobs/forkserver.py", swap("START = 10.0", "START = 20.0")),
@@ -86,17 +91,100 @@ FORMULAS = "numerics/formulas.py"
 MEANING = {
     "a constant": (FORMULAS, swap("EPSILON = 1e-7", "EPSILON = 1e-6"), {*NAMES} - {NAMES[2]}),
     "a training's constant": ("training/steps.py", swap("CHUNK = 64", "CHUNK = 32"), {"train"}),
-    "a colour": ("figures/style.py", swap("DPI = 200", "DPI = 100"), {"figure_cell"}),
     "a loss": (
         "training/losses/sigmoid_clipped.py",
         swap("return -(", "return 2 * -("),
         {"train"},
     ),
     "a loss of other cells": ("training/losses/logits.py", swap("=True", "=False"), set()),
-    "one figure": ("figures/batch_mean.py", swap("def draw(", "def draw_("), {"figure_cell"}),
+    "a colour": ("figures/style.py", swap("DPI = 150", "DPI = 100"), {*NAMES[1:3]}),
+    "figures of one kind": (
+        "figures/batch_mean.py",
+        swap("4.4 *", "4.5 *"),
+        {"figure_cell"},
+    ),
+    "one figure": ("figures/laboratory/gradient.py", swap("1e-19", "1e-20"), {"figure_laboratory"}),
+    "another figure": ("figures/laboratory/ulp.py", swap("0.5", "0.6"), set()),
 }
 
 
 @pytest.mark.parametrize(("path", "edit", "rules"), MEANING.values(), ids=MEANING)
 def test_what_moves_some_digests(copy, path, edit, rules):
     assert moved(copy, f"src/sigmoid_bce/{path}", edit) == rules
+
+
+@pytest.fixture
+def written(tmp_path):
+    """Return the digest of a user's module with a given text, and files beside it."""
+
+    def digest(text, **beside):
+        folder = tmp_path / str(len(list(tmp_path.iterdir())))
+        folder.mkdir()
+        for name, content in {"own": text, **beside}.items():
+            (folder / (name if "." in name else f"{name}.py")).write_text(content)
+        return module_digest(folder / "own.py")
+
+    return digest
+
+
+BEFORE = """
+import numpy as np
+RATE: float = 0.5
+
+class Layer:
+    size: int = 3
+
+def f(x):
+    assert x > 0, "positive"
+    if x > 9:
+        raise ValueError(f"{x} is too large")
+    return np.exp(x) * RATE
+"""
+SAME = {
+    "other words": lambda t: t.replace("is too large", "exceeds 9").replace("positive", "over 0"),
+    "annotations": lambda t: t.replace("f(x)", "f(x: float) -> float").replace(": float = ", " = "),
+    "the type of a field": lambda t: t.replace("size: int", "size: float"),
+    "lines for the log": lambda t: t.replace("    if", "    print(x)\n    log.info(x)\n    if"),
+    "a docstring": lambda t: t.replace("f(x):\n", "f(x):\n    '''Do it.'''\n"),
+    "layout": lambda t: t.replace("np.exp(x) * RATE", "(\n        np.exp( x )*RATE  # why\n    )"),
+    "an import for the type checker": lambda t: t + "\nif TYPE_CHECKING:\n    import pandas\n",
+    "the order of definitions": lambda t: t.replace("RATE: float = 0.5\n", "") + "RATE = 0.5\n",
+}
+OTHER = {
+    "a constant": lambda t: t.replace("0.5", "0.25"),
+    "another function": lambda t: t.replace("np.exp", "np.expm1"),
+    "the module of a name": lambda t: t.replace("import numpy as np", "import torch as np"),
+    "another error": lambda t: t.replace("ValueError", "KeyError"),
+    "a field that is none": lambda t: t.replace("size: int = 3", "size = 3"),
+    "a printed result": lambda t: t.replace("    if", "    print(x, file=open('r', 'w'))\n    if"),
+    "text that is used": lambda t: t + "\nNAME = f'{RATE:.2f}'\n",
+}
+
+
+@pytest.mark.parametrize("edit", SAME.values(), ids=SAME)
+def test_the_same_meaning(written, edit):
+    assert edit(BEFORE) != BEFORE
+    assert written(edit(BEFORE)) == written(BEFORE)
+
+
+@pytest.mark.parametrize("edit", OTHER.values(), ids=OTHER)
+def test_another_meaning(written, edit):
+    assert edit(BEFORE) != BEFORE
+    assert written(edit(BEFORE)) != written(BEFORE)
+
+
+def test_imported_modules_and_named_files_count(written):
+    text = "import other\nTEMPLATE = 'page.jinja'\n"
+    files = {"other": "A = 1\n", "page.jinja": "a"}
+    before = written(text, **files)
+    assert written(text, **{**files, "other": "A = 1  # one\n"}) == before
+    assert written(text, **{**files, "other": "A = 2\n"}) != before
+    assert written(text, **{**files, "page.jinja": "b"}) != before
+
+
+def test_a_template_is_part_of_the_digest_that_names_it(tmp_path):
+    script = ROOT / "workflow/scripts/tables.py"
+    files = {text: tmp_path / f"{text}.html.jinja" for text in ("one", "other")}
+    for text, file in files.items():
+        file.write_text(f"<h1>{text}</h1>")
+    assert len({digest(script), *(digest(script, file) for file in files.values())}) == 3

@@ -1,4 +1,4 @@
-"""Downloads that break off, go on, change mirrors and are checked."""
+"""Downloads break off, resume, change mirrors and are checked."""
 
 import hashlib
 import os
@@ -50,7 +50,7 @@ def test_broken_off_three_times(folder, output, ranges, length, capsys):
     assert "broke off" in capsys.readouterr().out
 
 
-def test_goes_on_where_an_earlier_call_was_killed(folder, output):
+def test_resumes_after_a_kill(folder, output):
     output.parent.mkdir()
     part(output).write_bytes(DATA[:777_777])
     with serve(folder) as (address, seen):
@@ -60,7 +60,7 @@ def test_goes_on_where_an_earlier_call_was_killed(folder, output):
 
 
 def test_a_server_without_ranges_loses_nothing(folder, output):
-    """What is here is passed over, not cut off: an earlier break leaves it as it was."""
+    """The server sends the file from its beginning; the bytes that are here already stay."""
     output.parent.mkdir()
     part(output).write_bytes(DATA[:800_000])
     with (

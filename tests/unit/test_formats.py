@@ -1,4 +1,4 @@
-"""Images of any format, depth and size come out as they are meant to be seen."""
+"""Images of any format, depth and size are decoded to the right pixels."""
 
 import io
 import struct
@@ -107,7 +107,7 @@ def test_any_size(size):
 
 
 def png_of(width, height):
-    """Return a PNG whose header claims a size, with next to nothing behind it."""
+    """Return a PNG whose header claims a size that its data do not have."""
 
     def chunk(kind, data):
         crc = struct.pack(">I", zlib.crc32(kind + data))

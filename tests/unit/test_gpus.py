@@ -1,4 +1,4 @@
-"""A GPU of its own for each process: locks that the kernel releases on any death."""
+"""Each process gets a GPU of its own, and the kernel frees it when the process dies."""
 
 import os
 import signal
@@ -26,7 +26,7 @@ print(time.time(), flush=True)
 
 @pytest.fixture(autouse=True)
 def machine(monkeypatch, tmp_path):
-    """A machine of no GPU, no scheduler, and locks of its own."""
+    """A machine without GPUs and scheduler, with a lock folder of its own."""
     for name in ("CUDA_VISIBLE_DEVICES", "CUDA_DEVICE_ORDER", gpus.ALLOCATION):
         monkeypatch.delenv(name, raising=False)
     monkeypatch.setenv("PATH", str(tmp_path))
@@ -65,7 +65,7 @@ def holder(tmp_path):
 
 
 def taken(process):
-    """Return the GPU that a process took, and when, as soon as it has one."""
+    """Wait until a process has a GPU; return the GPU and the time."""
     line = "waiting"
     while line.startswith("waiting"):
         line = process.stdout.readline()
@@ -133,8 +133,8 @@ def test_a_killed_holder_s_gpu_goes_to_the_one_that_waits(holder):
     assert set(jobs) == {"0", "1"}
     waiting = holder(0)
     assert waiting.stdout.readline() == (
-        "waiting for a GPU: 0, 1 taken by other processes; --resources gpu=2 starts no more jobs "
-        "at a time than there are GPUs\n"
+        "waiting for a GPU: other processes hold 0, 1. With --resources gpu=2, Snakemake starts no "
+        "more jobs than there are GPUs\n"
     )
     killed = time.time()
     jobs["1"].send_signal(signal.SIGKILL)

@@ -1,4 +1,4 @@
-"""Raw outputs from anywhere: counts against brute force, chunks, labels between, bad input."""
+"""The verdict on raw outputs: counts against brute force, chunks, soft labels, bad input."""
 
 import subprocess
 import sys
@@ -11,14 +11,14 @@ import pytest
 
 import sigmoid_bce
 from sigmoid_bce.numerics import reference
-from sigmoid_bce.verdicts import count as tally
-from sigmoid_bce.verdicts import read
-from sigmoid_bce.verdicts import shares as thresholds
+from sigmoid_bce.verdicts import count, shares, tally
 from sigmoid_bce.verdicts.judge import judge
-from sigmoid_bce.verdicts.read import BadOutputs, from_arrays, from_file
+from sigmoid_bce.verdicts.outputs import CHUNK, BadOutputs, from_arrays
+from sigmoid_bce.verdicts.read import from_file
+from sigmoid_bce.verdicts.sample import Sample
 
-RECORD = thresholds.read()
-EDGES = thresholds.edges(RECORD)
+RECORD = shares.read()
+EDGES = shares.edges(RECORD)
 
 
 def drawn(n, dtype=np.float32, seed=0, spread=12):
@@ -32,9 +32,9 @@ def brute_force(x, y):
     size, correct, counted = np.abs(x.astype(np.float64)), np.where(y > 0.5, x > 0, x <= 0), {}
     rows = {}
     for place in RECORD.to_dict("records"):
-        row = rows.setdefault(tuple(place[k] for k in thresholds.KEYS), {})
+        row = rows.setdefault(tuple(place[k] for k in shares.KEYS), {})
         here = (y == place["y"]) & (correct == (place["side"] == "correct"))
-        for column, name in thresholds.SHARES.items():
+        for column, name in shares.SHARES.items():
             at = (place["y"], place["side"], place[column])
             if at not in counted:
                 counted[at] = (size[here] >= place[column]).sum() / len(x)  # nan: none
@@ -47,7 +47,7 @@ def brute_force(x, y):
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
 def test_shares_are_those_of_every_sample(dtype):
     x, y = drawn(20_000, dtype)
-    # thresholds themselves, and their neighbours
+    # the thresholds themselves and their neighbours
     edges = np.unique(np.concatenate(list(EDGES.at.values())))
     near = np.concatenate([edges, np.nextafter(edges, 0), np.nextafter(edges, np.inf)])
     x = np.concatenate([x, near.astype(dtype), -near.astype(dtype)])
@@ -66,8 +66,8 @@ def test_the_mean_loss_and_what_flat_losses_add_to_it():
     exact = reference.loss(x, y.astype(float), "float64")
     assert np.isclose(found.outputs["mean_loss"].iloc[0], exact.mean(), rtol=1e-12)
     correct = np.where(y == 1, x > 0, x <= 0)
-    table = found.to_frame().set_index(thresholds.KEYS)
-    for key, part in RECORD.groupby(thresholds.KEYS, sort=False):
+    table = found.to_frame().set_index(shares.KEYS)
+    for key, part in RECORD.groupby(shares.KEYS, sort=False):
         change = 0.0
         for _, place in part.iterrows():
             here = (y == place["y"]) & (correct == (place["side"] == "correct"))
@@ -88,10 +88,10 @@ def test_chunks_of_any_size_give_the_same():
         assert repr(whole) == repr(parts)
 
 
-def test_the_sample_is_even_and_knows_no_chunks():
+def test_the_sample_is_even_whatever_the_chunks():
     kept = {}
     for size in (1, 977, 40_000):
-        sample = tally.Sample(500)
+        sample = Sample(500)
         for start in range(0, 40_000, size):
             rows = np.arange(start, min(start + size, 40_000), dtype=float)[:, None, None]
             sample.take(start, rows, rows)
@@ -109,7 +109,7 @@ def test_histograms_count_every_sample():
     x, y = drawn(30_000)
     x[:3] = [400, -0.25, 1e-3]
     pairs = [(x[i : i + 7_000], y[i : i + 7_000]) for i in range(0, len(x), 7_000)]
-    found = tally.run(from_arrays(pairs), EDGES).total()
+    found = count.run(from_arrays(pairs), EDGES).total()
     edges = np.arange(-tally.HALF_BINS, tally.HALF_BINS + 1) * found.bin_width
     p = 1 / (1 + np.exp(-x.astype(np.float64)))
     for label in (0, 1):
@@ -123,7 +123,7 @@ def test_histograms_count_every_sample():
         np.testing.assert_array_equal(found.extremes[label][-5:], ends[-5:])
 
 
-def test_labels_between():
+def test_soft_labels():
     x, _ = drawn(4000, np.float64)
     y = np.random.default_rng(1).choice([0, 0.2, 0.5, 0.9, 1], len(x))
     found = sigmoid_bce.verdict(x, y)
@@ -188,8 +188,8 @@ def test_importing_stays_light():
     assert not {"matplotlib", "keras", "tensorflow"} & set(done.stdout.split())
 
 
-def test_what_to_write_instead_is_right():
-    """The lines for what the default install has, run as they stand, where the clip is far off."""
+def test_the_code_to_write_instead_is_right():
+    """The advice for frameworks of the default install, executed far beyond the clip."""
     import scipy.special
     import tensorflow as tf
     from sklearn.linear_model import LogisticRegression
@@ -315,14 +315,14 @@ def test_other_bad_files(tmp_path):
     assert refused("b.csv", lambda p: p.write_text("label,raw_output\n", "utf-16")) == (
         ": expected text in UTF-8"
     )
-    assert "no Parquet file" in refused("b.parquet", lambda p: p.write_text("label"))
+    assert "not a Parquet file" in refused("b.parquet", lambda p: p.write_text("label"))
     assert ": row 2, column 'raw_output': the value is missing" in refused(
         "c.parquet", parquet(label=[1, 0], raw_output=[1.0, None])
     )
     assert ": row 3, column 'label': expected a number, found 'x'" in refused(
         "d.parquet", parquet(label=["1", "0", "x"], raw_output=[1.0, 2.0, 3.0])
     )
-    assert "no .npz file" in refused("b.npz", lambda p: p.write_text("label"))
+    assert "not a .npz file" in refused("b.npz", lambda p: p.write_text("label"))
     assert "the array 'label' is missing" in refused("c.npz", npz(raw_output=np.ones(2)))
     assert "of the same shape, found (2,) and (3,)" in refused(
         "d.npz", npz(raw_output=np.ones(2), label=np.ones(3))
@@ -341,6 +341,22 @@ def test_other_bad_files(tmp_path):
 
     assert "damaged: " in refused("f.npz", damaged)
     assert "name the labels' file" in refused("a.npy", lambda p: np.save(p, np.ones(3)))
+
+
+def test_the_first_of_several_bad_values_is_reported(tmp_path):
+    n = 3_000_000
+    x, y = np.ones(n, np.float32), np.ones(n)
+    x[[900_000, 1_100_000, 1_900_000, n - 1]] = np.nan
+    np.savez(tmp_path / "a.npz", label=y, raw_output=x)
+    with pytest.raises(BadOutputs, match=r"row 900001\b"):
+        count.run(from_file(tmp_path / "a.npz"), EDGES)
+    # also where the file cannot be read to its end
+    pairs = [(x[:1_000_000], y[:1_000_000]), (x[:5], y[:4])]
+    with pytest.raises(BadOutputs, match=r"row 900001\b"):
+        count.run(from_arrays(pairs), EDGES)
+    x[900_000] = 1
+    with pytest.raises(BadOutputs, match="same shape"):
+        count.run(from_arrays(pairs), EDGES)
 
 
 @pytest.mark.parametrize("ending", ["csv", "parquet", "npz"])
@@ -382,11 +398,13 @@ def test_arrays_that_do_not_fit():
 
 def test_one_class_is_a_warning():
     found = sigmoid_bce.verdict([3.0, -20.0], [1, 1])
-    assert found.warnings == ("one class only: every label is 1; nothing is said of the other",)
+    assert found.warnings == (
+        "one class only: every label is 1, and the verdict says nothing of label 0",
+    )
     assert "warning: one class only" in repr(found)
 
 
-def test_a_record_of_one_s_own(tmp_path):
+def test_thresholds_of_one_s_own(tmp_path):
     path = tmp_path / "thresholds.csv"
     part = RECORD[RECORD["framework"] == "NumPy"]
     part.to_csv(path, index=False)
@@ -404,7 +422,7 @@ def test_reading_is_of_the_chunks_asked_for(tmp_path):
     x, y = drawn(600_000)
     np.savez(tmp_path / "a.npz", label=y, raw_output=x)
     sizes = [len(part) for part, _ in from_file(tmp_path / "a.npz").chunks]
-    assert max(sizes) <= read.CHUNK
+    assert max(sizes) <= CHUNK
     assert sum(sizes) == len(x)
 
 

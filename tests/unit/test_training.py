@@ -14,7 +14,7 @@ import tensorflow as tf
 from keras import layers
 
 from sigmoid_bce.models import networks
-from sigmoid_bce.study.config import Convnet
+from sigmoid_bce.study.models import Convnet
 from sigmoid_bce.training import steps
 from sigmoid_bce.training.optimizers.rmsprop import RMSprop
 from support.checkout import DEFAULT
@@ -98,7 +98,8 @@ import json, sys
 from pathlib import Path
 import numpy as np, pandas as pd
 from sigmoid_bce.study.cells import Cell
-from sigmoid_bce.study.config import Convnet, Training
+from sigmoid_bce.study.config import Training
+from sigmoid_bce.study.models import Convnet
 from sigmoid_bce.models import networks
 from sigmoid_bce.training.train import train
 

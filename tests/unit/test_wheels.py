@@ -1,4 +1,4 @@
-"""Downloads by pip from an index of the test's own, on loopback."""
+"""Downloads by pip from a package index on loopback."""
 
 import functools
 import http.server

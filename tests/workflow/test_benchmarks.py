@@ -1,4 +1,4 @@
-"""Benchmarks write their table, and a later part joins it; speed itself is not tested."""
+"""Benchmarks write a table that later parts join; speed itself is not tested."""
 
 import json
 import subprocess
@@ -28,7 +28,7 @@ def test_a_part_joins_the_table(tmp_path):
     assert len(table) == 1 + len(record["rows"])
     text = (tmp_path / "benchmarks.md").read_text()
     assert "## jobs\n" in text
-    assert "## throughput **shrunk to 0.01: a test, no result**" in text
+    assert "## throughput **scaled to 0.01: a test, not a result**" in text
     for ending in ("svg", "png"):
         assert (tmp_path / f"benchmarks.{ending}").stat().st_size > 1000
 

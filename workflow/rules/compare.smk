@@ -25,23 +25,28 @@ rule compare:
         # job can delete the training's outputs
         spent_checkpoints=f"{RESULTS}/train/{CELL}",
         batch_sizes=STUDY.comparison.batch_sizes,
-        code=code("compare"),
+        releases=PLAN.releases("ml_dtypes", "mpmath", "numpy"),
+        code=PLAN.code("compare"),
     conda:
         "../../envs/comparison.yaml"
     group:
-        submission("comparison")
+        PLAN.group("comparison")
     script:
         "../scripts/compare.py"
 
 
 rule tables:
     input:
-        raw=of_cells(f"{RESULTS}/raw_outputs/{CELL}/{{stage}}.parquet", stage=STAGES),
-        samples=of_cells(f"{RESULTS}/compare/{CELL}/{{stage}}.parquet", stage=STAGES),
-        batches=of_cells(
+        raw=PLAN.of_cells(
+            f"{RESULTS}/raw_outputs/{CELL}/{{stage}}.parquet", stage=STAGES
+        ),
+        samples=PLAN.of_cells(
+            f"{RESULTS}/compare/{CELL}/{{stage}}.parquet", stage=STAGES
+        ),
+        batches=PLAN.of_cells(
             f"{RESULTS}/compare/{CELL}/{{stage}}.batches.parquet", stage=STAGES
         ),
-        runs=of_cells(f"{RESULTS}/train/{CELL}/run.json"),
+        runs=PLAN.of_cells(f"{RESULTS}/train/{CELL}/run.json"),
         quarantine=expand(
             f"{RESULTS}/data/{{dataset}}/quarantine.csv", dataset=STUDY.grid.dataset
         ),
@@ -51,19 +56,19 @@ rule tables:
         batches=f"{RESULTS}/tables/batches.csv",
         cells_html=report(
             f"{RESULTS}/tables/cells.html",
-            caption="../report/cells.rst",
+            caption="../report/tables/cells.rst",
             category="Tables",
             labels={"table": "every cell"},
         ),
         models_html=report(
             f"{RESULTS}/tables/models.html",
-            caption="../report/models.rst",
+            caption="../report/tables/models.rst",
             category="Tables",
             labels={"table": "by model and stage"},
         ),
         batches_html=report(
             f"{RESULTS}/tables/batches.html",
-            caption="../report/batches.rst",
+            caption="../report/tables/batches.rst",
             category="Tables",
             labels={"table": "by batch size"},
         ),
@@ -77,14 +82,15 @@ rule tables:
         mem_mb=1000,
         runtime=30,
     params:
-        cells=[str(cell) for cell in CELLS],
+        cells=[str(cell) for cell in PLAN.cells],
         stages=list(STAGES),
         early_epochs=STUDY.training.early_epochs,
         datasets=STUDY.grid.dataset,
-        models={name: settings("models", name) for name in STUDY.grid.model},
+        models={name: plain(STUDY.models[name]) for name in STUDY.grid.model},
         training=STUDY.training.model_dump(mode="json"),
-        code=code("tables"),
+        code=PLAN.code("tables"),
     conda:
         "../../envs/figures.yaml"
+    localrule: True
     script:
         "../scripts/tables.py"

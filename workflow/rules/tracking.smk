@@ -6,8 +6,9 @@ onstart:
         check_writable(RESULTS)
     except Unwritable as error:
         raise WorkflowError(error) from None
-    interruptible()
-    to_cluster()
+    snakemake_patches.interrupt_at_any_time(workflow)
+    snakemake_patches.lift_rate_limit(workflow)
+    start_on_cluster()
     at_start(RESULTS)
     warm_up()
 
@@ -20,13 +21,13 @@ onerror:
 
 rule track_cells:
     input:
-        history=of_cells(f"{RESULTS}/train/{CELL}/history.parquet"),
-        run=of_cells(f"{RESULTS}/train/{CELL}/run.json"),
+        history=PLAN.of_cells(f"{RESULTS}/train/{CELL}/history.parquet"),
+        run=PLAN.of_cells(f"{RESULTS}/train/{CELL}/run.json"),
         manifests=expand(
             f"{RESULTS}/data/{{dataset}}/manifest.parquet", dataset=STUDY.grid.dataset
         ),
         table=rules.tables.output.cells,
-        # each comes with its PNG
+        # the PNG of each figure is logged
         figures=FIGURES["svg"],
     output:
         runs=f"{RESULTS}/tracking/cells.csv",
@@ -40,11 +41,12 @@ rule track_cells:
         runtime=60,
     params:
         study=STUDY.study,
-        cells=[str(cell) for cell in CELLS],
+        cells=[str(cell) for cell in PLAN.cells],
         results=lambda wildcards: RESULTS,
-        code=code("track_cells"),
+        code=PLAN.code("track_cells"),
     conda:
         "../../envs/tracking.yaml"
+    localrule: True
     script:
         "../scripts/track_cells.py"
 
@@ -77,13 +79,14 @@ rule track_study:
     params:
         study=STUDY.study,
         question=STUDY.question,
-        cells=[str(cell) for cell in CELLS],
+        cells=[str(cell) for cell in PLAN.cells],
         settings=STUDY.model_dump(
             mode="json", exclude={"study", "question", "tracking"}
         ),
         results=lambda wildcards: RESULTS,
-        code=code("track_study"),
+        code=PLAN.code("track_study"),
     conda:
         "../../envs/tracking.yaml"
+    localrule: True
     script:
         "../scripts/track_study.py"

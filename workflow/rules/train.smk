@@ -1,6 +1,6 @@
 rule train:
     input:
-        inputs=inputs,
+        inputs=PLAN.inputs,
         manifest=f"{RESULTS}/data/{{dataset}}/manifest.parquet",
     output:
         history=f"{RESULTS}/train/{CELL}/history.parquet",
@@ -14,17 +14,18 @@ rule train:
     threads: 1
     resources:
         mem_mb=growing(2500),
-        runtime=growing(heads=10, networks=240),
+        runtime=PLAN.growing(heads=10, networks=240),
         gpu=1,
     params:
-        model=lambda wildcards: settings("models", wildcards.model),
-        module=lambda wildcards: module_digest(wildcards.model),
+        model=PLAN.model,
+        module=PLAN.module,
         training=STUDY.training.model_dump(),
-        code=code("train"),
+        releases=PLAN.releases("keras", "numpy", "tensorflow"),
+        code=PLAN.code_with("train", "loss", "optimizer", "architecture"),
     conda:
         "../../envs/training.yaml"
-    priority: urgency
+    priority: PLAN.urgency
     group:
-        submission(kind)
+        PLAN.group(PLAN.kind)
     script:
         "../scripts/train.py"

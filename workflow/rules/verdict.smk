@@ -13,10 +13,11 @@ rule verdict:
         mem_mb=growing(1000),
         runtime=growing(30),
     params:
-        code=code("verdict"),
+        releases=PLAN.releases("numpy"),
+        code=PLAN.code("verdict"),
     conda:
         "../../envs/figures.yaml"
     group:
-        submission("comparison")
+        PLAN.group("comparison")
     script:
         "../scripts/verdict.py"

@@ -2,13 +2,14 @@ from sigmoid_bce.jobs.forkserver import forked
 
 forked("tables")
 
-from sigmoid_bce.figures import laboratory, style
+from pathlib import Path
+
+from sigmoid_bce.figures import registry, style
+from sigmoid_bce.figures.inputs import LaboratoryTables
 from sigmoid_bce.jobs.logs import logged_to
-from sigmoid_bce.numerics.measure import read_thresholds
 
 with logged_to(snakemake.log[0]):
-    thresholds = read_thresholds(snakemake.input.thresholds)
-    draw = laboratory.FIGURES[snakemake.wildcards.figure]
-    figure, values = draw(snakemake.input.sweep, thresholds)
-    style.save(figure, snakemake.output.svg, snakemake.output.png)
-    style.write_values(values, snakemake.output["values"])
+    tables = LaboratoryTables(dict(snakemake.input.items()))
+    figure = registry.load("laboratory", Path(snakemake.output.svg).stem)
+    style.save(figure.draw(tables), snakemake.output.svg, snakemake.output.png)
+    style.write_values(figure.values(tables), snakemake.output["values"])

@@ -4,10 +4,10 @@ forked("tables")
 
 from pydantic import TypeAdapter
 
+from sigmoid_bce.data.items import items
 from sigmoid_bce.data.prepare import prepare
-from sigmoid_bce.data.sources import items
 from sigmoid_bce.jobs.logs import logged_to
-from sigmoid_bce.study.config import Dataset
+from sigmoid_bce.study.datasets import Dataset
 
 with logged_to(snakemake.log[0]):
     dataset = TypeAdapter(Dataset).validate_python(snakemake.params.dataset)

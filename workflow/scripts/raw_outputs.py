@@ -6,7 +6,7 @@ from pydantic import TypeAdapter
 
 from sigmoid_bce.jobs.files import read_array, read_parquet, write_parquet
 from sigmoid_bce.jobs.logs import logged_to
-from sigmoid_bce.study.config import Model
+from sigmoid_bce.study.models import Model
 
 with logged_to(snakemake.log[0]):
     from sigmoid_bce.training.raw_outputs import raw_outputs

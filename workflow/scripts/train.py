@@ -7,12 +7,14 @@ from pathlib import Path
 from pydantic import TypeAdapter
 
 from sigmoid_bce.jobs import checkpoints
-from sigmoid_bce.jobs.attempts import Attempt, versions
+from sigmoid_bce.jobs.attempts import Attempt
 from sigmoid_bce.jobs.files import check_dates, read_array, read_parquet, sha256
 from sigmoid_bce.jobs.locks import hold
 from sigmoid_bce.jobs.logs import logged_to
 from sigmoid_bce.study.cells import Cell
-from sigmoid_bce.study.config import Model, Training
+from sigmoid_bce.study.config import Training
+from sigmoid_bce.study.models import Model
+from sigmoid_bce.tracking import live
 
 cell = Cell.parse(snakemake.output.run)
 folder = Path(snakemake.output.run).parent
@@ -20,13 +22,13 @@ folder = Path(snakemake.output.run).parent
 with logged_to(snakemake.log[0]):
     check_dates(snakemake.input)
     manifest = read_parquet(snakemake.input.manifest)
-    identity = {"cell": str(cell), **dict(snakemake.params.items()), "versions": versions()}
+    identity = {"cell": str(cell), **dict(snakemake.params.items())}
     identity |= {name: sha256(file) for name, file in snakemake.input.items()}
     with hold(folder / ".lock", snakemake.output, identity) as needed:
         if not needed:
             checkpoints.remove(folder)
         else:
-            with Attempt(cell, folder) as attempt:
+            with Attempt(str(cell), folder, live.follower) as attempt:
                 from sigmoid_bce.training.train import train
 
                 train(

@@ -1,4 +1,4 @@
-"""What it costs to compute binary cross-entropy from sigmoid outputs instead of raw outputs."""
+"""The cost of computing binary cross-entropy from sigmoid outputs instead of raw outputs."""
 
 from typing import Any
 
@@ -6,7 +6,7 @@ __all__ = ["verdict"]
 
 
 def __getattr__(name: str) -> Any:
-    # importing the package stays light; it is imported in every job
+    # lazily: every job imports the package
     if name == "verdict":
         from sigmoid_bce.verdicts.judge import verdict
 

@@ -1,1 +1,1 @@
-"""Compare the loss of raw outputs with the loss of sigmoid outputs."""
+"""Compare the loss from raw outputs with the loss from sigmoid outputs; no figures, no networks."""

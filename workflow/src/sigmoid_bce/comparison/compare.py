@@ -1,4 +1,4 @@
-"""Loss and gradient of each sample, and the mean loss of batches, computed three ways."""
+"""Loss and gradient of each sample, and the mean loss of batches, each computed three ways."""
 
 from __future__ import annotations
 
@@ -13,26 +13,32 @@ LOSSES = ["bce_raw", "bce_sigmoid", "bce_exact"]
 
 
 def samples(raw: pd.DataFrame) -> pd.DataFrame:
-    """Compare sample by sample.
+    """Compute the losses and gradients of every sample.
 
     Parameters
     ----------
     raw : DataFrame
-        With columns sample_id, label (in [0, 1]) and raw_output (float32 or float64).
+        Columns sample_id, label (in [0, 1]) and raw_output (float32 or float64).
 
     Returns
     -------
     DataFrame
-        sample_id, label, raw_output, sigmoid; bce_raw, bce_sigmoid, grad_raw, grad_sigmoid in
-        the precision of raw_output, the one under test; bce_exact, grad_exact in float64, correctly
-        rounded;
-        clipped: the clip acts, so that bce_sigmoid is flat there; dead: grad_sigmoid is exactly 0
-        while grad_exact is not.
+        sample_id, label, raw_output, sigmoid. bce_raw, bce_sigmoid, grad_raw and grad_sigmoid have
+        the precision of raw_output, which is the one under test. bce_exact and grad_exact are
+        float64, correctly rounded. clipped: the clip acts, so bce_sigmoid is flat there. dead:
+        grad_sigmoid is exactly 0, and grad_exact is not.
 
     Raises
     ------
     ValueError
         If a raw output is nan or inf, or a label is outside [0, 1].
+
+    Examples
+    --------
+    >>> raw = pd.DataFrame({"sample_id": [0], "label": [0], "raw_output": np.float32([20])})
+    >>> row = samples(raw).iloc[0]
+    >>> float(row["bce_raw"]), round(float(row["bce_sigmoid"]), 2), bool(row["clipped"])
+    (20.0, 15.94, True)
     """
     x = raw["raw_output"].to_numpy()
     x = x if x.dtype == np.float64 else x.astype(np.float32)
@@ -53,22 +59,29 @@ def samples(raw: pd.DataFrame) -> pd.DataFrame:
 
 
 def batches(table: pd.DataFrame, sizes: Iterable[int], seed: int) -> pd.DataFrame:
-    """Compare the mean losses of batches.
+    """Compute the mean losses of batches.
 
     Parameters
     ----------
     table : DataFrame
-        What `samples` returned, for the samples to draw batches from.
+        Rows that `samples` returned.
     sizes : iterable of int
-        Batch sizes; samples left over after the last whole batch are left out.
+        Batch sizes. Samples that do not fill a batch are left out.
     seed : int
-        Decides which samples share a batch.
+        Seed of the permutation that assigns samples to batches.
 
     Returns
     -------
     DataFrame
-        batch_size, batch, positives, clipped (counts), bce_raw, bce_sigmoid (means in the
-        precision under test, as a framework takes them), bce_exact (float64 mean).
+        batch_size, batch; positives, the sum of the labels; clipped, the number of clipped
+        samples; bce_raw and bce_sigmoid, means in the precision under test, as a framework computes
+        them; bce_exact, the mean in float64.
+
+    Examples
+    --------
+    >>> raw = pd.DataFrame({"sample_id": range(5), "label": 1, "raw_output": np.float32([2] * 5)})
+    >>> batches(samples(raw), [2], seed=0)["positives"].tolist()
+    [2, 2]
     """
     order = np.random.default_rng(seed).permutation(len(table))
     parts = []

@@ -1,4 +1,4 @@
-"""The tables that figures and verdict rest on."""
+"""Tables of a whole study: every cell, every model, every batch size."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from sigmoid_bce.comparison import metrics
 from sigmoid_bce.jobs.logs import UserError
 from sigmoid_bce.study.cells import Cell
 
@@ -17,97 +18,82 @@ from sigmoid_bce.study.cells import Cell
 def check_settings(run: str | Path, made: Mapping[str, Any], wanted: Mapping[str, Any]) -> None:
     """Check that a cell was trained with the study's settings.
 
-    Snakemake does not notice where it has no record of how a file was made: it has none of what
-    jobs on a cluster did after its own death.
+    Snakemake compares settings only where it has recorded them. It has no records of cluster jobs
+    that ended after Snakemake itself had died.
 
     Parameters
     ----------
     run : str or Path
-        The cell's run.json.
+        The cell's run.json, for the message.
     made, wanted : mapping
-        Settings of model and training, there and in the study.
+        Settings of model and training, in run.json and in the study.
 
     Raises
     ------
     UserError
-        With what differs.
+        If some differ: the message names them.
 
     Examples
     --------
     >>> made, wanted = {"patience": 3}, {"patience": 5}
     >>> check_settings("run.json", made, wanted)  # doctest: +ELLIPSIS
     Traceback (most recent call last):
-    sigmoid_bce.jobs.logs.UserError: run.json has other settings ... (patience: 3, now 5): ...
+    sigmoid_bce.jobs.logs.UserError: run.json: trained with patience 3; the study has ... 5. ...
     """
-    differ = [
-        f"{key}: {made.get(key)}, now {value}"
+    differ = {
+        key: (made.get(key), value)
         for key, value in wanted.items()
         if key != "weights" and made.get(key) != value
-    ]
+    }
     if differ:
+        then = ", ".join(f"{key} {value}" for key, (value, _) in differ.items())
+        now = ", ".join(f"{key} {value}" for key, (_, value) in differ.items())
         raise UserError(
-            f"{run} has other settings than the study ({'; '.join(differ)}): delete it, then run "
+            f"{run}: trained with {then}; the study has {now}. Delete this file, then run "
             "snakemake again"
         )
 
 
 def stage_rows(
     cell: Cell, stage: str, epochs: int, quarantined: int, raw: pd.DataFrame, table: pd.DataFrame
-) -> list[dict]:
-    """Summarise one cell at one stage, a row for each split.
+) -> list[dict[str, Any]]:
+    """Return the rows of tables/cells.csv for one cell at one stage, one for each split.
 
     Parameters
     ----------
     cell : Cell
     stage : {"early", "full"}
     epochs : int
-        Epochs of training behind the stage.
+        The number of epochs that the cell had been trained for.
     quarantined : int
-        Files of the data set that were set aside.
+        The number of broken files of the data set.
     raw : DataFrame
-        Its raw outputs, with the column split.
+        The raw outputs; their column split is used.
     table : DataFrame
-        Their comparison, as `sigmoid_bce.comparison.compare.samples` returned it.
+        The comparison of the same samples, from `sigmoid_bce.comparison.compare.samples`.
 
     Returns
     -------
     list of dict
-        The cell's fields; accuracy; raw_output_min and _max; the shares clipped and dead, where
-        the raw output agrees with the label (correct side) and where it does not (wrong side);
-        for both ways to compute it, the largest and the mean absolute error of the loss, and the
-        largest relative one.
+        The cell's fields, stage, split, epochs, samples, quarantined, and the metrics in
+        `sigmoid_bce.comparison.metrics.METRICS`.
     """
-    rows = []
-    for split, part in table.groupby(raw["split"].to_numpy()):
-        x, y = part["raw_output"].to_numpy(), part["label"].to_numpy()
-        correct = (x > 0) == (y == 1)
-        row = {
+    return [
+        {
             **asdict(cell),
             "stage": stage,
             "split": split,
             "epochs": epochs,
             "samples": len(part),
             "quarantined": quarantined,
-            "accuracy": correct.mean(),
-            "raw_output_min": x.min(),
-            "raw_output_max": x.max(),
+            **metrics.measure(part),
         }
-        for what in ("clipped", "dead"):
-            for side, where in (("correct", correct), ("wrong", ~correct)):
-                row[f"{what}_{side}_share"] = (part[what].to_numpy() & where).mean()
-        exact = part["bce_exact"].to_numpy()
-        for way in ("raw", "sigmoid"):
-            error = np.abs(part[f"bce_{way}"].to_numpy(np.float64) - exact)
-            row[f"bce_{way}_error_max"] = error.max()
-            row[f"bce_{way}_error_mean"] = error.mean()
-            relative = np.divide(error, exact, out=np.zeros_like(error), where=exact > 0)
-            row[f"bce_{way}_relative_error_max"] = relative.max()
-        rows.append(row)
-    return rows
+        for split, part in table.groupby(raw["split"].to_numpy())
+    ]
 
 
 def by_model(cells: pd.DataFrame) -> pd.DataFrame:
-    """Return the extremes over the cells of each model and stage, on training images.
+    """Return the extremes over the cells of each model, loss and stage, on training images.
 
     Parameters
     ----------
@@ -117,8 +103,9 @@ def by_model(cells: pd.DataFrame) -> pd.DataFrame:
     Returns
     -------
     DataFrame
-        dataset, model, stage; cells; validation accuracy (mean); the range of raw outputs; the
-        largest share of samples clipped and dead; the largest errors of both losses.
+        dataset, model, loss, stage; the number of cells; the mean validation accuracy; the range of
+        raw outputs; the largest shares of clipped and dead samples; the largest errors of both
+        losses.
     """
     keys = ["dataset", "model", "loss", "stage"]
     train = cells[cells["split"] == "train"].copy()
@@ -141,19 +128,19 @@ def by_model(cells: pd.DataFrame) -> pd.DataFrame:
 
 
 def by_batch_size(batches: pd.DataFrame) -> pd.DataFrame:
-    """Return how far the two losses of batches differ, for each size of the batch.
+    """Return the error of the mean loss from sigmoid outputs, for each batch size.
 
     Parameters
     ----------
     batches : DataFrame
-        Batches of every cell and stage: a cell's fields, stage, and the columns that
-        `sigmoid_bce.comparison.compare.batches` returned.
+        Batches of every cell and stage: the cell's fields, stage, and the columns of
+        `sigmoid_bce.comparison.compare.batches`, with batch_size as compared_batch_size.
 
     Returns
     -------
     DataFrame
-        dataset, model, loss, stage, compared_batch_size; batches; the share with a clipped sample;
-        the largest and mean relative error of the loss from the sigmoid outputs.
+        dataset, model, loss, stage, compared_batch_size; the number of batches; the share of
+        batches that hold a clipped sample; the largest and the mean relative error.
     """
     exact = batches["bce_exact"]
     error = (batches["bce_sigmoid"].astype(np.float64) - exact).abs() / exact.where(exact > 0)
@@ -173,18 +160,19 @@ def by_batch_size(batches: pd.DataFrame) -> pd.DataFrame:
 def values(
     cells: pd.DataFrame, models: pd.DataFrame, batches: pd.DataFrame
 ) -> dict[str, int | float]:
-    """Return what the report's captions say of the whole study, at the stage `full`.
+    """Return the numbers of the full stage that the captions of the tables quote.
 
     Parameters
     ----------
     cells : DataFrame
         Rows of `stage_rows`.
     models, batches : DataFrame
-        What `by_model` and `by_batch_size` returned.
+        Rows of `by_model` and `by_batch_size`.
 
     Returns
     -------
     dict
+        A number for each substitution in report/tables/.
     """
     full = cells[(cells["stage"] == "full") & (cells["split"] == "train")]
     last = models[models["stage"] == "full"]

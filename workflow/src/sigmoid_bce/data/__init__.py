@@ -1,1 +1,1 @@
-"""From a source to decoded, split images."""
+"""Images: from a source to decoded, split arrays. Nothing here runs a network or a job."""

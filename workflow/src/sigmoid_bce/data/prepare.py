@@ -1,4 +1,4 @@
-"""Decode every image once, set aside what is broken, and split the rest."""
+"""Decode every image once, quarantine broken files, and split the rest."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ import tempfile
 import warnings
 from collections.abc import Iterable, Sequence
 from pathlib import Path
+from typing import BinaryIO
 
 import numpy as np
 import pandas as pd
@@ -17,26 +18,26 @@ from PIL import Image, ImageOps, UnidentifiedImageError
 from sklearn.model_selection import train_test_split
 
 from sigmoid_bce.data.archives import BROKEN
-from sigmoid_bce.data.sources import Item
-from sigmoid_bce.jobs.files import mapped, replacing, write_csv, write_parquet
-from sigmoid_bce.study.config import Split
+from sigmoid_bce.data.items import Item
+from sigmoid_bce.jobs.files import mapped, remove_parts, replacing, write_csv, write_parquet
+from sigmoid_bce.study.datasets import Split
 
 MODES = {1: "L", 3: "RGB"}
 
 
 class BrokenImageError(Exception):
-    """Why a file cannot be used."""
+    """An image that cannot be used. The message is the reason."""
 
 
 def _eight_bits(image: Image.Image) -> Image.Image:
-    """Return an image of one wider channel as 8-bit grey.
+    """Return an image with one channel of more than 8 bits as 8-bit grey.
 
-    16-bit values are divided by 257 and floats in [0, 1] multiplied by 255; any others are kept if
-    they lie in [0, 255], else stretched to it.
+    16-bit values are divided by 257, and floats in [0, 1] are multiplied by 255. Other values are
+    kept if they lie in [0, 255], and are stretched to it otherwise.
     """
     values = np.asarray(image, np.float64)
     if not np.isfinite(values).all():
-        raise BrokenImageError("it holds values that are not finite")
+        raise BrokenImageError("some values are not finite")
     low, high = values.min(), values.max()
     if image.mode != "F" and low >= 0 and (image.mode.startswith("I;16") or high > 255):
         values = values / (257 if high <= 65535 else high / 255)
@@ -48,7 +49,7 @@ def _eight_bits(image: Image.Image) -> Image.Image:
 
 
 def _plain(image: Image.Image) -> Image.Image:
-    """Return an image as it is meant to be seen: upright, on white where it is transparent."""
+    """Return an image turned upright by its EXIF data, with transparent parts on white."""
     image = ImageOps.exif_transpose(image)
     if image.mode == "F" or image.mode.startswith("I"):
         return _eight_bits(image)
@@ -66,7 +67,8 @@ def decode(data: bytes, size: int, channels: int) -> NDArray[np.uint8]:
     Parameters
     ----------
     data : bytes
-        The file's content, in any format that Pillow reads; the first picture of an animation.
+        The file's content, in any format that Pillow reads. Of an animation, the first picture is
+        used.
     size : int
         Height and width to resize to, in pixels.
     channels : {1, 3}
@@ -79,7 +81,7 @@ def decode(data: bytes, size: int, channels: int) -> NDArray[np.uint8]:
     Raises
     ------
     BrokenImageError
-        If the file is empty, no image, truncated, or too large to be an honest one.
+        If the file is empty, not an image or truncated, or has more pixels than Pillow allows.
     """
     if not data:
         raise BrokenImageError("empty file")
@@ -96,55 +98,58 @@ def decode(data: bytes, size: int, channels: int) -> NDArray[np.uint8]:
     except UnidentifiedImageError:
         raise BrokenImageError("not an image") from None
     except (Image.DecompressionBombError, Image.DecompressionBombWarning):
-        raise BrokenImageError("more pixels than an honest image has: an image bomb") from None
-    except Exception as error:  # Pillow's decoders raise many kinds
+        raise BrokenImageError("more pixels than Pillow allows: an image bomb") from None
+    except Exception as error:  # Pillow's decoders raise many kinds of errors
         raise BrokenImageError(f"broken image: {error}") from None
     return np.asarray(pixels).reshape(size, size, channels)
 
 
-def _natural(file: str) -> list:
-    """Return a key that sorts cat.2.jpg before cat.10.jpg."""
+def _natural(file: str) -> list[int | str]:
+    """Return a sort key by which cat.2.jpg comes before cat.10.jpg."""
     return [int(part) if part.isdecimal() else part for part in re.split(r"(\d+)", file)]
 
 
-def _first(labels: NDArray, files: Sequence[str], train: int, validation: int):
-    """Return the first files of each class, by number: half of each part from each class."""
-    parts = ([], [])
+def _first(
+    labels: NDArray[np.integer], files: Sequence[str], train: int, validation: int
+) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Return the first files of each class by number. Each part takes half of them from a class."""
+    parts: dict[str, list[int]] = {"train": [], "validation": []}
     for y in (0, 1):
-        rows = sorted(np.flatnonzero(labels == y), key=lambda row: _natural(files[row]))
-        # an odd one goes to label 1
-        counts = [(n + y) // 2 for n in (train, validation)]
-        if sum(counts) > len(rows):
+        rows = sorted(np.flatnonzero(labels == y).tolist(), key=lambda row: _natural(files[row]))
+        # the odd image of an odd number goes to label 1
+        first, second = ((number + y) // 2 for number in (train, validation))
+        if first + second > len(rows):
             raise ValueError(
-                f"split.by: order takes {counts[0]} training and {counts[1]} validation images of "
-                f"label {y}; there are {len(rows)} usable ones"
+                f"split.by: order takes {first} training and {second} validation images of label "
+                f"{y}; there are {len(rows)} usable ones"
             )
-        parts[0].extend(rows[: counts[0]])
-        parts[1].extend(rows[counts[0] : sum(counts)])
-    return tuple(np.sort(np.array(part, np.int64)) for part in parts)
+        parts["train"] += rows[:first]
+        parts["validation"] += rows[first : first + second]
+    train_rows, validation_rows = (np.array(sorted(rows), np.int64) for rows in parts.values())
+    return train_rows, validation_rows
 
 
 def choose(
     labels: NDArray[np.integer], split: Split, files: Sequence[str] = ()
-) -> tuple[NDArray, NDArray]:
-    """Return which samples train and which validate.
+) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Return the training samples and the validation samples.
 
     Parameters
     ----------
     labels : ndarray of int, shape (n,)
     split : Split
     files : sequence of str, length n
-        Names, for a split by order.
+        Their names, needed for a split by order.
 
     Returns
     -------
     train, validation : ndarray of int64
-        Sorted, disjoint positions in `labels`; a function of the labels and the split's seed.
+        Sorted, disjoint positions in `labels`. They depend on the arguments alone.
 
     Raises
     ------
     ValueError
-        If a class has no images, or there are fewer images than the split asks for.
+        If a class has fewer than two images, or there are fewer images than the split needs.
 
     Examples
     --------
@@ -182,14 +187,47 @@ def choose(
     return np.sort(train), np.sort(validation)
 
 
-def _given(table: pd.DataFrame) -> tuple[NDArray, NDArray]:
-    """Return the parts of a split that the data give."""
+def _given(table: pd.DataFrame) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Return the two parts of the split that the data give."""
     rows = [np.flatnonzero(table["split"] == part) for part in ("train", "validation")]
     for part, chosen in zip(("train", "validation"), rows, strict=True):
         for y in (0, 1):
             if not (table["label"].to_numpy()[chosen] == y).any():
                 raise ValueError(f"the given split has no usable {part} image of label {y}")
     return rows[0], rows[1]
+
+
+def _usable(
+    items: Iterable[Item], size: int, channels: int, pixels: BinaryIO
+) -> tuple[list[tuple[str, int, str, str]], list[tuple[str, str]]]:
+    """Decode every image and write its pixels to a file.
+
+    Returns
+    -------
+    good : list of (file, label, split, sha256)
+        The images in the file, in its order.
+    bad : list of (file, reason)
+    """
+    good, bad = [], []
+    for item in items:
+        try:
+            data = item.read()
+            image = decode(data, size, channels)
+        except BrokenImageError as error:
+            bad.append((item.file, str(error)))
+        except OSError as error:
+            bad.append((item.file, error.strerror or str(error)))
+        except (KeyError, *BROKEN, NotImplementedError) as error:
+            bad.append((item.file, f"broken in its archive: {error}"))
+        else:
+            pixels.write(image.tobytes())
+            good.append((item.file, item.label, item.split, hashlib.sha256(data).hexdigest()))
+            if len(good) % 500 == 0:
+                print(f"{len(good)} images decoded, {len(bad)} quarantined", flush=True)
+    print(f"{len(good)} images decoded, {len(bad)} quarantined", flush=True)
+    for file, reason in bad[:20]:
+        print(f"quarantined: {file}: {reason}", flush=True)
+    return good, bad
 
 
 def prepare(
@@ -207,48 +245,34 @@ def prepare(
     Parameters
     ----------
     items : iterable of Item
-        With a part of a given split each, or none.
+        Each has a part of a split that the data give, or none has.
     split : Split or None
-        How to split if none is given; None: a fifth validates.
-    size, channels : int
-        What every image is brought to.
-    images, manifest, quarantine : str or Path
-        Files to write: uint8 array of shape (n, size, size, channels) in .npy format; Parquet
-        with sample_id (its row in `images`), file, label, split, sha256; CSV with file, reason.
+        The split if the data give none. None is a split by seed, with a fifth for validation.
+    size : int
+        Height and width of the images to write, in pixels.
+    channels : {1, 3}
+    images : str or Path
+        The file to write: a uint8 array of shape (n, size, size, channels), in .npy format.
+    manifest : str or Path
+        The file to write: Parquet with sample_id (the row in `images`), file, label, split, sha256.
+    quarantine : str or Path
+        The file to write: CSV with file, reason.
 
     Raises
     ------
     ValueError
         As `choose`, or if a part of a given split lacks a class.
     """
-    good, bad = [], []
+    remove_parts(images)
     with replacing(images) as part, tempfile.TemporaryFile(dir=part.parent) as pixels:
-        for item in items:
-            try:
-                data = item.read()
-                image = decode(data, size, channels)
-            except BrokenImageError as error:
-                bad.append((item.file, str(error)))
-            except OSError as error:
-                bad.append((item.file, error.strerror or str(error)))
-            except (KeyError, *BROKEN, NotImplementedError) as error:
-                bad.append((item.file, f"broken in its archive: {error}"))
-            else:
-                pixels.write(image.tobytes())
-                good.append((item.file, item.label, item.split, hashlib.sha256(data).hexdigest()))
-                if len(good) % 500 == 0:
-                    print(f"{len(good)} images decoded, {len(bad)} set aside", flush=True)
-        print(f"{len(good)} images decoded, {len(bad)} set aside", flush=True)
-        for file, reason in bad[:20]:
-            print(f"set aside: {file}: {reason}", flush=True)
+        good, bad = _usable(items, size, channels, pixels)
         table = pd.DataFrame(good, columns=["file", "label", "split", "sha256"])
         table["label"] = table["label"].astype("int8")
         if table["split"].any():
             train, validation = _given(table)
         else:
-            train, validation = choose(
-                table["label"].to_numpy(np.int64), split or Split(), list(table["file"])
-            )
+            labels = table["label"].to_numpy(np.int64)
+            train, validation = choose(labels, split or Split(), list(table["file"]))
         table["split"] = pd.Series(None, index=table.index, dtype="str")
         table.loc[train, "split"] = "train"
         table.loc[validation, "split"] = "validation"
@@ -261,6 +285,6 @@ def prepare(
             pixels.seek(int(row) * size * size * channels)
             out[i] = np.frombuffer(pixels.read(out[i].nbytes), np.uint8).reshape(shape)
         out.flush()
-    print(f"{len(train)} to train, {len(validation)} to validate", flush=True)
+    print(f"{len(train)} training images, {len(validation)} validation images", flush=True)
     write_parquet(table[["sample_id", "file", "label", "split", "sha256"]], manifest)
     write_csv(pd.DataFrame(bad, columns=["file", "reason"]), quarantine)

@@ -1,4 +1,4 @@
-"""Decoded images at the size that a network takes."""
+"""Decoded images, resized to the input size of a network."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from PIL import Image
 
 
 def resize(images: NDArray[np.uint8], size: int) -> NDArray[np.uint8]:
-    """Return images at another size, averaged over the pixels that fall together.
+    """Return images at another size. A smaller image averages the pixels of the larger one.
 
     Parameters
     ----------

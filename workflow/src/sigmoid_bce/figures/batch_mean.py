@@ -1,4 +1,4 @@
-"""Figure 6, and other batch sizes: what a mean over the batch leaves of the difference."""
+"""Mean losses of batches: how much of the difference between the losses a mean leaves."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import seaborn as sns
 from matplotlib.figure import Figure
 
 from sigmoid_bce.figures import style
-from sigmoid_bce.figures.scatter import loss_scatter
+from sigmoid_bce.figures.scatter import loss_limits, loss_scatter
 
 
 def draw(batches: pd.DataFrame, sizes: Sequence[int], title: str) -> Figure:
@@ -19,8 +19,9 @@ def draw(batches: pd.DataFrame, sizes: Sequence[int], title: str) -> Figure:
     Parameters
     ----------
     batches : DataFrame
-        A comparison by batch: columns batch_size, bce_raw, bce_sigmoid.
+        A row for each batch: columns batch_size, bce_raw, bce_sigmoid.
     sizes : sequence of int
+        Batch sizes to draw.
     title : str
 
     Returns
@@ -29,17 +30,17 @@ def draw(batches: pd.DataFrame, sizes: Sequence[int], title: str) -> Figure:
     """
     style.use()
     figure, axes = style.row(len(sizes), 4.4 * len(sizes), 4.2, title, sharex=True, sharey=True)
+    (low, high), y = loss_limits(batches[batches["batch_size"].isin(sizes)])
     for axis, size in zip(axes, sizes, strict=True):
-        loss_scatter(axis, batches[batches["batch_size"] == size], None)
+        part = batches[batches["batch_size"] == size]
+        loss_scatter(axis, part, limits=((min(low, 1e-8), high), y))
         axis.set_title(f"batches of {size}")
-    low = max(batches.loc[batches["batch_size"].isin(sizes), "bce_raw"].min() / 3, 1e-40)
-    axes[0].set_xlim(left=min(low, 1e-8))
     sns.despine(figure)
     return figure
 
 
-def values(batches: pd.DataFrame, size: int) -> dict[str, object]:
-    """Return what a caption says of the batches of one size.
+def values(batches: pd.DataFrame, size: int) -> dict[str, int | float]:
+    """Return the numbers that a caption quotes for batches of one size.
 
     Parameters
     ----------
@@ -50,8 +51,8 @@ def values(batches: pd.DataFrame, size: int) -> dict[str, object]:
     Returns
     -------
     dict
-        Counts of batches (all, with a clipped sample); the largest absolute, the largest and the
-        median relative error of the mean loss, the relative ones in percent.
+        The number of batches, and of those that hold a clipped sample; the largest absolute error
+        of the mean loss; its largest and its median relative error, in percent.
     """
     part = batches[batches["batch_size"] == size]
     exact = part["bce_exact"].to_numpy()

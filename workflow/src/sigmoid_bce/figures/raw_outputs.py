@@ -1,4 +1,4 @@
-"""Raw outputs of several labels, a panel each; and those of a map, as pictures."""
+"""Raw outputs of several labels as histograms, and of a segmentation map as pictures."""
 
 from __future__ import annotations
 
@@ -12,11 +12,14 @@ from numpy.typing import NDArray
 from sigmoid_bce.figures import style
 
 MOST = 24
-"""Labels that have a panel."""
+"""The largest number of labels that are drawn."""
 
 
 def by_label(
-    names: list[str], histograms: list[tuple[NDArray, NDArray]], unit: str, title: str
+    names: list[str],
+    histograms: list[tuple[NDArray[np.number], NDArray[np.number]]],
+    unit: str,
+    title: str,
 ) -> Figure:
     """Draw histograms of raw outputs, a panel a label.
 
@@ -25,9 +28,9 @@ def by_label(
     names : list of str
         The labels; the first `MOST` are drawn.
     histograms : list of tuple
-        For each, edges of bins (m + 1,) and counts (2, m) where the label is 0 and where it is 1.
+        For each label, edges of bins (m + 1,) and counts (2, m) of samples with value 0 and 1.
     unit : str
-        What is counted.
+        The unit of the counts.
     title : str
 
     Returns
@@ -58,13 +61,12 @@ def by_label(
 
 
 def as_map(table: pd.DataFrame, shape: tuple[int, int], title: str) -> Figure:
-    """Draw labels, raw outputs and the clip's reach of one map.
+    """Draw the labels and raw outputs of one map, and where the clip acts.
 
     Parameters
     ----------
     table : DataFrame
-        A comparison by sample of the map's pixels, row by row: columns label, raw_output,
-        clipped, dead.
+        A row for each pixel, in the order of the map's rows: columns label, raw_output, clipped.
     shape : tuple of int
         Height and width.
     title : str

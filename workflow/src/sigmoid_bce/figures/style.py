@@ -1,12 +1,15 @@
-"""How every figure looks, and how it is saved."""
+"""The style of every figure, and how figures and their numbers are saved."""
 
 from __future__ import annotations
 
 import math
 import textwrap
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import matplotlib as mpl
+import numpy as np
 import seaborn as sns
 from matplotlib import pyplot as plt
 from matplotlib.figure import Figure
@@ -18,23 +21,24 @@ from sigmoid_bce.jobs.files import replacing
 COLOURS = sns.color_palette("colorblind")
 CLASS_COLOURS = (COLOURS[0], COLOURS[1])
 CLIP_COLOUR = COLOURS[3]
+DPI = 150
 SUPERSCRIPTS = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
 
 
 def row(
-    columns: int, width: float, height: float, title: str, **options: object
-) -> tuple[Figure, NDArray]:
-    """Return a figure of panels in a row, laid out without drawing it first.
+    columns: int, width: float, height: float, title: str, **options: Any
+) -> tuple[Figure, NDArray[np.object_]]:
+    """Return a figure of panels in a row, whose layout needs no trial drawing.
 
     Parameters
     ----------
     columns : int
     width, height : float
-        Of the figure, in inches.
+        Size of the figure in inches.
     title : str
-        Broken into lines where it is wider than the figure.
+        Wrapped if it is wider than the figure.
     **options
-        Of `plt.subplots`.
+        Options of `plt.subplots`.
 
     Returns
     -------
@@ -43,7 +47,7 @@ def row(
 
     Examples
     --------
-    >>> title = "elpv, efficientnet_lite0, trained on logits, batch size 4, seed 0"
+    >>> title = "elpv, efficientnet_lite0, loss logits, batch size 4, seed 0"
     >>> figure, axes = row(2, 4.4, 4.2, title)
     >>> axes.shape, len(figure.get_suptitle().splitlines())
     ((2,), 2)
@@ -71,24 +75,24 @@ def row(
 
 
 def use() -> None:
-    """Set the style of all figures, for files that no window shows."""
+    """Set the style of all figures; they are drawn to files, never to a window."""
     mpl.use("agg")
     sns.set_theme(context="paper", style="ticks", font_scale=1.1)
-    # with random ids, the same figure would give other bytes each time
+    # random ids would change the bytes of an unchanged figure
     mpl.rcParams["svg.hashsalt"] = "sigmoid-bce"
-    mpl.rcParams["savefig.dpi"] = 150
+    mpl.rcParams["savefig.dpi"] = DPI
     mpl.rcParams["figure.constrained_layout.use"] = True
 
 
-def power(value: float, position: int | None = None) -> str:
-    """Return a tick's label on a logarithmic axis, in text that needs no typesetting.
+def power(value: float, position: float | None = None) -> str:
+    """Return the label of a tick on a logarithmic axis as plain Unicode text.
 
     Parameters
     ----------
     value : float
-        A power of ten, its negative, or 0; others are written as they are.
-    position : int, optional
-        Of the tick, which Matplotlib gives and nobody needs.
+        A power of ten, its negative, or 0. Other values are written as numbers.
+    position : float, optional
+        The tick's index: Matplotlib passes it, and the label does not depend on it.
 
     Returns
     -------
@@ -106,7 +110,7 @@ def power(value: float, position: int | None = None) -> str:
 
 
 def save(figure: Figure, svg: str | Path, png: str | Path) -> None:
-    """Save a figure as SVG and as PNG, each whole or not at all.
+    """Save a figure as SVG and as PNG, each completely or not at all.
 
     Parameters
     ----------
@@ -116,24 +120,32 @@ def save(figure: Figure, svg: str | Path, png: str | Path) -> None:
     for axes in figure.axes:
         for axis in (axes.xaxis, axes.yaxis):
             if isinstance(axis.get_major_formatter(), LogFormatterMathtext):
-                axis.set_major_formatter(power)  # TeX would be parsed for every tick
-    for path in (svg, png):
+                axis.set_major_formatter(power)  # parsing TeX for every tick is slow
+    # the layout of the PNG, whose text is wider, suits both
+    for path in (png, svg):
         with replacing(path) as part:
             metadata = {"Date": None} if str(path).endswith(".svg") else None
             figure.savefig(part, format=Path(path).suffix[1:], metadata=metadata)
         if figure.get_layout_engine():
-            figure.set_layout_engine("none")  # the second one has the layout of the first
+            figure.set_layout_engine("none")  # the second file reuses the layout
 
 
-def write_values(values: dict[str, object], path: str | Path) -> None:
-    """Write measured values as reStructuredText substitutions, for a caption to quote.
+def write_values(values: Mapping[str, object], path: str | Path) -> None:
+    """Write measured values as reStructuredText substitutions, which captions quote.
 
     Parameters
     ----------
-    values : dict
+    values : mapping
         Floats are written with three significant digits.
     path : str or Path
-        A caption includes this file and writes ``|name|`` for a value.
+        The file to write. A caption includes it and quotes a value as ``|name|``.
+
+    Examples
+    --------
+    >>> write_values({"samples": 2000, "raw_max": 16.118}, "/tmp/sigmoid-bce-example.rst")
+    >>> print(Path("/tmp/sigmoid-bce-example.rst").read_text().rstrip())
+    .. |samples| replace:: 2000
+    .. |raw_max| replace:: 16.1
     """
     lines = [
         f".. |{name}| replace:: {value:.3g}"

@@ -1,83 +1,71 @@
-"""One attempt at a cell: what it was, and every epoch as it ends, in files that outlive it."""
+"""One attempt at a cell: its record and its epochs, in files that outlive the process."""
 
 from __future__ import annotations
 
 import csv
-import fcntl
-import hashlib
-import importlib
 import json
-import os
 import signal
-import subprocess
 import sys
 import time
-from collections.abc import Sequence
-from importlib.metadata import version
+from collections.abc import Callable, Sequence
 from itertools import accumulate
 from pathlib import Path
-from socket import gethostname
-from typing import Any
+from typing import TYPE_CHECKING, Protocol, cast
 
-import pandas as pd
-
+from sigmoid_bce.jobs import locks
 from sigmoid_bce.jobs.files import write_json
-from sigmoid_bce.study.cells import Cell
+from sigmoid_bce.jobs.provenance import circumstances
+from sigmoid_bce.jobs.records import AttemptRecord, PastAttempt, Row, Status
 
-PACKAGES = ("tensorflow", "keras", "numpy", "pandas")
-ROOT = Path(__file__).parents[4]
-
-
-def _git(*arguments: str) -> str | None:
-    done = subprocess.run(["git", *arguments], cwd=ROOT, capture_output=True, text=True)
-    return done.stdout.strip() if done.returncode == 0 else None
+if TYPE_CHECKING:  # the start of a workflow reads records, and no history
+    import pandas as pd
 
 
-def versions() -> dict[str, str]:
-    """Return the releases of the packages that a training depends on."""
-    return {package: version(package) for package in PACKAGES}
+class Follower(Protocol):
+    """Shows an attempt somewhere else while it runs."""
 
+    def wake(self) -> None:
+        """Take notice of a new epoch."""
 
-def _circumstances() -> dict[str, Any]:
-    """Return what an attempt depends on beside its cell: code, packages, machine."""
-    lock = ROOT / "envs" / "requirements.lock"
-    return {
-        "host": gethostname(),
-        "pid": os.getpid(),
-        "slurm_job_id": os.environ.get("SLURM_JOB_ID"),
-        "cuda_visible_devices": os.environ.get("CUDA_VISIBLE_DEVICES"),
-        "git_commit": _git("rev-parse", "HEAD"),
-        "git_dirty": bool(_git("status", "--porcelain")),
-        "lock_sha256": hashlib.sha256(lock.read_bytes()).hexdigest() if lock.exists() else None,
-        "versions": versions(),
-    }
+    def close(self, status: Status, reason: str | None, ended: int) -> None:
+        """Take notice of the attempt's end."""
 
 
 class Attempt:
-    """An attempt at a cell, noted in `attempts/<number>/` of the cell's folder as it goes.
+    """An attempt at a cell, recorded in `attempts/<number>/` of the cell's folder as it runs.
 
-    `history.csv` gets a line an epoch, and is locked while the attempt lives, so that one that was
-    killed can be told from one that runs. `attempt.json` says who and when and, at the end, with
-    what status. Where MLFLOW_TRACKING_URI is set, the epochs are also shown there; nothing that
-    happens there can harm or delay the training.
+    `history.csv` gets a line for each epoch. The attempt holds a lock on it while it lives, so that
+    a killed attempt can be told from a running one. `attempt.json` holds the attempt's record,
+    which gets a status at the end.
 
     Parameters
     ----------
-    cell : Cell
+    cell : str
+        The cell's path.
     folder : str or Path
         The cell's folder, results/<study>/train/<cell>.
+    follower : callable, optional
+        Takes the attempt's record and the list that its epochs are appended to. Returns a
+        `Follower`, or None. An error of the follower does not reach the training.
 
     Raises
     ------
     SystemExit
-        In place of death by SIGTERM, with status 143.
+        With status 143, when the process receives SIGTERM.
     """
 
-    def __init__(self, cell: Cell, folder: str | Path):
+    def __init__(
+        self,
+        cell: str,
+        folder: str | Path,
+        follower: Callable[[AttemptRecord, list[Row]], Follower | None] | None = None,
+    ):
         self.cell, self.folder = cell, Path(folder) / "attempts"
         # results/<study>/train/<cell>
-        self.study = Path(folder).resolve().parents[str(cell).count("/") + 1].name
-        self.rows: list[dict[str, float]] = []
+        self.study = Path(folder).resolve().parents[cell.count("/") + 1].name
+        self.rows: list[Row] = []
+        self._follow = follower
+        self.follower: Follower | None = None
 
     def __enter__(self) -> Attempt:
         self.folder.mkdir(parents=True, exist_ok=True)
@@ -87,81 +75,81 @@ class Attempt:
             try:
                 (self.folder / str(number)).mkdir()
                 break
-            except FileExistsError:  # of another attempt that begins at the same moment
+            except FileExistsError:  # another attempt began at the same moment
                 continue
         self.folder /= str(number)
         self.file = open(self.folder / "history.csv", "w", buffering=1, newline="")
-        fcntl.flock(self.file, fcntl.LOCK_EX)
-        self.record = {
-            "study": self.study,
-            "cell": str(self.cell),
-            "attempt": number,
-            "started": int(time.time() * 1000),
-            **_circumstances(),
-        }
-        self._say()
+        locks.acquire(self.file)
+        self.record = AttemptRecord(
+            study=self.study,
+            cell=self.cell,
+            attempt=number,
+            started=int(time.time() * 1000),
+            **circumstances(),
+        )
+        self._write()
         signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))
-        self.live = self._live()
+        if self._follow:
+            try:
+                self.follower = self._follow(self.record, self.rows)
+            except Exception as error:
+                print(f"live view: {error}; the training is not shown", flush=True)
         return self
 
-    def _live(self):
-        if not os.environ.get("MLFLOW_TRACKING_URI"):
-            return None
-        try:
-            # by name: what shows a training is no part of the code that its result depends on
-            live = importlib.import_module("sigmoid_bce.tracking.live")
-            return live.Follower(self.record, self.rows)
-        except Exception as error:
-            print(f"no live view: {error}", flush=True)
-            return None
-
-    def resume(self, rows: Sequence[dict[str, float]]) -> None:
-        """Begin with the epochs of earlier attempts: they are this one's too."""
+    def resume(self, rows: Sequence[Row]) -> None:
+        """Take over the epochs of earlier attempts."""
         self.record["resumed_from"] = len(rows)
-        self._say()
+        self._write()
         for row in rows:
             self.note(row)
 
-    def _say(self) -> None:
+    def _write(self) -> None:
         try:
             write_json(self.record, self.folder / "attempt.json")
-        except OSError as error:  # what is trained counts more than what is told of it
+        except OSError as error:  # a full disk must not stop the training
             print(error, flush=True)
 
-    def note(self, row: dict[str, float]) -> None:
-        """Append an epoch to `history.csv`: its names and values, in order."""
+    def note(self, row: Row) -> None:
+        """Append an epoch to `history.csv`."""
         row = {name: value if name == "epoch" else float(value) for name, value in row.items()}
         try:
-            # one write a line: a reader, or a sudden end, finds whole lines
+            # one write a line: a reader never sees half of one
             if not self.rows:
                 self.file.write(",".join(row) + "\n")
             self.file.write(",".join(map(repr, row.values())) + "\n")
         except OSError as error:
-            print(f"epoch {row['epoch']} is not in {self.file.name}: {error}", flush=True)
+            print(f"{self.file.name} lacks epoch {row['epoch']}: {error}", flush=True)
         self.rows.append(row)
-        if self.live:
-            self.live.wake()
+        self._tell(lambda follower: follower.wake())
 
-    def __exit__(self, kind, error, _) -> None:
-        status, reason = "FINISHED", None
+    def _tell(self, news: Callable[[Follower], None]) -> None:
+        try:
+            if self.follower:
+                news(self.follower)
+        except Exception as error:
+            print(f"live view: {error}", flush=True)
+            self.follower = None
+
+    def __exit__(self, kind: type[BaseException] | None, error: object, _: object) -> None:
+        status: Status = "FINISHED"
+        reason = None
         if kind is not None and issubclass(kind, Exception):
-            # as the log's last line says it
+            # the same text as the last line of the log
             status, reason = "FAILED", f"error: {error}".strip().splitlines()[-1]
         elif kind is not None:
             status, reason = "KILLED", interrupted(len(self.rows))
-        end = {"status": status, "reason": reason, "ended": int(time.time() * 1000)}
-        self.record |= end
-        self._say()
-        if self.live:
-            self.live.close(status, reason, end["ended"])
+        ended = int(time.time() * 1000)
+        self.record |= {"status": status, "reason": reason, "ended": ended}
+        self._write()
+        self._tell(lambda follower: follower.close(status, reason, ended))
         try:
             self.file.close()
         except OSError as error:
-            print(f"{self.file.name} is not whole: {error}", flush=True)
+            print(f"{self.file.name} is incomplete: {error}", flush=True)
 
 
 def interrupted(epochs: int) -> str:
-    """Say after how many epochs an attempt was stopped from outside.
+    """Return the reason of an attempt that was stopped from outside.
 
     Examples
     --------
@@ -171,17 +159,28 @@ def interrupted(epochs: int) -> str:
     return f"interrupted after epoch {epochs}" if epochs else "interrupted before its first epoch"
 
 
+def process(record: AttemptRecord) -> str:
+    """Return the process of an attempt: host, number and start, so that no two are alike.
+
+    Examples
+    --------
+    >>> process({"host": "node1", "pid": 17, "started": 1000})
+    'node1:17:1000'
+    """
+    return f"{record['host']}:{record['pid']}:{record['started']}"
+
+
 def times(started: int, seconds: Sequence[float], resumed_from: int = 0) -> list[int]:
-    """Return when each epoch ended.
+    """Return the time at which each epoch ended.
 
     Parameters
     ----------
     started : int
         Start of the attempt, in milliseconds since 1970.
     seconds : sequence of float
-        What each epoch took.
+        Duration of each epoch.
     resumed_from : int
-        How many of them are those of earlier attempts, and lie before the start.
+        Number of epochs that earlier attempts trained. They lie before the start.
 
     Returns
     -------
@@ -200,56 +199,59 @@ def times(started: int, seconds: Sequence[float], resumed_from: int = 0) -> list
 
 
 def alive(folder: Path) -> bool:
-    """Tell whether the attempt that writes to `folder` still runs, on whatever host."""
-    try:
-        with open(folder / "history.csv") as file:
-            fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
-    except BlockingIOError:
-        return True
-    except OSError:
-        return False
-    return False
+    """Return whether the attempt that writes to `folder` is running, on this host or another."""
+    return locks.held(folder / "history.csv")
+
+
+def _lines(file: Path) -> tuple[list[str], list[list[str]]]:
+    """Return the names and the rows of a history; a line that was cut off is left out."""
+    lines = file.read_text().split("\n")[:-1] if file.exists() else []
+    names, *rows = list(csv.reader(lines)) or [[]]
+    return names, [row for row in rows if len(row) == len(names)]
 
 
 def read_history(file: Path) -> pd.DataFrame:
-    """Return the whole epochs that an attempt noted; a line that was cut off is left out.
+    """Return the epochs in an attempt's `history.csv`; a line that was cut off is left out.
+
+    Parameters
+    ----------
+    file : Path
 
     Returns
     -------
     DataFrame
-        As the cell's history.parquet, value for value; without rows or columns if there is none.
+        The columns and values of the cell's history.parquet; an empty table if there is no file.
     """
-    lines = file.read_text().split("\n")[:-1] if file.exists() else []
-    names, *rows = list(csv.reader(lines)) or [[]]
-    rows = [[float(value) for value in row] for row in rows if len(row) == len(names)]
-    table = pd.DataFrame(rows, columns=names)
+    import pandas as pd
+
+    names, rows = _lines(file)
+    table = pd.DataFrame([[float(value) for value in row] for row in rows], columns=names)
     return table.astype({"epoch": "int64"}) if names else table
 
 
-def read_attempts(folder: Path) -> list[dict[str, Any]]:
-    """Return the records of a cell's attempts, oldest first, each with its `folder` and `status`.
+def read_attempts(folder: Path) -> list[PastAttempt]:
+    """Return the records of a cell's attempts, oldest first, each with a status.
 
-    An attempt without an end that no process writes to any more has been KILLED.
+    An attempt whose record has no status is RUNNING while its process lives, and KILLED after that.
 
     Parameters
     ----------
     folder : Path
         The cell's folder.
     """
-    records = []
+    records: list[PastAttempt] = []
     for file in folder.glob("attempts/*/attempt.json"):
-        running = alive(file.parent)  # before its record is read: what has ended has said so
+        running = alive(file.parent)  # first: an attempt that has ended has a status
         try:
-            record = json.loads(file.read_text())
-        except ValueError:
-            print(f"{file} is damaged: left out", flush=True)
+            record = cast(PastAttempt, {**json.loads(file.read_text()), "folder": file.parent})
+        except (OSError, ValueError) as error:
+            print(f"{file} cannot be read ({error}): this attempt is left out", flush=True)
             continue
         if "status" not in record:
-            epochs = len(read_history(file.parent / "history.csv"))
-            record |= (
-                {"status": "RUNNING"}
-                if running
-                else {"status": "KILLED", "reason": interrupted(epochs)}
-            )
-        records.append({**record, "folder": file.parent})
+            if running:
+                record["status"] = "RUNNING"
+            else:
+                _, rows = _lines(file.parent / "history.csv")
+                record |= {"status": "KILLED", "reason": interrupted(len(rows))}
+        records.append(record)
     return sorted(records, key=lambda record: record["attempt"])

@@ -1,28 +1,28 @@
-"""A GPU for each process that runs a network: Snakemake counts GPUs, but hands out none."""
+"""One GPU for each process that runs a network. Snakemake counts GPUs but assigns none."""
 
 from __future__ import annotations
 
-import fcntl
 import os
 import re
 import shutil
 import subprocess
 import time
-from contextlib import suppress
 from pathlib import Path
 
+from sigmoid_bce.jobs import locks
+
 LOCKS = Path("/tmp")
-"""Where the locks of a machine are: not TMPDIR, which may differ from user to user."""
+"""Folder of a machine's locks. TMPDIR would not do: it may differ from user to user."""
 
 ALLOCATION = "SLURM_JOB_ID"
-PAUSE, REMINDER = 0.2, 60  # seconds between looks at the locks, and between words about it
+PAUSE, REMINDER = 0.2, 60  # seconds between tries, and between messages about waiting
 UUID = r"(?:GPU|MIG)-[\w/-]+"
 
 _held: int | None = None
 
 
 def _listed() -> list[tuple[str, str]]:
-    """Return number and UUID of the machine's GPUs, as the driver's own program lists them."""
+    """Return number and UUID of the machine's GPUs, as nvidia-smi lists them."""
     program = shutil.which("nvidia-smi")
     if not program:
         return []
@@ -35,7 +35,7 @@ def _listed() -> list[tuple[str, str]]:
 
 
 def _parsed(text: str) -> list[tuple[str, str]]:
-    r"""Return number and UUID of each GPU; of one that is partitioned (MIG), those of its parts.
+    r"""Return number and UUID of each GPU; for a partitioned one (MIG), those of its parts.
 
     Examples
     --------
@@ -51,37 +51,48 @@ def _parsed(text: str) -> list[tuple[str, str]]:
         if whole:
             found.append((whole[1], whole[2]))
         elif part:
-            if found and found[-1][0]:  # a GPU that has parts is not to be had as a whole
+            if found and found[-1][0]:  # a partitioned GPU cannot be used as a whole
                 found.pop()
             found.append(("", part[1]))
     return found
 
 
-def pool() -> list[str]:
-    """Return the GPUs that this process may take one of, as CUDA_VISIBLE_DEVICES names them.
+def _visible(names: str) -> list[str]:
+    """Return the GPUs that CUDA sees for a value of CUDA_VISIBLE_DEVICES.
 
-    These are what CUDA_VISIBLE_DEVICES says if it is set, by the user or by a scheduler; else all
-    of the machine. A scheduler's job without it has none.
+    Examples
+    --------
+    >>> _visible("1,GPU-2b,-1,0")
+    ['1', 'GPU-2b']
+    """
+    found = []
+    for name in names.split(","):
+        if not re.fullmatch(rf"\d+|{UUID}", name.strip()):  # CUDA stops at the first invalid name
+            break
+        found.append(name.strip())
+    return list(dict.fromkeys(found))
+
+
+def pool() -> list[str]:
+    """Return the GPUs from which this process may take one, as CUDA_VISIBLE_DEVICES names them.
+
+    These are the GPUs in CUDA_VISIBLE_DEVICES if the user or a scheduler has set it, otherwise all
+    GPUs of the machine. A scheduler's job without the variable has none.
     """
     visible = os.environ.get("CUDA_VISIBLE_DEVICES")
     if visible is not None:
-        names = []
-        for name in (part.strip() for part in visible.split(",")):
-            if not re.fullmatch(rf"\d+|{UUID}", name):  # CUDA sees none beyond it
-                break
-            names.append(name)
-        return list(dict.fromkeys(names))
+        return _visible(visible)
     if ALLOCATION in os.environ:
         return []
-    # a machine whose driver tells nothing more has its device files
+    # where nvidia-smi lists nothing, the device files give the number of GPUs
     files = [f for f in Path("/dev").glob("nvidia*") if re.fullmatch(r"nvidia\d+", f.name)]
     return [uuid for _, uuid in _listed()] or [str(i) for i in range(len(files))]
 
 
 def _lock_names(names: list[str]) -> list[str]:
-    """Return what tells each GPU from every other of the machine, whatever it is called here."""
+    """Return a name for each GPU that is unique on the machine, whatever it is called here."""
     if allocation := os.environ.get(ALLOCATION):
-        # its GPUs are its own, and may be numbered from 0 in every allocation
+        # a job has its GPUs to itself, and they may be numbered from 0 in every job
         return [f"{allocation}-{name}" for name in names]
     listed = _listed()
     full = []
@@ -92,39 +103,31 @@ def _lock_names(names: list[str]) -> list[str]:
 
 
 def _lock(name: str) -> int | None:
-    """Return the open, locked file of a GPU, or None if a living process has it."""
-    path = LOCKS / f"sigmoid-bce-gpu-{name.replace('/', '_')}.lock"
-    # another user's file must not be opened to be created (fs.protected_regular)
-    for flags in (os.O_RDONLY, os.O_RDWR | os.O_CREAT | os.O_EXCL, os.O_RDONLY):
-        with suppress(FileNotFoundError, FileExistsError):
-            file = os.open(path, flags | os.O_NOFOLLOW, 0o644)
-            break
-    else:
-        raise FileNotFoundError(f"{path} comes and goes")
+    """Return the open, locked file of a GPU; None if a living process holds it."""
+    file = locks.open_shared(LOCKS / f"sigmoid-bce-gpu-{name.replace('/', '_')}.lock")
     if os.fstat(file).st_uid == os.getuid():
-        os.fchmod(file, 0o644)  # for every user, whatever this one's umask
-    try:
-        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        os.close(file)
-        return None
-    return file
+        os.fchmod(file, 0o644)  # other users must be able to open it, whatever this one's umask
+    if locks.acquire(file, wait=False):
+        return file
+    os.close(file)
+    return None
 
 
 def take() -> str:
-    """Take a free GPU for this process, until it ends in whatever way; wait if there is none.
+    """Take a free GPU until this process ends, however it ends; wait if there is none.
 
-    To be called before CUDA starts: it sees that one GPU. A second call returns the same one.
+    Call it before CUDA starts, so that CUDA sees that one GPU. A second call returns the same GPU.
 
     Returns
     -------
     str
-        As CUDA_VISIBLE_DEVICES names it; "" on a machine without, or where none is to be seen.
+        The GPU, as CUDA_VISIBLE_DEVICES names it; "" if there is none on this machine, or none
+        visible.
 
     Raises
     ------
     OSError
-        If a file in `LOCKS` that stands for a GPU cannot be opened.
+        If the lock's file of a GPU in `LOCKS` cannot be opened.
     """
     global _held
     if _held is not None:
@@ -138,22 +141,22 @@ def take() -> str:
     while True:
         for name, lock in locks.items():
             if (_held := _lock(lock)) is not None:
-                # numbers mean what nvidia-smi shows
+                # the order in which nvidia-smi numbers GPUs
                 os.environ.setdefault("CUDA_DEVICE_ORDER", "PCI_BUS_ID")
                 os.environ["CUDA_VISIBLE_DEVICES"] = name
                 return name
         if time.monotonic() - said > REMINDER:
             said = time.monotonic()
             print(
-                f"waiting for a GPU: {', '.join(names)} taken by other processes; --resources "
-                f"gpu={len(names)} starts no more jobs at a time than there are GPUs",
+                f"waiting for a GPU: other processes hold {', '.join(names)}. With --resources "
+                f"gpu={len(names)}, Snakemake starts no more jobs than there are GPUs",
                 flush=True,
             )
         time.sleep(PAUSE)
 
 
 def give_back() -> None:
-    """Let another process take the GPU that this one has, and does not use."""
+    """Release this process's GPU, which it does not use, to other processes."""
     global _held
     if _held is not None:
         os.close(_held)

@@ -1,4 +1,4 @@
-"""One process at a time makes a result; another one waits, and takes what it finds made."""
+"""File locks: the kernel's own, which end with the process that holds them, however it ends."""
 
 from __future__ import annotations
 
@@ -12,31 +12,151 @@ from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
 from pathlib import Path
 from socket import gethostname
-from typing import Any
+from typing import IO, Any, TypedDict
 
 from sigmoid_bce.jobs.files import remove_parts
 from sigmoid_bce.jobs.logs import announce
 
-LONGEST = 1 << 20  # bytes of what a lock's file says
-UNKNOWN = {errno.ENOLCK, errno.ENOSYS, errno.EOPNOTSUPP}  # file systems without locks
+LONGEST = 1 << 20  # bytes of a lock's file that are read
+UNSUPPORTED = {errno.ENOLCK, errno.ENOSYS, errno.EOPNOTSUPP}  # file systems without locks
 
 
-def _read(lock: int) -> dict[str, Any]:
-    """Return what the holder wrote; nothing if it has not, or was cut off."""
+class Record(TypedDict, total=False):
+    """The content of a result's lock file: its holder, or the last one."""
+
+    pid: int
+    user: str
+    host: str
+    since: str
+    identity: Any
+    finished: str
+
+
+def open_shared(path: str | Path) -> int:
+    """Open a lock's file, and make it if it is missing; it may belong to another user.
+
+    Returns
+    -------
+    int
+        A file descriptor, for writing if the file's permissions allow it.
+
+    Raises
+    ------
+    OSError
+        If the file cannot be opened, or is a symbolic link.
+    """
     try:
-        return dict(json.loads(os.pread(lock, LONGEST, 0)))
-    except ValueError:
+        # NFS grants an exclusive lock only on a file that is open for writing
+        return os.open(path, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW, 0o666)
+    except PermissionError:
+        if not os.path.lexists(path):
+            raise
+        return os.open(path, os.O_RDONLY | os.O_NOFOLLOW)
+
+
+def acquire(file: int | IO[Any], wait: bool = True) -> bool:
+    """Lock an open file until it is closed or this process ends.
+
+    On a file system without locks, a line says so and the file counts as locked.
+
+    Parameters
+    ----------
+    file : int or file object
+    wait : bool
+        Wait while another process holds the lock.
+
+    Returns
+    -------
+    bool
+        False if another process holds the lock and `wait` is False.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> with tempfile.NamedTemporaryFile() as one, open(one.name) as other:
+    ...     acquire(one), acquire(other, wait=False)
+    (True, False)
+    """
+    try:
+        fcntl.flock(file, fcntl.LOCK_EX | (0 if wait else fcntl.LOCK_NB))
+    except BlockingIOError:
+        return False
+    except OSError as error:
+        if error.errno not in UNSUPPORTED:
+            raise
+        number = file if isinstance(file, int) else file.fileno()
+        place = Path(f"/proc/self/fd/{number}").readlink()
+        announce(f"{place}: its file system has no locks ({error.strerror}); going on without one")
+    return True
+
+
+def held(path: str | Path) -> bool:
+    """Return whether a living process, on this host or another, holds the lock of a file.
+
+    False if there is no such file, or its file system has no locks.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> with tempfile.NamedTemporaryFile() as file:
+    ...     before, _, after = held(file.name), acquire(file), held(file.name)
+    >>> before, after
+    (False, True)
+    """
+    try:
+        with open(path) as file:
+            # a shared lock: two processes that look at once do not see each other
+            fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return True
+    except OSError:
+        return False
+    return False
+
+
+@contextmanager
+def exclusive(path: str | Path) -> Iterator[None]:
+    """Let one process at a time run a block; others wait.
+
+    Parameters
+    ----------
+    path : str or Path
+        The lock's file. It is made if it is missing, and stays.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> with tempfile.TemporaryDirectory() as folder, exclusive(f"{folder}/.lock"):
+    ...     held(f"{folder}/.lock")
+    True
+    """
+    Path(path).parent.mkdir(parents=True, exist_ok=True)
+    lock = open_shared(path)
+    try:
+        acquire(lock)
+        yield
+    finally:
+        os.close(lock)
+
+
+def _read(lock: int) -> Record:
+    """Return the record in a lock's file; an empty one if there is none, or it was cut off."""
+    try:
+        return Record(**json.loads(os.pread(lock, LONGEST, 0)))
+    except (ValueError, TypeError):
         return {}
 
 
-def _write(lock: int, record: dict[str, Any]) -> None:
-    with suppress(OSError):  # on a full disk the lock holds all the same
+def _write(lock: int, record: Record) -> None:
+    with suppress(OSError):  # the lock holds on a full disk, too
         os.ftruncate(lock, 0)
         os.pwrite(lock, (json.dumps(record, indent=2) + "\n").encode(), 0)
 
 
-def _who(record: dict[str, Any]) -> str:
-    return "process {pid} of {user} on {host}, since {since}".format_map(record)
+def _holder(record: Record) -> str:
+    if "pid" not in record:
+        return "another process"
+    return "process {pid} of {user} on {host}, started {since}".format_map(record)
 
 
 def _now() -> str:
@@ -46,31 +166,31 @@ def _now() -> str:
 def _user() -> str:
     try:
         return getpass.getuser()
-    except (KeyError, OSError):  # a container's user without a name
+    except (KeyError, OSError):  # a container's user may have no name
         return str(os.getuid())
 
 
 @contextmanager
 def hold(path: str | Path, outputs: Iterable[str | Path], identity: Any) -> Iterator[bool]:
-    """Hold a result's lock, and yield whether it is still to be made.
+    """Hold the lock of a result, and yield whether the result still has to be made.
 
-    While another process holds it, on this host or another, wait, and say for whom. The lock is the
-    kernel's: it ends with its process, however that ends.
+    While another process holds it, on this host or another, a line names that process and this
+    one waits.
 
     Parameters
     ----------
     path : str or Path
-        The lock's file. It says who holds it, and stays.
+        The lock's file. It names the holder, and stays.
     outputs : iterable of str or Path
         The result's files.
     identity : Any
-        What the result depends on, in values that JSON knows.
+        The values that the result depends on, as JSON can represent them.
 
     Yields
     ------
     bool
-        False if all outputs are there, made under this lock from the same: they were made while
-        this process waited, for Snakemake deletes a job's outputs before it starts the job.
+        False if all outputs exist and were made under this lock from the same identity. They were
+        made while this process waited: Snakemake deletes a job's outputs before it starts the job.
 
     Examples
     --------
@@ -81,37 +201,30 @@ def hold(path: str | Path, outputs: Iterable[str | Path], identity: Any) -> Iter
     ...         print(needed)
     ...         _ = (folder / "sum").write_text("3")
     True
-    /...: taken as made by process ... since ...
+    /...: already made by process ... of ... on ..., started ...
     False
     """
-    path, outputs = Path(path), [Path(output) for output in outputs]
+    path, files = Path(path), [Path(output) for output in outputs]
     path.parent.mkdir(parents=True, exist_ok=True)
     identity = json.loads(json.dumps(identity, default=str))
-    lock = os.open(path, os.O_RDWR | os.O_CREAT, 0o666)
+    lock = open_shared(path)
     try:
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            holder = _read(lock)
-            who = _who(holder) if "pid" in holder else "another process"
-            announce(f"{path.parent}: waiting for {who}, which is at it")
-            fcntl.flock(lock, fcntl.LOCK_EX)
-        except OSError as error:
-            if error.errno not in UNKNOWN:
-                raise
-            announce(f"{path}: this file system has no locks ({error.strerror}): going on without")
+        if not acquire(lock, wait=False):
+            announce(f"{path.parent}: waiting for {_holder(_read(lock))}, which is making this")
+            acquire(lock)
         last = _read(lock)
         made = last.get("identity") == identity and "finished" in last
-        if made and all(output.exists() for output in outputs):
-            announce(f"{path.parent}: taken as made by {_who(last)}")
+        if made and all(file.exists() for file in files):
+            announce(f"{path.parent}: already made by {_holder(last)}")
             yield False
             return
-        for output in outputs:
-            remove_parts(output)
-        record = {"pid": os.getpid(), "user": _user(), "host": gethostname(), "since": _now()}
-        record["identity"] = identity
+        for file in files:
+            remove_parts(file)
+        record = Record(
+            pid=os.getpid(), user=_user(), host=gethostname(), since=_now(), identity=identity
+        )
         _write(lock, record)
         yield True
-        _write(lock, {**record, "finished": _now()})
+        _write(lock, Record(**record, finished=_now()))
     finally:
         os.close(lock)

@@ -7,7 +7,7 @@ from collections.abc import Iterable
 import keras
 from keras import layers
 
-from sigmoid_bce.study.config import Headed
+from sigmoid_bce.study.models import Headed
 
 
 def headed(model: Headed, shape: tuple[int, ...], body: Iterable[keras.Layer] = ()) -> keras.Model:

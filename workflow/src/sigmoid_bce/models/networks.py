@@ -6,7 +6,7 @@ import keras
 
 from sigmoid_bce.jobs import plugins
 from sigmoid_bce.models.heads import headed
-from sigmoid_bce.study.config import Backbone, Model
+from sigmoid_bce.study.models import Backbone, Model
 
 ARCHITECTURES = "models/architectures"
 

@@ -1,13 +1,15 @@
 """A digest of the code that a result depends on: the rule reruns when it changes, and only then.
 
-The digest covers the definitions that a script can reach by name, as syntax: comments, docstrings,
-annotations, messages and lines for the log are no part of it.
+The digest covers the definitions that a script can reach by name, and the files beside a module
+that its code names, such as templates. It does not cover comments, docstrings, annotations,
+messages and lines for the log.
 """
 
 from __future__ import annotations
 
 import ast
 import hashlib
+import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from functools import cache
@@ -61,7 +63,8 @@ class _Meaning(ast.NodeTransformer):
         if isinstance(node.value, ast.Call):
             function = node.value.func
             name = getattr(function, "id", getattr(function, "attr", None))
-            if name in TALK:
+            to_file = any(keyword.arg == "file" for keyword in node.value.keywords)
+            if name in TALK and not to_file:
                 return None
         return self.generic_visit(node)
 
@@ -128,29 +131,40 @@ def _defines(node: ast.stmt) -> set[str]:
     return set()
 
 
+def _data(node: ast.AST, file: Path) -> Iterator[str]:
+    """Yield the content of files beside a module that a syntax tree names, such as templates."""
+    for name in sorted(set(_names(node))):
+        is_name = re.fullmatch(r"[\w-]+(\.[\w-]+)*\.(?!py$)\w+", name)
+        if is_name and (path := file.with_name(name)).is_file():
+            yield f"\n{name} {hashlib.sha256(path.read_bytes()).hexdigest()}"
+
+
+def _wanted(node: ast.AST, file: Path, root: Path) -> Iterator[tuple[Path, str]]:
+    """Yield the names that the imports in a syntax tree ask for, each with its folder."""
+    for part in ast.walk(node):
+        if isinstance(part, ast.Import):
+            yield from ((root, alias.name) for alias in part.names)
+        elif isinstance(part, ast.ImportFrom):
+            base = [root, file.parent, *file.parent.parents][part.level]
+            first = part.module or ""
+            yield base, first
+            yield from ((base, f"{first}.{alias.name}".strip(".")) for alias in part.names)
+
+
 def _targets(node: ast.AST, file: Path, root: Path, package: str) -> frozenset[Path]:
     """Return the files below `root` that the imports in a syntax tree run.
 
     `package` is the name that `root` is imported by, "" if its modules are imported by their own.
     """
-    wanted: set[tuple[Path, str]] = set()
-    for part in ast.walk(node):
-        if isinstance(part, ast.Import):
-            wanted |= {(root, alias.name) for alias in part.names}
-        elif isinstance(part, ast.ImportFrom):
-            base = [root, file.parent, *file.parent.parents][part.level]
-            first = part.module or ""
-            wanted |= {(base, f"{first}.{alias.name}".strip(".")) for alias in part.names}
-            wanted.add((base, first))
     found: set[Path] = set()
-    for base, name in wanted:
-        names = [part for part in name.split(".") if part]
+    for base, name in _wanted(node, file, root):
+        names = name.split(".") if name else []
         if base == root and package:
             if names[:1] != [package]:
                 continue
             names = names[1:]
         path = base.joinpath(*names)
-        # a package is run before what is in it
+        # a package is run before the modules in it
         found |= {p / "__init__.py" for p in (path, *path.parents) if p.is_relative_to(base)}
         if names:
             found.add(path.with_suffix(".py"))
@@ -161,35 +175,43 @@ def _apart(file: Path) -> bool:
     return any(file.is_relative_to(PACKAGE / place) for place in APART)
 
 
+def _import_parts(
+    node: ast.Import | ast.ImportFrom, modules: frozenset[Path], own: bool, used: set[str]
+) -> Iterator[_Part]:
+    """Yield a part for each name that a statement imports; `used` are the names in the module."""
+    # a module is run, whichever of its names are used
+    yield _Part(frozenset(), frozenset(), "", modules)
+    source = getattr(node, "module", None) or ""
+    for alias in node.names if source != "__future__" else ():
+        name = alias.asname or alias.name.split(".")[0]
+        leaf = frozenset({alias.name.split(".")[-1]})
+        # where a function of the package lives is no matter, which library a name is from is
+        text = "" if own else f"{source} {alias.name} {alias.asname}"
+        # an import that nobody uses is there for its side effects, and always counts
+        yield _Part(frozenset({name} & used), leaf, text, frozenset())
+
+
 @cache
 def parts(file: Path, root: Path = PACKAGE, package: str = PACKAGE.name) -> tuple[_Part, ...]:
-    """Return what a module consists of, as far as it may change a result."""
+    """Return the parts of a module that may change a result."""
     tree = _Meaning().visit(ast.parse(file.read_bytes(), str(file)))
     imports = [node for node in tree.body if isinstance(node, ast.Import | ast.ImportFrom)]
-    others = [node for node in tree.body if node not in imports]
     found = [
         _Part(
             frozenset(_defines(node)),
             frozenset(_names(node)),
-            ast.unparse(node),
+            ast.unparse(node) + "".join(_data(node, file)),
             _targets(node, file, root, package),
         )
-        for node in others
+        for node in tree.body
+        if node not in imports
     ]
     used = {name for part in found for name in part.names}
     for node in imports:
         modules = _targets(node, file, root, package)
-        source = getattr(node, "module", None) or ""
-        own = source.split(".")[0] == package if package else bool(modules)
-        # a module is run whatever is used of it
-        found.append(_Part(frozenset(), frozenset(), "", modules))
-        for alias in node.names if source != "__future__" else ():
-            name = alias.asname or alias.name.split(".")[0]
-            # an import that nobody uses is there for what it does
-            defines = frozenset({name} & used)
-            leaf = frozenset({alias.name.split(".")[-1]})
-            text = "" if own else f"{source} {alias.name} {alias.asname}"
-            found.append(_Part(defines, leaf, text, frozenset()))
+        first = (getattr(node, "module", None) or "").split(".")[0]
+        own = first == package if package else bool(modules)
+        found.extend(_import_parts(node, modules, own, used))
     return tuple(found)
 
 
@@ -208,7 +230,8 @@ def reached(files: Iterable[Path]) -> list[tuple[Path, _Part]]:
     little.
     """
     starts = list(files)
-    modules, names = set(starts), set()
+    modules = set(starts)
+    names: set[str] = set()
     waiting = [(file, part) for file in starts for part in parts(file)]
     found: list[tuple[Path, _Part]] = []
     more = True
@@ -235,7 +258,7 @@ def digest(*files: Path) -> str:
     Parameters
     ----------
     *files : Path
-        The script, and the files of the plug-ins that it loads: all of each counts.
+        The script, and the plug-ins and templates that it loads: all of each counts.
 
     Returns
     -------

@@ -1,1 +1,1 @@
-"""What a SLURM cluster has, what a workflow asks of it, and what is in its queue."""
+"""SLURM: the nodes of a cluster, the requests of a workflow, the jobs in the queue; no results."""

@@ -1,1 +1,1 @@
-"""What a configuration file says, checked and typed; no computation, no file of the user's."""
+"""The content of a configuration file, checked and typed; nothing here computes or opens files."""

@@ -32,12 +32,17 @@ class Cell:
 
     @classmethod
     def parse(cls, text: str) -> Cell:
-        """Return the cell whose path is `text`.
+        """Return the cell that a path names.
+
+        Parameters
+        ----------
+        text : str
+            A path with all five parts of `PATTERN`; folders around them are ignored.
 
         Raises
         ------
         ValueError
-            If `text` is no such path.
+            If a part is missing.
 
         Examples
         --------

@@ -1,1 +1,1 @@
-"""MLflow: a window on the files."""
+"""MLflow as a window on the files: everything it shows is made from them, and can be made again."""

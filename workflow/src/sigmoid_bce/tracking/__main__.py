@@ -1,4 +1,4 @@
-"""`python -m sigmoid_bce.tracking reconcile|log results/<study>`, beside the workflow."""
+"""`python -m sigmoid_bce.tracking reconcile|log results/<study>`, without a workflow."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from pathlib import Path
 
 import yaml
 
-from sigmoid_bce.study import config
+from sigmoid_bce.study.parse import parse
 from sigmoid_bce.tracking.reconcile import cells_with_attempts, reconcile
 
 
@@ -21,12 +21,15 @@ def log(results: Path) -> list[str]:
     return []
 
 
+COMMANDS = {"reconcile": reconcile, "log": log}
+
+
 def _folder(text: str) -> Path:
-    """Return the folder of a study that is given by it, or by its configuration file."""
+    """Return the folder of a study, given as such or as the study's configuration file."""
     path = Path(text)
     if path.suffix not in (".yaml", ".yml"):
         return path
-    study = config.parse(yaml.safe_load(path.read_text()), text)
+    study = parse(yaml.safe_load(path.read_text()), text)
     if study.tracking.uri:
         os.environ.setdefault("MLFLOW_TRACKING_URI", study.tracking.uri)
     return Path("results", study.study)
@@ -35,12 +38,12 @@ def _folder(text: str) -> Path:
 def main() -> int:
     """Run a command for one study; return the exit status."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("command", choices=["reconcile", "log"])
-    parser.add_argument("study", help="results/<study>, or its configuration file")
+    parser.add_argument("command", choices=list(COMMANDS))
+    parser.add_argument("study", help="results/<study>, or the study's configuration file")
     given = parser.parse_args()
     try:
         results = _folder(given.study)
-        changes = {"reconcile": reconcile, "log": log}[given.command](results)
+        changes = COMMANDS[given.command](results)
     except Exception as error:
         print(f"error: {error}", file=sys.stderr)
         return 1

@@ -1,4 +1,4 @@
-"""Where runs are logged, without a look at MLflow."""
+"""The address of the tracking server or database, found without an import of MLflow."""
 
 from __future__ import annotations
 
@@ -9,19 +9,19 @@ from pathlib import Path
 DEFAULT = "sqlite:///mlflow.db"
 
 
-def shown(text: object) -> str:
-    """Return a text without the names and passwords of the addresses in it.
+def without_credentials(text: object) -> str:
+    """Return a text with the credentials in its addresses masked.
 
     Examples
     --------
-    >>> shown("postgresql://me:secret@host/runs is away")
+    >>> without_credentials("postgresql://me:secret@host/runs is away")
     'postgresql://***@host/runs is away'
     """
     return re.sub(r"://[^/\s]*@", "://***@", str(text))
 
 
 def uri() -> str:
-    """Return where runs are logged: MLFLOW_TRACKING_URI, or mlflow.db in the current folder.
+    """Return MLFLOW_TRACKING_URI; if it is not set, mlflow.db in the current folder.
 
     Examples
     --------
@@ -29,14 +29,14 @@ def uri() -> str:
     True
     """
     address = os.environ.get("MLFLOW_TRACKING_URI") or DEFAULT
-    # a job may run in another folder
+    # absolute: a job may run in another folder
     if file := sqlite_file(address):
         return f"sqlite:///{file.resolve()}"
     return address
 
 
 def sqlite_file(address: str) -> Path | None:
-    """Return the file of an SQLite database; None if `address` is another kind of one.
+    """Return the file of an SQLite database; None if `address` is of another kind.
 
     Examples
     --------

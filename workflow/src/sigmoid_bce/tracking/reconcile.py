@@ -1,4 +1,4 @@
-"""Close what earlier crashes left open, in the files and in MLflow; leave alone what still runs."""
+"""Close the attempts and runs that a crash left open. Those that still run are left alone."""
 
 from __future__ import annotations
 
@@ -7,15 +7,20 @@ import os
 import sqlite3
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from socket import gethostname
-from typing import Any
+from typing import TYPE_CHECKING
 
-from sigmoid_bce.jobs.attempts import read_attempts
+from sigmoid_bce.jobs.attempts import process, read_attempts
 from sigmoid_bce.jobs.files import write_json
+from sigmoid_bce.jobs.records import PastAttempt, Status
 from sigmoid_bce.study.cells import Cell
 from sigmoid_bce.tracking.address import sqlite_file, uri
+
+if TYPE_CHECKING:  # the start of a workflow does without MLflow if nothing is open
+    from mlflow import MlflowClient
+    from mlflow.entities import Run
 
 OPEN = ("RUNNING", "SCHEDULED")
 START_LIMIT = 60  # seconds that the start of a workflow waits at most
@@ -28,7 +33,7 @@ def cells_with_attempts(results: Path) -> Iterator[Cell]:
 
 
 def note_ends(results: Path) -> list[str]:
-    """Write the end of attempts that died without a word to their files.
+    """Write the status KILLED to the files of attempts that ended without writing a status.
 
     Parameters
     ----------
@@ -38,7 +43,7 @@ def note_ends(results: Path) -> list[str]:
     Returns
     -------
     list of str
-        What was changed, a line an attempt.
+        A line for each attempt.
     """
     changes = []
     for cell in cells_with_attempts(results):
@@ -50,8 +55,13 @@ def note_ends(results: Path) -> list[str]:
     return changes
 
 
-def _runs_on(process: str) -> bool | None:
-    """Tell whether a process runs on this host; None if it is one of another host."""
+def by_process(attempts: Iterable[PastAttempt]) -> dict[str, PastAttempt]:
+    """Return attempts by their process."""
+    return {process(record): record for record in attempts}
+
+
+def _exists(process: str) -> bool | None:
+    """Return whether a process exists; None if it belongs to another host."""
     host, pid, _ = process.rsplit(":", 2)
     if host != gethostname():
         return None
@@ -64,7 +74,7 @@ def _runs_on(process: str) -> bool | None:
     return True
 
 
-def _close(client: Any, run: Any, status: str, reason: str, end: int | None = None) -> int:
+def _close(client: MlflowClient, run: Run, status: Status, reason: str, end: int | None) -> int:
     client.set_tag(run.info.run_id, "kind", "attempt")
     client.set_tag(run.info.run_id, "reason", reason)
     client.set_terminated(run.info.run_id, status, end)
@@ -72,46 +82,55 @@ def _close(client: Any, run: Any, status: str, reason: str, end: int | None = No
     return 1
 
 
-def close_replaced(client: Any, run: Any) -> int:
-    """Close a finished run of a cell whose files tell of a later one; return 1."""
+def close_replaced(client: MlflowClient, run: Run) -> int:
+    """Close a finished run of a cell that was trained again; return 1."""
     return _close(client, run, "KILLED", "replaced by a later training", run.info.end_time)
 
 
-def close_if_dead(client: Any, run: Any, records: dict[str, dict[str, Any]]) -> int:
-    """Close an open run whose process is gone, with the status that the files tell.
+def close_if_dead(client: MlflowClient, run: Run, attempts: Mapping[str, PastAttempt]) -> int:
+    """Close an open run whose attempt has ended, with the attempt's status.
 
     Parameters
     ----------
     client : MlflowClient
     run : mlflow.entities.Run
         With the tag `cell`.
-    records : dict
+    attempts : mapping
         The records of the cell's attempts, by process.
 
     Returns
     -------
     int
-        1 if it was closed.
+        1 if it was closed, else 0.
     """
     if run.info.status not in OPEN:
         return 0
-    process = run.data.tags.get("process", "")
-    record = records.get(process)
-    if record and record["status"] == "FINISHED":
+    name = run.data.tags.get("process", "")
+    if record := attempts.get(name):
+        return _close_ended(client, run, record)
+    running = _exists(name) if name.count(":") > 1 else False
+    if running is False:
+        return _close(client, run, "KILLED", "its process no longer exists", None)
+    where = "still runs" if running else f"was started on another host ({name}) and may still run"
+    return _leave(run, where)
+
+
+def _close_ended(client: MlflowClient, run: Run, record: PastAttempt) -> int:
+    if record["status"] == "RUNNING":
+        return _leave(run, "still runs")
+    if record["status"] == "FINISHED":
         client.set_terminated(run.info.run_id, "FINISHED", record["ended"])
         return 1
-    if record and record["status"] != "RUNNING":
-        return _close(client, run, record["status"], record["reason"] or "", record.get("ended"))
-    running = True if record else _runs_on(process) if process.count(":") > 1 else False
-    if running is False:
-        return _close(client, run, "KILLED", "no process of it is left")
-    where = "still runs" if running else f"was begun on another host, {process}, and may still run"
-    print(f"{run.data.tags['cell']}: run {run.info.run_id} {where}: left alone", flush=True)
+    return _close(client, run, record["status"], record["reason"] or "", record.get("ended"))
+
+
+def _leave(run: Run, why: str) -> int:
+    print(f"{run.data.tags['cell']}: run {run.info.run_id} {why}: left alone", flush=True)
     return 0
 
 
 def reconcile(results: Path) -> list[str]:
-    """Close what a study's crashes left open, in the files and in MLflow.
+    """Close the attempts and runs of a study that crashes left open.
 
     Parameters
     ----------
@@ -121,12 +140,12 @@ def reconcile(results: Path) -> list[str]:
     Returns
     -------
     list of str
-        What was changed in the files; changes in MLflow are printed.
+        A line for each attempt closed in the files; changes in MLflow are printed.
 
     Raises
     ------
     store.TrackingError
-        If the tracking server or database cannot be used. The files are in order then.
+        If the tracking server or database cannot be used, after the files are in order.
     """
     changes = note_ends(results)
     if (file := sqlite_file(uri())) and not file.exists():
@@ -134,35 +153,36 @@ def reconcile(results: Path) -> list[str]:
     from sigmoid_bce.tracking import store
 
     try:
-        client = store.client()
-        experiment = client.get_experiment_by_name(results.name)
-        token = None
-        while experiment:
-            page = client.search_runs(
-                [experiment.experiment_id], "attributes.status = 'RUNNING'", page_token=token
-            )
-            for run in page:
-                if "cell" in run.data.tags:
-                    close_if_dead(client, run, _records(results, run.data.tags["cell"]))
-            token = page.token
-            if not token:
-                break
+        _close_runs(store.client(), results)
     except store.FAILURES as error:
         raise store.explained(error) from None
     return changes
 
 
-def _records(results: Path, cell: str) -> dict[str, dict[str, Any]]:
-    from sigmoid_bce.tracking.runs import records
+def _close_runs(client: MlflowClient, results: Path) -> None:
+    from sigmoid_bce.tracking.experiment import everything
 
+    experiment = client.get_experiment_by_name(results.name)
+    if experiment is None:
+        return
+    search, study = client.search_runs, [experiment.experiment_id]
+    found: Iterator[Run]
+    found = everything(lambda t: search(study, "attributes.status = 'RUNNING'", page_token=t))
+    # all pages first: closing a run moves the pages after it
+    for run in list(found):
+        if cell := run.data.tags.get("cell"):
+            close_if_dead(client, run, _attempts(results, cell))
+
+
+def _attempts(results: Path, cell: str) -> dict[str, PastAttempt]:
     try:
-        return records(results, Cell.parse(cell))
-    except ValueError:
+        return by_process(read_attempts(results / "train" / str(Cell.parse(cell))))
+    except ValueError:  # a tag that somebody else set
         return {}
 
 
 def _open_in_default(study: str) -> bool:
-    """Tell whether mlflow.db has open runs of a study, without the second that MLflow costs."""
+    """Return whether mlflow.db has open runs of a study, without the import of MLflow."""
     file = Path("mlflow.db")
     if os.environ.get("MLFLOW_TRACKING_URI") or not file.exists():
         return False
@@ -172,15 +192,16 @@ def _open_in_default(study: str) -> bool:
     )
     connection = sqlite3.connect(f"file:{file}?mode=ro", uri=True, timeout=1)
     try:
-        return connection.execute(query, [study]).fetchone()[0] > 0
+        count: int = connection.execute(query, [study]).fetchone()[0]
+        return count > 0
     finally:
         connection.close()
 
 
 def at_start(results: str | Path) -> None:
-    """Reconcile a study at the start of a workflow; MLflow is not imported if nothing is open.
+    """Reconcile a study at the start of a workflow; no error stops the workflow.
 
-    Nothing that goes wrong here stops the workflow.
+    MLflow is not imported if nothing is open.
     """
     try:
         changes = note_ends(Path(results))
@@ -189,7 +210,7 @@ def at_start(results: str | Path) -> None:
         if changes or _open_in_default(Path(results).name):
             run("reconcile", results)
     except Exception as error:
-        print(f"reconcile: {error}: see `make reconcile`", file=sys.stderr)
+        print(f"reconcile: {error}; try `make reconcile`", file=sys.stderr)
 
 
 def run(command: str, results: str | Path) -> None:
@@ -203,13 +224,10 @@ def run(command: str, results: str | Path) -> None:
 
 
 def after_error(results: str | Path) -> None:
-    """Log what a workflow that failed has finished, and what failed in it.
-
-    Nothing that goes wrong here changes how the workflow ends.
-    """
+    """Log the finished and failed cells of a workflow that failed; no error changes its end."""
     try:
         note_ends(Path(results))
         if any(cells_with_attempts(Path(results))):
             run("log", results)
     except Exception as error:
-        print(f"logging: {error}: see `make tracking`", file=sys.stderr)
+        print(f"logging: {error}; try `make tracking`", file=sys.stderr)

@@ -1,4 +1,4 @@
-"""What MLflow should say of a study, read from its files alone."""
+"""The runs of a study as its files describe them. Nothing here asks MLflow."""
 
 from __future__ import annotations
 
@@ -8,19 +8,19 @@ import math
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass, field
-from functools import cache
+from functools import cached_property
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, Literal, NamedTuple, cast
 
-import numpy as np
 import pandas as pd
-from scipy import stats
 
-from sigmoid_bce.jobs.attempts import read_attempts, read_history, times
-from sigmoid_bce.jobs.files import Damaged, sha256
+from sigmoid_bce.jobs.attempts import process, read_history, times
+from sigmoid_bce.jobs.files import reading, sha256
+from sigmoid_bce.jobs.records import AttemptRecord, PastAttempt, Row, RunRecord, Status
 from sigmoid_bce.study.cells import Cell
+from sigmoid_bce.tracking.cell_files import CellFiles, Split
 
-# of each stage: what MLflow calls it, the split and the columns (added up) of tables/cells.csv
+# name in MLflow, by stage: the split, and the columns of tables/cells.csv whose sum is logged
 STAGE_METRICS = {
     "early/val_accuracy": ("validation", ["accuracy"]),
     "early/clipped_share": ("train", ["clipped_correct_share", "clipped_wrong_share"]),
@@ -30,16 +30,14 @@ STAGE_METRICS = {
     "full/bce_sigmoid_error_max": ("train", ["bce_sigmoid_error_max"]),
 }
 PRIMARY_METRIC = "full/clipped_share"
-GROUP_METRICS = ("full/val_accuracy", "full/clipped_share", "full/bce_sigmoid_error_max")
-CONFIDENCE = 0.95
-GROUP_KEYS = ("dataset", "model", "loss", "batch_size")
+Kind = Literal["cell", "attempt", "group", "study"]
 KEY_TAG = {"cell": "cell", "attempt": "cell", "group": "group", "study": "study"}
 SOURCE = {
     "mlflow.user": "snakemake",
     "mlflow.source.name": "workflow/Snakefile",
     "mlflow.source.type": "PROJECT",
 }
-SHORT = 16  # digits of a digest that tell contents apart; the files have all of them
+SHORT = 16  # digits of a SHA-256 that tags show; the files have all of them
 
 
 class Point(NamedTuple):
@@ -51,40 +49,43 @@ class Point(NamedTuple):
     time: int
 
 
-class Data(NamedTuple):
-    """One split of a data set."""
+@dataclass(frozen=True)
+class Network:
+    """A trained network: its weights, its settings, and the releases that it needs."""
 
-    name: str
-    digest: str
-    split: str
-    source: str
-    profile: str
+    weights: Path
+    settings: dict[str, Any]
+    versions: dict[str, str | None]
+
+    @cached_property
+    def content(self) -> str:
+        """A digest of the weights."""
+        return sha256(self.weights)
 
 
 @dataclass(frozen=True)
 class Run:
-    """One run as it should be."""
+    """One run as MLflow should show it."""
 
-    key: str  # with `kind` and `process`, what finds it
+    key: str  # a run is found by this, its kind and its process
     name: str
-    kind: str  # cell, attempt, group or study
-    status: str
+    kind: Kind
+    status: Status
     start: int
     end: int
     process: str = ""
-    parent: str | None = None  # the key of another
+    parent: str | None = None  # the parent's key
     params: dict[str, str] = field(default_factory=dict)
     points: tuple[Point, ...] = ()
     tags: dict[str, str] = field(default_factory=dict)
-    data: tuple[Data, ...] = ()
+    data: tuple[Split, ...] = ()
     artifacts: tuple[tuple[str, Path], ...] = ()  # folder, file
     texts: tuple[tuple[str, str], ...] = ()  # file name, content
-    weights: Path | None = None
-    settings: dict[str, Any] = field(default_factory=dict)  # the model's
+    network: Network | None = None
 
     @property
     def own_tags(self) -> dict[str, str]:
-        """All tags but the parent's, which has another id in every database."""
+        """All tags but the parent's id, which every database assigns anew."""
         tags = {
             KEY_TAG[self.kind]: self.key,
             "kind": self.kind,
@@ -95,31 +96,33 @@ class Run:
         return tags | ({"process": self.process} if self.process else {})
 
     @property
+    def files(self) -> set[str]:
+        """The names of all artifacts."""
+        files = {f"{folder}/{file.name}".lstrip("/") for folder, file in self.artifacts}
+        return files | {name for name, _ in self.texts}
+
+    @cached_property
     def content(self) -> str:
-        """A digest of the artifacts."""
+        """A digest of all artifacts."""
         digest = hashlib.sha256()
         for folder, file in self.artifacts:
             digest.update(f"{folder}/{file.name} {sha256(file)}\n".encode())
         for name, text in self.texts:
             digest.update(f"{name} {text}\n".encode())
-        if self.weights:
-            digest.update(sha256(self.weights).encode())
+        if self.network:
+            digest.update(self.network.content.encode())
         return digest.hexdigest()[:SHORT]
 
 
-def process(record: dict[str, Any]) -> str:
-    """Return what tells one attempt's process from every other.
+def split_by_value(points: Iterable[Point]) -> tuple[list[Point], Counter[str]]:
+    """Return the points with a finite value, and the numbers of nan and inf.
 
     Examples
     --------
-    >>> process({"host": "node1", "pid": 17, "started": 1000})
-    'node1:17:1000'
+    >>> points, others = split_by_value([Point("a", 1, 0.5, 0), Point("a", 2, math.inf, 0)])
+    >>> len(points), dict(others)
+    (1, {'nan': 0, 'inf': 1})
     """
-    return f"{record['host']}:{record['pid']}:{record['started']}"
-
-
-def split_by_value(points: Iterable[Point]) -> tuple[list[Point], Counter]:
-    """Return the points with a finite value, and how many are nan and inf."""
     counts, finite = Counter(nan=0, inf=0), []
     for point in points:
         if math.isfinite(point.value):
@@ -129,23 +132,35 @@ def split_by_value(points: Iterable[Point]) -> tuple[list[Point], Counter]:
     return finite, counts
 
 
-def history_points(history: pd.DataFrame, record: dict[str, Any]) -> list[Point]:
-    """Return every value of an attempt's history, at its epoch and at the time when that ended."""
-    if history.empty:
-        return []
-    seconds = history["seconds"].tolist()
-    # as many as there are: a history may be cut off
-    resumed = min(record.get("resumed_from", 0), len(seconds))
-    ends = times(record["started"], seconds, resumed)
+def epoch_points(rows: Iterable[Row], ends: Iterable[int]) -> list[Point]:
+    """Return every value of some epochs, at the time when its epoch ended.
+
+    Examples
+    --------
+    >>> epoch_points([{"epoch": 3, "loss": 0.5}], [1000])
+    [Point(key='loss', step=3, value=0.5, time=1000)]
+    """
     return [
-        Point(name, int(epoch), float(value), end)
-        for name in history.columns.drop("epoch")
-        for epoch, value, end in zip(history["epoch"], history[name], ends, strict=True)
+        Point(name, int(row["epoch"]), float(value), end)
+        for row, end in zip(rows, ends, strict=True)
+        for name, value in row.items()
+        if name != "epoch"
     ]
 
 
+def history_points(history: pd.DataFrame, record: AttemptRecord) -> list[Point]:
+    """Return every value of an attempt's history."""
+    if history.empty:
+        return []
+    seconds = history["seconds"].tolist()
+    # a history that was cut off may have fewer epochs
+    resumed = min(record.get("resumed_from", 0), len(seconds))
+    rows = cast(list[Row], history.to_dict("records"))
+    return epoch_points(rows, times(record["started"], seconds, resumed))
+
+
 def _counted(points: list[Point], step: int, end: int) -> tuple[Point, ...]:
-    """Return the finite points, and how many others there were."""
+    """Return the finite points, and the numbers of the others as points."""
     finite, counts = split_by_value(points)
     return (*finite, *(Point(f"{k}_count", step, float(n), end) for k, n in counts.items()))
 
@@ -162,33 +177,15 @@ def _stage_points(rows: pd.DataFrame | None, end: int) -> list[Point]:
     return points
 
 
-@cache
-def _data(manifest: Path, dataset: str) -> tuple[Data, ...]:
-    table = pd.read_parquet(manifest)
-    found = []
-    for split, part in table.groupby("split"):
-        digest = hashlib.sha256("\n".join(part["sha256"].astype(str)).encode())
-        digest.update(part["label"].to_numpy(np.int64).tobytes())
-        found.append(
-            Data(
-                dataset,
-                digest.hexdigest()[:32],
-                str(split),
-                json.dumps({"uri": f"data/{dataset}/manifest.parquet"}),
-                json.dumps({"num_rows": len(part), "label_1": int(part["label"].sum())}),
-            )
-        )
-    return tuple(found)
-
-
 def rows_by_cell(table: pd.DataFrame) -> dict[str, pd.DataFrame]:
-    """Return the rows of tables/cells.csv by their cell's path."""
+    """Return the rows of tables/cells.csv by the path of their cell."""
     names = table[list(Cell.__dataclass_fields__)].itertuples(index=False)
-    return dict(list(table.groupby([str(Cell(*values)) for values in names])))
+    groups = table.groupby([str(Cell(*values)) for values in names])
+    return {str(name): rows for name, rows in groups}
 
 
 def group_key(cell: Cell) -> str:
-    """Return the key of the run that a cell's seeds share.
+    """Return the key of the run above all seeds of a cell.
 
     Examples
     --------
@@ -198,7 +195,7 @@ def group_key(cell: Cell) -> str:
     return str(cell).rsplit("/", 1)[0]
 
 
-def _provenance(record: dict[str, Any]) -> dict[str, str]:
+def _provenance(record: AttemptRecord) -> dict[str, str]:
     found = {
         "attempt": record["attempt"],
         "mlflow.source.git.commit": record["git_commit"] or "unknown",
@@ -212,12 +209,18 @@ def _provenance(record: dict[str, Any]) -> dict[str, str]:
 
 
 def cell_params(cell: Cell) -> dict[str, str]:
-    """Return a cell's fields as MLflow has them."""
+    """Return the fields of a cell as MLflow's params.
+
+    Examples
+    --------
+    >>> cell_params(Cell("elpv", "convnet", "logits", 20, 0))["batch_size"]
+    '20'
+    """
     return {name: str(value) for name, value in asdict(cell).items()}
 
 
 def run_name(cell: Cell) -> str:
-    """Return what a cell's run is called.
+    """Return the name of a cell's run.
 
     Examples
     --------
@@ -227,8 +230,8 @@ def run_name(cell: Cell) -> str:
     return f"{cell.model} {cell.loss} batch {cell.batch_size} seed {cell.seed}"
 
 
-def live_tags(record: dict[str, Any]) -> dict[str, str]:
-    """Return the tags of a run whose training goes on."""
+def live_tags(record: AttemptRecord) -> dict[str, str]:
+    """Return the tags of the run of a training that is running."""
     return {
         "cell": record["cell"],
         "kind": "cell",
@@ -238,49 +241,35 @@ def live_tags(record: dict[str, Any]) -> dict[str, str]:
     }
 
 
-def cell_run(results: Path, cell: Cell, rows: pd.DataFrame | None) -> Run | None:
-    """Return the run of a finished cell.
+def cell_run(files: CellFiles, rows: pd.DataFrame | None) -> Run | None:
+    """Return the run of a finished cell; None if the cell is not finished.
 
     Parameters
     ----------
-    results : Path
-        The study's folder.
-    cell : Cell
+    files : CellFiles
     rows : DataFrame or None
-        Its rows of tables/cells.csv, if that is made.
-
-    Returns
-    -------
-    Run or None
-        None if the cell is not finished.
+        The cell's rows of tables/cells.csv, if that file exists.
 
     Raises
     ------
     Damaged
-        If one of its files cannot be read.
+        If a file cannot be read.
+    FileNotFoundError
+        If the manifest is missing.
     """
-    folder = results / "train" / str(cell)
-    files = {name: folder / name for name in ("history.parquet", "run.json")}
-    if not all(file.exists() for file in files.values()):
+    if not files.finished:
         return None
-    weights = folder / "full.weights.h5"
-    try:
-        file = files["run.json"]
-        record = json.loads(file.read_text())
-        record.pop("mlflow_run_id", None)
-        file = files["history.parquet"]
-        history = pd.read_parquet(file)
-        points = history_points(history, record)
-        end = points[-1].time
-        if len(history) != record["epochs"]:
-            raise ValueError(f"it has {len(history)} epochs, run.json says {record['epochs']}")
-        file = results / "data" / cell.dataset / "manifest.parquet"
-        data = _data(file, cell.dataset)
-    except Exception as error:
-        raise Damaged(file, error) from None
-    points += _stage_points(rows, end)
-    settings = {k: v for k, v in record["model"].items() if k != "weights"}
-    figures = sorted((results / "figures" / str(cell)).glob("*.png"))
+    cell, record, manifest = files.cell, files.record, files.manifest
+    with reading(files.history_file):
+        points = history_points(files.history, record)
+    end = points[-1].time
+    with reading(files.record_file):
+        params, tags, made_by = _settings(record), _provenance(record), process(record)
+        tags |= {key: str(record[key]) for key in ("device", "threads", "deterministic")}
+        tags["stopped_by"] = record["stopped_by"]
+    weights = files.weights
+    # an id says nothing of the training, and would be another one in another database
+    text = {key: value for key, value in record.items() if key != "mlflow_run_id"}
     return Run(
         key=str(cell),
         name=run_name(cell),
@@ -288,117 +277,63 @@ def cell_run(results: Path, cell: Cell, rows: pd.DataFrame | None) -> Run | None
         status="FINISHED",
         start=record["started"],
         end=end,
-        process=process(record),
+        process=made_by,
         parent=group_key(cell),
-        params={
-            **cell_params(cell),
-            **{k: str(v) for k, v in (settings | record["training"]).items()},
-            "parameters": str(record["parameters"]),
-        },
-        points=_counted(points, record["epochs"], end),
-        tags={
-            **_provenance(record),
-            "data_sha256": sha256(results / "data" / cell.dataset / "manifest.parquet")[:SHORT],
-            "stopped_by": record["stopped_by"],
-            **{k: str(record[k]) for k in ("device", "threads", "deterministic")},
-        },
-        data=data,
-        artifacts=(("", files["history.parquet"]), *(("figures", file) for file in figures)),
-        texts=(("run.json", json.dumps(record, indent=2) + "\n"),),
-        weights=weights if weights.exists() else None,
-        settings=record["model"],
+        params=cell_params(cell) | params,
+        points=_counted(points + _stage_points(rows, end), record["epochs"], end),
+        tags=tags | {"data_sha256": manifest.sha256[:SHORT]},
+        data=manifest.splits,
+        artifacts=(("", files.history_file), *(("figures", file) for file in files.figures)),
+        texts=(("run.json", json.dumps(text, indent=2) + "\n"),),
+        network=Network(weights, record["model"], record["versions"]) if weights else None,
     )
 
 
-def attempt_runs(results: Path, cell: Cell, current: Run | None) -> list[Run]:
-    """Return the runs of a cell's attempts that failed or were interrupted."""
-    runs = []
-    for record in read_attempts(results / "train" / str(cell)):
-        if record["status"] not in ("FAILED", "KILLED"):
-            continue
-        if current and current.process == process(record):
-            continue
-        history = read_history(record["folder"] / "history.csv")
-        points = history_points(history, record)
-        end = points[-1].time if points else record["started"]
-        runs.append(
-            Run(
-                key=str(cell),
-                name=f"{run_name(cell)}, attempt {record['attempt']}",
-                kind="attempt",
-                status=record["status"],
-                start=record["started"],
-                end=record.get("ended", end),
-                process=process(record),
-                parent=group_key(cell),
-                params=cell_params(cell),
-                points=_counted(points, len(history), end),
-                tags={**_provenance(record), "reason": record["reason"] or ""},
-            )
-        )
-    return runs
+def _settings(record: RunRecord) -> dict[str, str]:
+    """Return the settings of network and training as MLflow's params."""
+    settings = {key: value for key, value in record["model"].items() if key != "weights"}
+    settings |= record["training"] | {"parameters": record["parameters"]}
+    return {key: str(value) for key, value in settings.items()}
 
 
-def records(results: Path, cell: Cell) -> dict[str, dict[str, Any]]:
-    """Return the records of all attempts at a cell, by process."""
-    return {process(r): r for r in read_attempts(results / "train" / str(cell))}
+def attempt_runs(files: CellFiles, current: Run | None) -> list[Run]:
+    """Return the runs of a cell's failed and interrupted attempts.
 
-
-def group_runs(runs: Sequence[Run]) -> list[Run]:
-    """Return a run for each group of cells that differ in their seed only.
-
-    Its metrics are n and, over the seeds, mean, standard deviation and the ends of the 95 %
-    interval of the mean (Student's t).
+    Parameters
+    ----------
+    files : CellFiles
+    current : Run or None
+        The run of the attempt that finished the cell. It is not among them.
     """
-    groups: dict[str, list[Run]] = {}
-    for run in runs:
-        groups.setdefault(run.parent, []).append(run)
-    found = []
-    for key, members in groups.items():
-        end = max(run.end for run in members)
-        points = [Point("n", 0, float(len(members)), end)]
-        for name in GROUP_METRICS:
-            values = [p.value for run in members for p in run.points if p.key == name]
-            points += [Point(f"{name}_{what}", 0, v, end) for what, v in interval(values).items()]
-        first = members[0]
-        found.append(
-            Run(
-                key=key,
-                name=" ".join(first.params[k] for k in GROUP_KEYS[1:3])
-                + f" batch {first.params['batch_size']}, all seeds",
-                kind="group",
-                status="FINISHED",
-                start=min(run.start for run in members),
-                end=end,
-                params={k: first.params[k] for k in GROUP_KEYS},
-                points=tuple(points),
-            )
-        )
-    return found
+    return [
+        _attempt_run(files.cell, record)
+        for record in files.attempts
+        if record["status"] in ("FAILED", "KILLED")
+        and not (current and current.process == process(record))
+    ]
 
 
-def interval(values: Sequence[float]) -> dict[str, float]:
-    """Return mean, standard deviation and the 95 % interval of the mean, as far as they exist.
-
-    Examples
-    --------
-    >>> {name: round(value, 3) for name, value in interval([1.0, 2.0, 3.0]).items()}
-    {'mean': 2.0, 'sd': 1.0, 'low': -0.484, 'high': 4.484}
-    >>> interval([1.0])
-    {'mean': 1.0}
-    """
-    if not values:
-        return {}
-    mean = float(np.mean(values))
-    if len(values) < 2:
-        return {"mean": mean}
-    sd = float(np.std(values, ddof=1))
-    half = float(stats.t.ppf((1 + CONFIDENCE) / 2, len(values) - 1)) * sd / math.sqrt(len(values))
-    return {"mean": mean, "sd": sd, "low": mean - half, "high": mean + half}
+def _attempt_run(cell: Cell, record: PastAttempt) -> Run:
+    history = read_history(record["folder"] / "history.csv")
+    points = history_points(history, record)
+    end = points[-1].time if points else record["started"]
+    return Run(
+        key=str(cell),
+        name=f"{run_name(cell)}, attempt {record['attempt']}",
+        kind="attempt",
+        status=record["status"],
+        start=record["started"],
+        end=record.get("ended", end),
+        process=process(record),
+        parent=group_key(cell),
+        params=cell_params(cell),
+        points=_counted(points, len(history), end),
+        tags={**_provenance(record), "reason": record["reason"] or ""},
+    )
 
 
 def study_run(
-    study: str, results: Path, cells: Sequence[Run], files: Sequence[Path], planned: int
+    study: str, results: Path, finished: Sequence[CellFiles], files: Sequence[Path], planned: int
 ) -> Run:
     """Return the study's own run: figures, tables and report.
 
@@ -407,24 +342,25 @@ def study_run(
     study : str
     results : Path
         The study's folder.
-    cells : sequence of Run
-        Of the finished cells.
+    finished : sequence of CellFiles
+        The finished cells, at least one.
     files : sequence of Path
+        The run's artifacts.
     planned : int
-        Number of cells that the study has.
+        Number of cells in the study.
     """
-    start, end = min(run.start for run in cells), max(run.end for run in cells)
-    newest = max(cells, key=lambda run: run.start)
+    newest = max((cell.record for cell in finished), key=lambda record: record["started"])
     keep = ("mlflow.source.git.commit", "git_dirty", "lock_sha256", "versions")
+    tags = _provenance(newest)
     return Run(
         key=study,
         name=f"study {study}",
         kind="study",
         status="FINISHED",
-        start=start,
-        end=end,
+        start=min(cell.record["started"] for cell in finished),
+        end=max(cell.ended for cell in finished),
         params={"cells": str(planned)},
-        tags={k: newest.tags[k] for k in keep} | {"rule": "track_study"},
+        tags={key: tags[key] for key in keep} | {"rule": "track_study"},
         artifacts=tuple(
             (str(file.parent.relative_to(results)).removeprefix("."), file) for file in files
         ),

@@ -1,4 +1,4 @@
-"""Where runs are kept, and how to get at it: made where there is none, never altered."""
+"""The tracking server or database: created if it is missing, never migrated."""
 
 from __future__ import annotations
 
@@ -11,12 +11,11 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-import filelock
-
+from sigmoid_bce.jobs import locks
 from sigmoid_bce.jobs.logs import UserError
-from sigmoid_bce.tracking.address import shown, sqlite_file, uri
+from sigmoid_bce.tracking.address import sqlite_file, uri, without_credentials
 
-# must stand before MLflow is imported; a server that is away is given up on within seconds
+# before MLflow is imported; a server that is away costs seconds, not minutes
 os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
 os.environ.setdefault("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "3")
 os.environ.setdefault("MLFLOW_HTTP_REQUEST_TIMEOUT", "20")
@@ -28,24 +27,24 @@ from mlflow import MlflowClient
 from mlflow.exceptions import MlflowException
 from mlflow.store.db import utils as schema
 
-POSTGRES_LOCK = 5_318_008_452  # any number that nobody else takes
+POSTGRES_LOCK = 5_318_008_452  # an arbitrary number that no other program uses
 
 
 class TrackingError(UserError):
-    """What is wrong with the tracking server or database, and what to do about it."""
+    """The tracking server or database cannot be used; the message says how to mend that."""
 
 
 @contextmanager
 def _alone(address: str) -> Iterator[None]:
-    """Let one process at a time look whether a database is there, and make it."""
+    """Let one process at a time check for a database, and create it."""
     name = hashlib.sha256(address.encode()).hexdigest()[:16]
     file = sqlite_file(address)
     lock = file.with_suffix(".lock") if file else Path(tempfile.gettempdir(), f"mlflow-{name}.lock")
-    with filelock.FileLock(lock):
+    with locks.exclusive(lock):
         if not address.startswith("postgresql"):
             yield
             return
-        # other hosts may look at the same moment
+        # processes of other hosts share only the database
         engine = sqlalchemy.create_engine(address)
         with engine.connect() as connection:
             connection.execute(sqlalchemy.text(f"SELECT pg_advisory_lock({POSTGRES_LOCK})"))
@@ -54,7 +53,7 @@ def _alone(address: str) -> Iterator[None]:
 
 
 def _check_schema(address: str) -> None:
-    """Raise if a database is of another release of MLflow, which would else migrate it unasked."""
+    """Raise if a database has the schema of another release: MLflow would migrate it unasked."""
     engine = sqlalchemy.create_engine(address)
     try:
         if "alembic_version" not in sqlalchemy.inspect(engine).get_table_names():
@@ -66,10 +65,10 @@ def _check_schema(address: str) -> None:
         engine.dispose()
     expected = schema._get_latest_schema_revision()
     if found != expected:
+        place = without_credentials(address)
         raise TrackingError(
-            f"{shown(address)} is of another release of MLflow (schema {found}, this one needs "
-            f"{expected}). Keep a copy, then bring it up to date with: "
-            f"mlflow db upgrade {shown(address)}"
+            f"{place} has the schema of another release of MLflow ({found}, this release needs "
+            f"{expected}). Keep a copy, then migrate it with: mlflow db upgrade {place}"
         )
 
 
@@ -79,25 +78,25 @@ def _prepare(address: str) -> None:
         if file is None or file.exists():
             _check_schema(address)
         else:
-            # beside, then renamed: half a database would stay broken
+            # created beside, then renamed: a kill must not leave half a database
             file.parent.mkdir(parents=True, exist_ok=True)
             with tempfile.TemporaryDirectory(dir=file.parent) as folder:
                 part = Path(folder) / file.name
                 engine = sqlalchemy.create_engine(f"sqlite:///{part}")
-                schema._initialize_tables(engine)  # what `mlflow db upgrade` does
+                schema._initialize_tables(engine)  # as `mlflow db upgrade` does
                 engine.dispose()
                 part.rename(file)
         MlflowClient(address).search_experiments(max_results=1)
 
 
 def client() -> MlflowClient:
-    """Return a client of the tracking server or database; a missing database is made.
+    """Return a client of the tracking server or database; create a missing database.
 
     Raises
     ------
     TrackingError
-        If there is no reaching it, or the database is of another release of MLflow: one line, with
-        what to do. Nothing has been changed then.
+        In one line, if it cannot be reached, or if the database has the schema of another release
+        of MLflow. Nothing has been changed then.
     """
     address = uri()
     logging.getLogger("alembic").setLevel(logging.WARNING)
@@ -113,15 +112,15 @@ def client() -> MlflowClient:
     return client
 
 
-# of MLflow, or of the way to it
+# errors of MLflow, of the network and of the database
 FAILURES = (MlflowException, OSError, sqlalchemy.exc.SQLAlchemyError)
 
 
 def explained(error: Exception) -> TrackingError:
-    """Return one of `FAILURES` in one line that says what to do."""
-    address = shown(uri())
+    """Return one of `FAILURES` as one line that says how to mend it."""
+    address = without_credentials(uri())
     status = getattr(error, "get_http_status_code", int)()
-    text = shown(error)
+    text = without_credentials(error)
     if status in (401, 403) or re.search(r"\b40[13]\b", text[:400]):
         why = (
             "refuses these credentials: set MLFLOW_TRACKING_USERNAME and MLFLOW_TRACKING_PASSWORD "
@@ -129,5 +128,5 @@ def explained(error: Exception) -> TrackingError:
         )
     else:
         cause = (text.strip().splitlines() or [type(error).__name__])[0][:200]
-        why = f"cannot be used: start it, or mend MLFLOW_TRACKING_URI ({cause})"
+        why = f"cannot be used: start it, or correct MLFLOW_TRACKING_URI ({cause})"
     return TrackingError(f"{address} {why}. Nothing is lost: log later with `make tracking`")

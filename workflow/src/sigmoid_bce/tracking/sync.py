@@ -1,123 +1,118 @@
-"""Bring MLflow to what the files of a study say. Done twice, it changes nothing."""
+"""Bring MLflow to the state that the files of a study describe. A second time changes nothing."""
 
 from __future__ import annotations
 
-import json
 import os
-import re
-import tempfile
-from collections import Counter, defaultdict
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 from urllib.request import url2pathname
 
-import filelock
 import pandas as pd
 
-from sigmoid_bce.jobs.files import sha256, write_json
+from sigmoid_bce.jobs.attempts import process
+from sigmoid_bce.jobs.files import Damaged, read_json, write_json
 from sigmoid_bce.jobs.logs import UserError
 from sigmoid_bce.study.cells import Cell
-from sigmoid_bce.tracking import runs as desired
-from sigmoid_bce.tracking import store, views
-from sigmoid_bce.tracking.address import uri
-from sigmoid_bce.tracking.reconcile import close_if_dead, close_replaced
+from sigmoid_bce.tracking import runs, views
+from sigmoid_bce.tracking.cell_files import CellFiles, Split
+from sigmoid_bce.tracking.experiment import Experiment, opened
+from sigmoid_bce.tracking.groups import group_runs
+from sigmoid_bce.tracking.models import METRICS, model_of, sync_model
+from sigmoid_bce.tracking.reconcile import by_process, close_if_dead, close_replaced
+from sigmoid_bce.tracking.runs import KEY_TAG, Point
 
 # isort: split
 from mlflow import MlflowClient
-from mlflow.entities import (
-    Dataset,
-    DatasetInput,
-    InputTag,
-    LoggedModelOutput,
-    LoggedModelStatus,
-    Metric,
-    Param,
-    Run,
-    RunTag,
-)
-from mlflow.models import Model
+from mlflow.entities import Dataset, DatasetInput, InputTag, Metric, Param, Run, RunTag
 
-BATCH = 800  # metrics a call: with params and tags at most 1,000
+BATCH = 800  # metrics a call: MLflow takes 1,000 values, params and tags included
 CONTEXT = {"train": "training"}
-MODEL_METRICS = "full/"  # the prefix of the metrics that a model has, beside its run
-REQUIREMENTS = ("tensorflow", "keras", "numpy")
 
 
 @dataclass
-class Mirror:
-    """An experiment, and what it holds at present."""
+class Held:
+    """A run as MLflow holds it: the points and files that are there already."""
 
-    client: MlflowClient
-    experiment: str
-    runs: dict[tuple[str, str], list[Run]] = field(default_factory=lambda: defaultdict(list))
-    models: dict[str, list[Any]] = field(default_factory=lambda: defaultdict(list))
-    changed: int = 0
+    run: Run
+    points: set[Point] = field(default_factory=set)
+    files: set[str] = field(default_factory=set)
 
-    def load(self, only: str = "") -> None:
-        """Read all active runs and models of the experiment; or some runs, by MLflow's filter."""
-        search = self.client.search_runs
-        for page in pages(lambda t: search([self.experiment], only, page_token=t)):
-            for run in page:
-                for tag in set(desired.KEY_TAG.values()) & set(run.data.tags):
-                    self.runs[tag, run.data.tags[tag]].append(run)
-        if only:
-            return
-        search = self.client.search_logged_models
-        for page in pages(lambda t: search([self.experiment], page_token=t)):
-            for model in page:
-                self.models[model.source_run_id].append(model)
-
-    def delete(self, run: Run) -> None:
-        """Delete a run and its models; MLflow keeps them until its garbage collection."""
-        for model in self.models.pop(run.info.run_id, ()):
-            self.client.delete_logged_model(model.model_id)
-        self.client.delete_run(run.info.run_id)
-        self.changed += 1
+    @property
+    def id(self) -> str:
+        """MLflow's id of the run."""
+        return self.run.info.run_id
 
 
-def pages(search: Callable) -> Any:
-    """Yield every page of a search."""
-    token = None
-    while True:
-        page = search(token)
-        yield page
-        token = page.token
-        if not token:
-            return
+def sync_run(experiment: Experiment, wanted: runs.Run, parents: Mapping[str, str]) -> str:
+    """Bring one run to `wanted`, whatever there is of it; return its id.
+
+    Parameters
+    ----------
+    experiment : Experiment
+    wanted : runs.Run
+        The run as the files describe it.
+    parents : mapping
+        The ids of the groups' runs, by key.
+    """
+    before = experiment.changed
+    tags = wanted.own_tags
+    if wanted.parent and wanted.parent in parents:
+        tags["mlflow.parentRunId"] = parents[wanted.parent]
+    held = _find(experiment, wanted) or _create(experiment, wanted, tags)
+    model_id = sync_model(experiment, held.run, wanted)
+    _sync_values(experiment, held, wanted, tags, model_id)
+    _sync_data(experiment, held, wanted)
+    _sync_artifacts(experiment, held, wanted)
+    _sync_status(experiment, held, wanted)
+    if experiment.changed > before:
+        print(f"{wanted.kind} {wanted.name}: run {held.id}, {wanted.status}", flush=True)
+    return held.id
 
 
-def experiment_id(client: MlflowClient, study: str) -> str:
-    """Return a study's experiment; a missing one is made, a deleted one restored."""
-    found = client.get_experiment_by_name(study)
-    if found is None:
-        # without a server the artifacts are files, at a place that depends on no working directory
-        server = uri().startswith("http")
-        place = None if server else Path("mlartifacts", study).resolve().as_uri()
-        try:
-            return client.create_experiment(study, artifact_location=place)
-        except Exception:  # another process was quicker
-            found = client.get_experiment_by_name(study)
-            if found is None:
-                raise
-    if found.lifecycle_stage == "deleted":
-        client.restore_experiment(found.experiment_id)
-    return found.experiment_id
+def _find(experiment: Experiment, wanted: runs.Run) -> Held | None:
+    """Return the run that can become `wanted`, and delete all others of its process.
+
+    A run that holds more than the files describe (a doubled epoch, another value, a further file)
+    cannot: MLflow's clients delete neither a metric nor an artifact.
+    """
+    found, loaded = None, experiment.runs[KEY_TAG[wanted.kind], wanted.key]
+    for run in [r for r in loaded if r.data.tags.get("process", "") == wanted.process]:
+        loaded.remove(run)
+        held = None if found else _held(experiment.client, run, wanted)
+        if held is None:
+            experiment.delete(run)
+        found = found or held
+    return found
 
 
-def _points(client: MlflowClient, run: Run, wanted: desired.Run) -> set[tuple] | None:
-    """Return every point of a run; None if one is there twice."""
-    series = Counter(point.key for point in wanted.points)
-    found = set()
+def _held(client: MlflowClient, run: Run, wanted: runs.Run) -> Held | None:
+    """Return what a run holds; None if it holds anything that `wanted` does not."""
+    if run.info.start_time != wanted.start or not run.data.params.items() <= wanted.params.items():
+        return None
+    inputs = run.inputs.dataset_inputs if run.inputs else ()
+    if not {i.dataset.digest for i in inputs} <= {split.digest for split in wanted.data}:
+        return None
+    points = _points(client, run, wanted)
+    if points is None or not points <= set(wanted.points):
+        return None
+    files = _files(client, run, {folder for folder, _ in wanted.artifacts})
+    return Held(run, points, files) if files <= wanted.files else None
+
+
+def _points(client: MlflowClient, run: Run, wanted: runs.Run) -> set[Point] | None:
+    """Return every point of a run; None if a step of a metric is there twice."""
+    lengths = Counter(point.key for point in wanted.points)
+    expected, found = set(wanted.points), set()
     for last in run.to_proto().data.metrics:
-        point = desired.Point(last.key, last.step, last.value, last.timestamp)
-        if series[last.key] == 1 and point in wanted.points:
-            found.add(point)  # a single value, as it should be: no question is needed
+        point = Point(last.key, last.step, last.value, last.timestamp)
+        if lengths[last.key] == 1 and point in expected:
+            found.add(point)  # the run itself has the last value: no further call is needed
             continue
         points = [
-            desired.Point(m.key, m.step, m.value, m.timestamp)
+            Point(m.key, m.step, m.value, m.timestamp)
             for m in client.get_metric_history(run.info.run_id, last.key)
         ]
         if len({point.step for point in points}) < len(points):
@@ -127,7 +122,7 @@ def _points(client: MlflowClient, run: Run, wanted: desired.Run) -> set[tuple] |
 
 
 def _files(client: MlflowClient, run: Run, folders: set[str]) -> set[str]:
-    """Return the names of a run's artifacts, in the root and in `folders`."""
+    """Return the names of a run's artifacts in the root and in `folders`."""
     if run.info.artifact_uri.startswith("file:///"):
         root = Path(url2pathname(run.info.artifact_uri.removeprefix("file://")))
         return {str(file.relative_to(root)) for file in root.rglob("*") if file.is_file()}
@@ -139,185 +134,137 @@ def _files(client: MlflowClient, run: Run, folders: set[str]) -> set[str]:
     }
 
 
-def _names(run: desired.Run) -> set[str]:
-    files = {f"{folder}/{file.name}".lstrip("/") for folder, file in run.artifacts}
-    return files | {name for name, _ in run.texts}
+def _create(experiment: Experiment, wanted: runs.Run, tags: Mapping[str, str]) -> Held:
+    # the tag `content` is set last: it says that the run is complete
+    tags = {key: value for key, value in tags.items() if key != "content"}
+    run = experiment.client.create_run(experiment.id, wanted.start, tags, wanted.name)
+    experiment.changed += 1
+    return Held(run)
 
 
-def _kept_points(client: MlflowClient, run: Run, wanted: desired.Run) -> set[tuple] | None:
-    """Return a run's points, or None if it holds what the files do not and cannot be taken out."""
-    if run.info.start_time != wanted.start:
-        return None
-    if not run.data.params.items() <= wanted.params.items():
-        return None
-    points = _points(client, run, wanted)
-    if points is None or not points <= set(wanted.points):
-        return None
-    if run.inputs and not {d.dataset.digest for d in run.inputs.dataset_inputs} <= {
-        data.digest for data in wanted.data
-    }:
-        return None
-    return points
-
-
-def _log_model(mirror: Mirror, run_id: str, wanted: desired.Run, versions: str) -> str:
-    """Show a network, by its weights and settings, in the tab of models; return its id."""
-    model = mirror.client.create_logged_model(
-        mirror.experiment,
-        name=re.sub(r"\W", "_", wanted.settings["architecture"]),  # of module:function
-        source_run_id=run_id,
-        tags={"cell": wanted.key, "content": sha256(wanted.weights)[: desired.SHORT]},
-        params={k: str(v) for k, v in wanted.settings.items() if k != "weights"},
-        model_type="keras weights",
-    )
-    pins = dict(pair.split("=") for pair in versions.split())
-    with tempfile.TemporaryDirectory() as folder:
-        content = Model(model_id=model.model_id, run_id=run_id)
-        content.add_flavor(
-            "keras_weights", weights=wanted.weights.name, settings="settings.json", cell=wanted.key
-        )
-        content.save(Path(folder, "MLmodel"))
-        Path(folder, "requirements.txt").write_text(
-            "".join(f"{name}=={pins[name]}\n" for name in REQUIREMENTS if name in pins)
-        )
-        write_json(wanted.settings, Path(folder, "settings.json"))
-        Path(folder, wanted.weights.name).symlink_to(wanted.weights.resolve())
-        mirror.client.log_model_artifacts(model.model_id, folder)
-    mirror.client.finalize_logged_model(model.model_id, LoggedModelStatus.READY)
-    return model.model_id
-
-
-def _model_of(models: Sequence[Any], wanted: desired.Run, outputs: set[str]) -> Any:
-    """Return the model among a run's that has its weights, or None."""
-    for model in models:
-        ready = str(model.status) == str(LoggedModelStatus.READY)
-        content = model.tags.get("content") == sha256(wanted.weights)[: desired.SHORT]
-        if ready and content and model.model_id in outputs:
-            return model
-    return None
-
-
-def bring(mirror: Mirror, wanted: desired.Run, parents: dict[str, str]) -> str:
-    """Leave one run as `wanted`, whatever there is of it; return its id.
-
-    Parameters
-    ----------
-    mirror : Mirror
-    wanted : desired.Run
-    parents : dict
-        Run ids of the groups, by key.
-    """
-    client, before = mirror.client, mirror.changed
-    run, points = None, set()
-    found = mirror.runs[desired.KEY_TAG[wanted.kind], wanted.key]
-    for candidate in [r for r in found if r.data.tags.get("process", "") == wanted.process]:
-        found.remove(candidate)
-        if run is None and (held := _kept_points(client, candidate, wanted)) is not None:
-            run, points = candidate, held
-        else:
-            mirror.delete(candidate)
-    tags = wanted.own_tags
-    if wanted.parent in parents:
-        tags["mlflow.parentRunId"] = parents[wanted.parent]
-    if run is not None:
-        stale = run.data.tags.get("content") != tags["content"]
-        files = _files(client, run, {folder for folder, _ in wanted.artifacts})
-        if files - _names(wanted):  # MLflow's clients cannot delete an artifact
-            mirror.delete(run)
-            run, points = None, set()
-    if run is None:
-        run = client.create_run(mirror.experiment, wanted.start, tags, wanted.name)
-        files, stale, points = set(), True, set()
-        mirror.changed += 1
-    run_id = run.info.run_id
-
-    outputs = {m.model_id for m in (run.outputs.model_outputs if run.outputs else ())}
-    model_id = None
-    if wanted.weights:
-        model = _model_of(mirror.models[run_id], wanted, outputs)
-        keys = {p.key for p in wanted.points if p.key.startswith(MODEL_METRICS)}
-        if model is None:
-            for model in mirror.models[run_id]:
-                client.delete_logged_model(model.model_id)
-            model_id = _log_model(mirror, run_id, wanted, wanted.tags["versions"])
-            client.log_outputs(run_id, [LoggedModelOutput(model_id, wanted.points[-1].step)])
-            mirror.changed += 1
-        elif not keys <= {metric.key for metric in model.metrics or ()}:
-            model_id = model.model_id  # it was logged before there were tables
-
+def _sync_values(
+    experiment: Experiment,
+    held: Held,
+    wanted: runs.Run,
+    tags: Mapping[str, str],
+    model_id: str | None,
+) -> None:
+    """Log the metrics, params and tags that a run lacks; delete a reason that no longer holds."""
+    client, there = experiment.client, held.run.data
     metrics = [
-        Metric(p.key, p.value, p.time, p.step, **_of_model(model_id, wanted, p))
+        Metric(p.key, p.value, p.time, p.step, **model_of(p, model_id, wanted))
         for p in wanted.points
-        if p not in points or (model_id and p.key.startswith(MODEL_METRICS))
+        if p not in held.points or (model_id and p.key.startswith(METRICS))
     ]
-    params = [Param(k, v) for k, v in wanted.params.items() if k not in run.data.params]
-    new_tags = [RunTag(k, v) for k, v in tags.items() if run.data.tags.get(k) != v]
-    # what was logged is whole when this tag says so
-    content = [tag for tag in new_tags if tag.key == "content"]
-    first = [tag for tag in new_tags if tag.key != "content"]
-    for i in range(0, max(len(metrics), 1), BATCH):
-        some = metrics[i : i + BATCH], params if i == 0 else (), first if i == 0 else ()
-        if any(some):
-            client.log_batch(run_id, *some)
-            mirror.changed += 1
-    for key in set(run.data.tags) & {"reason"} - set(tags):
-        client.delete_tag(run_id, key)
-    if wanted.data and len(run.inputs.dataset_inputs if run.inputs else ()) < len(wanted.data):
-        client.log_inputs(run_id, [_dataset(data) for data in wanted.data])
-        mirror.changed += 1
-    if stale or files != _names(wanted):
-        for folder, file in wanted.artifacts:
-            client.log_artifact(run_id, str(file), folder or None)
-        for name, text in wanted.texts:
-            client.log_text(run_id, text, name)
-        mirror.changed += 1
-    if content:
-        client.log_batch(run_id, tags=content)
-    if run.info.run_name != wanted.name:
-        client.update_run(run_id, name=wanted.name)
-    if (run.info.status, run.info.end_time) != (wanted.status, wanted.end):
-        client.set_terminated(run_id, wanted.status, wanted.end)
-        mirror.changed += 1
-    if mirror.changed > before:
-        print(f"{wanted.kind} {wanted.name}: run {run_id}, {wanted.status}", flush=True)
-    return run_id
+    params = [Param(k, v) for k, v in wanted.params.items() if k not in there.params]
+    new = [RunTag(k, v) for k, v in tags.items() if k != "content" and there.tags.get(k) != v]
+    rest: list[tuple[list[Metric], list[Param], list[RunTag]]] = [
+        (metrics[i : i + BATCH], [], []) for i in range(BATCH, len(metrics), BATCH)
+    ]
+    for part in ((metrics[:BATCH], params, new), *rest):
+        if any(part):
+            client.log_batch(held.id, *part)
+            experiment.changed += 1
+    if "reason" in there.tags and "reason" not in tags:
+        client.delete_tag(held.id, "reason")
 
 
-def _of_model(model_id: str | None, wanted: desired.Run, point: desired.Point) -> dict[str, str]:
-    """Return what ties a metric to a model and its data."""
-    if not model_id or not point.key.startswith(MODEL_METRICS):
-        return {}
-    split = desired.STAGE_METRICS[point.key][0]
-    data = next(d for d in wanted.data if d.split == split)
-    return {"model_id": model_id, "dataset_name": data.name, "dataset_digest": data.digest}
+def _sync_data(experiment: Experiment, held: Held, wanted: runs.Run) -> None:
+    """Log the data sets of a run, unless it has them."""
+    inputs = held.run.inputs.dataset_inputs if held.run.inputs else ()
+    if len(inputs) < len(wanted.data):
+        experiment.client.log_inputs(held.id, [_dataset(split) for split in wanted.data])
+        experiment.changed += 1
 
 
-def _dataset(data: desired.Data) -> DatasetInput:
-    dataset = Dataset(data.name, data.digest, "local", data.source, profile=data.profile)
-    context = CONTEXT.get(data.split, data.split)
+def _dataset(split: Split) -> DatasetInput:
+    dataset = Dataset(split.dataset, split.digest, "local", split.source, profile=split.profile)
+    context = CONTEXT.get(split.name, split.name)
     return DatasetInput(dataset, [InputTag("mlflow.data.context", context)])
 
 
-def _note_run_id(file: Path, run_id: str) -> None:
-    """Write a run's id to the cell's run.json, whose date stays: nothing reruns for it."""
-    record, date = json.loads(file.read_text()), file.stat()
-    if record.get("mlflow_run_id") != run_id:
+def _sync_artifacts(experiment: Experiment, held: Held, wanted: runs.Run) -> None:
+    """Log the files of a run, unless it has them with this content."""
+    client, current = experiment.client, held.run.data.tags.get("content") == wanted.content
+    if not current or held.files != wanted.files:
+        for folder, file in wanted.artifacts:
+            client.log_artifact(held.id, str(file), folder or None)
+        for name, text in wanted.texts:
+            client.log_text(held.id, text, name)
+        experiment.changed += 1
+    if not current:
+        client.set_tag(held.id, "content", wanted.content)
+
+
+def _sync_status(experiment: Experiment, held: Held, wanted: runs.Run) -> None:
+    """Set a run's name, status and end."""
+    info = held.run.info
+    if info.run_name != wanted.name:
+        experiment.client.update_run(held.id, name=wanted.name)
+    if (info.status, info.end_time) != (wanted.status, wanted.end):
+        experiment.client.set_terminated(held.id, wanted.status, wanted.end)
+        experiment.changed += 1
+
+
+def _note_run_id(files: CellFiles, wanted: runs.Run, run_id: str) -> None:
+    """Write the id of a run to run.json. The file's date stays, so that nothing reruns."""
+    file = files.record_file
+    if files.record.get("mlflow_run_id") == run_id:
+        return
+    record, date = read_json(file), file.stat()
+    if process(record) == wanted.process:  # else the cell was trained again meanwhile
         write_json({**record, "mlflow_run_id": run_id}, file)
         os.utime(file, ns=(date.st_atime_ns, date.st_mtime_ns))
 
 
+def _cell_runs(
+    results: Path, files: Iterable[CellFiles]
+) -> tuple[dict[CellFiles, runs.Run], list[runs.Run], list[str]]:
+    """Return the runs of finished cells, those of lost attempts, and errors of damaged files."""
+    table = results / "tables" / "cells.csv"
+    rows = runs.rows_by_cell(pd.read_csv(table)) if table.exists() else {}
+    finished: dict[CellFiles, runs.Run] = {}
+    attempts, errors = [], []
+    for cell in files:
+        try:
+            run = runs.cell_run(cell, rows.get(str(cell.cell)))
+            attempts += runs.attempt_runs(cell, run)
+        except Damaged as error:
+            errors.append(str(error))
+            continue
+        except FileNotFoundError as error:
+            errors.append(f"{error.filename} is missing: run snakemake again")
+            continue
+        if run:
+            finished[cell] = run
+    if errors:
+        print(*errors, sep="\n", flush=True)
+    return finished, attempts, errors
+
+
+def _close_others(experiment: Experiment, files: CellFiles, finished: bool) -> None:
+    """Close the runs of a cell that its files do not describe; delete those that were replaced."""
+    attempts = by_process(files.attempts)
+    for run in experiment.runs["cell", str(files.cell)]:
+        if finished and run.info.status == "FINISHED":
+            experiment.changed += close_replaced(experiment.client, run)
+            experiment.delete(run)
+        else:
+            experiment.changed += close_if_dead(experiment.client, run, attempts)
+
+
 def log_cells(study: str, results: str | Path, cells: Sequence[Cell]) -> list[tuple[str, str]]:
-    """Bring MLflow to what the files of a study say of each cell and each group.
+    """Bring MLflow to the state that the files describe, for each cell and each group.
 
     Parameters
     ----------
     study : str
         The experiment's name.
     results : str or Path
-        The study's folder, with train/<cell>/ and, as far as they are made, figures/<cell>/ and
+        The study's folder, with train/<cell>/ and, if they exist, figures/<cell>/ and
         tables/cells.csv.
     cells : sequence of Cell
-        Those that are not finished are left out; their failed and interrupted attempts are not.
+        Of unfinished cells, only failed and interrupted attempts are logged.
 
     Returns
     -------
@@ -327,51 +274,36 @@ def log_cells(study: str, results: str | Path, cells: Sequence[Cell]) -> list[tu
     Raises
     ------
     store.TrackingError
-        In one line, if the tracking server or database cannot be used; or, after everything else
-        has been logged, if a cell's file is damaged.
+        In one line, if the tracking server or database cannot be used.
+    UserError
+        If a cell's file is damaged, after all other cells have been logged.
 
     Notes
     -----
-    A run is found by its cell and its process. One that lacks something is completed; one that
-    holds what the files do not (a doubled epoch, another value) is deleted and made again. Other
-    runs of a cell are closed: see `reconcile`.
+    A run is found by its cell and its process. A run that lacks something is completed. A run that
+    holds something else than the files (a doubled epoch, another value) is deleted and made again.
+    Further runs of a cell are closed: see `reconcile`.
     """
-    results = Path(results)
-    table = results / "tables" / "cells.csv"
-    rows = desired.rows_by_cell(pd.read_csv(table)) if table.exists() else {}
-    current, attempts, damaged = {}, [], []
-    for cell in cells:
-        try:
-            run = desired.cell_run(results, cell, rows.get(str(cell)))
-        except desired.Damaged as error:
-            damaged.append(str(error))
-            print(error, flush=True)
-            continue
-        attempts += desired.attempt_runs(results, cell, run)
-        if run:
-            current[cell] = run
-    logged = []
-    with _mirror(study, results) as mirror:
-        mirror.load()
-        groups = desired.group_runs(list(current.values()))
-        parents = {run.key: bring(mirror, run, {}) for run in groups}
-        for cell, run in current.items():
-            run_id = bring(mirror, run, parents)
-            _note_run_id(results / "train" / str(cell) / "run.json", run_id)
-            logged.append((str(cell), run_id))
+    results, logged = Path(results), []
+    with opened(study, results) as experiment:
+        experiment.load_runs()
+        experiment.load_models()
+        # read after the runs were loaded: the files know every attempt that has a run
+        files = [CellFiles(results, cell) for cell in cells]
+        finished, attempts, errors = _cell_runs(results, files)
+        groups = group_runs(list(finished.values()))
+        parents = {group.key: sync_run(experiment, group, {}) for group in groups}
+        for cell, run in finished.items():
+            run_id = sync_run(experiment, run, parents)
+            _note_run_id(cell, run, run_id)
+            logged.append((run.key, run_id))
         for run in attempts:
-            bring(mirror, run, parents)
-        for cell in cells:
-            records = desired.records(results, cell)
-            for run in mirror.runs["cell", str(cell)]:
-                if cell in current and run.info.status == "FINISHED":
-                    mirror.changed += close_replaced(mirror.client, run)
-                    mirror.delete(run)
-                else:
-                    mirror.changed += close_if_dead(mirror.client, run, records)
-        print(f"{len(logged)} cells as the files say, {mirror.changed} changes", flush=True)
-    if damaged:
-        raise UserError("; ".join(damaged))
+            sync_run(experiment, run, parents)
+        for cell in files:
+            _close_others(experiment, cell, cell in finished)
+        print(f"{len(logged)} cells logged, {experiment.changed} changes", flush=True)
+    if errors:
+        raise UserError("; ".join(errors))
     return logged
 
 
@@ -384,7 +316,7 @@ def log_study(
     question: str,
     settings: dict[str, Any],
 ) -> str:
-    """Bring the study's own run, and the experiment's note and views, to what the files say.
+    """Bring the study's own run, and the experiment's note and views, to what the files describe.
 
     Parameters
     ----------
@@ -393,12 +325,13 @@ def log_study(
     results : str or Path
         The study's folder.
     cells : sequence of Cell
-        All that the study has. Of those that are finished, one at least, it says when and by what.
+        All cells of the study, at least one of them finished. The run's times and versions are
+        those of the finished cells.
     files : sequence of str or Path
         Figures, tables and report: the run's artifacts.
     question : str
     settings : dict
-        What the note says of how the study was made.
+        The sections of the configuration, for the note.
 
     Returns
     -------
@@ -410,28 +343,17 @@ def log_study(
     store.TrackingError
         In one line, if the tracking server or database cannot be used.
     files.Damaged
-        If a cell's file cannot be read.
+        If a cell's run.json cannot be read.
     ValueError
         If no cell is finished.
     """
     results, paths = Path(results), [Path(file) for file in files]
-    finished = [run for cell in cells if (run := desired.cell_run(results, cell, None))]
-    wanted = desired.study_run(study, results, finished, paths, len(cells))
-    with _mirror(study, results) as mirror:
-        mirror.load(f"tags.{desired.KEY_TAG['study']} = '{study}'")
-        run_id = bring(mirror, wanted, {})
-        views.describe(mirror.client, mirror.experiment, question, settings, paths)
-        print(f"the study's own run as the files say, {mirror.changed} changes", flush=True)
+    found = [CellFiles(results, cell) for cell in cells]
+    finished = [cell for cell in found if cell.finished]
+    wanted = runs.study_run(study, results, finished, paths, len(cells))
+    with opened(study, results) as experiment:
+        experiment.load_runs(f"tags.{KEY_TAG['study']} = '{study}'")
+        run_id = sync_run(experiment, wanted, {})
+        views.describe(experiment.client, experiment.id, question, settings, paths)
+        print(f"the study's run logged, {experiment.changed} changes", flush=True)
     return run_id
-
-
-@contextmanager
-def _mirror(study: str, results: Path) -> Iterator[Mirror]:
-    """Give a study's experiment to one process at a time; what goes wrong is one line."""
-    (results / "tracking").mkdir(parents=True, exist_ok=True)
-    try:
-        with filelock.FileLock(results / "tracking" / ".lock"):
-            client = store.client()
-            yield Mirror(client, experiment_id(client, study))
-    except store.FAILURES as error:
-        raise store.explained(error) from error

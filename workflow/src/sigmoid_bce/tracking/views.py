@@ -1,4 +1,4 @@
-"""What an experiment's page shows: a note, the primary metric, saved views."""
+"""The page of an experiment: a note, the primary metric, saved views."""
 
 from __future__ import annotations
 
@@ -7,15 +7,18 @@ import json
 import zlib
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import pandas as pd
 
 from sigmoid_bce.tracking.runs import PRIMARY_METRIC
 
+if TYPE_CHECKING:
+    from mlflow import MlflowClient
+
 NOTE_LIMIT = 19_000  # characters; MLflow takes 20,000
-CREATED = 1_700_000_000_000  # a date that does not move, so that the same views are the same bytes
-QUOTED = ("verdict.csv", "models.csv")  # the first that is there is quoted as the result
+CREATED = 1_700_000_000_000  # a fixed date: the same view is always the same text
+QUOTED = ("verdict.csv", "models.csv")  # the note quotes the first of these that exists
 DIGITS = 3
 CELL_COLUMNS = [
     *(f"params.`{k}`" for k in ("dataset", "model", "loss", "batch_size", "seed")),
@@ -49,9 +52,18 @@ def _scatter(param: str, metric: str) -> dict[str, Any]:
     }
 
 
-# name, filter, order, columns, and charts by section
+class View(NamedTuple):
+    """A saved view of the experiment's runs."""
+
+    name: str
+    search: str  # a filter in MLflow's language
+    order: str
+    columns: list[str]
+    charts: dict[str, list[dict[str, Any]]]  # by section
+
+
 VIEWS = {
-    "all-cells": (
+    "all-cells": View(
         "All cells",
         "tags.kind = 'cell'",
         "params.`model`",
@@ -62,14 +74,14 @@ VIEWS = {
             "full": [_bar("full/clipped_share"), _bar("full/val_accuracy")],
         },
     ),
-    "seeds": (
+    "seeds": View(
         "Mean over seeds, by model and batch size",
         "tags.kind = 'group'",
         "params.`model`",
         GROUP_COLUMNS,
         {"full": [_bar("full/val_accuracy_mean"), _bar("full/clipped_share_mean")]},
     ),
-    "gap": (
+    "gap": View(
         "BCE gap against batch size",
         "tags.kind = 'group'",
         "metrics.`full/bce_sigmoid_error_max_mean`",
@@ -81,7 +93,7 @@ VIEWS = {
             ]
         },
     ),
-    "failures": (
+    "failures": View(
         "Failed and interrupted attempts",
         "tags.kind = 'attempt'",
         "attributes.start_time",
@@ -92,7 +104,12 @@ VIEWS = {
 
 
 def state(view: str) -> dict[str, Any]:
-    """Return what MLflow's page of runs looks like in a view.
+    """Return the state of MLflow's page of runs in a view.
+
+    Parameters
+    ----------
+    view : str
+        A key of `VIEWS`.
 
     Examples
     --------
@@ -100,7 +117,7 @@ def state(view: str) -> dict[str, Any]:
     "tags.kind = 'attempt'"
     """
     _, search, order, columns, sections = VIEWS[view]
-    charts = [
+    shown = [
         {
             "uuid": f"{view}-{section}-{number}",
             "runsCountToCompare": 100,
@@ -109,8 +126,8 @@ def state(view: str) -> dict[str, Any]:
             "isGenerated": False,
             **chart,
         }
-        for section, some in sections.items()
-        for number, chart in enumerate(some)
+        for section, charts in sections.items()
+        for number, chart in enumerate(charts)
     ]
     return {
         "searchFilter": search,
@@ -122,7 +139,7 @@ def state(view: str) -> dict[str, Any]:
         "modelVersionFilter": "All Runs",
         "selectedColumns": columns,
         "runsHiddenMode": "SHOW_ALL",
-        "compareRunCharts": charts,
+        "compareRunCharts": shown,
         "compareRunSections": [
             {
                 "uuid": section,
@@ -145,7 +162,7 @@ def state(view: str) -> dict[str, Any]:
 
 
 def envelope(view: str) -> str:
-    """Return a view as MLflow keeps it in a tag of the experiment.
+    """Return a view as MLflow stores it in a tag of the experiment.
 
     Examples
     --------
@@ -164,7 +181,7 @@ def envelope(view: str) -> str:
 
 
 def table(frame: pd.DataFrame) -> str:
-    """Return a table in Markdown, numbers to three digits.
+    """Return a table in Markdown, with three digits of each number.
 
     Examples
     --------
@@ -182,57 +199,69 @@ def table(frame: pd.DataFrame) -> str:
     return "\n".join([text[0], "|" + "---|" * frame.shape[1], *text[1:]])
 
 
+def _result(files: Sequence[Path]) -> list[str]:
+    """Return the paragraphs that quote the study's result."""
+    by_name = {file.name: file for file in reversed(files)}
+    for name in QUOTED:
+        if file := by_name.get(name):
+            return ["## Result", f"From `{file}`:", table(pd.read_csv(file))]
+    return []
+
+
+def _link(experiment: str, view: str) -> str:
+    address = f"#/experiments/{experiment}/runs?viewStateShareKey={view}"
+    charts = "&compareRunsMode=CHART" if view == "gap" else ""
+    return f"- [{VIEWS[view].name}]({address}&workflowType=machine_learning{charts})"
+
+
 def note(experiment: str, question: str, settings: dict[str, Any], files: Sequence[Path]) -> str:
     """Return an experiment's note: question, result, views, settings.
 
     Parameters
     ----------
     experiment : str
-        Its id, for links to the views.
+        The experiment's id, for links to the views.
     question : str
+        Left out if empty.
     settings : dict
-        The configuration's sections.
+        The sections of the configuration.
     files : sequence of Path
-        The study's tables are among them.
+        The study's artifacts, tables included.
     """
-    parts = [question] if question else []
-    for name in QUOTED:
-        if file := next((file for file in files if file.name == name), None):
-            parts += ["## Result", f"From `{file}`:", table(pd.read_csv(file))]
-            break
-    links = [
-        f"- [{VIEWS[view][0]}](#/experiments/{experiment}/runs?viewStateShareKey={view}"
-        "&workflowType=machine_learning" + ("&compareRunsMode=CHART)" if view == "gap" else ")")
-        for view in VIEWS
+    rows = [
+        (f"`{section}.{key}`", f"`{json.dumps(value)}`")
+        for section, part in settings.items()
+        for key, value in (part or {}).items()
     ]
-    rows = pd.DataFrame(
-        [
-            (f"`{section}.{key}`", f"`{json.dumps(value)}`")
-            for section, part in settings.items()
-            for key, value in (part or {}).items()
-        ],
-        columns=["key", "value"],
-    )
-    parts += ["## Views", "\n".join(links), "## Settings", table(rows)]
-    parts += [
-        "A run is one training, below the run of its group (all seeds). Everything here is made "
-        "from the files under `results/` and can be made again: `make tracking`."
+    parts = [
+        *filter(None, [question]),
+        *_result(files),
+        "## Views",
+        "\n".join(_link(experiment, view) for view in VIEWS),
+        "## Settings",
+        table(pd.DataFrame(rows, columns=["key", "value"])),
+        "A run is one training. Its parent is the run of its group, which covers all seeds. All of "
+        "this is made from the files under `results/`, and `make tracking` makes it again.",
     ]
     return "\n\n".join(parts)[:NOTE_LIMIT]
 
 
 def describe(
-    client: Any, experiment: str, question: str, settings: dict[str, Any], files: Sequence[Path]
+    client: MlflowClient,
+    experiment: str,
+    question: str,
+    settings: dict[str, Any],
+    files: Sequence[Path],
 ) -> None:
-    """Set an experiment's note, primary metric and saved views; those of others stay.
+    """Set an experiment's note, primary metric and saved views; leave other views alone.
 
     Parameters
     ----------
     client : MlflowClient
     experiment : str
-    question : str
-    settings : dict
-    files : sequence of Path
+        The experiment's id.
+    question, settings, files
+        As for `note`.
     """
     tags = {
         "mlflow.note.content": note(experiment, question, settings, files),

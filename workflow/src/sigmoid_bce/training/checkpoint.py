@@ -19,7 +19,7 @@ from sigmoid_bce.jobs import checkpoints
 from sigmoid_bce.jobs.files import remove_parts, replacing
 from sigmoid_bce.jobs.forkserver import orphaned
 from sigmoid_bce.jobs.notice import Notice
-from sigmoid_bce.training.metrics import Row
+from sigmoid_bce.jobs.records import Identity, Row
 
 SHARE = 0.02
 """Checkpoints may cost this share of a processor's time; short epochs are not all kept."""
@@ -92,9 +92,9 @@ class Checkpoints:
     ----------
     folder : Path
         The cell's folder. No other process may train the cell at the same time.
-    identity : mapping
-        Everything that the training depends on, in values that JSON knows. A checkpoint is resumed
-        only if its identity is the same.
+    identity : Identity
+        Everything that the training depends on. A checkpoint is resumed only if its identity is the
+        same.
     network : keras.Model
         Compiled, with its initial weights.
     traced : bool
@@ -104,7 +104,7 @@ class Checkpoints:
     def __init__(
         self,
         folder: Path,
-        identity: Mapping[str, Any],
+        identity: Identity,
         network: keras.Model,
         *,
         traced: bool = False,

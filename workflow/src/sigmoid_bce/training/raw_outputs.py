@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from sigmoid_bce.jobs.files import reading
 from sigmoid_bce.models import networks
-from sigmoid_bce.study.config import Model
+from sigmoid_bce.study.models import Model
 from sigmoid_bce.training import devices
 
 BATCH = 256

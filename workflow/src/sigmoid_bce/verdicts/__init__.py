@@ -1,1 +1,1 @@
-"""Raw outputs of a model trained anywhere: read, counted, judged."""
+"""The verdict on the raw outputs of any model: read, counted, judged, written. No training."""

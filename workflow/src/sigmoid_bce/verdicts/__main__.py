@@ -9,23 +9,28 @@ import sys
 import time
 from pathlib import Path
 
-# Arrow's own allocators reserve address space ahead; set before pyarrow is imported
+# before pyarrow is imported: Arrow's own allocators reserve address space ahead
 os.environ.setdefault("ARROW_DEFAULT_MEMORY_POOL", "system")
 
-from sigmoid_bce.verdicts.read import LABEL, RAW_OUTPUT, from_file
+from sigmoid_bce.verdicts.outputs import LABEL, RAW_OUTPUT
+from sigmoid_bce.verdicts.read import from_file
 
 
 def _arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(
         prog="python -m sigmoid_bce.verdicts",
-        description="Say what it costs to compute binary cross-entropy of raw outputs (logits) "
+        description="Report the cost of computing binary cross-entropy of raw outputs (logits) "
         "from their sigmoid. See config/README.md, Verdict.",
     )
     parser.add_argument("file", help=".csv, .parquet, .npz or .npy")
     parser.add_argument("--label", default=LABEL, help="column of labels, or its beginning")
-    parser.add_argument("--raw-output", default=RAW_OUTPUT, help="column of raw outputs, the same")
-    parser.add_argument("--to", help="folder of the results; else results/verdict-<file's name>")
-    parser.add_argument("--thresholds", help="thresholds.csv of a study, for the package's own")
+    parser.add_argument(
+        "--raw-output", default=RAW_OUTPUT, help="column of raw outputs, or its beginning"
+    )
+    parser.add_argument("--to", help="folder of the results, by default results/verdict-<file>")
+    parser.add_argument(
+        "--thresholds", help="thresholds.csv of a study, in place of the committed record"
+    )
     parser.add_argument(
         "--really-raw", action="store_true", help="accept raw outputs that all lie within [0, 1]"
     )
@@ -39,22 +44,24 @@ def main() -> None:
     folder = Path(given.to or f"results/verdict-{name}")
     try:
         outputs = from_file(given.file, given.label, given.raw_output)
-        # heavier imports after what goes wrong at once
+        # heavy imports only once the file has been opened
         from sigmoid_bce.verdicts import page
         from sigmoid_bce.verdicts.judge import judge
 
         start = time.perf_counter()
-        found = judge(outputs, given.thresholds, given.really_raw, progress=True)
+        verdict, counted, samples, batches = judge(
+            outputs, given.thresholds, given.really_raw, progress=True
+        )
         judged = time.perf_counter()
-        print(found[0])
-        page.write(folder, *found, outputs.shape)
+        print(verdict)
+        page.write(folder, verdict, counted, samples, batches, outputs.shape)
     except (ValueError, OSError, ImportError) as error:
         sys.exit(f"error: {error}")
-    samples, seconds = found[1].total().samples, judged - start
-    print(f"\n{samples:,} raw outputs read and compared in {seconds:.1f} s, ", end="")
-    print(f"drawn and written in {time.perf_counter() - judged:.1f} s")
-    for what, where in (("page", "verdict.html"), ("figures", "figures/"), ("tables", "tables/")):
-        print(f"{what:9} {folder}/{where}")
+    number, written = counted.total().samples, time.perf_counter()
+    print(f"\n{number:,} raw outputs: read and compared in {judged - start:.1f} s, ", end="")
+    print(f"drawn and written in {written - judged:.1f} s")
+    for kind, place in (("page", "verdict.html"), ("figures", "figures/"), ("tables", "tables/")):
+        print(f"{kind:9} {folder}/{place}")
 
 
 if __name__ == "__main__":

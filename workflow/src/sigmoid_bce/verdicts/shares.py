@@ -1,4 +1,4 @@
-"""Counts of raw outputs, held against where the laboratory saw each implementation break."""
+"""Shares of samples at which each implementation breaks, from counts and thresholds."""
 
 from __future__ import annotations
 
@@ -9,10 +9,10 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from sigmoid_bce.verdicts.count import GROUPS, Edges, Tally
+from sigmoid_bce.verdicts.tally import GROUPS, Edges, Tally
 
 RECORD = Path(__file__).parents[1] / "numerics" / "thresholds.csv"
-"""Thresholds measured with the locked releases."""
+"""The committed thresholds, measured with the locked releases."""
 KEYS = ["implementation", "framework", "version", "mode", "dtype"]
 TRAITS = ["from_sigmoid", "has_gradient"]
 SHARES = {
@@ -23,7 +23,7 @@ SHARES = {
     "first_nan": "nan",
     "first_inf": "inf",
 }
-"""Columns of the record, each a magnitude, and what the share of samples there is called."""
+"""The columns of thresholds, each a magnitude, and the name of the share of samples beyond it."""
 
 
 def read(path: str | Path | None = None) -> pd.DataFrame:
@@ -32,17 +32,22 @@ def read(path: str | Path | None = None) -> pd.DataFrame:
     Parameters
     ----------
     path : str or Path, optional
-        A study's ``numerics/thresholds.csv``; else the package's own record.
+        A study's ``numerics/thresholds.csv``; by default the committed record.
 
     Returns
     -------
     DataFrame
-        A row for each implementation, dtype, label (0 or 1) and side.
+        One row for each implementation, dtype, label (0 or 1) and side.
 
     Raises
     ------
     ValueError
         If a column is missing, or an implementation lacks a label or side.
+
+    Examples
+    --------
+    >>> sorted(read()["side"].unique())
+    ['correct', 'wrong']
     """
     path = Path(path or RECORD)
     text = dict.fromkeys([*KEYS, "side"], str)
@@ -52,66 +57,86 @@ def read(path: str | Path | None = None) -> pd.DataFrame:
     if missing:
         raise ValueError(f"{path}: the column {sorted(missing)[0]!r} is missing")
     table[[*KEYS, "side"]] = table[[*KEYS, "side"]].fillna("")
-    # soft labels have thresholds of their own, which this comparison does not use
+    # thresholds of soft labels have no place in this comparison
     table = table[table["y"].isin([0, 1])].astype({"y": int}).reset_index(drop=True)
     sizes = table.groupby(KEYS, sort=False).size()
     if (sizes != len(GROUPS)).any():
         name = ", ".join(sizes.index[sizes != len(GROUPS)][0])
         raise ValueError(f"{path}: {name}: expected a row for each label and side")
-    # as GROUPS are, implementation by implementation
-    order = table.groupby(KEYS, sort=False).ngroup()
-    order = table.assign(order=order).sort_values(["order", "y", "side"]).index
+    # implementation by implementation, in the order of GROUPS
+    number = table.groupby(KEYS, sort=False).ngroup()
+    order = table.assign(order=number).sort_values(["order", "y", "side"]).index
     return table.loc[order].reset_index(drop=True)
 
 
-def edges(table: pd.DataFrame) -> Edges:
-    """Return the distinct thresholds of each label and side, ascending."""
+def edges(thresholds: pd.DataFrame) -> Edges:
+    """Return the distinct thresholds of each label and side, ascending.
+
+    Parameters
+    ----------
+    thresholds : DataFrame
+        From `read`.
+
+    Examples
+    --------
+    >>> bool((np.diff(edges(read()).at[1, "wrong"]) > 0).all())
+    True
+    """
     at, flat = {}, {}
     for y, side in GROUPS:
-        part = table[(table["y"] == y) & (table["side"] == side)]
+        part = thresholds[(thresholds["y"] == y) & (thresholds["side"] == side)]
         values = np.unique(part[list(SHARES)].to_numpy(np.float64))
         at[y, side] = values[~np.isnan(values)]
         flat[y, side] = np.flatnonzero(np.isin(at[y, side], part["loss_flat"]))
     return Edges(at, flat)
 
 
-def shares(tally: Tally, table: pd.DataFrame, at: Edges) -> pd.DataFrame:
-    """Return the share of samples at which each implementation breaks.
+def compute(tally: Tally, thresholds: pd.DataFrame, at: Edges) -> pd.DataFrame:
+    """Return the shares of samples at which each implementation breaks.
 
     Parameters
     ----------
     tally : Tally
-        Counts, made with `at`.
-    table : DataFrame
-        What `read` returned.
+        Counts made with `at`.
+    thresholds : DataFrame
+        From `read`.
     at : Edges
-        What `edges` returned for it.
+        From `edges` of these thresholds.
 
     Returns
     -------
     DataFrame
-        A row for each implementation and dtype, in the record's order: whether it starts from the
-        sigmoid; shares of all samples, by side: loss_off and gradient_off (more than 1 % from the
-        truth, from there on), clipped (the loss is flat), dead (the gradient is exactly 0), those
-        of gradients nan where there is none; nan and inf of both sides; loss_change, what the flat
-        losses add to the mean loss.
+        One row for each implementation and dtype, in the order of the thresholds: from_sigmoid,
+        whether it starts from the sigmoid output. By side, shares of all samples: loss_off and
+        gradient_off (at or beyond the first threshold of a 1 % error), clipped (the loss is flat),
+        dead (the gradient is exactly 0); nan for the gradient of an implementation without one. Of
+        both sides: nan and inf. loss_change, the amount that the flat losses add to the mean loss.
+
+    Examples
+    --------
+    >>> from sigmoid_bce.verdicts.tally import count
+    >>> thresholds = read()
+    >>> at = edges(thresholds)
+    >>> tally = count(np.float32([-50.0, 3.0]), np.array([1, 1]), at)
+    >>> float(compute(tally, thresholds, at)["clipped_wrong_share"].max())
+    0.5
     """
     found: defaultdict[tuple[str, str], Any] = defaultdict(float)
     change = 0.0
     for i, (y, side) in enumerate(GROUPS):
-        rows = table.iloc[i :: len(GROUPS)]
-        edges, flat = at.at[y, side], at.flat[y, side]
-        # no threshold is nan, which is sorted beyond the last
+        rows = thresholds.iloc[i :: len(GROUPS)]
+        here, flat = at.at[y, side], at.flat[y, side]
+        # a missing threshold is nan, which searchsorted places after the last
         beyond = np.append(tally.beyond[y, side], 0)
         for column, name in SHARES.items():
-            found[name, side] += beyond[np.searchsorted(edges, rows[column].to_numpy())]
-        clipped = beyond[np.searchsorted(edges, rows["loss_flat"].to_numpy())]
+            found[name, side] += beyond[np.searchsorted(here, rows[column].to_numpy())]
+        clipped = beyond[np.searchsorted(here, rows["loss_flat"].to_numpy())]
         true = np.append(tally.flat_loss[y, side], 0.0)
-        true = true[np.searchsorted(edges[flat], rows["loss_flat"].to_numpy())]
+        true = true[np.searchsorted(here[flat], rows["loss_flat"].to_numpy())]
         change += clipped * rows["loss_flat_value"].fillna(0).to_numpy() - true
-    wide = table.iloc[:: len(GROUPS)][[*KEYS, "from_sigmoid"]].reset_index(drop=True)
+    wide = thresholds.iloc[:: len(GROUPS)][[*KEYS, "from_sigmoid"]].reset_index(drop=True)
     # a metric has no gradient that could be dead
-    has = table.iloc[:: len(GROUPS)]["has_gradient"].to_numpy(bool)
+    has = thresholds.iloc[:: len(GROUPS)]["has_gradient"].to_numpy(bool)
     for name in ("loss_off", "clipped", "gradient_off", "dead"):
         for side in ("correct", "wrong"):
             lacks = name in ("gradient_off", "dead") and ~has
@@ -119,6 +144,6 @@ def shares(tally: Tally, table: pd.DataFrame, at: Edges) -> pd.DataFrame:
             wide[f"{name}_{side}_share"] = np.where(lacks, np.nan, share)
     for name in ("nan", "inf"):
         wide[f"{name}_share"] = (found[name, "correct"] + found[name, "wrong"]) / tally.samples
-    # the flat value of a soft label is another
+    # a soft label has another flat value
     wide["loss_change"] = change / tally.samples if not tally.soft else np.nan
     return wide

@@ -6,7 +6,7 @@ import keras
 from keras import layers, ops
 
 from sigmoid_bce.models.heads import headed
-from sigmoid_bce.study.config import Convnet
+from sigmoid_bce.study.models import Convnet
 
 
 class PooledConv2D(layers.Conv2D):

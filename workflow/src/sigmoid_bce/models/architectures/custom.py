@@ -12,7 +12,7 @@ import keras
 import numpy as np
 from keras import layers
 
-from sigmoid_bce.study.config import Custom
+from sigmoid_bce.study.models import Custom
 
 PASSING = {"Reshape", "Flatten", "Dropout", "Identity", "Squeeze", "ActivityRegularization"}
 """Operations that do not change the values of an output."""

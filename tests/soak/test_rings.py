@@ -1,0 +1,103 @@
+"""Rings of tests that are too long for every change. CONTRIBUTING.md has their durations."""
+
+import json
+import os
+import re
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import mpmath
+import numpy as np
+import pandas as pd
+import pytest
+
+from sigmoid_bce.numerics import reference
+from support.checkout import ROOT, checkout, snakemake
+
+
+def run(command, folder, minutes, **environment):
+    """Run a command to its good end; return what it printed."""
+    done = subprocess.run(
+        list(map(str, command)),
+        cwd=folder,
+        env={**os.environ, **environment},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        timeout=minutes * 60,
+    )
+    assert done.returncode == 0, done.stdout[-6000:]
+    return done.stdout
+
+
+@pytest.mark.parametrize("seed", range(1, 16))
+def test_kills(seed, record_property):
+    """Five random kills a seed: no byte is lost."""
+    command = [sys.executable, "-m", "pytest", "-q", "tests/faults/test_kills.py"]
+    said = run(command, ROOT, 15, SIGMOID_BCE_KILLS=str(seed))
+    record_property("said", said.strip().splitlines()[-1])
+
+
+@pytest.mark.parametrize("kind", ["loss", "gradient"])
+def test_a_million_values(kind, record_property):
+    """The reference against mpmath at a million raw outputs: no value is off by one ulp."""
+    rng = np.random.default_rng(11)
+    x = rng.uniform(-110, 110, 1_000_000).astype(np.float32)
+    y = rng.choice([0, 1, 0.25, 0.9], x.size).astype(np.float32)
+    got = getattr(reference, kind)(x, y, "float32")
+    wrong = 0
+    with mpmath.workprec(200):
+        for a, b, value in zip(x.tolist(), y.tolist(), got, strict=True):
+            a, b = mpmath.mpf(a), mpmath.mpf(b)
+            if kind == "loss":
+                truth = mpmath.log1p(mpmath.exp(-abs(a))) + max(a, 0) - a * b
+            else:
+                truth = 1 / (1 + mpmath.exp(-a)) - b
+            half = float(np.spacing(np.abs(value))) / 2
+            # float32 has half the bits of float64, which holds the distance to a half exactly
+            wrong += abs(float(mpmath.mpf(float(value)) - truth)) > half
+    record_property("said", f"{wrong} of {x.size:,} {kind} values are not the nearest float32")
+    assert wrong == 0
+
+
+@pytest.mark.parametrize("study", ["config/config.yaml", "config/studies/article-offline.yaml"])
+def test_a_whole_study(study, tmp_path, record_property):
+    """A study at full size, from its data to its report; then nothing is left to be done."""
+    folder = checkout(tmp_path)
+    arguments = ("--configfile", study, "--quiet", "rules", "progress")
+    run([sys.executable, "-m", "snakemake", "--cores", "all", *arguments], folder, 120)
+    again = snakemake(folder, "--configfile", study, "--dry-run")
+    assert "Nothing to be done" in again.stdout
+    (results,) = (folder / "results").glob("*/report.html")
+    cells = pd.read_csv(results.with_name("tables") / "cells.csv")
+    assert np.isfinite(cells.select_dtypes("number")).all(axis=None)
+    record_property("said", f"{len(cells)} rows of cells.csv, report {results.stat().st_size} B")
+
+
+def test_growth(tmp_path, record_property):
+    """Plans of 10 to 3,000 cells grow no faster than their number."""
+    command = [sys.executable, "benchmarks/run.py", "growth", "--limit", "0", "--out", tmp_path]
+    run(command, ROOT, 40)
+    rows = json.loads((tmp_path / "growth.json").read_text())["rows"]
+    plans = {row[0]: row[2] for row in rows if row[1].startswith("dry run")}
+    record_property("said", f"CPU seconds of dry runs: {plans}")
+    assert plans["3,000 cells"] / plans["300 cells"] < 12
+
+
+def pythons():
+    """Return the Pythons of this machine that the project supports."""
+    found = [name for minor in (11, 12, 13) if (name := shutil.which(f"python3.{minor}"))]
+    # a version manager has names for Pythons that it does not run
+    return [p for p in found if not subprocess.run([p, "-V"], capture_output=True).returncode]
+
+
+@pytest.mark.parametrize("python", pythons(), ids=lambda path: Path(path).name)
+def test_python(python, tmp_path, record_property):
+    """A fresh clone installs and passes the unit tests with every supported Python here."""
+    run(["git", "clone", "--quiet", ROOT, tmp_path / "clone"], tmp_path, 5)
+    run(["make", "install", f"PYTHON={python}"], tmp_path / "clone", 30)
+    command = [".venv/bin/python", "-m", "pytest", "-q", "tests/unit"]
+    said = run(command, tmp_path / "clone", 30)
+    record_property("said", re.findall(r"\d+ passed.*", said)[-1])

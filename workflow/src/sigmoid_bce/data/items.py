@@ -1,0 +1,110 @@
+"""A data set's images, one by one, whatever their source: see `data/sources/`."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Iterator
+from contextlib import suppress
+from functools import partial
+from pathlib import Path
+from typing import NamedTuple
+
+from sigmoid_bce.data.archives import MEMBER_BYTES
+from sigmoid_bce.data.listing import Listing, printable
+from sigmoid_bce.jobs import plugins
+from sigmoid_bce.study.datasets import Dataset
+
+FOLDER = "data/sources"
+
+
+class Item(NamedTuple):
+    """One image: file name, label, a function that reads its bytes, and its part of a split."""
+
+    file: str
+    label: int
+    read: Callable[[], bytes]
+    split: str = ""
+
+
+def _read(path: Path) -> bytes:
+    """Return the content of a file that may be missing, or too large for an image."""
+    if not path.is_file():
+        raise FileNotFoundError("no such file")
+    size = path.stat().st_size
+    if size > MEMBER_BYTES:
+        raise OSError(f"{size:,} bytes: more than the {MEMBER_BYTES:,} bytes allowed")
+    return path.read_bytes()
+
+
+def loose_items(listing: Listing) -> Iterator[Item]:
+    """Yield an item for each file of a listing."""
+    for entry in listing.entries:
+        path = listing.folder / entry.file
+        yield Item(printable(entry.file), entry.label, partial(_read, path), entry.split)
+
+
+def items(dataset: Dataset, file: Path | None) -> Iterator[Item]:
+    """Yield every image of a data set, in the source's order.
+
+    Parameters
+    ----------
+    dataset : Dataset
+        Its section of the configuration.
+    file : Path or None
+        The downloaded or local file, for sources that have one.
+
+    Yields
+    ------
+    Item
+
+    Raises
+    ------
+    ValueError
+        If the source differs from its description in the configuration.
+    """
+    yield from plugins.load(FOLDER, dataset.source, "items").items(dataset, file)
+
+
+def listing(dataset: Dataset) -> Listing | None:
+    """Return the loose files of a data set; None if its images come in one file.
+
+    Raises
+    ------
+    ValueError
+        As `items`.
+    """
+    source = plugins.load(FOLDER, dataset.source, "items")
+    return source.listing(dataset) if hasattr(source, "listing") else None
+
+
+def classes(dataset: Dataset) -> tuple[str, str] | None:
+    """Return the two classes of a data set whose section names none; None if they are unknown.
+
+    Raises
+    ------
+    ValueError
+        If the data do not have two classes.
+    """
+    source = plugins.load(FOLDER, dataset.source, "items")
+    return source.classes(dataset) if hasattr(source, "classes") else None
+
+
+def contents(dataset: Dataset) -> str:
+    """Return a digest of the names, sizes and dates of a data set's loose files.
+
+    Returns
+    -------
+    str
+        Sixteen hexadecimal digits that change when an image is edited, added or removed; "" if the
+        data set has no loose files.
+    """
+    listed = listing(dataset)
+    if listed is None:
+        return ""
+    digest = hashlib.sha256()
+    for file in dict.fromkeys(entry.file for entry in listed.entries):
+        digest.update(f"{printable(file)}\0".encode())
+        with suppress(OSError):  # of a missing file, the name alone counts
+            status = (listed.folder / file).stat()
+            digest.update(f"{status.st_size}\0{status.st_mtime_ns}\n".encode())
+    return digest.hexdigest()[:16]

@@ -1,0 +1,32 @@
+"""Images in a zip or tar archive."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from functools import partial
+from pathlib import Path
+
+from sigmoid_bce.data import archives
+from sigmoid_bce.data.items import Item
+from sigmoid_bce.data.listing import assign
+from sigmoid_bce.study.datasets import HttpDataset
+
+
+def _content(data: bytes | Exception) -> bytes:
+    """Return a member's content, or raise the error that reading it gave."""
+    if isinstance(data, Exception):
+        raise data
+    return data
+
+
+def items(dataset: HttpDataset, file: Path) -> Iterator[Item]:
+    """Yield the images in the order of the archive."""
+    names = archives.names(file)
+    try:
+        entries = {entry.file: entry for entry in assign(names, dataset)}
+    except ValueError as error:
+        raise ValueError(f"{file}: {error}") from None
+    for name, data in archives.contents(file, set(entries)):
+        entry = entries.pop(name, None)  # a name that occurs twice counts once
+        if entry:
+            yield Item(entry.file, entry.label, partial(_content, data), entry.split)

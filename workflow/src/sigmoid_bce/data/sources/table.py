@@ -1,0 +1,126 @@
+"""Images listed in a table with a header."""
+
+from __future__ import annotations
+
+import csv
+from collections.abc import Iterator
+from pathlib import Path
+from typing import NamedTuple
+
+from sigmoid_bce.data.items import Item, loose_items
+from sigmoid_bce.data.listing import Entry, Listing, few, split_parts
+from sigmoid_bce.study.datasets import TableDataset
+
+
+class _Row(NamedTuple):
+    """The values of a row that count; `split` is "" in a table without such a column."""
+
+    file: str
+    label: str
+    split: str = ""
+
+
+def items(dataset: TableDataset, file: Path) -> Iterator[Item]:
+    """Yield the images in the order of the table."""
+    yield from loose_items(listing(dataset))
+
+
+def _lines(path: Path) -> Iterator[tuple[int, dict[str, str | None]]]:
+    """Yield the rows of a table with a header, each with the number of its line."""
+    try:
+        with open(path, encoding="utf-8-sig", newline="") as file:
+            header = file.readline()
+            separator = max(",;\t", key=header.count)
+            file.seek(0)
+            reader = csv.DictReader(file, delimiter=separator, strict=True)
+            for row in reader:
+                yield reader.line_num, row
+    except UnicodeDecodeError as error:
+        raise ValueError(f"{path} is not UTF-8 text: {error.reason}") from None
+    except csv.Error as error:
+        raise ValueError(f"{path}, line {reader.line_num}: {error}") from None
+
+
+def _row(dataset: TableDataset, number: int, line: dict[str, str | None]) -> _Row:
+    """Return the values of a row, or raise an error if one is missing."""
+    path, values = dataset.path, []
+    columns = [dataset.file_column, dataset.label_column, dataset.split_column]
+    for key in filter(None, columns):
+        if key not in line:
+            names = ", ".join(filter(None, line))
+            raise ValueError(f"{path} has no column {key!r}: its columns are {names}")
+        values.append((line[key] or "").strip())
+        if not values[-1] and key != dataset.split_column:
+            raise ValueError(f"{path}, line {number}: the column {key!r} is empty")
+    return _Row(*values)
+
+
+def _rows(dataset: TableDataset) -> list[_Row]:
+    """Return the rows of a table, each file once."""
+    rows: dict[str, _Row] = {}
+    for number, line in _lines(Path(dataset.path)):
+        row = _row(dataset, number, line)
+        earlier = rows.setdefault(row.file, row)
+        if earlier != row:
+            here, above = (" and ".join(filter(None, values[1:])) for values in (row, earlier))
+            raise ValueError(
+                f"{dataset.path}, line {number}: {row.file} is {here} here, and {above} in a line "
+                "above"
+            )
+    if not rows:
+        raise ValueError(f"{dataset.path} has no rows below its header")
+    return list(rows.values())
+
+
+def classes(dataset: TableDataset) -> tuple[str, str]:
+    """Return the two classes of the table, in alphabetical order."""
+    names = sorted({row.label for row in _rows(dataset)})
+    if len(names) != 2:
+        raise ValueError(
+            f"{dataset.path}: the column {dataset.label_column!r} has {len(names)} "
+            f"{'class' if len(names) == 1 else 'classes'}, {few(names)}: expected two; of more, "
+            "choose two by classes, or one against all others by positive"
+        )
+    return names[0], names[1]
+
+
+def _labels(dataset: TableDataset, there: set[str]) -> dict[str, int]:
+    """Return the label of each class that counts, or raise an error if one has no row."""
+    if dataset.positive:
+        one = dataset.positive
+        zeros = there - {one}
+    else:
+        zero, one = dataset.classes or classes(dataset)
+        zeros = {zero}
+    has = f"the column {dataset.label_column!r} has {few(there)}"
+    if not zeros:
+        raise ValueError(f"{dataset.path}: no row is of another class than {one!r}: {has}")
+    for name in (*sorted(zeros), one):
+        if name not in there:
+            raise ValueError(f"{dataset.path}: no row is of the class {name!r}: {has}")
+    return dict.fromkeys(zeros, 0) | {one: 1}
+
+
+def listing(dataset: TableDataset) -> Listing:
+    """Return the images of the table, in its order."""
+    rows = _rows(dataset)
+    labels = _labels(dataset, {row.label for row in rows})
+    rows = [row for row in rows if row.label in labels]
+    folder = Path(dataset.path).parent
+    by = dataset.split.by if dataset.split else "given" if dataset.split_column else "seed"
+    if by != "given":
+        return Listing(folder, [Entry(row.file, labels[row.label]) for row in rows])
+    if not dataset.split_column:
+        raise ValueError("split.by: given, but there is no split_column")
+    parts = split_parts(row.split for row in rows)
+    if not parts:
+        raise ValueError(
+            f"{dataset.path}: the column {dataset.split_column!r} has "
+            f"{few(row.split or 'nothing' for row in rows)}: expected train and validation"
+        )
+    entries = [
+        Entry(row.file, labels[row.label], parts[row.split.casefold()])
+        for row in rows
+        if row.split.casefold() in parts
+    ]
+    return Listing(folder, entries)

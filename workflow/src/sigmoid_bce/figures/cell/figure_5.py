@@ -1,0 +1,21 @@
+"""Figure 5 of the article: a fully trained network."""
+
+from __future__ import annotations
+
+from matplotlib.figure import Figure
+
+from sigmoid_bce.figures import stage
+from sigmoid_bce.figures.inputs import CellTables
+
+TITLE = "Figure 5: full stage"
+STAGE = "full"
+
+
+def draw(tables: CellTables) -> Figure:
+    """Draw raw outputs, sigmoid outputs and losses of the training images."""
+    return stage.draw(tables.training(STAGE), tables.classes, tables.heading(STAGE))
+
+
+def values(tables: CellTables) -> dict[str, int | float]:
+    """Return the numbers that the caption quotes."""
+    return stage.values(tables.training(STAGE))

@@ -1,0 +1,97 @@
+"""HTML pages from one template: headings, paragraphs, tables and embedded images."""
+
+from __future__ import annotations
+
+import base64
+import mimetypes
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import pandas as pd
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
+
+from sigmoid_bce.jobs.files import replacing
+
+TEMPLATE = Path(__file__).with_name("page.html.jinja")
+
+
+@dataclass(frozen=True)
+class Image:
+    """A picture that the page embeds, so that the page is complete in one file."""
+
+    file: Path
+    title: str
+    caption: str
+
+    @property
+    def source(self) -> str:
+        """The file's content as a data URL."""
+        kind, _ = mimetypes.guess_type(self.file.name)
+        return f"data:{kind};base64,{base64.b64encode(self.file.read_bytes()).decode()}"
+
+
+@dataclass(frozen=True)
+class Section:
+    """A part of a page; its members appear in the order of the fields."""
+
+    heading: str = ""
+    warnings: Sequence[str] = ()
+    lead: str = ""  # a first paragraph in bold
+    paragraphs: Sequence[str] = ()
+    tables: Sequence[pd.DataFrame] = ()
+    images: Sequence[Image] = ()
+
+
+def _table(table: pd.DataFrame) -> str:
+    """Return a table's element; pandas escapes the cells itself."""
+    return table.to_html(index=False, border=0, float_format="{:.4g}".format)
+
+
+def render(title: str, sections: Sequence[Section]) -> str:
+    """Return an HTML page.
+
+    Parameters
+    ----------
+    title : str
+        The page's title and first heading.
+    sections : sequence of Section
+        Texts are plain text; the template escapes them.
+
+    Returns
+    -------
+    str
+
+    Examples
+    --------
+    >>> page = render("a < b", [Section("Losses", paragraphs=["0.3 & falling"])])
+    >>> "<h1>a &lt; b</h1>" in page, "<p>0.3 &amp; falling</p>" in page
+    (True, True)
+    """
+    environment = Environment(
+        loader=FileSystemLoader(TEMPLATE.parent), autoescape=True, undefined=StrictUndefined
+    )
+    environment.filters["as_table"] = _table
+    template = environment.get_template(TEMPLATE.name)
+    return template.render(title=title, sections=sections) + "\n"
+
+
+def write(path: str | Path, title: str, sections: Sequence[Section]) -> None:
+    """Write an HTML page, completely or not at all.
+
+    Parameters
+    ----------
+    path : str or Path
+        The file to write.
+    title, sections
+        As for `render`.
+
+    Examples
+    --------
+    >>> write("/tmp/sigmoid-bce-example.html", "Losses", [Section(lead="All are finite.")])
+    >>> '<p class="lead">All are finite.</p>' in Path("/tmp/sigmoid-bce-example.html").read_text()
+    True
+    """
+    page = render(title, sections)
+    with replacing(path) as part:
+        part.write_text(page)

@@ -1,0 +1,1 @@
+"""Figures of the laboratory, the measurement of BCE implementations; one file each."""

@@ -1,0 +1,158 @@
+"""The registered figures: a module in a folder, and a caption of the same name.
+
+Modules are parsed, not imported: they need Matplotlib and pandas, which planning does without.
+"""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Collection
+from dataclasses import dataclass
+from pathlib import Path
+from types import ModuleType
+from typing import TypeVar
+
+from sigmoid_bce.jobs import plugins
+from sigmoid_bce.jobs.plugins import PluginError
+
+T = TypeVar("T")
+
+PARTS = {"cell": ("TITLE", "draw", "values"), "laboratory": ("TITLE", "READS", "draw", "values")}
+"""The names that the module of a figure defines, by the folder that it is in."""
+
+FRONT_PAGE = "workflow"
+"""The introduction of the report, which lies beside the captions."""
+
+
+@dataclass(frozen=True)
+class Registered:
+    """A figure, as far as rules need to know it."""
+
+    name: str
+    file: Path
+    title: str  # the report lists the figure under it
+    reads: tuple[str, ...] = ()  # the tables that a laboratory figure is drawn from
+
+
+def module_name(figure: str) -> str:
+    """Return the name of a figure's module.
+
+    Examples
+    --------
+    >>> module_name("batch-mean")
+    'batch_mean'
+    """
+    return figure.replace("-", "_")
+
+
+def load(kind: str, figure: str) -> ModuleType:
+    """Return the module of a figure, which defines the names in `PARTS`.
+
+    Examples
+    --------
+    >>> load("cell", "batch-mean").TITLE
+    'Batches of other sizes'
+    """
+    return plugins.load(f"figures/{kind}", module_name(figure), *PARTS[kind])
+
+
+def _definitions(file: Path) -> dict[str, ast.expr | None]:
+    """Return the names that a module defines at its top level, constants with their values."""
+    try:
+        tree = ast.parse(file.read_bytes(), str(file))
+    except SyntaxError as error:
+        raise PluginError(f"{file}, line {error.lineno}: {error.msg}") from None
+    found: dict[str, ast.expr | None] = {}
+    for node in tree.body:
+        if isinstance(node, ast.FunctionDef):
+            found[node.name] = None
+        elif isinstance(node, ast.Import | ast.ImportFrom):
+            found |= {alias.asname or alias.name: None for alias in node.names}
+        elif isinstance(node, ast.Assign):
+            found |= {name.id: node.value for name in node.targets if isinstance(name, ast.Name)}
+        elif isinstance(node, ast.AnnAssign) and isinstance(node.target, ast.Name):
+            found[node.target.id] = node.value
+    return found
+
+
+def _constant(file: Path, name: str, value: ast.expr | None, kind: type[T]) -> T:
+    """Return the value of a constant from the source of its module."""
+    try:
+        found = ast.literal_eval(value) if value else None
+    except ValueError:
+        found = None
+    if not isinstance(found, kind):
+        literal = {str: "string", tuple: "tuple"}[kind]
+        raise PluginError(f"{file}: {name} must be a {literal} literal")
+    return found
+
+
+def _registered(
+    kind: str, name: str, file: Path, caption: Path, tables: Collection[str]
+) -> Registered:
+    """Return a figure after checking that its module and its caption are complete."""
+    if not caption.is_file():
+        raise PluginError(f"{file} has no caption: write {caption}, or delete {file.name}")
+    defined = _definitions(file)
+    if missing := [part for part in PARTS[kind] if part not in defined]:
+        raise PluginError(f"{file} (caption: {caption}) does not define {', '.join(missing)}")
+    title = _constant(file, "TITLE", defined["TITLE"], str)
+    reads = _constant(file, "READS", defined["READS"], tuple) if kind == "laboratory" else ()
+    if unknown := [table for table in reads if table not in tables]:
+        raise PluginError(
+            f"{file}: READS names {unknown[0]!r}; choose from {', '.join(sorted(tables))}"
+        )
+    return Registered(name, file, title, reads)
+
+
+def figures(captions: Path, tables: Collection[str]) -> dict[str, dict[str, Registered]]:
+    """Return all figures, by folder and by name.
+
+    Parameters
+    ----------
+    captions : Path
+        The folder of the captions, ``<figure>.rst``.
+    tables : collection of str
+        The tables that a laboratory figure may read.
+
+    Returns
+    -------
+    dict
+        For "cell" and "laboratory", the figures by name, in alphabetical order. The module
+        ``batch_mean.py`` is the figure "batch-mean".
+
+    Raises
+    ------
+    PluginError
+        If two modules have the same name, a module lacks its caption or one of its parts, or a
+        caption lacks its module.
+
+    Examples
+    --------
+    >>> captions = plugins.PACKAGE.parents[1] / "report"
+    >>> found = figures(captions, ["curves", "sweep", "thresholds"])
+    >>> found["cell"]["figure-5"].title
+    'Figure 5: full stage'
+    """
+    modules: dict[str, tuple[str, Path]] = {}
+    for kind in PARTS:
+        for stem, file in plugins.files(f"figures/{kind}").items():
+            name = stem.replace("_", "-")
+            if name in modules:
+                raise PluginError(f"{name!r} is registered twice: {modules[name][1]} and {file}")
+            modules[name] = kind, file
+    for caption in sorted(captions.glob("*.rst")):
+        if caption.stem not in (*modules, FRONT_PAGE):
+            module = f"figures/{{{','.join(PARTS)}}}/{module_name(caption.stem)}.py"
+            raise PluginError(
+                f"{caption} has no figure: write {plugins.PACKAGE / module}, or delete "
+                f"{caption.name}; captions of tables belong in {captions / 'tables'}"
+            )
+    return {
+        kind: {
+            name: _registered(kind, name, file, captions / f"{name}.rst", tables)
+            for name, (folder, file) in modules.items()
+            if folder == kind
+        }
+        for kind in PARTS
+    }

@@ -1,0 +1,73 @@
+"""The records of a training as its JSON files hold them: `attempt.json` and `run.json`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any, Literal, NotRequired, TypedDict
+
+Status = Literal["RUNNING", "FINISHED", "FAILED", "KILLED"]
+
+Row = dict[str, float]
+"""One epoch of a history: the value of each column."""
+
+
+class Circumstances(TypedDict):
+    """Where an attempt runs, and with which code and packages."""
+
+    host: str
+    pid: int
+    slurm_job_id: str | None
+    cuda_visible_devices: str | None
+    git_commit: str | None
+    git_dirty: bool
+    lock_sha256: str | None
+    versions: dict[str, str | None]
+
+
+class AttemptRecord(Circumstances):
+    """The content of `attempt.json`."""
+
+    study: str
+    cell: str
+    attempt: int
+    started: int  # milliseconds since 1970, as `ended`
+    resumed_from: NotRequired[int]  # epochs that it took over from earlier attempts
+    status: NotRequired[Status]
+    reason: NotRequired[str | None]
+    ended: NotRequired[int]
+
+
+class PastAttempt(AttemptRecord):
+    """An attempt's record with the folder that it was read from."""
+
+    folder: Path
+
+
+class RunRecord(AttemptRecord):
+    """The content of `run.json`: the attempt that finished a cell, and the trained network."""
+
+    seed: int
+    epochs: int
+    stopped_by: Literal["cap", "patience"]
+    parameters: int
+    sigmoid_cut_off: str
+    model: dict[str, Any]  # the settings of its section in the configuration
+    training: dict[str, Any]
+    seconds: float
+    device: str
+    threads: int
+    deterministic: bool
+    mlflow_run_id: NotRequired[str]
+
+
+class Identity(TypedDict):
+    """Everything that the result of a training depends on."""
+
+    cell: str
+    model: dict[str, Any]
+    module: str  # digest of the user's own network
+    training: dict[str, Any]
+    releases: dict[str, str | None]
+    code: str
+    inputs: str  # SHA-256 of the file, as of the manifest
+    manifest: str

@@ -1,0 +1,216 @@
+"""Every change to Snakemake and its SLURM plugin at run time, one function each.
+
+Each function states its reason, its gain and the upstream issue. It first checks the names that it
+relies on. If one is missing or has changed, a line on standard error says so and the workflow runs
+without that patch. Only the workflow's own Snakefile applies patches: a workflow that uses it as a
+module keeps its Snakemake as it is.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import gc
+import inspect
+import sys
+from collections.abc import Callable
+from dataclasses import is_dataclass
+from functools import wraps
+from threading import Lock, RLock
+from typing import Any, Concatenate, ParamSpec
+
+from sigmoid_bce.jobs.releases import installed
+
+DEFAULT_LIMIT = (100, 1)
+"""Snakemake's default of --max-jobs-per-timespan: 100 jobs in one second."""
+
+Parameters = ParamSpec("Parameters")
+
+
+class Changed(Exception):
+    """A name that a patch relies on is missing, or is not what the patch expects."""
+
+
+def _named(owner: object, name: str, fits: Callable[[Any], bool] = lambda value: True) -> Any:
+    """Return an attribute that a patch relies on, if it is there and fits."""
+    missing = object()
+    value = getattr(owner, name, missing)
+    if value is missing:
+        raise Changed(f"{_title(owner)} has no {name}")
+    if not fits(value):
+        raise Changed(f"{_title(owner)}.{name} is a {type(value).__name__}")
+    return value
+
+
+def _title(owner: object) -> str:
+    return owner.__name__ if isinstance(owner, type) else type(owner).__name__
+
+
+def _patch(
+    loss: str,
+) -> Callable[
+    [Callable[Concatenate[Any, Parameters], None]], Callable[Concatenate[Any, Parameters], None]
+]:
+    """Return a decorator: if a name has changed, a line says so and what is lost."""
+
+    def decorate(
+        function: Callable[Concatenate[Any, Parameters], None],
+    ) -> Callable[Concatenate[Any, Parameters], None]:
+        @wraps(function)
+        def guarded(workflow: Any, *args: Parameters.args, **kwargs: Parameters.kwargs) -> None:
+            try:
+                function(workflow, *args, **kwargs)
+            except Changed as changed:
+                print(
+                    f"snakemake {installed('snakemake')} is not patched ({changed}): {loss}",
+                    file=sys.stderr,
+                )
+
+        return guarded
+
+    return decorate
+
+
+def is_module(workflow: Any) -> bool:
+    """Return whether another workflow uses the Snakefile as a module.
+
+    Parameters
+    ----------
+    workflow : snakemake.workflow.Workflow
+    """
+    try:
+        return not _named(_named(workflow, "modifier"), "is_main_snakefile", callable)()
+    except Changed:  # the cautious answer: nothing is patched
+        return True
+
+
+def collect_garbage_less_often() -> None:
+    """Collect garbage after more allocations than by default.
+
+    Reason: thousands of jobs are no garbage, but each collection visits all of them.
+    Gain: GC_GAIN
+    Upstream: docs/upstream/garbage-collection.md
+    """
+    gc.set_threshold(100_000, 50, 50)
+
+
+@_patch("it uses more CPU than it needs to")
+def lift_rate_limit(workflow: Any) -> None:
+    """Lift the limit of 100 jobs a second, if jobs run here and nobody set another limit.
+
+    Reason: while jobs wait for a core, each look at the queue schedules one more a second later.
+    Gain: RATE_GAIN
+    Upstream: https://github.com/snakemake/snakemake/pull/3744, docs/upstream/rate-limit.md
+
+    Parameters
+    ----------
+    workflow : snakemake.workflow.Workflow
+        When it starts.
+    """
+    scheduler = _named(workflow, "scheduler")
+    limiter = _named(scheduler, "job_rate_limiter")
+    local = _named(_named(workflow, "executor_plugin"), "name") == "local"
+    if limiter is None or not local:
+        return
+    if (_named(limiter, "max_jobs"), _named(limiter, "timespan")) == DEFAULT_LIMIT:
+        scheduler.job_rate_limiter = None
+
+
+@_patch("SIGTERM may be obeyed only after a second signal")
+def interrupt_at_any_time(workflow: Any) -> None:
+    """Let SIGTERM end the workflow at any time.
+
+    Reason: Snakemake's signal handler takes the scheduler's lock. If the signal arrives while the
+    main thread holds that lock, the workflow waits for itself forever.
+    Gain: no time; a job on a cluster that runs out of time always ends in order.
+    Upstream: docs/upstream/sigterm-deadlock.md
+
+    Parameters
+    ----------
+    workflow : snakemake.workflow.Workflow
+        When it starts.
+    """
+    scheduler = _named(workflow, "scheduler")
+    _named(scheduler, "_lock", lambda lock: isinstance(lock, type(Lock())))
+    scheduler._lock = RLock()
+
+
+@_patch("an error in the submission of a group hides its reason")
+def name_the_rule_of_a_group(workflow: Any) -> None:
+    """Give a group of jobs the attribute `rule`.
+
+    Reason: the plugin's report of a failed submission asks for it, and a group has none.
+    Gain: no time; the user sees SLURM's reason instead of an AttributeError.
+    Upstream: docs/upstream/group-submission-error.md
+
+    Parameters
+    ----------
+    workflow : snakemake.workflow.Workflow
+        Any; the patch is for all of them.
+    """
+    from snakemake import jobs
+
+    group = _named(jobs, "GroupJob", inspect.isclass)
+    _named(group, "jobs")
+    if not hasattr(group, "rule"):
+        group.rule = property(lambda self: next(iter(self.jobs)).rule)
+
+
+@_patch("the end of a long job is noticed up to three minutes later")
+def check_states_steadily(workflow: Any) -> None:
+    """Check the states of submissions at the interval of --seconds-between-status-checks.
+
+    Reason: the plugin ignores the option. It waits ten seconds longer each time, up to 180, until
+    some job ends.
+    Gain: STATUS_GAIN
+    Upstream: https://github.com/snakemake/snakemake-executor-plugin-slurm/issues/319
+
+    Parameters
+    ----------
+    workflow : snakemake.workflow.Workflow
+        When it starts on SLURM.
+    """
+    executor = _named(_named(workflow, "scheduler"), "_executor")
+    _named(executor, "sleep", inspect.iscoroutinefunction)
+    settings = _named(workflow, "remote_execution_settings")
+    interval = _named(settings, "seconds_between_status_checks")
+
+    async def sleep() -> None:
+        await asyncio.sleep(interval)
+
+    executor.sleep = sleep
+
+
+@_patch("the jobs of a submission run one after the other")
+def run_groups_in_parallel(workflow: Any) -> None:
+    """Let the Snakemake inside a submission run as many jobs at once as the submission has CPUs.
+
+    Reason: the plugin does not pass the arguments of a group to it.
+    Gain: a group of short jobs on n CPUs ends n times sooner.
+    Upstream: https://github.com/snakemake/snakemake-executor-plugin-slurm/issues/469
+
+    Parameters
+    ----------
+    workflow : snakemake.workflow.Workflow
+        When it starts on SLURM.
+    """
+    settings = _named(_named(workflow, "executor_plugin"), "common_settings", is_dataclass)
+    _named(settings, "pass_group_args", lambda value: isinstance(value, bool))
+    settings.pass_group_args = True
+
+
+@_patch("a second start in this folder takes running jobs for an earlier run's")
+def tell_run_name(workflow: Any, listener: Callable[[str], None]) -> None:
+    """Tell a function the name that the plugin gives all jobs of this run in SLURM's queue.
+
+    Reason: the plugin only logs it.
+    Gain: no time; jobs of this run are told from those that an earlier run left in the queue.
+    Upstream: docs/upstream/run-name.md
+
+    Parameters
+    ----------
+    workflow : snakemake.workflow.Workflow
+        When it starts on SLURM.
+    listener : callable
+    """
+    executor = _named(_named(workflow, "scheduler"), "_executor")
+    listener(_named(executor, "run_uuid", lambda value: isinstance(value, str)))

@@ -1,0 +1,68 @@
+"""The loose files of a study's data sets: checked before any job starts."""
+
+from __future__ import annotations
+
+from sigmoid_bce.data import items
+from sigmoid_bce.data.listing import Entry
+from sigmoid_bce.study.base import ConfigError
+from sigmoid_bce.study.config import Study
+from sigmoid_bce.study.datasets import Dataset, Split
+
+
+def check(study: Study, where: str) -> None:
+    """Check the loose files of every data set in the grid of a located study.
+
+    Parameters
+    ----------
+    study : Study
+        The result of `sigmoid_bce.planning.locate.locate`.
+    where : str
+        The configuration's name, for messages.
+
+    Raises
+    ------
+    ConfigError
+        If a class has no files, no file of a table exists, or there are fewer training images
+        than the largest of `comparison.batch_sizes`: one line each.
+    """
+    lines = []
+    for name in study.grid.dataset:
+        try:
+            _check(study.datasets[name], max(study.comparison.batch_sizes))
+        except (ValueError, OSError) as error:
+            lines.append(f"{where}: datasets.{name}: {error}")
+    if lines:
+        raise ConfigError("\n".join(lines))
+
+
+def _check(dataset: Dataset, largest: int) -> None:
+    """Raise an error if the loose files of a data set are missing or too few."""
+    listing = items.listing(dataset)
+    if listing is None:
+        return
+    there = [entry for entry in listing.entries if (listing.folder / entry.file).is_file()]
+    if not there:
+        first = listing.folder / listing.entries[0].file
+        raise ValueError(f"none of its {len(listing.entries)} files exists; the first is {first}")
+    train = _training_images(there, dataset.split)
+    if largest > train:
+        raise ValueError(
+            f"comparison.batch_sizes: {largest} is more than the {train} training images"
+        )
+
+
+def _training_images(entries: list[Entry], split: Split | None) -> int:
+    """Return the number of training images, or raise an error if there are too few files."""
+    given = sum(entry.split == "train" for entry in entries)
+    if given:
+        return given
+    split = split or Split()
+    share, count = split.validation, len(entries)
+    validation = round(share * count) if isinstance(share, float) else share
+    train = split.train or count - validation
+    if train + validation > count or train < 1:
+        raise ValueError(
+            f"split: {max(train, 1)} training and {validation} validation images are asked for; "
+            f"there are {count} files"
+        )
+    return train

@@ -1,0 +1,236 @@
+"""The parts that every section of a configuration is built from."""
+
+from __future__ import annotations
+
+import difflib
+import sys
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Annotated, Any, Literal, Self, Union, get_args, get_origin
+
+from pydantic import (
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    GetCoreSchemaHandler,
+    GetJsonSchemaHandler,
+    model_validator,
+)
+from pydantic.json_schema import JsonSchemaValue
+from pydantic_core import CoreSchema, core_schema
+
+from sigmoid_bce.jobs import plugins
+from sigmoid_bce.jobs.logs import UserError
+
+PATTERNS = {
+    r"^[a-z0-9][a-z0-9_.-]*$": "lower-case letters, digits, '-', '_' and '.'",
+    r"^[0-9a-f]{64}$": "64 lower-case hexadecimal digits",
+    r"^https?://[^/\s]+/\S+$": "https://... or http://...",
+    r"^[0-9][\w.+!]*$": "a version such as 1.0.2",
+    r"^[A-Za-z_]\w*(\.[A-Za-z_]\w*)*:[A-Za-z_]\w*$": "module:function",
+}
+"""The form of strings, and the words for it in messages."""
+
+NAME, SHA256, URL, VERSION, FUNCTION = PATTERNS
+
+Name = Annotated[str, Field(pattern=NAME)]
+Sha256 = Annotated[str, Field(pattern=SHA256)]
+Url = Annotated[str, Field(pattern=URL)]
+Version = Annotated[str, Field(pattern=VERSION)]
+Function = Annotated[str, Field(pattern=FUNCTION)]
+Positive = Annotated[int, Field(ge=1, strict=True)]
+Seed = Annotated[int, Field(ge=0, lt=2**31, strict=True)]
+
+
+class ConfigError(UserError):
+    """The mistakes in a configuration, one a line: where each is, and what was expected."""
+
+
+def nearest(name: object, known: Iterable[object]) -> str:
+    """Return a hint: the known name that is closest to `name`, or all known names.
+
+    Examples
+    --------
+    >>> nearest("logit", ["logits", "hinge"])
+    "did you mean 'logits'?"
+    >>> nearest("x", ["logits", "hinge"])
+    'expected one of hinge, logits'
+    """
+    names = sorted(map(str, known))
+    match = difflib.get_close_matches(str(name), names, n=1, cutoff=0.5)
+    return f"did you mean {match[0]!r}?" if match else f"expected one of {', '.join(names)}"
+
+
+@dataclass(frozen=True)
+class Plugin:
+    """Annotates a string that is the name of a plug-in: a file in a folder of the package.
+
+    Parameters
+    ----------
+    kind : str
+        The word for the plug-in in messages, for instance "loss".
+    folder : str
+        For instance "training/losses".
+
+    Examples
+    --------
+    >>> Plugin("framework", "numerics/frameworks").check("scipi")
+    Traceback (most recent call last):
+    ValueError: there is no framework 'scipi'; did you mean 'scipy'?
+    """
+
+    kind: str
+    folder: str
+
+    def check(self, name: str) -> str:
+        """Return the name, or raise ValueError if no plug-in has it."""
+        known = plugins.names(self.folder)
+        if name not in known:
+            raise ValueError(f"there is no {self.kind} {name!r}; {nearest(name, known)}")
+        return name
+
+    def __get_pydantic_core_schema__(
+        self, source: Any, handler: GetCoreSchemaHandler
+    ) -> CoreSchema:
+        return core_schema.no_info_after_validator_function(self.check, handler(source))
+
+    def __get_pydantic_json_schema__(
+        self, schema: CoreSchema, handler: GetJsonSchemaHandler
+    ) -> JsonSchemaValue:
+        return {**handler(schema), "enum": plugins.names(self.folder)}
+
+
+@dataclass(frozen=True)
+class Local:
+    """Annotates a path on the user's machine. Planning finds it before any job starts."""
+
+    kind: Literal["file", "folder"]
+
+
+FilePath = Annotated[str, Field(min_length=1), Local("file")]
+FolderPath = Annotated[str, Field(min_length=1), Local("folder")]
+
+
+class Strict(BaseModel):
+    """A section that refuses unknown keys."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class Wheel(Strict):
+    """A file from the Python package index."""
+
+    package: Name = Field(description="Name of the package.")
+    version: Version = Field(description="Its exact version.")
+    sha256: Sha256 = Field(description="SHA-256 of its wheel.")
+
+
+class Download(Strict):
+    """A file from a URL, or a local file."""
+
+    url: Annotated[
+        list[Url],
+        BeforeValidator(
+            lambda value: [value] if isinstance(value, str) else value,
+            json_schema_input_type=Url | list[Url],
+        ),
+    ] = Field(default=[], description="Address of the file, or a list of mirrors.")
+    sha256: Annotated[
+        Sha256 | None, BeforeValidator(lambda value: None if value in ("", "null") else value)
+    ] = Field(default=None, description="Its SHA-256; required with `url`.")
+    file: str = Field(default="", description="A local file, used instead of the URL.")
+
+    @model_validator(mode="after")
+    def _complete(self) -> Self:
+        if not self.url and not self.file:
+            raise ValueError("expected url and sha256, or file")
+        if self.url and not self.file and not self.sha256:
+            raise ValueError("sha256: this key is missing; a download is checked against it")
+        return self
+
+
+def files(section: Strict) -> dict[str, Wheel | Download | str]:
+    """Return the files that a section names, by key: wheels, downloads and paths of local files.
+
+    Examples
+    --------
+    >>> from sigmoid_bce.study.datasets import TableDataset
+    >>> files(TableDataset(source="table", path="labels.csv", image_size=8))
+    {'path': 'labels.csv'}
+    """
+    found = {}
+    for key, field in type(section).model_fields.items():
+        value = getattr(section, key)
+        if isinstance(value, Wheel | Download) or Local("file") in field.metadata:
+            found[key] = value
+    return found
+
+
+class Kinds:
+    """The sections of a module that a key tells apart, with a plug-in for each of its values.
+
+    Parameters
+    ----------
+    module : str
+        The ``__name__`` of the module, whose sections are defined above the call.
+    key : str
+        For instance "source": a key whose type is a Literal in each of the sections.
+    folder : str
+        The folder of the plug-ins, for instance "data/sources".
+
+    Attributes
+    ----------
+    sections : dict of type by str
+        The section for each value of the key.
+    """
+
+    def __init__(self, module: str, key: str, folder: str) -> None:
+        self.key, self.folder = key, folder
+        self.file = str(sys.modules[module].__file__)
+        self.sections: dict[str, type[Strict]] = {}
+        self._twice: list[str] = []
+        for section in vars(sys.modules[module]).values():
+            if getattr(section, "__module__", "") == module:
+                self._add(section)
+
+    def _add(self, section: object) -> None:
+        """Add a section if its key is a Literal."""
+        if not (isinstance(section, type) and issubclass(section, Strict)):
+            return
+        field = section.model_fields.get(self.key)
+        if field is None or get_origin(field.annotation) is not Literal:
+            return
+        for value in get_args(field.annotation):
+            first = self.sections.setdefault(value, section)
+            if first is not section:
+                self._twice.append(
+                    f"{self.key} {value!r} has two sections in {self.file}: {first.__name__} and "
+                    f"{section.__name__}"
+                )
+
+    def union(self) -> Any:
+        """Return the type of any of the sections, which pydantic tells apart by the key."""
+        sections = tuple(self.sections.values())
+        return Annotated[Union[sections], Field(discriminator=self.key)]  # noqa: UP007
+
+    def check(self) -> None:
+        """Check that each value of the key has one section and one file.
+
+        Raises
+        ------
+        PluginError
+            One line that names the files.
+        """
+        if self._twice:
+            raise plugins.PluginError(self._twice[0])
+        files = plugins.files(self.folder)
+        for value in sorted(self.sections.keys() - files.keys()):
+            raise plugins.PluginError(
+                f"{self.key} {value!r} has a section, {self.sections[value].__name__} in "
+                f"{self.file}, but no file {plugins.PACKAGE / self.folder / value}.py"
+            )
+        for value in sorted(files.keys() - self.sections.keys()):
+            raise plugins.PluginError(
+                f"{self.key} {value!r} has a file, {files[value]}, but no section in {self.file}"
+            )

@@ -1,0 +1,101 @@
+"""Trained networks in MLflow's tab of models: weights, settings and required releases."""
+
+from __future__ import annotations
+
+import re
+import tempfile
+from pathlib import Path
+
+from sigmoid_bce.jobs.files import write_json
+from sigmoid_bce.tracking import runs
+from sigmoid_bce.tracking.experiment import Experiment
+from sigmoid_bce.tracking.runs import SHORT, STAGE_METRICS, Network, Point
+
+# isort: split
+from mlflow.entities import LoggedModel, LoggedModelOutput, LoggedModelStatus, Run
+from mlflow.models import Model
+
+METRICS = "full/"  # prefix of the metrics that a model shows beside its run
+REQUIREMENTS = ("tensorflow", "keras", "numpy")
+
+
+def sync_model(experiment: Experiment, run: Run, wanted: runs.Run) -> str | None:
+    """Log the network of a run, unless MLflow has it.
+
+    Parameters
+    ----------
+    experiment : Experiment
+    run : mlflow.entities.Run
+        The run as MLflow holds it.
+    wanted : runs.Run
+        The run as the files describe it.
+
+    Returns
+    -------
+    str or None
+        The id of the model if it lacks metrics; None if it needs none.
+    """
+    if wanted.network is None:
+        return None
+    client, held = experiment.client, experiment.models[run.info.run_id]
+    outputs = {m.model_id for m in (run.outputs.model_outputs if run.outputs else ())}
+    model = next((m for m in held if m.model_id in outputs and _holds(m, wanted.network)), None)
+    if model is None:
+        for outdated in held:
+            client.delete_logged_model(outdated.model_id)
+        model_id = _log(experiment, run.info.run_id, wanted.key, wanted.network)
+        output = LoggedModelOutput(model_id, wanted.points[-1].step)
+        client.log_outputs(run.info.run_id, [output])
+        experiment.changed += 1
+        return model_id
+    # a model that was logged before the tables were made lacks its metrics
+    keys = {metric.key for metric in model.metrics or ()}
+    return None if _metrics_of(wanted) <= keys else model.model_id
+
+
+def _metrics_of(wanted: runs.Run) -> set[str]:
+    return {point.key for point in wanted.points if point.key.startswith(METRICS)}
+
+
+def _holds(model: LoggedModel, network: Network) -> bool:
+    """Return whether a model is complete and has the network's weights."""
+    ready = str(model.status) == str(LoggedModelStatus.READY)
+    return ready and model.tags.get("content") == network.content[:SHORT]
+
+
+def _log(experiment: Experiment, run_id: str, key: str, network: Network) -> str:
+    """Log a network; return the id of its model."""
+    client, weights = experiment.client, network.weights
+    model = client.create_logged_model(
+        experiment.id,
+        name=re.sub(r"\W", "_", network.settings["architecture"]),  # may be module:function
+        source_run_id=run_id,
+        tags={"cell": key, "content": network.content[:SHORT]},
+        params={k: str(v) for k, v in network.settings.items() if k != "weights"},
+        model_type="keras weights",
+    )
+    pins = network.versions
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        content = Model(model_id=model.model_id, run_id=run_id)
+        content.add_flavor(
+            "keras_weights", weights=weights.name, settings="settings.json", cell=key
+        )
+        content.save(folder / "MLmodel")
+        (folder / "requirements.txt").write_text(
+            "".join(f"{name}=={pins[name]}\n" for name in REQUIREMENTS if pins.get(name))
+        )
+        write_json(network.settings, folder / "settings.json")
+        (folder / weights.name).symlink_to(weights.resolve())
+        client.log_model_artifacts(model.model_id, name)
+    client.finalize_logged_model(model.model_id, LoggedModelStatus.READY)
+    return model.model_id
+
+
+def model_of(point: Point, model_id: str | None, wanted: runs.Run) -> dict[str, str]:
+    """Return the fields that tie a metric to a model and to its data; none for other metrics."""
+    if not model_id or not point.key.startswith(METRICS):
+        return {}
+    split, _ = STAGE_METRICS[point.key]
+    data = next(data for data in wanted.data if data.name == split)
+    return {"model_id": model_id, "dataset_name": data.dataset, "dataset_digest": data.digest}
