@@ -81,7 +81,7 @@ def trained(name, batch_size, epochs, folder, *, share, stop=None):
             threads=1,
             note=note,
             resumed=lambda rows: None,
-            circumstances={},
+            attempt={},
             identity={},
             **{file.split(".")[0]: Path(folder) / file for file in OUTPUTS},
         )

@@ -74,7 +74,7 @@ def run(folder, model, *, until=None, how=None, patience=EPOCHS, identity="one",
             threads=1,
             note=note,
             resumed=resumed.extend,
-            circumstances={},
+            attempt={},
             identity={"of": identity},
             **{name.split(".")[0]: folder / name for name in OUTPUTS},
         )

@@ -15,7 +15,7 @@ from keras import layers
 
 from sigmoid_bce.models import networks
 from sigmoid_bce.study.models import Convnet
-from sigmoid_bce.training import steps
+from sigmoid_bce.training import metrics, steps
 from sigmoid_bce.training.optimizers.rmsprop import RMSprop
 from support.checkout import DEFAULT
 
@@ -115,7 +115,7 @@ manifest = pd.DataFrame(
 )
 train(
     Cell("noise", "tiny", "logits", 16, 0), model, training, x, manifest, threads=1,
-    note=print, resumed=print, circumstances={}, identity={}, history=folder / "history.parquet",
+    note=print, resumed=print, attempt={}, identity={}, history=folder / "history.parquet",
     run=folder / "run.json", early=folder / "early.weights.h5", full=folder / "full.weights.h5",
 )
 network = networks.build(model, (46, 46, 1))

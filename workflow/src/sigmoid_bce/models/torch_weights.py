@@ -6,12 +6,15 @@ import pickle
 import zipfile
 from collections import OrderedDict
 from pathlib import Path
-from typing import BinaryIO
+from typing import IO, Any
 
 import numpy as np
 
 MAGIC = 0x1950A86A20F9469CFC6C
-DTYPES = {"FloatStorage": np.dtype("<f4"), "LongStorage": np.dtype("<i8")}
+DTYPES: dict[str, np.dtype[Any]] = {
+    "FloatStorage": np.dtype("<f4"),
+    "LongStorage": np.dtype("<i8"),
+}
 
 
 class _Tensor:
@@ -48,7 +51,7 @@ class _Unpickler(pickle.Unpickler):
         return pid
 
 
-def _read(file: BinaryIO) -> dict[str, np.ndarray]:
+def _read(file: IO[bytes]) -> dict[str, np.ndarray]:
     def load():
         return _Unpickler(file).load()
 

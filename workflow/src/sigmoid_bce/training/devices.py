@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from typing import Any
+from typing import TypedDict
 
 import keras
 import tensorflow as tf
@@ -60,14 +60,17 @@ def set_up(
     keras.config.set_dtype_policy(precision)
 
 
-def provenance(threads: int) -> dict[str, Any]:
-    """Return the devices and settings that a network was trained with.
+class Devices(TypedDict):
+    """The devices of a training, as run.json has them."""
 
-    Returns
-    -------
-    dict
-        device, cuda_visible_devices, threads, deterministic.
-    """
+    device: str
+    cuda_visible_devices: str | None
+    threads: int
+    deterministic: bool
+
+
+def used(threads: int) -> Devices:
+    """Return the devices and settings that a network was trained with."""
     found = tf.config.list_physical_devices("GPU")
     details = [tf.config.experimental.get_device_details(gpu) for gpu in found]
     return {

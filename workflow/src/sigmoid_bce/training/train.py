@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -25,19 +25,19 @@ from sigmoid_bce.training.steps import batched, chunks
 EVALUATION_BATCH = 256
 
 
-def epochs_since_best(losses: Iterable[float]) -> int:
+def epochs_since_best(epochs: Sequence[Row]) -> int:
     """Return how many epochs have passed since the lowest training loss.
 
     As in Keras's EarlyStopping, an equal loss is no improvement, nor is NaN.
 
     Examples
     --------
-    >>> epochs_since_best([]), epochs_since_best([0.7, 0.5, 0.6, 0.5])
-    (0, 2)
+    >>> epochs_since_best([{"loss": 0.7}, {"loss": 0.5}, {"loss": 0.6}, {"loss": 0.5}])
+    2
     """
     best, since = float("inf"), 0
-    for loss in losses:
-        best, since = (loss, 0) if loss < best else (best, since + 1)
+    for row in epochs:
+        best, since = (row["loss"], 0) if row["loss"] < best else (best, since + 1)
     return since
 
 
@@ -115,12 +115,8 @@ def train(
     if epochs:
         resumed(epochs)
 
-    def goes_on() -> bool:
-        waited = epochs_since_best([row["loss"] for row in epochs])
-        return len(epochs) < model.max_epochs and waited < training.patience
-
     with checkpoints:
-        while goes_on():
+        while len(epochs) < model.max_epochs and epochs_since_best(epochs) < training.patience:
             start = time.perf_counter()
             network.reset_metrics()
             for chunk in chunks(rows, cell.batch_size, seed=cell.seed, epoch=len(epochs)):
@@ -139,7 +135,6 @@ def train(
                 checkpoints.keep_early()
             checkpoints.epoch_ended(epochs)
 
-    table = pd.DataFrame(epochs)
     if not np.isfinite(epochs[-1]["loss"]):
         raise FloatingPointError(f"{cell}: the training loss is {epochs[-1]['loss']}")
     needed = checkpoints.outlive()
@@ -149,19 +144,19 @@ def train(
         checkpoints.assign(checkpoints.early)
     with replacing(early) as part:
         network.save_weights(part)
+    table = pd.DataFrame(epochs)
     write_parquet(table, history)
-    waited = epochs_since_best(table["loss"])
     summary: RunRecord = {
         **attempt,
         "seed": cell.seed,
         "epochs": len(table),
-        "stopped_by": "cap" if waited < training.patience else "patience",
+        "stopped_by": "cap" if epochs_since_best(epochs) < training.patience else "patience",
         "parameters": network.count_params(),
         "sigmoid_cut_off": getattr(network, "cut_sigmoid", ""),
         "model": model.model_dump(mode="json"),
         "training": training.model_dump(mode="json"),
         "seconds": float(table["seconds"].sum()),
-        **devices.provenance(threads),
+        **devices.used(threads),
     }
     write_json(summary, run)
     if not needed:

@@ -28,6 +28,8 @@ def _function(model: Custom) -> Callable[..., keras.Model]:
     sys.path.insert(0, str(Path(model.folder).resolve()))
     package = [str(file.parent)] if file.name == "__init__.py" else None
     spec = importlib.util.spec_from_file_location(name, file, submodule_search_locations=package)
+    if spec is None or spec.loader is None:
+        raise ValueError(f"{file}: not a Python module")
     module = importlib.util.module_from_spec(spec)
     sys.modules[name] = module
     spec.loader.exec_module(module)
