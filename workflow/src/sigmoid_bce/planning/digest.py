@@ -222,7 +222,8 @@ def reached(files: Iterable[Path]) -> list[tuple[Path, _Part]]:
     little.
     """
     starts = list(files)
-    modules, names = set(starts), set()
+    modules = set(starts)
+    names: set[str] = set()
     waiting = [(file, part) for file in starts for part in parts(file)]
     found: list[tuple[Path, _Part]] = []
     more = True
