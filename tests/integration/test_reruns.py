@@ -19,8 +19,8 @@ MEASURED = {"numerics_tables", *SWEPT, "report", "track_study"}
 CURVES = {"article_models", *(f"laboratory_figure_{number}" for number in (1, 2, 3))}
 
 
-def planned(folder, *arguments):
-    done = snakemake(folder, *CONFIG, "--dry-run", *arguments)
+def planned(folder, *arguments, **environment):
+    done = snakemake(folder, *CONFIG, "--dry-run", *arguments, **environment)
     if "Nothing to be done" in done.stdout:
         return set()
     lines = done.stdout.split("Job stats:")[1].split("total")[0].splitlines()
@@ -117,3 +117,25 @@ MEANING = {
 def test_meaning_reruns_what_depends_on_it(smoke, edited, path, change, rules):
     edited(f"{PACKAGE}/{path}", change)
     assert planned(smoke) == rules
+
+
+# a package of which another release is installed, and all that is made again for it
+RELEASES = {
+    "tensorflow": TRAINED | CURVES,
+    "mpmath": COMPARED,
+    "pillow": {"prepare", "resize", *TRAINED},
+    "pandas": set(),
+    "mlflow": set(),
+    "matplotlib": set(),
+}
+
+
+@pytest.mark.parametrize(("package", "rules"), RELEASES.items(), ids=RELEASES)
+def test_another_release_reruns_what_it_computes(smoke, tmp_path, package, rules):
+    folder = tmp_path / f"{package}-99.0.dist-info"
+    folder.mkdir()
+    (folder / "METADATA").write_text(f"Metadata-Version: 2.1\nName: {package}\nVersion: 99.0\n")
+    assert planned(smoke, PYTHONPATH=str(tmp_path)) == rules
+    if rules:
+        done = snakemake(smoke, *CONFIG, "--dry-run", PYTHONPATH=str(tmp_path))
+        assert re.search(rf"Params have changed .*'{package}': '99.0'", done.stdout)

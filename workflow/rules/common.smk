@@ -13,7 +13,8 @@ sys.path.insert(0, str(WORKFLOW / "src"))
 
 from sigmoid_bce.jobs import forkserver, plugins, snakemake_patches
 from sigmoid_bce.planning import data, digest, environment, locate, pins
-from sigmoid_bce.planning.inputs import DOWNLOADS, TITLE, Plan, growing, labels, plain
+from sigmoid_bce.planning.inputs import TITLE, Plan, growing, labels
+from sigmoid_bce.planning.sections import DOWNLOADS, plain
 from sigmoid_bce.slurm import plugin
 from sigmoid_bce.slurm.commands import ClusterError
 from sigmoid_bce.study.cells import PATTERN as CELL

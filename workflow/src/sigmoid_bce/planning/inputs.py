@@ -8,7 +8,6 @@ import json
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache, cached_property
-from hashlib import sha256
 from itertools import product
 from pathlib import Path
 from typing import Any, TypeVar
@@ -17,14 +16,13 @@ from snakemake.common import overwrite_function_params
 
 from sigmoid_bce.data import items
 from sigmoid_bce.jobs import plugins, releases
-from sigmoid_bce.planning import digest, locate
+from sigmoid_bce.planning import digest
+from sigmoid_bce.planning.sections import backbone_name, file_of, frozen, plain
 from sigmoid_bce.study import base
 from sigmoid_bce.study.base import Download, Wheel
 from sigmoid_bce.study.cells import PATTERN, Cell, cells
 from sigmoid_bce.study.config import Study
 from sigmoid_bce.study.models import Backbone, Custom
-
-DOWNLOADS = "results/downloads"
 
 TITLE = "{dataset}, {model}, loss {loss}, batch size {batch_size}, seed {seed}"
 """The title of a cell's figures."""
@@ -67,55 +65,6 @@ def input_function(function: Function) -> Function:
     known = {name: value for name, value in parameters.items() if name != "self"}
     overwrite_function_params(function, known)
     return function
-
-
-def file_of(part: Wheel | Download | str, folder: str = DOWNLOADS) -> str:
-    """Return the path of a file that a section names: the output of a job, or the user's own file.
-
-    Examples
-    --------
-    >>> file_of(Download(file="mine.zip"))
-    'mine.zip'
-    """
-    if isinstance(part, str):
-        return part
-    if isinstance(part, Wheel):
-        return f"{folder}/{part.package}-{part.version}.whl"
-    return locate.cached(part, folder) if part.sha256 else part.file
-
-
-def plain(part: Any) -> dict[str, Any]:
-    """Return the settings of a data set or a model as plain values.
-
-    A download is replaced by its file and its SHA-256: results do not depend on its mirror.
-
-    Parameters
-    ----------
-    part : Dataset or Model
-
-    Examples
-    --------
-    >>> from sigmoid_bce.study.datasets import BundledDataset, Split
-    >>> plain(BundledDataset(source="bundled", negative=[0], positive=[1], split=Split()))["source"]
-    'bundled'
-    """
-    values: dict[str, Any] = part.model_dump(mode="json")
-    for key, value in base.files(part).items():
-        if isinstance(value, Download):
-            values[key] = {"file": file_of(value), "sha256": value.sha256}
-    return values
-
-
-def frozen(model: Backbone) -> dict[str, Any]:
-    """Return the settings of a model on which its features depend."""
-    settings = plain(model)
-    return {key: settings[key] for key in ("architecture", "image_size", "features", "weights")}
-
-
-def backbone_name(model: Backbone) -> str:
-    """Return the name of a model's frozen part. Models with the same name share their features."""
-    values = json.dumps(frozen(model), sort_keys=True)
-    return f"{model.architecture}-{sha256(values.encode()).hexdigest()[:8]}"
 
 
 @cache
