@@ -11,8 +11,8 @@ WORKFLOW = (
 # a checkout runs its own package, whichever one is installed
 sys.path.insert(0, str(WORKFLOW / "src"))
 
-from sigmoid_bce.jobs import forkserver, plugins, releases, snakemake_patches
-from sigmoid_bce.planning import data, digest, environment, locate
+from sigmoid_bce.jobs import forkserver, plugins, snakemake_patches
+from sigmoid_bce.planning import data, digest, environment, locate, pins
 from sigmoid_bce.planning.inputs import DOWNLOADS, TITLE, Plan, growing, labels, plain
 from sigmoid_bce.slurm import plugin
 from sigmoid_bce.slurm.commands import ClusterError
@@ -22,8 +22,8 @@ from sigmoid_bce.study.base import ConfigError
 from sigmoid_bce.study.parse import parse as parse_study
 
 try:
-    releases.check("snakemake")
-except releases.ReleaseError as error:
+    pins.check("snakemake")
+except pins.ReleaseError as error:
     raise WorkflowError(str(error)) from None
 
 # a host workflow that uses this one as a module keeps its Snakemake and environment as they are
@@ -46,9 +46,7 @@ except ConfigError as error:
 except plugins.PluginError as error:
     raise WorkflowError(str(error)) from None
 
-# an environment variable, since a new address as a param would rerun trainings
-if STUDY.tracking.uri and STANDALONE:
-    environ.setdefault("MLFLOW_TRACKING_URI", STUDY.tracking.uri)
+environment.log_to(STUDY.tracking.uri, STANDALONE)
 
 PLAN = Plan(
     STUDY,
@@ -74,8 +72,9 @@ def start_on_cluster():
     """Refuse to submit jobs that SLURM can never run, or that an earlier run has in the queue."""
     if workflow.executor_plugin.name == "slurm":
         try:
+            pins.check("snakemake-executor-plugin-slurm")
             plugin.begin(workflow, WORKFLOW / "profiles/slurm")
-        except (ClusterError, releases.ReleaseError) as error:
+        except (ClusterError, pins.ReleaseError) as error:
             raise WorkflowError(str(error)) from None
 
 

@@ -1,33 +1,9 @@
-"""Installed releases: of the packages that compute a result, and of the ones that run it."""
+"""Installed releases of packages, for example of those that compute a result."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from functools import cache
 from importlib.metadata import PackageNotFoundError, version
-
-from packaging.specifiers import SpecifierSet
-
-from sigmoid_bce.jobs.logs import UserError
-
-
-@dataclass(frozen=True)
-class Pin:
-    """The releases of a package that are accepted, and the one with which the tests were run."""
-
-    accepted: str
-    tested: str
-
-
-PINS = {
-    "snakemake": Pin(">=9.27,<9.28", "9.27.1"),
-    "snakemake-executor-plugin-slurm": Pin("==2.8.*", "2.8.0"),
-}
-"""Packages whose internals the workflow relies on: see `snakemake_patches`."""
-
-
-class ReleaseError(UserError):
-    """A release of Snakemake or of its plugin with which the workflow was not tested."""
 
 
 @cache
@@ -54,29 +30,3 @@ def releases(*packages: str) -> dict[str, str | None]:
     ['keras', 'numpy']
     """
     return {package: installed(package) for package in sorted(packages)}
-
-
-def check(package: str) -> None:
-    """Check that the installed release of a package is one of those accepted.
-
-    Parameters
-    ----------
-    package : str
-        A key of `PINS`.
-
-    Raises
-    ------
-    ReleaseError
-        With the release, the range and the tested release.
-
-    Examples
-    --------
-    >>> check("snakemake")
-    """
-    pin, found = PINS[package], installed(package)
-    if found is None or not SpecifierSet(pin.accepted).contains(found, prereleases=True):
-        what = f"{package} {found}" if found else f"no {package}"
-        raise ReleaseError(
-            f"{what} is installed: this workflow needs {package}{pin.accepted} and was tested with "
-            f"{pin.tested}. Write: pip install '{package}{pin.accepted}'"
-        )

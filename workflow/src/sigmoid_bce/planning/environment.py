@@ -44,3 +44,26 @@ def prepare(source: Path, standalone: bool) -> None:
         rest = os.environ.get("PYTHONPATH")
         os.environ["PYTHONPATH"] = f"{source}{os.pathsep}{rest}" if rest else str(source)
     os.environ[forkserver.OWNER] = str(os.getpid())
+
+
+def log_to(uri: str, standalone: bool) -> None:
+    """Let jobs log to an address, unless the environment names one.
+
+    An environment variable, because a new address as a param would rerun trainings.
+
+    Parameters
+    ----------
+    uri : str
+        An empty string for none.
+    standalone : bool
+        False if another workflow uses the Snakefile as a module: its jobs share the variable, so
+        the choice is left to it, and a line says so.
+    """
+    if uri and standalone:
+        os.environ.setdefault("MLFLOW_TRACKING_URI", uri)
+    elif uri and "MLFLOW_TRACKING_URI" not in os.environ:
+        print(
+            f"tracking.uri: {uri} is not used, since another workflow uses this one as a module: "
+            "set the environment variable MLFLOW_TRACKING_URI",
+            file=sys.stderr,
+        )

@@ -31,7 +31,6 @@ TITLE = "{dataset}, {model}, loss {loss}, batch size {batch_size}, seed {seed}"
 
 PLUGINS = {
     "architecture": "models/architectures",
-    "figure": "figures/laboratory",
     "framework": "numerics/frameworks",
     "loss": "training/losses",
     "optimizer": "training/optimizers",

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from sigmoid_bce.jobs import releases, snakemake_patches
+from sigmoid_bce.jobs import snakemake_patches
 from sigmoid_bce.slurm.check import check, keeps_accounts, requests
 from sigmoid_bce.slurm.queue import mark_running, refuse_leftovers
 
@@ -26,12 +26,9 @@ def begin(workflow: Any, profile: Path) -> None:
 
     Raises
     ------
-    ReleaseError
-        If the plugin has another release than the tested ones.
     ClusterError
         As `check` and `refuse_leftovers`.
     """
-    releases.check("snakemake-executor-plugin-slurm")
     check(requests(workflow))
     refuse_leftovers()
     snakemake_patches.tell_run_name(workflow, mark_running)
