@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -14,6 +13,7 @@ from numpy.typing import NDArray
 
 from sigmoid_bce.jobs import plugins
 from sigmoid_bce.jobs.files import replacing, write_json, write_parquet
+from sigmoid_bce.jobs.records import AttemptRecord, Identity, Row, RunRecord
 from sigmoid_bce.models import networks
 from sigmoid_bce.study.cells import Cell
 from sigmoid_bce.study.config import Training
@@ -25,7 +25,7 @@ from sigmoid_bce.training.steps import batched, chunks
 EVALUATION_BATCH = 256
 
 
-def epochs_since_best(losses: Sequence[float]) -> int:
+def epochs_since_best(losses: Iterable[float]) -> int:
     """Return how many epochs have passed since the lowest training loss.
 
     As in Keras's EarlyStopping, an equal loss is no improvement, nor is NaN.
@@ -49,10 +49,10 @@ def train(
     manifest: pd.DataFrame,
     *,
     threads: int,
-    note: Callable[[metrics.Row], None],
-    resumed: Callable[[list[metrics.Row]], None],
-    circumstances: Mapping[str, Any],
-    identity: Mapping[str, Any],
+    note: Callable[[Row], None],
+    resumed: Callable[[list[Row]], None],
+    attempt: AttemptRecord,
+    identity: Identity,
     history: str | Path,
     run: str | Path,
     early: str | Path,
@@ -75,10 +75,10 @@ def train(
         Called with each epoch's row of the history as soon as the epoch ends.
     resumed : callable
         Called with the epochs of earlier attempts, if a checkpoint is resumed.
-    circumstances : mapping
-        What else run.json should contain: `attempts.Attempt.record`.
-    identity : mapping
-        Everything that the training depends on: see `checkpoint.Checkpoints`.
+    attempt : AttemptRecord
+        Goes into run.json.
+    identity : Identity
+        Everything that the training depends on.
     history, run, early, full : str or Path
         Files to write: Parquet, JSON, weights, weights. Checkpoints are kept in the folder of `run`
         until these files are complete.
@@ -151,8 +151,8 @@ def train(
         network.save_weights(part)
     write_parquet(table, history)
     waited = epochs_since_best(table["loss"])
-    summary: dict[str, Any] = {
-        **circumstances,
+    summary: RunRecord = {
+        **attempt,
         "seed": cell.seed,
         "epochs": len(table),
         "stopped_by": "cap" if waited < training.patience else "patience",
