@@ -15,7 +15,7 @@ from keras import layers
 
 from sigmoid_bce.models import networks
 from sigmoid_bce.study.models import Convnet
-from sigmoid_bce.training import steps
+from sigmoid_bce.training import metrics, steps
 from sigmoid_bce.training.optimizers.rmsprop import RMSprop
 from support.checkout import DEFAULT
 
