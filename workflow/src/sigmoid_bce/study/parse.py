@@ -113,7 +113,7 @@ def parse(config: object, where: str = "configuration") -> Study:
         If a key is unknown or missing, or has a wrong value. Each mistake is a line with the file,
         the key, the expected value and, for names, the nearest valid one.
     PluginError
-        If a source of images lacks its section or its file.
+        If a source or an architecture of the package lacks its section or its file.
 
     Examples
     --------
@@ -126,7 +126,8 @@ def parse(config: object, where: str = "configuration") -> Study:
     my.yaml: training: this key is missing
     my.yaml: stduy: unknown key; did you mean 'study'?
     """
-    SOURCES.check()
+    for kinds in KINDS.values():
+        kinds.check()
     if not isinstance(config, dict):
         raise ConfigError(f"{where}: expected keys and values, found {type(config).__name__}")
     try:
