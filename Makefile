@@ -19,7 +19,7 @@ STUDY = $$($(BIN)/python -c 'import sys, yaml; print(yaml.safe_load(open(sys.arg
 	verdict cluster cluster-await cluster-cancel test-cluster frameworks install schema lock
 
 help: ## list the targets
-	@awk -F ':.*## ' '/^[a-z][a-z -]*:.*## / {printf "make %-26s %s\n", $$1, $$2}' Makefile
+	@awk -F ':.*## ' '/^[a-z][a-z -]*:.*## / {printf "make %-30s %s\n", $$1, $$2}' Makefile
 
 run: install ## install, run the study CONFIG (the default one), make its report
 	@# a progress bar only on a terminal
@@ -49,6 +49,12 @@ lint: install ## check style, types, imports, complexity and the workflow's form
 bench: install $(VENV)/slurm ## measure what it costs: PARTS="floor peers", ARGS=...; docs/benchmarks.md
 	$(BIN)/python benchmarks/run.py $(PARTS) $(ARGS)
 
+numbers: install ## collect the numbers of documents from finished studies into docs/numbers
+	$(BIN)/python docs/tools/collect.py
+
+readme: install ## write the numbers of docs/numbers into the documents
+	$(BIN)/python docs/tools/render.py
+
 numerics: install ## run the conformance suite alone
 	$(SNAKEMAKE) numerics
 
@@ -56,7 +62,7 @@ frameworks: install ## install every framework that the conformance suite can me
 	$(PIP) --no-build-isolation -c $(VENV)/constraints.txt -e '.[frameworks]'
 
 record: install ## make the last measured thresholds the record that tests and verdicts use
-	$(BIN)/python -m sigmoid_bce.numerics.measure results/$(STUDY)/numerics/thresholds.csv
+	$(BIN)/python -m sigmoid_bce.numerics.tables results/$(STUDY)/numerics/thresholds.csv
 
 report: install ## make the report again
 	$(SNAKEMAKE) --forcerun report --until report

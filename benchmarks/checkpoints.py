@@ -1,8 +1,8 @@
-"""What checkpoints cost a training, and what going on from one costs: `python -W ignore` this file.
+"""The cost of checkpoints, and of resuming from one: `python -W ignore benchmarks/checkpoints.py`.
 
-Networks, inputs and batch sizes of the default study, on one thread. CPU seconds are of the whole
-process, the thread that writes included, between the ends of the first and the last epoch; they are
-the medians of alternating runs. `kept`: the epochs after which a checkpoint was written.
+Networks, inputs and batch sizes are those of the default study, on one thread. CPU seconds are of
+the whole process, with the writing thread, from the end of the first epoch to the end of the last;
+the table shows medians of alternating runs. `kept` counts the epochs that have a checkpoint.
 """
 
 import json
@@ -37,11 +37,11 @@ OUTPUTS = ("history.parquet", "run.json", "early.weights.h5", "full.weights.h5")
 
 
 class Stopped(Exception):
-    """The training has gone on for as long as it should."""
+    """The training has reached the epoch at which to stop."""
 
 
 def trained(name, batch_size, epochs, folder, *, share, stop=None):
-    """Train; return CPU and wall seconds an epoch, the epochs kept, and resuming's seconds."""
+    """Train; return CPU and wall seconds an epoch, checkpoints, and seconds of resuming."""
     checkpoint.SHARE = share
     keras.utils.clear_session()
     chance = np.random.default_rng(0)
@@ -81,7 +81,7 @@ def trained(name, batch_size, epochs, folder, *, share, stop=None):
             threads=1,
             note=note,
             resumed=lambda rows: None,
-            circumstances={},
+            attempt={},
             identity={},
             **{file.split(".")[0]: Path(folder) / file for file in OUTPUTS},
         )

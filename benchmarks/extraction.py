@@ -1,4 +1,4 @@
-"""Feature extraction against `predict` on images that are ready, in one run: the ratio of rates.
+"""The speed of feature extraction, as a ratio to Keras's `predict` on images of the final size.
 
 python benchmarks/extraction.py [architecture] [images]
 """
@@ -12,13 +12,13 @@ import numpy as np
 
 
 def main(architecture="efficientnet_lite0", count=512):
-    """Print seconds of both, in turn, and their ratio: 1 = as fast as `predict`."""
+    """Print the seconds of both in turn, and their ratio: at 1, extraction is as fast."""
     from sigmoid_bce.data.resize import resize
     from sigmoid_bce.models import backbones, features
     from sigmoid_bce.training import devices
 
     devices.set_up(2)
-    # as the default study's: grey, 300 x 300
+    # as in the default study: grey, 300 x 300
     images = np.random.default_rng(0).integers(0, 256, (count, 300, 300, 1)).astype(np.uint8)
     backbone = backbones.build(architecture, "none", channels=1)
     ready = resize(images, backbone.input_shape[1])

@@ -50,7 +50,7 @@ start = time.perf_counter()
 with Attempt(str(cell), place, live.follower) as attempt:
     train(cell, TypeAdapter(Model).validate_python(model),
           Training(early_epochs=1, patience=epochs), inputs, manifest, threads=1, note=attempt.note,
-          resumed=attempt.resume, circumstances=attempt.record, identity={}, history=place / "history.parquet", run=place / "run.json",
+          resumed=attempt.resume, attempt=attempt.record, identity={}, history=place / "history.parquet", run=place / "run.json",
           early=place / "early.weights.h5", full=place / "full.weights.h5")
 wall = time.perf_counter() - start
 used = resource.getrusage(resource.RUSAGE_SELF)

@@ -1,4 +1,4 @@
-"""The laboratory as a whole: every framework measured, one more added as a file, the record."""
+"""The laboratory as a whole: every framework, one more added as a file, and the record."""
 
 import os
 
@@ -10,11 +10,11 @@ import pytest
 
 from sigmoid_bce.numerics import catalogue, frameworks
 from sigmoid_bce.numerics.catalogue import DTYPES
-from sigmoid_bce.numerics.measure import KEY, THRESHOLDS, read_thresholds
+from sigmoid_bce.numerics.tables import KEY, THRESHOLDS, read_thresholds
 from support.checkout import ROOT, checkout, snakemake
 
 RECORD = ROOT / "tests/record/thresholds.csv"
-# rows that another processor measured otherwise: an AMD EPYC without AVX512-FP16
+# the rows of the record that differ on an AMD EPYC, which has no AVX512-FP16
 PROCESSORS = ROOT / "tests/record/processors.csv"
 MINE = '''"""A clip at 1e-4, by hand."""
 
@@ -42,7 +42,7 @@ def implementations():
 
 @pytest.fixture(scope="module")
 def numerics(tmp_path_factory):
-    """Return the folder of numerics of a checkout to which a framework was added."""
+    """Return the numerics of a checkout to which a framework was added."""
     folder = checkout(tmp_path_factory.mktemp("laboratory"))
     (folder / "workflow/src/sigmoid_bce/numerics/frameworks/mine.py").write_text(MINE)
     snakemake(folder, "numerics")
@@ -91,7 +91,6 @@ def test_the_sweep_is_the_contract_s(sweep, implementations):
     for _, part in single.groupby(["framework", "implementation", "mode", "y"], observed=True):
         assert np.isin(grid, part["x"]).all()
         assert part["x"].is_unique
-    # and next to each threshold, to the last bit
     measured = implementations[implementations["status"] == "measured"]
     assert len(measured) == len(sweep[["framework", *KEY[:1], "mode", "dtype"]].drop_duplicates())
 
@@ -113,7 +112,7 @@ def test_exact_values_and_ulps_of_the_sweep(sweep, dtype):
 
 
 def test_evaluate_sample_by_sample_agrees_with_the_step_of_many(sweep):
-    """Kernels differ by the length of a batch, so the per-sample path is measured beside it."""
+    """Kernels differ by the length of a batch, so both are measured."""
     keras = sweep[
         (sweep["framework"] == "Keras on TensorFlow")
         & (sweep["implementation"] == "Dense(1, sigmoid), BinaryCrossentropy()")
@@ -128,13 +127,13 @@ def test_evaluate_sample_by_sample_agrees_with_the_step_of_many(sweep):
 
 
 def moved(both, place):
-    """Tell which rows have another threshold now."""
+    """Return which rows have another threshold now."""
     a, b = both[f"{place}_then"], both[f"{place}_now"]
     return (a.isna() != b.isna()) | ((a - b).abs() > 0.02 * a.abs())
 
 
 def test_thresholds_are_those_of_the_record(numerics):
-    """A difference is news: what moved, from where to where, and with which versions."""
+    """If not, the message says which threshold moved, from where, to where, by which release."""
     key = ["framework", "implementation", "mode", "dtype", "y", "side"]
     now, then = read_thresholds(numerics / "thresholds.csv"), read_thresholds(RECORD)
     now = now[now["y"].isin([0, 1]) & now["framework"].isin(then["framework"])]
@@ -145,7 +144,7 @@ def test_thresholds_are_those_of_the_record(numerics):
         for _, row in both[both["_merge"] != "both"].iterrows()
     ]
     places = THRESHOLDS[THRESHOLDS.index("side") + 1 :]
-    # TensorFlow's results in float16 are not the same on every processor: all as there, or none
+    # in float16 TensorFlow's results depend on the processor: either all rows differ or none
     other = read_thresholds(PROCESSORS).merge(now, on=key, suffixes=("_then", "_now"))
     as_there = not any(moved(other, place).any() for place in places)
     known = set(other[key].itertuples(index=False, name=None)) if as_there else set()
@@ -156,7 +155,10 @@ def test_thresholds_are_those_of_the_record(numerics):
             for _, row in both[moved(both, place) & (both["_merge"] == "both")].iterrows()
             if tuple(row[key]) not in known
         ]
-    assert not lines, "thresholds moved; `make record` keeps the new ones:\n" + "\n".join(lines)
+    assert not lines, (
+        "thresholds differ from the record; `make record` accepts the new ones:\n"
+        + "\n".join(lines)
+    )
 
 
 def test_special_values_are_reported_as_they_behave(numerics):
@@ -181,7 +183,7 @@ def test_figures_quote_what_was_measured(numerics):
         assert (figures / f"{name}.svg").read_text().count("<path") > 10
         assert (figures / f"{name}.png").stat().st_size > 20_000
     values = (figures / "figure-2.values.rst").read_text()
-    # the article: 1 % from about 14.6, the limit at about 16.6, log(eps)
+    # the article: 1 % from about 14.6, the limit at about 16.6, log(eps) = 15.9
     for number in ("14.7", "16.6", "15.9"):
         assert number in values
     assert "|ceiling| replace:: 16.1" in (figures / "figure-3.values.rst").read_text()

@@ -272,3 +272,56 @@ def test_mistakes_are_reported_before_any_job(project, tmp_path):
     ):
         assert line in done.stdout
     assert not (folder / "results").exists()
+
+
+NOISE_SECTION = '''
+class NoiseDataset(Unsplit):
+    """Noise, brighter for label 1."""
+
+    source: Literal["noise"]
+    count: Positive = Field(description="Number of images.")
+
+
+SOURCES ='''
+NOISE = """
+import io
+
+import numpy as np
+from PIL import Image
+
+from sigmoid_bce.data.items import Item
+
+
+def items(dataset, file):
+    for i in range(dataset.count):
+        png = io.BytesIO()
+        Image.fromarray(np.uint8(np.full((8, 8), 100 * (i % 2)))).save(png, "png")
+        yield Item(f"{i}.png", i % 2, png.getvalue)
+"""
+
+
+def test_a_source_of_images_is_a_section_and_a_file(tmp_path):
+    """The recipe of CONTRIBUTING; half of it is one line that names both files."""
+    folder = checkout(tmp_path / "project")
+    dataset = {"source": "noise", "count": 40, "image_size": 8, "split": {"validation": 10}}
+    config = write(folder, "noise", {"mine": dataset}, SMOKE["models"])
+    manifest = folder / "results/noise/data/mine/manifest.parquet"
+    package = folder / "workflow/src/sigmoid_bce"
+    (package / "data/sources/noise.py").write_text(NOISE)
+    done = snakemake(folder, manifest.relative_to(folder), *config, check=False)
+    assert done.returncode != 0
+    (line,) = [line for line in done.stdout.splitlines() if "source 'noise'" in line]
+    assert "data/sources/noise.py, but no section in" in line
+    assert "study/datasets.py" in line
+    sections = package / "study/datasets.py"
+    sections.write_text(sections.read_text().replace("\nSOURCES =", NOISE_SECTION))
+    snakemake(folder, manifest.relative_to(folder), *config)
+    table = pd.read_parquet(manifest)
+    assert table["split"].value_counts().to_dict() == {"train": 30, "validation": 10}
+    file = package / "data/sources/noise.py"
+    file.write_text(NOISE.replace("100 *", "120 *"))
+    done = snakemake(folder, manifest.relative_to(folder), *config, "--dry-run")
+    assert re.search(r"^prepare +1$", done.stdout, re.MULTILINE), "its code is an input of prepare"
+    file.write_text(NOISE + "# a comment")
+    done = snakemake(folder, manifest.relative_to(folder), *config, "--dry-run")
+    assert "Nothing to be done" in done.stdout

@@ -44,6 +44,8 @@ def samples(model):
     chance = np.random.default_rng(0)
     shape = (8, 8, 1) if model["architecture"] == "custom" else (20,)
     inputs = chance.integers(0, 256, (60, *shape)).astype("uint8" if len(shape) == 3 else "f4")
+    if len(shape) == 1:
+        inputs /= 256
     manifest = pd.DataFrame({"label": chance.integers(0, 2, 60)})
     manifest["split"] = ["train"] * 44 + ["validation"] * 16
     return inputs, manifest
@@ -72,7 +74,7 @@ def run(folder, model, *, until=None, how=None, patience=EPOCHS, identity="one",
             threads=1,
             note=note,
             resumed=resumed.extend,
-            circumstances={},
+            attempt={},
             identity={"of": identity},
             **{name.split(".")[0]: folder / name for name in OUTPUTS},
         )

@@ -1,13 +1,14 @@
-"""Frozen networks: their own preprocessing, weights from files, features that survive a kill."""
+"""Frozen networks: their own preprocessing, weights from files, features after a kill."""
 
 import keras
 import numpy as np
 import pytest
 
 from sigmoid_bce.data.resize import resize
+from sigmoid_bce.jobs import plugins
 from sigmoid_bce.models import backbones, features
 
-# Keras's own, where it saves weights
+# Keras's, where it saves weights
 pytestmark = pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning")
 IMAGES = np.random.default_rng(0).integers(0, 256, (40, 90, 90, 3)).astype(np.uint8)
 SIZES = {"vgg16": 32, "inception_v3": 75}
@@ -29,7 +30,7 @@ def network(architecture):
 
 @pytest.fixture(scope="module")
 def files(tmp_path_factory):
-    """Random networks, saved in Keras 3's format and in the one of before."""
+    """Random networks, saved in the formats of Keras 3 and Keras 2."""
     folder = tmp_path_factory.mktemp("weights")
     out = {}
     for name in APPLICATIONS:
@@ -82,7 +83,7 @@ def test_weights_of_other_shapes(tmp_path):
 
 def test_no_weights_file(tmp_path):
     (tmp_path / "w.h5").write_bytes(b"hello")
-    with pytest.raises(ValueError, match=r"w\.h5: not a whole Keras weights file"):
+    with pytest.raises(ValueError, match=r"w\.h5: not a complete Keras weights file"):
         build("vgg16", tmp_path / "w.h5")
 
 
@@ -103,7 +104,8 @@ def test_keras_download_that_fails(monkeypatch, tmp_path):
 def test_own_input_sizes():
     sizes = {"vgg16": 224, "inception_v3": 299, "efficientnet_lite0": 224}
     sizes |= {"efficientnet_lite1": 240, "efficientnet_lite2": 260}
-    assert {name: backbones.input_size(name) for name in sizes} == sizes
+    folder = "models/architectures"
+    assert {name: plugins.load(folder, name, "SIZE", "backbone").SIZE for name in sizes} == sizes
 
 
 def test_grey_images_are_colourless_colour_images(files, tmp_path):
@@ -115,7 +117,7 @@ def test_grey_images_are_colourless_colour_images(files, tmp_path):
 
 
 class Kill(Exception):
-    """What a test breaks the work off with."""
+    """The work was stopped by the test."""
 
 
 @pytest.fixture
@@ -126,7 +128,7 @@ def small(monkeypatch):
 
 
 def break_at(monkeypatch, image):
-    """Let the resizing of an image fail; returns a list of the images resized."""
+    """Let the resizing of an image fail; return a list that counts resized images."""
     seen = []
 
     def failing(images, size):
@@ -139,7 +141,7 @@ def break_at(monkeypatch, image):
     return seen
 
 
-def test_it_goes_on_after_the_last_whole_chunk(small, tmp_path, monkeypatch, capsys):
+def test_it_resumes_after_the_last_complete_chunk(small, tmp_path, monkeypatch, capsys):
     whole, broken = tmp_path / "whole.npy", tmp_path / "broken.npy"
     features.extract(IMAGES, small, whole, {"weights": 1})
     break_at(monkeypatch, 26)
@@ -148,13 +150,13 @@ def test_it_goes_on_after_the_last_whole_chunk(small, tmp_path, monkeypatch, cap
     assert not broken.exists()
     seen = break_at(monkeypatch, 1000)
     features.extract(IMAGES, small, broken, {"weights": 1})
-    assert sum(seen) in (16, 24)  # what was in the chunk that was cut is done again
-    assert "of 40 images were done before" in capsys.readouterr().out
+    assert sum(seen) in (16, 24)  # images of the incomplete chunk are resized again
+    assert "of 40 images, from" in capsys.readouterr().out
     assert broken.read_bytes() == whole.read_bytes()
     assert {p.name for p in tmp_path.iterdir()} == {"whole.npy", "broken.npy"}
 
 
-def test_a_part_of_other_weights_is_not_gone_on_with(small, tmp_path, monkeypatch):
+def test_a_part_of_other_weights_is_not_resumed(small, tmp_path, monkeypatch):
     break_at(monkeypatch, 30)
     with pytest.raises(Kill):
         features.extract(IMAGES, small, tmp_path / "f.npy", {"weights": 1})

@@ -13,7 +13,7 @@ import pytest
 import yaml
 
 from sigmoid_bce.jobs import plugins
-from sigmoid_bce.study.base import ConfigError, kinds
+from sigmoid_bce.study.base import ConfigError, Kinds
 from sigmoid_bce.study.config import schema as schema_text
 from sigmoid_bce.study.parse import parse
 from support.checkout import DEFAULT, ROOT, SMOKE
@@ -244,7 +244,9 @@ def plugin_folder(tmp_path, monkeypatch):
         for name in names:
             (folder / f"{name}.py").touch()
         plugins.files.cache_clear()
-        return kinds("sections", "source", "sources")
+        found = Kinds("sections", "source", "sources")
+        found.check()
+        return found.sections
 
     yield check
     plugins.files.cache_clear()
@@ -275,7 +277,7 @@ def test_a_section_for_each_file(plugin_folder):
         (
             SECTIONS + OTHER,
             ["ftp", "reel", "tape"],
-            r"sections\.py: source 'ftp' has two sections, Ftp and Other$",
+            r"'ftp' has two sections in .*/sections\.py: Ftp and Other$",
         ),
     ],
     ids=["no file", "no section", "two sections"],

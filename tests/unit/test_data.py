@@ -72,6 +72,15 @@ def test_broken_files_are_quarantined(tmp_path):
     assert not set(manifest["file"]) & set(reasons.index)
 
 
+def test_a_killed_job_s_part_is_removed(tmp_path):
+    part = tmp_path / ".12345.images.npy"
+    part.write_bytes(b"half")
+    files = {f"{i}.png": picture(i) for i in range(14)}
+    lines = [f"{name} {i % 2}.0 mono" for i, name in enumerate(files)]
+    prepared(tmp_path, wheel(tmp_path / "a.whl", files, lines), dataset())
+    assert not part.exists()
+
+
 def test_split_is_a_function_of_its_seed():
     labels = np.array([0] * 60 + [1] * 40)
     first = choose(labels, Split(train=50, validation=20, seed=1))

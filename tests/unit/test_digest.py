@@ -5,22 +5,22 @@ import sys
 
 import pytest
 
-from sigmoid_bce.planning.digest import module_digest
-from support.checkout import checkout
+from sigmoid_bce.planning.digest import digest, module_digest
+from support.checkout import ROOT, checkout
 
 NAMES = ("train", "figure_cell", "figure_laboratory", "compare")
 PROBE = """
 import sys
 from pathlib import Path
+from sigmoid_bce.jobs.plugins import files
 from sigmoid_bce.planning.digest import digest
-PLUGINS = {
-    "train": ["training/losses/sigmoid_clipped.py", "training/optimizers/rmsprop.py"],
-    "figure_cell": ["figures/cell/figure_5.py", "figures/cell/batch_mean.py"],
-    "figure_laboratory": ["figures/laboratory/ulp.py"],
+loaded = {
+    "train": [files("training/losses")["sigmoid_clipped"], files("training/optimizers")["rmsprop"]],
+    "figure_cell": files("figures/cell").values(),
+    "figure_laboratory": [files("figures/laboratory")["gradient"]],
 }
 for name in sys.argv[1:]:
-    plugins = (Path("workflow/src/sigmoid_bce", file) for file in PLUGINS.get(name, []))
-    print(digest(Path("workflow/scripts", f"{name}.py"), *plugins))
+    print(digest(Path("workflow/scripts", f"{name}.py"), *loaded.get(name, [])))
 """
 
 
@@ -91,18 +91,20 @@ FORMULAS = "numerics/formulas.py"
 MEANING = {
     "a constant": (FORMULAS, swap("EPSILON = 1e-7", "EPSILON = 1e-6"), {*NAMES} - {NAMES[2]}),
     "a training's constant": ("training/steps.py", swap("CHUNK = 64", "CHUNK = 32"), {"train"}),
-    "a colour": (
-        "figures/style.py",
-        swap("CLIP_COLOUR = COLOURS[3]", "CLIP_COLOUR = COLOURS[4]"),
-        {"figure_cell"},
-    ),
     "a loss": (
         "training/losses/sigmoid_clipped.py",
         swap("return -(", "return 2 * -("),
         {"train"},
     ),
     "a loss of other cells": ("training/losses/logits.py", swap("=True", "=False"), set()),
-    "one figure": ("figures/cell/batch_mean.py", swap("def draw(", "def draw_("), {NAMES[1]}),
+    "a colour": ("figures/style.py", swap("DPI = 150", "DPI = 100"), {*NAMES[1:3]}),
+    "figures of one kind": (
+        "figures/batch_mean.py",
+        swap("4.4 *", "4.5 *"),
+        {"figure_cell"},
+    ),
+    "one figure": ("figures/laboratory/gradient.py", swap("1e-19", "1e-20"), {"figure_laboratory"}),
+    "another figure": ("figures/laboratory/ulp.py", swap("0.5", "0.6"), set()),
 }
 
 
@@ -178,3 +180,11 @@ def test_imported_modules_and_named_files_count(written):
     assert written(text, **{**files, "other": "A = 1  # one\n"}) == before
     assert written(text, **{**files, "other": "A = 2\n"}) != before
     assert written(text, **{**files, "page.jinja": "b"}) != before
+
+
+def test_a_template_is_part_of_the_digest_that_names_it(tmp_path):
+    script = ROOT / "workflow/scripts/tables.py"
+    files = {text: tmp_path / f"{text}.html.jinja" for text in ("one", "other")}
+    for text, file in files.items():
+        file.write_text(f"<h1>{text}</h1>")
+    assert len({digest(script), *(digest(script, file) for file in files.values())}) == 3

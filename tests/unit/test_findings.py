@@ -1,4 +1,4 @@
-"""Each criterion on made-up thresholds, and the known phenomena in the pinned record."""
+"""Each criterion on made-up thresholds, and the known phenomena in the record."""
 
 import inspect
 
@@ -8,7 +8,7 @@ import pytest
 
 from sigmoid_bce.numerics import findings
 from sigmoid_bce.numerics.findings import find, summary, underflow
-from sigmoid_bce.numerics.measure import THRESHOLDS, read_thresholds
+from sigmoid_bce.numerics.tables import THRESHOLDS, read_thresholds
 from support.checkout import ROOT
 
 RECORD = read_thresholds(ROOT / "tests/record/thresholds.csv")
@@ -16,7 +16,7 @@ FOUND = find(RECORD)
 
 
 def rows(*changes, **common):
-    """Return thresholds of a program that is all right but for some changes."""
+    """Return thresholds of a program that goes wrong only in some ways."""
     row = {
         **dict.fromkeys(THRESHOLDS, np.nan),
         **{"implementation": "it", "framework": "F", "version": "1", "mode": "", "y": 1.0},
@@ -51,7 +51,7 @@ def test_nothing_wrong_is_no_finding():
 )
 def test_a_criterion_of_one_threshold(change, expected):
     assert names(change) == {expected}
-    # what subnormals explain on the correct side is none
+    # thresholds that subnormals explain are no findings
     if change.get("side") == "correct" and expected != "flushed":
         place = next(name for name in change if name != "side")
         assert expected not in names({**change, place: underflow("float32") + 1})
@@ -69,7 +69,7 @@ def test_modes():
     graph = {"mode": "graph", "gradient_zero": 16.6, "side": "correct"}
     eager = {"mode": "eager", "side": "correct"}
     assert "modes disagree" in names(graph, eager)
-    # one without a gradient says nothing of it
+    # a mode without a gradient does not differ in it
     assert "modes disagree" not in names(graph, {**eager, "has_gradient": False})
     assert "modes disagree" not in names(graph, {**eager, "implementation": "another"})
     flushed = {**eager, "gradient_zero": 87.4}
@@ -109,7 +109,7 @@ def test_no_implementation_is_named_in_the_code():
         assert word not in code.replace("sigmoid_bce", ""), word
 
 
-# ---- the phenomena, found in the record without being looked for by name
+# ---- the phenomena, found in the record by criteria that name no implementation
 
 
 def found(finding, **where):
@@ -172,7 +172,7 @@ def test_6_half_precision_kills_the_gradient_of_misclassified_samples():
     for dtype, most in (("float16", 9), ("bfloat16", 9)):
         hit = found("dead when wrong", **KERAS, **PLAIN, dtype=dtype)
         assert hit["x"].min() < most
-        # a float32 head mends it
+        # a head in float32 is a remedy
         assert not len(
             found("dead when wrong", **KERAS, implementation="sigmoid in float32", dtype=dtype)
         )

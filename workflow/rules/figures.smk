@@ -127,7 +127,10 @@ rule report:
         # Snakemake's own report, of the jobs that are finished by now
         snakefile=workflow.main_snakefile,
         config=STUDY.model_dump(mode="json", exclude={"tracking"}),
-        captions=digest.files_digest(WORKFLOW / "report"),
+        captions=[
+            digest.files_digest(WORKFLOW / folder)
+            for folder in ("report", "report/tables")
+        ],
         code=PLAN.code("report"),
     conda:
         "../../envs/figures.yaml"

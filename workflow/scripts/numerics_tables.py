@@ -7,19 +7,17 @@ from sigmoid_bce.figures.tables import write_html
 from sigmoid_bce.jobs.files import write_csv
 from sigmoid_bce.jobs.logs import logged_to
 from sigmoid_bce.numerics import findings
-from sigmoid_bce.numerics import measure as record
+from sigmoid_bce.numerics.tables import fallbacks, merge_sweeps, read_all
 
 with logged_to(snakemake.log[0]):
     given, made = snakemake.input, snakemake.output
-    tables = {
-        name: record.read_all(given[name]) for name in ("thresholds", "special", "implementations")
-    }
+    tables = {name: read_all(given[name]) for name in ("thresholds", "special", "implementations")}
     tables["findings"] = findings.find(tables["thresholds"])
-    tables["reference"] = record.fallbacks()
-    record.merge(given.sweep, made.sweep)
+    tables["reference"] = fallbacks()
+    merge_sweeps(given.sweep, made.sweep)
     for name, table in tables.items():
         write_csv(table, made[name])
     summary = findings.summary(tables["findings"])
     write_html(summary, "Findings, worst first", made.findings_html)
-    write_html(tables["implementations"], "What was measured", made.implementations_html)
+    write_html(tables["implementations"], "Programs measured", made.implementations_html)
     write_values(findings.values(**tables), made["values"])

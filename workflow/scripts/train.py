@@ -40,7 +40,7 @@ with logged_to(snakemake.log[0]):
                     threads=snakemake.threads,
                     note=attempt.note,
                     resumed=attempt.resume,
-                    circumstances=attempt.record,
+                    attempt=attempt.record,
                     identity=identity,
                     **dict(snakemake.output.items()),
                 )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from functools import partial
 from pathlib import Path
 from typing import NamedTuple
@@ -58,7 +59,7 @@ def items(dataset: Dataset, file: Path | None) -> Iterator[Item]:
 
     Raises
     ------
-    ValueError
+    DataError
         If the source differs from its description in the configuration.
     """
     yield from plugins.load(FOLDER, dataset.source, "items").items(dataset, file)
@@ -69,7 +70,7 @@ def listing(dataset: Dataset) -> Listing | None:
 
     Raises
     ------
-    ValueError
+    DataError
         As `items`.
     """
     source = plugins.load(FOLDER, dataset.source, "items")
@@ -81,7 +82,7 @@ def classes(dataset: Dataset) -> tuple[str, str] | None:
 
     Raises
     ------
-    ValueError
+    DataError
         If the data do not have two classes.
     """
     source = plugins.load(FOLDER, dataset.source, "items")
@@ -102,9 +103,8 @@ def contents(dataset: Dataset) -> str:
         return ""
     digest = hashlib.sha256()
     for file in dict.fromkeys(entry.file for entry in listed.entries):
-        path = listed.folder / file
-        # a broken link counts by its own date
-        status = path.stat() if path.exists() else path.lstat() if path.is_symlink() else None
-        if status:
-            digest.update(f"{printable(file)}\0{status.st_size}\0{status.st_mtime_ns}\n".encode())
+        digest.update(f"{printable(file)}\0".encode())
+        with suppress(OSError):  # of a missing file, the name alone counts
+            status = (listed.folder / file).stat()
+            digest.update(f"{status.st_size}\0{status.st_mtime_ns}\n".encode())
     return digest.hexdigest()[:16]

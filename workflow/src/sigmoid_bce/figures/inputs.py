@@ -10,7 +10,7 @@ from pathlib import Path
 import pandas as pd
 
 from sigmoid_bce.jobs.files import read_parquet
-from sigmoid_bce.numerics.measure import read_thresholds
+from sigmoid_bce.numerics.tables import read_thresholds
 
 
 @dataclass(frozen=True)
@@ -73,7 +73,7 @@ class LaboratoryTables:
 
     @cached_property
     def thresholds(self) -> pd.DataFrame:
-        """The thresholds of all frameworks, as `numerics.measure.read_thresholds` returns them."""
+        """The thresholds of all frameworks, as `numerics.tables.read_thresholds` returns them."""
         return read_thresholds(self.files["thresholds"])
 
     @cached_property

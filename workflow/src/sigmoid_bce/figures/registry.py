@@ -82,9 +82,8 @@ def _constant(file: Path, name: str, value: ast.expr | None, kind: type[T]) -> T
     except ValueError:
         found = None
     if not isinstance(found, kind):
-        raise PluginError(
-            f"{file}: {name} must be a literal {kind.__name__}, as in {name} = {kind()}"
-        )
+        literal = {str: "string", tuple: "tuple"}[kind]
+        raise PluginError(f"{file}: {name} must be a {literal} literal")
     return found
 
 

@@ -1,4 +1,4 @@
-"""Files that are whole or absent: written beside, synced, then renamed."""
+"""Files that are complete or absent: written under another name, synced, then renamed."""
 
 from __future__ import annotations
 
@@ -15,30 +15,30 @@ from typing import TYPE_CHECKING, Any
 
 from sigmoid_bce.jobs.logs import UserError
 
-if TYPE_CHECKING:  # what is decided before a job needs neither
+if TYPE_CHECKING:  # planning imports neither
     import numpy as np
     import pandas as pd
 
 FORMAT = 1
-"""Raised when files are written in another way than before: every result is then made again."""
+"""Version of the format of files. Raise it when that changes: all results are then made again."""
 
-SKEW = 60  # seconds by which clocks of one network may differ
+SKEW = 60  # seconds by which the clocks of two hosts may differ
 UNWRITABLE = {errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES, errno.EPERM, errno.EFBIG}
 
 
 class Unwritable(UserError, OSError):
-    """A file that the disk has no room for, or that may not be written."""
+    """A file for which the disk has no room, or the process no permission."""
 
     def __str__(self) -> str:
-        return f"{self.filename} cannot be written: {os.strerror(self.errno)}"
+        return f"{self.filename} cannot be written: {self.strerror}"
 
 
 class Damaged(UserError):
-    """A file that cannot be read, and what to do about it."""
+    """A file that cannot be read. The message says how to make it again."""
 
     def __init__(self, path: str | Path, error: Exception):
         cause = str(error).strip().splitlines() or [type(error).__name__]
-        # what only earlier results needed is not missed by a target that is there
+        # as a target of its own: Snakemake does not miss a file whose results exist
         super().__init__(
             f"{path} cannot be read ({cause[0]}): delete it, then run snakemake again with the "
             f"targets: all {path}"
@@ -46,7 +46,7 @@ class Damaged(UserError):
 
 
 def _cause(error: OSError) -> int | None:
-    """Return an error's number, also where HDF5 or NumPy has put it into words."""
+    """Return an error's number, also if HDF5 or NumPy only gives it in the message."""
     if error.errno is None and (found := re.search(r"errno = (\d+)", str(error))):
         return int(found[1])
     if error.errno is None and re.search(r"\d+ requested and \d+ written", str(error)):
@@ -56,18 +56,17 @@ def _cause(error: OSError) -> int | None:
 
 @contextmanager
 def replacing(path: str | Path) -> Iterator[Path]:
-    """Yield a path beside `path` to write to; rename it to `path` if all went well.
+    """Yield a temporary path beside `path`; rename it to `path` if the block succeeds.
 
     Parameters
     ----------
     path : str or Path
-        The file to make or replace; its folder is made if need be.
+        The file to write or replace. Its folder is made if it is missing.
 
     Raises
     ------
     Unwritable
-        With the file's name, if there is no room or no permission; an earlier file is left as it
-        was.
+        If there is no room or no permission. An earlier file stays as it was.
 
     Examples
     --------
@@ -86,7 +85,7 @@ def replacing(path: str | Path) -> Iterator[Path]:
         part.replace(path)
     except OSError as error:
         number = _cause(error)
-        # what is read meanwhile has a name of its own
+        # an error of a file that the block reads names that file
         if number not in UNWRITABLE or error.filename not in (None, str(part), str(path.parent)):
             raise
         raise Unwritable(number, os.strerror(number), str(path)) from error
@@ -96,12 +95,20 @@ def replacing(path: str | Path) -> Iterator[Path]:
 
 
 def remove_parts(path: str | Path) -> None:
-    """Remove what writers of `path` that were killed left beside it; none may be at work.
+    """Remove the temporary files of killed writers of `path`. No writer may be running.
 
     Parameters
     ----------
     path : str or Path
         As given to `replacing`.
+
+    Examples
+    --------
+    >>> part = Path("/tmp/.4711.sigmoid-bce-example.txt")
+    >>> part.touch()
+    >>> remove_parts("/tmp/sigmoid-bce-example.txt")
+    >>> part.exists()
+    False
     """
     path = Path(path)
     for part in path.parent.glob(f".*.{path.name}"):
@@ -110,12 +117,12 @@ def remove_parts(path: str | Path) -> None:
 
 
 def check_writable(folder: str | Path) -> None:
-    """Check that files can be made in a folder, which need not exist.
+    """Check that files can be written in a folder, which may not exist yet.
 
     Raises
     ------
     Unwritable
-        If its disk is mounted read-only, or permission is lacking.
+        If its disk is mounted read-only, or permission is missing.
 
     Examples
     --------
@@ -129,7 +136,7 @@ def check_writable(folder: str | Path) -> None:
 
 
 def check_dates(paths: Iterable[str | Path]) -> None:
-    """Check that files are not dated in the future: Snakemake would delete what is made from them.
+    """Check that no file is dated in the future: Snakemake would delete the results made from it.
 
     Parameters
     ----------
@@ -140,29 +147,40 @@ def check_dates(paths: Iterable[str | Path]) -> None:
     ------
     UserError
         If one is dated more than a minute ahead of the clock.
+
+    Examples
+    --------
+    >>> check_dates(["/etc/passwd"])
     """
     for path in paths:
         ahead = Path(path).stat().st_mtime - time.time()
         if ahead > SKEW:
             raise UserError(
                 f"{path} is dated {ahead:.0f} s ahead of the clock, which was set back: Snakemake "
-                f"would delete what is made from it. Set the clock, or: touch {path}"
+                f"would delete the results made from it. Set the clock, or run: touch {path}"
             )
 
 
 def write_parquet(table: pd.DataFrame, path: str | Path) -> None:
-    """Write a table without its index as Parquet, whole or not at all.
+    """Write a table without its index as Parquet, completely or not at all.
 
     Parameters
     ----------
     table : DataFrame
     path : str or Path
-        The file to make or replace.
+        The file to write or replace.
 
     Raises
     ------
     OSError
-        If the file cannot be written; an earlier one is left as it was.
+        If the file cannot be written. An earlier one stays as it was.
+
+    Examples
+    --------
+    >>> import pandas as pd
+    >>> write_parquet(pd.DataFrame({"loss": [0.25]}), "/tmp/sigmoid-bce-example.parquet")
+    >>> read_parquet("/tmp/sigmoid-bce-example.parquet")["loss"].tolist()
+    [0.25]
     """
     with replacing(path) as part:
         table.to_parquet(part, index=False)
@@ -170,7 +188,7 @@ def write_parquet(table: pd.DataFrame, path: str | Path) -> None:
 
 @contextmanager
 def reading(path: str | Path) -> Iterator[None]:
-    """Say of a file that a block reads, if it cannot be read, what to do about it.
+    """Raise `Damaged` if a block cannot read a file.
 
     Parameters
     ----------
@@ -180,7 +198,14 @@ def reading(path: str | Path) -> Iterator[None]:
     Raises
     ------
     Damaged
-        If the file is cut off or otherwise not what was written.
+        If the file is cut off or damaged in another way. A missing file is a FileNotFoundError.
+
+    Examples
+    --------
+    >>> with reading("a.json"):  # doctest: +ELLIPSIS
+    ...     json.loads("{")
+    Traceback (most recent call last):
+    sigmoid_bce.jobs.files.Damaged: a.json cannot be read ...
     """
     try:
         yield
@@ -197,12 +222,20 @@ def read_parquet(path: str | Path, **options: Any) -> pd.DataFrame:
     ----------
     path : str or Path
     **options
-        Of pandas.read_parquet.
+        Options of pandas.read_parquet.
 
     Raises
     ------
     Damaged
         As `reading`.
+
+    Examples
+    --------
+    >>> with open("/tmp/sigmoid-bce-example.parquet", "w") as file:
+    ...     _ = file.write("cut off")
+    >>> read_parquet("/tmp/sigmoid-bce-example.parquet")  # doctest: +ELLIPSIS
+    Traceback (most recent call last):
+    sigmoid_bce.jobs.files.Damaged: /tmp/sigmoid-bce-example.parquet cannot be read ...
     """
     import pandas as pd
 
@@ -220,7 +253,7 @@ def read_array(path: str | Path) -> np.ndarray:
     Returns
     -------
     ndarray
-        Of the file's shape and dtype, mapped to memory, read-only.
+        Read-only, mapped to memory.
 
     Raises
     ------
@@ -257,37 +290,50 @@ def read_json(path: str | Path) -> Any:
 
 
 def write_csv(table: pd.DataFrame, path: str | Path) -> None:
-    """Write a table without its index as CSV, whole or not at all.
+    r"""Write a table without its index as CSV, completely or not at all.
 
     Parameters
     ----------
     table : DataFrame
     path : str or Path
-        The file to make or replace.
+        The file to write or replace.
 
     Raises
     ------
     OSError
-        If the file cannot be written; an earlier one is left as it was.
+        If the file cannot be written. An earlier one stays as it was.
+
+    Examples
+    --------
+    >>> import pandas as pd
+    >>> write_csv(pd.DataFrame({"loss": [0.25]}), "/tmp/sigmoid-bce-example.csv")
+    >>> Path("/tmp/sigmoid-bce-example.csv").read_text()
+    'loss\n0.25\n'
     """
     with replacing(path) as part:
         table.to_csv(part, index=False)
 
 
 def write_json(value: Any, path: str | Path) -> None:
-    """Write a value as indented JSON, whole or not at all.
+    """Write a value as indented JSON, completely or not at all.
 
     Parameters
     ----------
     value : Any
-        Anything that JSON knows.
+        Any value that JSON can represent.
     path : str or Path
-        The file to make or replace.
+        The file to write or replace.
 
     Raises
     ------
     OSError
-        If the file cannot be written; an earlier one is left as it was.
+        If the file cannot be written. An earlier one stays as it was.
+
+    Examples
+    --------
+    >>> write_json({"seed": 3}, "/tmp/sigmoid-bce-example.json")
+    >>> read_json("/tmp/sigmoid-bce-example.json")
+    {'seed': 3}
     """
     with replacing(path) as part:
         part.write_text(json.dumps(value, indent=2) + "\n")
@@ -307,18 +353,18 @@ def sha256(path: str | Path) -> str:
 
 
 def write_array(array: np.ndarray, path: str | Path) -> None:
-    """Write an array in .npy format, whole or not at all.
+    """Write an array in .npy format, completely or not at all.
 
     Parameters
     ----------
     array : ndarray, any shape and dtype
     path : str or Path
-        The file to make or replace.
+        The file to write or replace.
 
     Raises
     ------
     OSError
-        If the file cannot be written; an earlier one is left as it was.
+        If the file cannot be written. An earlier one stays as it was.
     """
     import numpy as np
 
@@ -327,14 +373,14 @@ def write_array(array: np.ndarray, path: str | Path) -> None:
 
 
 def mapped(path: str | Path, dtype: Any, shape: tuple[int, ...]) -> np.memmap:
-    """Return a new array in .npy format, mapped to memory, its room on the disk reserved.
+    """Return a new array in .npy format, mapped to memory, with its room on the disk reserved.
 
-    A page of a map that a full disk has no room for would be the process's death.
+    Without the reservation, a full disk would kill the process that writes to the map.
 
     Parameters
     ----------
     path : str or Path
-        The file to make.
+        The file to write.
     dtype : dtype
     shape : tuple of int
 
@@ -342,6 +388,11 @@ def mapped(path: str | Path, dtype: Any, shape: tuple[int, ...]) -> np.memmap:
     ------
     OSError
         If there is no room.
+
+    Examples
+    --------
+    >>> mapped("/tmp/sigmoid-bce-example.npy", "u1", (2, 3)).shape
+    (2, 3)
     """
     import numpy as np
 

@@ -1,9 +1,8 @@
-"""Jobs that cost no import: forked from a process that has imported what they need.
+"""Jobs without imports: they are forked from a process that has imported their modules.
 
-TensorFlow takes four seconds to import, longer than a small network may train. The start of a
-workflow, or else the first job of a kind, starts a server, which lives as long as the Snakemake
-process it works for; a job is a fork of it, a process of its own with nothing shared but imported
-code.
+TensorFlow takes four seconds to import, and a small network may take less to train. The start of a
+workflow, or else the first job of a kind, starts a server that lives as long as its Snakemake
+process. Each job is a fork of a server: a process of its own that shares only imported code.
 """
 
 from __future__ import annotations
@@ -27,12 +26,12 @@ from importlib import import_module
 from pathlib import Path
 
 OWNER = "SIGMOID_BCE_FORKSERVER"
-"""Environment variable: the Snakemake process that jobs belong to; without it they import."""
+"""Environment variable: the Snakemake process of the jobs. Without it, jobs do not fork."""
 
 FORK = "SIGMOID_BCE_FORK"
-"""Environment variable of a fork: it runs the script, and asks for no other."""
+"""Environment variable of a fork, which must not ask for another fork."""
 
-# of every job's script
+# imported by every job's script
 SCRIPT = ("snakemake.script", "pydantic", "pandas", "pyarrow.parquet")
 PRELOADS = {
     "networks": (
@@ -47,18 +46,18 @@ PRELOADS = {
     "tracking": (*SCRIPT, "scipy.stats", "mlflow.store.tracking.sqlalchemy_store"),
     "report": (*SCRIPT, "snakemake.cli", "snakemake.report.html_reporter", "docutils.core"),
 }  # fmt: skip
-"""What jobs of a kind import; what an environment lacks is left out."""
+"""The modules that jobs of a kind import. Modules that an environment lacks are left out."""
 
-START = 10.0  # seconds until a server listens, at most
+START = 10.0  # seconds within which a server must listen
 LONGEST = 1 << 20  # bytes of a request
 
 
 def forked(kind: str) -> None:
-    """Go on in a fork of the server for jobs of a kind; the first line of a rule's script.
+    """Run the script in a fork of the server for jobs of a kind; a script's first line.
 
-    The process that calls this waits for its fork, hands on SIGTERM and SIGINT to it, and ends as
-    it ends; if it is killed, so is the fork. Where there is no server to be had, it returns, and
-    the script runs as any other.
+    The calling process waits for the fork, passes SIGTERM and SIGINT on to it, and ends with its
+    status. If it is killed, so is the fork. Without a server the function returns, and the script
+    runs in the calling process.
 
     Parameters
     ----------
@@ -68,7 +67,11 @@ def forked(kind: str) -> None:
     Raises
     ------
     SystemExit
-        With the fork's status; 137 if it was killed.
+        With the fork's status; 137 if the fork was killed.
+
+    Examples
+    --------
+    >>> forked("tables")  # without Snakemake, the script runs by itself
     """
     owner = os.environ.get(OWNER, "")
     if FORK in os.environ or not owner or not hasattr(os, "pidfd_open") or orphaned():
@@ -76,7 +79,7 @@ def forked(kind: str) -> None:
     connection = _connected(kind, owner)
     if connection is None:
         return
-    # until its number is known, a signal ends this process, and so the fork
+    # until the fork's pid is known, a signal ends this process, and with it the fork
     with connection:
         request = {"argv": sys.argv, "cwd": str(Path.cwd()), "env": {**os.environ, FORK: "1"}}
         message = json.dumps(request).encode()
@@ -86,7 +89,7 @@ def forked(kind: str) -> None:
             answer = connection.recv(4)
         except OSError:
             return
-        if len(answer) < 4:  # it could not even begin
+        if len(answer) < 4:  # the fork did not start
             return
         (process,) = struct.unpack("I", answer)
         for number in (signal.SIGTERM, signal.SIGINT):
@@ -96,20 +99,30 @@ def forked(kind: str) -> None:
 
 
 def orphaned() -> bool:
-    """Tell whether the Snakemake process that this job belongs to, if there is one, has ended."""
+    """Return whether this job belongs to a Snakemake process that has ended.
+
+    Examples
+    --------
+    >>> orphaned()  # no Snakemake process is named
+    False
+    """
     try:
         os.kill(int(os.environ.get(OWNER) or os.getpid()), 0)
-    except OSError:  # there is none, or one of another user has its number
+    except OSError:  # it has ended, or its pid now belongs to another user
         return True
     return False
 
 
 def warm(scripts: Iterable[Path]) -> None:
-    """Start the servers that some scripts will ask for, one after the other, beside what runs.
+    """Start the servers that scripts will need, one after the other, in the background.
 
     Parameters
     ----------
     scripts : iterable of Path
+
+    Examples
+    --------
+    >>> warm([])
     """
     asked = {
         kind
@@ -127,7 +140,7 @@ def _address(kind: str, owner: str) -> str:
 
 
 def _connected(kind: str, owner: str) -> socket.socket | None:
-    """Return a connection to the server of a kind, started if need be."""
+    """Return a connection to the server of a kind; start the server if there is none."""
     address = _address(kind, owner)
     started, end = False, time.monotonic() + START
     while time.monotonic() < end:
@@ -149,8 +162,8 @@ def _connected(kind: str, owner: str) -> socket.socket | None:
 
 
 def _start(owner: str, *kinds: str) -> None:
-    """Start the server of a kind; it starts those of other kinds when it has imported."""
-    # a thread in the server, of BLAS or of MLflow, would make its forks unsafe
+    """Start the server of the first kind; after its imports, it starts those of the others."""
+    # threads of BLAS or MLflow in the server would make forks unsafe
     threadless = {"OPENBLAS_NUM_THREADS": "1", "MLFLOW_DISABLE_TELEMETRY": "true"}
     environment = {**os.environ, **threadless, "TF_CPP_MIN_LOG_LEVEL": "2"}
     subprocess.Popen(
@@ -176,7 +189,7 @@ def _serve(owner: str, kind: str, *later: str) -> socket.socket:
     server = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
     try:
         server.bind(_address(kind, owner))
-    except OSError:  # another one was quicker
+    except OSError:  # another server of this kind was faster
         if later:
             _start(owner, *later)
         sys.exit()
@@ -186,7 +199,7 @@ def _serve(owner: str, kind: str, *later: str) -> socket.socket:
             import_module(module)
     if later:
         _start(owner, *later)
-    signal.signal(signal.SIGCHLD, signal.SIG_IGN)  # forks leave nothing behind
+    signal.signal(signal.SIGCHLD, signal.SIG_IGN)  # no zombies
     with selectors.DefaultSelector() as selector:
         selector.register(server, selectors.EVENT_READ)
         selector.register(owner_ends, selectors.EVENT_READ)
@@ -205,12 +218,12 @@ def _serve(owner: str, kind: str, *later: str) -> socket.socket:
 
 
 def _run(connection: socket.socket) -> None:
-    """Run the script that a connection asks for, as its process would."""
+    """Run the script that a connection asks for, as the client's process would."""
     length, descriptors, *_ = socket.recv_fds(connection, 4, 3)
     message = b""
     while len(message) < struct.unpack("I", length)[0]:
         if not (part := connection.recv(LONGEST)):
-            os._exit(1)  # who asked has died
+            os._exit(1)  # the client has died
         message += part
     request = json.loads(message)
     for number, descriptor in enumerate(descriptors):

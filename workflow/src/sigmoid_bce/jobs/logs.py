@@ -1,4 +1,4 @@
-"""What a rule's script prints goes to the rule's log, whoever prints it."""
+"""The output of a rule's script goes to the rule's log, that of native code included."""
 
 from __future__ import annotations
 
@@ -12,15 +12,15 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
-_terminal: list[int] = []  # where standard error went before
+_terminal: list[int] = []  # standard error as it was before `logged_to`
 
 
 class UserError(Exception):
-    """An error that the user can mend: its message says where and how, and is all that is shown."""
+    """An error that the user can fix. Only its message is shown; it says where and how."""
 
 
 class _Lossy(io.FileIO):
-    """A file whose disk may be full: a line that it has no room for is lost, not the work."""
+    """A file that drops lines when its disk is full, so that the work goes on."""
 
     full = False
 
@@ -33,7 +33,7 @@ class _Lossy(io.FileIO):
 
 
 def announce(message: str) -> None:
-    """Print a line to the log, and to the terminal in front of which somebody may wait."""
+    """Print a line to the log, and to the terminal where somebody may be waiting."""
     print(message, flush=True)
     for terminal in _terminal:
         with suppress(OSError):
@@ -42,20 +42,20 @@ def announce(message: str) -> None:
 
 @contextmanager
 def logged_to(path: str | Path) -> Iterator[None]:
-    """Send standard output and error to a file, tracebacks and native code's lines included.
+    """Send standard output and error to a file, with tracebacks and the output of native code.
 
-    What the block took is said at its end: seconds, seconds of CPU, MB at the most.
+    The last line gives the block's time, CPU time and peak memory.
 
     Parameters
     ----------
     path : str or Path
-        The log file; an earlier one is emptied. Two processes may write to it.
+        The log file. An earlier one is emptied. Two processes may write to it.
 
     Raises
     ------
     SystemExit
-        With status 1, after logging it, in place of any exception of the block: its message, or
-        the whole traceback if it is none that the user can mend.
+        With status 1, in place of any exception of the block. The log then has the message of a
+        `UserError`, or the traceback of any other exception.
     """
     Path(path).parent.mkdir(parents=True, exist_ok=True)
     with open(path, "w"):
@@ -88,7 +88,7 @@ def logged_to(path: str | Path) -> Iterator[None]:
 
 
 def _used(start: float) -> str:
-    """Say what this process has used: a job's benchmark does not see what a fork of it uses."""
+    """Return the usage of this process: a job's benchmark does not see the usage of its fork."""
     used = resource.getrusage(resource.RUSAGE_SELF)
     seconds, cpu = time.perf_counter() - start, used.ru_utime + used.ru_stime
     return f"took {seconds:.1f} s, {cpu:.1f} s of CPU, {used.ru_maxrss / 1024:.0f} MB at most"

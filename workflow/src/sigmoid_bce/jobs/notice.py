@@ -5,6 +5,7 @@ from __future__ import annotations
 import signal
 import threading
 import time
+from typing import Any
 
 ECHO = 1.0
 """Within so many seconds, a signal is a repetition: the same notice may come by several ways."""
@@ -28,7 +29,7 @@ class Notice:
 
     def __init__(self) -> None:
         self.signal, self._noted = 0, 0.0
-        self._handlers: dict[int, object] = {}
+        self._handlers: dict[int, Any] = {}
 
     def _note(self, number: int, _) -> None:
         if not self.signal:

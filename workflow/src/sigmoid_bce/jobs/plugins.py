@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import ast
 import importlib
 from functools import cache
 from pathlib import Path
 from types import ModuleType
+from typing import Any
 
 from sigmoid_bce.jobs.logs import UserError
 
@@ -94,3 +96,43 @@ def load(folder: str, name: str, *parts: str) -> ModuleType:
     if missing := [part for part in parts if not hasattr(found, part)]:
         raise PluginError(f"{file}: it does not define {', '.join(missing)}")
     return found
+
+
+@cache
+def constant(folder: str, name: str, part: str) -> Any:
+    """Return a literal that a plug-in's file assigns to a name. The file is read, not run.
+
+    Parameters
+    ----------
+    folder : str
+        For instance "numerics/frameworks".
+    name : str
+        One of `names(folder)`.
+    part : str
+        The name of the constant.
+
+    Raises
+    ------
+    PluginError
+        If the file has a syntax error, or does not assign a literal to the name at its top level.
+
+    Examples
+    --------
+    >>> constant("numerics/frameworks", "scipy", "PACKAGES")
+    ('scipy',)
+    """
+    file = files(folder)[name]
+    try:
+        body = ast.parse(file.read_bytes(), file.name).body
+    except SyntaxError as error:
+        raise PluginError(f"{file}: SyntaxError: {error}") from error
+    for node in body:
+        if not isinstance(node, ast.Assign | ast.AnnAssign) or node.value is None:
+            continue
+        targets = node.targets if isinstance(node, ast.Assign) else [node.target]
+        if part in map(ast.unparse, targets):
+            try:
+                return ast.literal_eval(node.value)
+            except ValueError as error:
+                raise PluginError(f"{file}: {part}: expected a literal") from error
+    raise PluginError(f"{file}: it does not define {part}")

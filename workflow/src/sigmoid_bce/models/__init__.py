@@ -1,1 +1,1 @@
-"""The networks: the article's convnet, pretrained backbones, and the heads on top of them."""
+"""Networks: layers, weights of frozen ones, and their features. Nothing here trains."""

@@ -1,19 +1,31 @@
-"""EfficientNet-Lite: EfficientNet without squeeze-and-excitation, with ReLU6 for swish.
+"""EfficientNet-Lite: EfficientNet without squeeze-and-excitation, with ReLU6 instead of swish.
 
-Tan and Le, "EfficientNet: Rethinking Model Scaling for Convolutional Neural Networks", 2019,
-table 1, for the stages; the Lite variants leave stem and head unscaled.
+The stages are those of Tan and Le, "EfficientNet: Rethinking Model Scaling for Convolutional Neural
+Networks", 2019, table 1. The Lite variants do not scale stem and head.
 """
 
 from __future__ import annotations
 
 import math
+from pathlib import Path
+from typing import NamedTuple
 
 import keras
 import numpy as np
 from keras import layers
 
-VARIANTS = {0: (1.0, 1.0, 224), 1: (1.0, 1.1, 240), 2: (1.1, 1.2, 260)}
-"""Width, depth and input size by variant."""
+from sigmoid_bce.models import torch_weights
+
+
+class Variant(NamedTuple):
+    """How a variant differs from EfficientNet-Lite0."""
+
+    width: float
+    depth: float
+    size: int  # height and width of the images that it was trained with
+
+
+VARIANTS = {0: Variant(1.0, 1.0, 224), 1: Variant(1.0, 1.1, 240), 2: Variant(1.1, 1.2, 260)}
 
 STAGES = [  # blocks, kernel, stride, expansion, filters
     (1, 3, 1, 1, 16),
@@ -24,22 +36,11 @@ STAGES = [  # blocks, kernel, stride, expansion, filters
     (4, 5, 2, 6, 192),
     (1, 3, 1, 6, 320),
 ]
-EPSILON = 1e-3
-
-
-def input_size(variant: int) -> int:
-    """Return the height and width, in pixels, that `variant` was trained at.
-
-    Examples
-    --------
-    >>> input_size(0)
-    224
-    """
-    return VARIANTS[variant][2]
+EPSILON = 1e-3  # of the batch normalisations
 
 
 def _filters(n: int, width: float) -> int:
-    """Return `n` scaled by `width`, to the nearest multiple of 8 that loses at most a tenth."""
+    """Return `n` times `width`, as a multiple of 8 that is at most a tenth smaller."""
     if width == 1:
         return n
     scaled = max(8, int(n * width + 4) // 8 * 8)
@@ -47,7 +48,7 @@ def _filters(n: int, width: float) -> int:
 
 
 def _convolution(x, name, *, kernel, stride=1, filters=None, activation=True):
-    """Convolve (depthwise if `filters` is None), with BatchNorm folded into weight and bias."""
+    """Convolve, depthwise if `filters` is None. BatchNorm is part of weight and bias."""
     options = {"strides": stride, "padding": "same", "use_bias": True, "name": name}
     layer = (
         layers.DepthwiseConv2D(kernel, **options)
@@ -65,15 +66,15 @@ def build(variant: int = 0, *, classifier: bool = False, size: int | None = None
     ----------
     variant : {0, 1, 2}
     classifier : bool
-        Whether to end in the 1,000 raw outputs of ImageNet's classes, or in the last convolution.
+        Whether it ends in the raw outputs of ImageNet's 1,000 classes or in the last convolution.
     size : int, optional
-        Height and width of its input, in pixels; `input_size` of the variant if none is given.
+        Height and width of its input, in pixels; the variant's own if none is given.
 
     Returns
     -------
     keras.Model
-        From RGB images (n, size, size, 3), uint8, to float32 (n, height, width, 1280), or
-        (n, 1000).
+        From uint8 RGB images (n, size, size, 3) to float32 (n, height, width, 1280), or to
+        (n, 1000) with the classifier.
     """
     width, depth, own_size = VARIANTS[variant]
     size = size or own_size
@@ -83,7 +84,7 @@ def build(variant: int = 0, *, classifier: bool = False, size: int | None = None
     block, filters_in = 0, 32
     for i, (blocks, kernel, stride, expansion, filters) in enumerate(STAGES):
         filters = _filters(filters, width)
-        # the first and the last stage are not deepened in the Lite variants
+        # the Lite variants do not deepen the first and the last stage
         repeats = blocks if i in (0, len(STAGES) - 1) else math.ceil(depth * blocks)
         for repeat in range(repeats):
             name, shortcut = f"_blocks.{block}.", x
@@ -117,12 +118,12 @@ def build(variant: int = 0, *, classifier: bool = False, size: int | None = None
 
 def _take(weights: dict[str, np.ndarray], name: str) -> np.ndarray:
     if name not in weights:
-        raise ValueError(f"the weights have no {name}: are they of another variant?")
+        raise ValueError(f"the weights have no {name}: do they belong to another variant?")
     return weights.pop(name)
 
 
 def load(model: keras.Model, weights: dict[str, np.ndarray]) -> keras.Model:
-    """Fill a model made by `build` with PyTorch's arrays.
+    """Fill a model of `build` with PyTorch's arrays.
 
     Parameters
     ----------
@@ -133,12 +134,13 @@ def load(model: keras.Model, weights: dict[str, np.ndarray]) -> keras.Model:
     Returns
     -------
     keras.Model
-        `model` itself.
+        `model`.
 
     Raises
     ------
     ValueError
-        If an array is missing, left over (the classifier's excepted), or of another shape.
+        If an array is missing or has another shape, or if an array besides the classifier's is left
+        over.
     """
     left = {k: v for k, v in weights.items() if not k.endswith("num_batches_tracked")}
     for layer in model.layers:
@@ -162,10 +164,30 @@ def load(model: keras.Model, weights: dict[str, np.ndarray]) -> keras.Model:
             if tuple(variable.shape) != array.shape:
                 raise ValueError(
                     f"{layer.name}: expected an array of shape {tuple(variable.shape)}, "
-                    f"the weights have {array.shape}: are they of another variant?"
+                    f"the weights have {array.shape}: do they belong to another variant?"
                 )
         layer.set_weights([array.astype(np.float32) for array in arrays])
     unused = sorted(name for name in left if not name.startswith("_fc."))
     if unused:
-        raise ValueError(f"the weights have arrays that this variant has no place for: {unused}")
+        raise ValueError(
+            f"the weights have arrays {unused} without a layer here: do they belong to another "
+            "variant?"
+        )
     return model
+
+
+def backbone(variant: int, weights: str | Path, size: int) -> keras.Model:
+    """Return an EfficientNet-Lite without classifier.
+
+    Parameters
+    ----------
+    variant : {0, 1, 2}
+    weights : str or Path
+        A file for `sigmoid_bce.models.torch_weights.read_state_dict`, or "none", random weights.
+    size : int
+        Height and width of its input, in pixels.
+    """
+    network = build(variant, size=size)
+    if weights != "none":
+        load(network, torch_weights.read_state_dict(weights))
+    return network

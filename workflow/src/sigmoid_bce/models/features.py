@@ -1,4 +1,4 @@
-"""Features of frozen backbones: computed once for each image, in chunks that survive a kill."""
+"""Features of frozen networks: computed once an image, and resumed after a kill."""
 
 from __future__ import annotations
 
@@ -19,11 +19,11 @@ from sigmoid_bce.jobs.files import mapped, remove_parts, replacing, write_json
 
 BATCH = 16
 CHUNK = 16 * BATCH
-"""Images a call of the network, and images between two notes of progress."""
+"""Images in a call of the network, and images between two notes of progress."""
 
 
 def _batches(images: NDArray[np.uint8], size: int, first: int) -> Iterator[NDArray[np.uint8]]:
-    """Yield resized batches, the next ones made while one is worked on."""
+    """Yield resized batches. A thread resizes the next two meanwhile."""
     starts = range(first, len(images), BATCH)
     with ThreadPoolExecutor(1) as thread:
         made = [thread.submit(resize, images[i : i + BATCH], size) for i in starts[:2]]
@@ -47,10 +47,10 @@ def extract(
     backbone : keras.Model
         As `sigmoid_bce.models.backbones.build` returns it.
     output : str or Path
-        The .npy file to make, float32 of shape (n, features). Until all is done it lies beside as
-        ``.<name>.part``; a later call of the same identity goes on after its last whole chunk.
+        The .npy file to write, float32 of shape (n, features). Until it is complete, it is named
+        ``.<name>.part``. A later call with the same identity resumes after its last complete chunk.
     identity : dict
-        What the features depend on, in values that JSON knows.
+        Everything that the features depend on, in values that JSON knows.
     """
     output = Path(output)
     output.parent.mkdir(parents=True, exist_ok=True)
@@ -65,10 +65,10 @@ def extract(
             done = note["done"] if note["identity"] == identity else 0
             out = np.lib.format.open_memmap(part, "r+")
         except (ValueError, KeyError) as error:
-            print(f"{part} is not continued: {error}", flush=True)
+            print(f"{part} is not resumed: {error}", flush=True)
             done = 0
     if done:
-        print(f"{done} of {len(images)} images were done before", flush=True)
+        print(f"resuming after {done} of {len(images)} images, from {part}", flush=True)
     else:
         progress.unlink(missing_ok=True)
         with replacing(part) as begun:
@@ -86,7 +86,7 @@ def extract(
         out[row : row + len(batch)] = call(batch).numpy()
         row += len(batch)
         if row % CHUNK == 0 or row == len(images):
-            out.flush()  # to the disk, before it is said to be there
+            out.flush()  # on the disk before the note says so
             write_json({"identity": identity, "done": row}, progress)
             speed = (row - first) / (time.perf_counter() - start)
             print(f"{row} of {len(images)} images, {speed:.1f} a second", flush=True)

@@ -1,4 +1,4 @@
-"""PyTorch weights of the time before its zip format, read without PyTorch or pickled code."""
+"""Weights in PyTorch's legacy format, read without PyTorch and without running pickled code."""
 
 from __future__ import annotations
 
@@ -6,16 +6,19 @@ import pickle
 import zipfile
 from collections import OrderedDict
 from pathlib import Path
-from typing import BinaryIO
+from typing import IO, Any
 
 import numpy as np
 
 MAGIC = 0x1950A86A20F9469CFC6C
-DTYPES = {"FloatStorage": np.dtype("<f4"), "LongStorage": np.dtype("<i8")}
+DTYPES: dict[str, np.dtype[Any]] = {
+    "FloatStorage": np.dtype("<f4"),
+    "LongStorage": np.dtype("<i8"),
+}
 
 
 class _Tensor:
-    """Where a tensor lies in its storage: filled in once the storages have been read."""
+    """A tensor's place in its storage, which is read later."""
 
     def __init__(self, storage, offset, shape, strides, *_):
         self.storage, self.offset, self.shape, self.strides = storage, offset, shape, strides
@@ -23,7 +26,7 @@ class _Tensor:
     def array(self, storages: dict[str, np.ndarray]) -> np.ndarray:
         flat = storages[self.storage[2]]
         last = self.offset + sum((n - 1) * s for n, s in zip(self.shape, self.strides, strict=True))
-        # as_strided checks nothing: a negative number would show memory outside the storage
+        # as_strided checks nothing: a wrong number would expose memory outside the storage
         if min(self.offset, *self.shape, *self.strides, 0) < 0 or last >= flat.size:
             raise ValueError("a tensor reaches past its storage")
         strides = [s * flat.itemsize for s in self.strides]
@@ -31,7 +34,7 @@ class _Tensor:
 
 
 class _Unpickler(pickle.Unpickler):
-    """An unpickler that knows the names a state dict needs, as plain data, and no others."""
+    """An unpickler that knows only the names in a state dict, and those as plain data."""
 
     ALLOWED = {  # noqa: RUF012
         ("collections", "OrderedDict"): OrderedDict,
@@ -41,14 +44,14 @@ class _Unpickler(pickle.Unpickler):
 
     def find_class(self, module, name):
         if (module, name) not in self.ALLOWED:
-            raise ValueError(f"it names {module}.{name}, which weights have no need of")
+            raise ValueError(f"it names {module}.{name}, which is no part of weights")
         return self.ALLOWED[module, name]
 
     def persistent_load(self, pid):
         return pid
 
 
-def _read(file: BinaryIO) -> dict[str, np.ndarray]:
+def _read(file: IO[bytes]) -> dict[str, np.ndarray]:
     def load():
         return _Unpickler(file).load()
 
@@ -78,13 +81,13 @@ def read_state_dict(path: str | Path) -> dict[str, np.ndarray]:
     Returns
     -------
     dict of str to ndarray
-        float32 or int64 arrays, by parameter name, in PyTorch's axis order.
+        float32 or int64 arrays in PyTorch's axis order, by parameter name.
 
     Raises
     ------
     ValueError
-        If the file is not in that format, is truncated, or refers to any Python object besides
-        tensors. Nothing in the file is executed.
+        If the file is not in that format, is truncated, or names a Python object besides tensors.
+        Nothing in the file is executed.
     OSError
         If the file cannot be opened.
 
@@ -104,5 +107,5 @@ def read_state_dict(path: str | Path) -> dict[str, np.ndarray]:
                 return _read(file)
     except OSError:
         raise
-    except Exception as error:  # damaged pickles fail in as many ways as there are opcodes
+    except Exception as error:  # a damaged pickle may raise anything
         raise ValueError(f"{path}: not readable as PyTorch weights: {error}") from error

@@ -1,19 +1,25 @@
-"""The article's numbers: from the raw output to the sigmoid and back, and figure 3's curves."""
+"""The article's numbers: from raw output to sigmoid and back, and figure 3's curves."""
 
 from __future__ import annotations
 
 import numpy as np
-from numpy.typing import NDArray
 
 from sigmoid_bce.numerics import formulas
+from sigmoid_bce.numerics.arrays import Float32Array, LongdoubleArray
 
 HISTORIC, TODAY, PREDICTED = "Keras of 2018", "Keras today, evaluate", "Keras today, from predict"
 RAW, EXTENDED, EXACT = "TensorFlow, raw output", "plain formula, long double", "exact"
 CURVES = (HISTORIC, TODAY, PREDICTED, RAW, EXTENDED, EXACT)
+"""The names of figure 3's curves."""
 
 
-def raw_outputs() -> NDArray[np.float32]:
-    """Return where the curves are taken: coarse over all, dense where the article enlarges.
+def raw_outputs() -> Float32Array:
+    """Return the raw outputs of the curves: in steps of 1/4, and of 1/64 where |x| is 14 to 18.
+
+    Returns
+    -------
+    ndarray of float32, shape (n,)
+        Increasing.
 
     Examples
     --------
@@ -24,18 +30,20 @@ def raw_outputs() -> NDArray[np.float32]:
     return np.unique(np.concatenate([np.arange(-60, 60.1, 1 / 4), dense, -dense])).astype("float32")
 
 
-def extended(x: NDArray[np.float32], y: float) -> NDArray[np.longdouble]:
+def extended(x: Float32Array, y: float) -> LongdoubleArray:
     """Return the plain formula in long double (x86's 80 bits, not IEEE's 128).
 
     Parameters
     ----------
     x : ndarray of float32, shape (n,)
+        Raw outputs.
     y : {0.0, 1.0}
+        The label of all of them.
 
     Returns
     -------
     ndarray of longdouble, shape (n,)
-        -log p or -log(1 - p), with p = 1 / (1 + exp(-x)); inf where that is 0.
+        -log p or -log(1 - p), with p = 1 / (1 + exp(-x)); inf where its argument is 0.
 
     Examples
     --------
@@ -47,42 +55,45 @@ def extended(x: NDArray[np.float32], y: float) -> NDArray[np.longdouble]:
         return -np.log(p if y == 1 else 1 - p)
 
 
-def round_trip(x: NDArray[np.float32]) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+def round_trip(x: Float32Array) -> tuple[Float32Array, Float32Array]:
     """Return sigmoid(x) and logit(sigmoid(x)) by the plain formulas in float32.
 
     Parameters
     ----------
     x : ndarray of float32, shape (n,)
+        Raw outputs.
 
     Returns
     -------
     p, logit : ndarray of float32, shape (n,)
-        1 / (1 + exp(-x)); log(p / (1 - p)), inf where p is 1.
+        1 / (1 + exp(-x)) and log(p / (1 - p)); the logit is inf where p is 1.
 
     Examples
     --------
     >>> round_trip(np.float32([17.0]))[1]
     array([inf], dtype=float32)
     """
-    p = 1 / (1 + np.exp(-x))
+    one = np.float32(1)
+    p = one / (one + np.exp(-x))
     with np.errstate(divide="ignore"):
-        return p, np.log(p / (1 - p))
+        return p, np.log(p / (one - p))
 
 
 def limits() -> dict[str, float]:
-    """Return the article's numbers about the round trip in float32, measured at every float.
+    """Return the article's numbers about the round trip, measured at every float32 from 8 to 32.
 
     Returns
     -------
-    dict
-        off: the least x at which logit(sigmoid(x)) is off by more than 1 %; one: the least x at
-        which sigmoid(x) is 1; one_rounded: the same for a sigmoid rounded once; largest: the
-        largest finite logit; log_eps: -log of float32's machine epsilon, the article's estimate of
-        the limit; clip: the logit at which Keras clips.
+    dict of float by str
+        - off: the least x at which logit(sigmoid(x)) is wrong by more than 1 %
+        - one: the least x at which sigmoid(x) is 1
+        - one_rounded: the same for the exact sigmoid, rounded once
+        - largest: the largest finite logit
+        - log_eps: -log of float32's machine epsilon, which is the article's estimate of the limit
+        - clip: the logit at which Keras clips
     """
-    # every float32 from 8 to 32
-    x = np.arange(np.float32(8).view(np.int32), np.float32(32).view(np.int32), dtype=np.int32)
-    x = x.view(np.float32)
+    bits = np.arange(np.float32(8).view(np.int32), np.float32(32).view(np.int32), dtype=np.int32)
+    x = bits.view(np.float32)
     p, logit = round_trip(x)
     largest = logit[np.isfinite(logit)].max()
     epsilon = formulas.EPSILON

@@ -1,63 +1,64 @@
-"""The catalogue: every way to compute binary cross-entropy that is measured, a framework a file."""
+"""The catalogue: every way to compute binary cross-entropy that is measured."""
 
 from __future__ import annotations
 
-import importlib
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from functools import cache
-from importlib.metadata import PackageNotFoundError, version
-from types import ModuleType
+from typing import Any, Protocol, cast
 
 import ml_dtypes
 import numpy as np
-from numpy.typing import NDArray
 
+from sigmoid_bce.jobs import plugins
 from sigmoid_bce.numerics import frameworks
+from sigmoid_bce.numerics.arrays import Array
 
 LENGTH = 4096
-"""Samples a call: kernels differ in the last bit by the length of a batch, so there is but one."""
+"""Samples in each call. Kernels differ in the last bit by the length of a batch, so it is fixed."""
 
-DTYPES = {
+DTYPES: dict[str, np.dtype[Any]] = {
     "float16": np.dtype(np.float16),
     "bfloat16": np.dtype(ml_dtypes.bfloat16),
     "float32": np.dtype(np.float32),
     "float64": np.dtype(np.float64),
     "longdouble": np.dtype(np.longdouble),
 }
+"""The precisions, by name."""
 
 PARTS = ("TITLE", "PACKAGES", "INSTEAD", "implementations")
-"""What a framework's file has."""
+"""The names that the file of a framework defines; see `Framework`."""
 
-Function = Callable[[NDArray, NDArray], tuple[NDArray, NDArray | None]]
+Function = Callable[[Any, Any], tuple[Any, Any]]
+"""From raw outputs and labels to losses and gradients, all (n,); gradients may be None."""
 
 
 @dataclass(frozen=True)
 class Implementation:
-    """One way to compute binary cross-entropy of raw outputs in one framework.
+    """One way to compute binary cross-entropy in one framework.
 
     Parameters
     ----------
     name : str
-        What a user writes, for instance ``BCEWithLogitsLoss()``. Entries of one name are one
-        program, run in several modes.
+        The code that a user writes, for instance ``BCEWithLogitsLoss()``. Implementations with the
+        same name are one program, run in several modes.
     function : callable
-        From raw outputs and labels, both (n,) of the dtype under test, to the loss and its
-        gradient with respect to the raw output, (n,) each; None for a gradient it does not have.
+        From raw outputs and labels, both ndarrays of shape (n,) and of the dtype under test, to the
+        losses and their gradients with respect to the raw output, both array-like of shape (n,).
+        None in place of gradients if there are none.
     dtypes : tuple of str
-        Precisions of the raw output in which it is measured.
+        The precisions in which it is measured, from `DTYPES`.
     mode : str
-        How the framework runs it: eager, graph, xla, ...; empty where there is but one way.
+        How the framework runs it, such as eager, graph or xla; empty if there is only one way.
     formula : str
-        What it computes, with p the sigmoid output and x the raw output.
+        The formula that it computes. p is the sigmoid output and x the raw output.
     source : str
-        Where the formula stands: file and version.
+        Where the formula comes from: file and release.
     from_sigmoid : bool
-        Whether the loss gets the sigmoid output; else it gets the raw output.
+        Whether the loss is computed from the sigmoid output instead of the raw output.
     soft : bool
         Whether it takes labels between 0 and 1.
     per_sample : bool
-        Whether it is called once a sample, since the library returns a mean only.
+        Whether `function` computes one sample at a time because the library only returns a mean.
     """
 
     name: str
@@ -71,95 +72,87 @@ class Implementation:
     per_sample: bool = False
 
     def __post_init__(self) -> None:
-        if isinstance(self.dtypes, str) or not set(self.dtypes) <= set(DTYPES):
+        # "float32" in place of ("float32",) would be taken letter by letter
+        if not set(self.dtypes) <= set(DTYPES):
             raise ValueError(
                 f"{self.name}: dtypes: expected a tuple of {', '.join(DTYPES)}, "
                 f"found {self.dtypes!r}"
             )
 
-    def __call__(self, x: NDArray, y: float) -> tuple[NDArray, NDArray | None]:
-        """Return loss and gradient at raw outputs of one label, `LENGTH` samples a call.
+    def __call__(self, x: Array, y: float) -> tuple[Array, Array | None]:
+        """Return losses and gradients for one label, computed `LENGTH` samples at a time.
 
         Parameters
         ----------
-        x : ndarray of float, shape (n,)
+        x : ndarray, shape (n,)
             Raw outputs in the dtype under test.
         y : float
-            The label of all of them.
+            The label of all samples.
 
         Returns
         -------
-        loss, gradient : ndarray of float64 or longdouble, shape (n,)
-            Or None for a gradient that it does not have.
+        loss, gradient : ndarray of float64, shape (n,)
+            longdouble if `x` is; gradient is None if the implementation has none.
 
         Raises
         ------
         ValueError
-            If the function returns other shapes.
+            If the function returns arrays of another shape.
         """
-        wide = np.longdouble if x.dtype == np.longdouble else np.float64
-        length = max(len(x), 1) if self.per_sample else LENGTH
-        parts = []
         with np.errstate(all="ignore"):
-            for start in range(0, len(x), length):
-                part = x[start : start + length]
-                padded = np.pad(part, (0, length - len(part)), mode="edge")
-                found = self.function(padded, np.full(length, y, x.dtype))
-                arrays = [None if a is None else np.asarray(a) for a in found]
-                shapes = [None if a is None else a.shape for a in arrays]
-                if shapes not in ([(length,)] * 2, [(length,), None]):
-                    # else (n, 1) would meet the truth's (n,) as (n, n)
-                    raise ValueError(
-                        f"{self.name}: expected a loss and a gradient or None, of shape "
-                        f"({length},) each, found {shapes[0]} and {shapes[-1]}"
-                    )
-                parts.append([None if a is None else a.astype(wide)[: len(part)] for a in arrays])
-        loss, gradient = zip(*parts, strict=True)
+            loss, gradient = zip(*self._calls(x, y), strict=True)
         return np.concatenate(loss), None if gradient[0] is None else np.concatenate(gradient)
 
+    def _calls(self, x: Array, y: float) -> Iterator[tuple[Array, Array | None]]:
+        """Yield losses and gradients call by call, the last call padded to full length."""
+        wide = np.longdouble if x.dtype == np.longdouble else np.float64
+        length = max(len(x), 1) if self.per_sample else LENGTH
+        for start in range(0, len(x), length):
+            part = x[start : start + length]
+            padded = np.pad(part, (0, length - len(part)), mode="edge")
+            found = self.function(padded, np.full(length, y, x.dtype))
+            arrays = [None if a is None else np.asarray(a) for a in found]
+            shapes = [None if a is None else a.shape for a in arrays]
+            if shapes not in ([(length,)] * 2, [(length,), None]):
+                # (n, 1) would be broadcast against the reference's (n,) to (n, n)
+                raise ValueError(
+                    f"{self.name}: expected a loss and a gradient or None, of shape "
+                    f"({length},) each, found {shapes[0]} and {shapes[-1]}"
+                )
+            loss, gradient = (None if a is None else a.astype(wide)[: len(part)] for a in arrays)
+            yield cast(Array, loss), gradient
 
-def module(name: str) -> ModuleType:
-    """Return a framework's file as a module; the framework itself is not imported by that.
+
+class Framework(Protocol):
+    """The contents of a framework's file. Importing it does not import the framework."""
+
+    TITLE: str
+    """The framework's name in tables and figures."""
+    PACKAGES: tuple[str, ...]
+    """The distributions that it needs, its own first; a literal."""
+    INSTEAD: str
+    """What to write for a loss from raw outputs that is right everywhere."""
+
+    def implementations(self) -> list[Implementation]:
+        """Return the implementations to measure. Imports the framework."""
+
+
+def module(name: str) -> Framework:
+    """Return the module of a framework.
 
     Parameters
     ----------
     name : str
-        One of `sigmoid_bce.numerics.frameworks.names`.
-
-    Returns
-    -------
-    module
-        With TITLE, PACKAGES (the distributions it needs, its own first), INSTEAD (what to write for
-        a loss from raw outputs) and the function ``implementations()``.
+        One of `sigmoid_bce.numerics.frameworks.names()`.
 
     Raises
     ------
-    ImportError
-        If the file cannot be imported, or lacks one of the four.
-    """
-    try:
-        found = importlib.import_module(f"{frameworks.__name__}.{name}")
-    except Exception as error:  # a file of the user's may raise anything
-        raise ImportError(f"frameworks/{name}.py: {type(error).__name__}: {error}") from error
-    missing = [part for part in PARTS if not hasattr(found, part)]
-    if missing:
-        raise ImportError(f"frameworks/{name}.py: {', '.join(missing)} missing")
-    return found
-
-
-@cache
-def versions(name: str) -> dict[str, str | None]:
-    """Return the installed version of each package a framework needs, None for a missing one.
+    PluginError
+        If the file cannot be imported, or does not define one of `PARTS`.
 
     Examples
     --------
-    >>> list(versions("scipy"))
-    ['scipy']
+    >>> module("scipy").TITLE
+    'SciPy'
     """
-    found: dict[str, str | None] = {}
-    for package in module(name).PACKAGES:
-        try:
-            found[package] = version(package)
-        except PackageNotFoundError:
-            found[package] = None
-    return found
+    return cast(Framework, plugins.load(frameworks.FOLDER, name, *PARTS))

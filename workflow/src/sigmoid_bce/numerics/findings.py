@@ -1,10 +1,10 @@
-"""What the thresholds say: where an implementation is unsafe, by stated criteria, worst first."""
+"""Findings: where implementations are unsafe, by criteria applied to their thresholds."""
 
 from __future__ import annotations
 
 import itertools
 from collections.abc import Callable, Iterator
-from typing import NamedTuple
+from typing import NamedTuple, TypedDict
 
 import ml_dtypes
 import numpy as np
@@ -13,24 +13,33 @@ import pandas as pd
 from sigmoid_bce.numerics.catalogue import DTYPES
 
 PLACES = ["loss_off", "loss_flat", "gradient_off", "gradient_zero", "first_nan", "first_inf"]
+"""The columns of a table of thresholds that hold an |x|."""
 PROGRAM = ["framework", "version", "implementation"]
 SAME = 0.01
-"""Two thresholds are the same if they differ by no more than this share of the larger."""
+"""Two thresholds count as the same if they differ by at most this share of the larger one."""
 
 
 class Finding(NamedTuple):
-    """Where a criterion holds, in which quantity, and what is seen there."""
+    """A threshold for which a criterion holds."""
 
     x: float
     quantity: str
+    """The column of the threshold, from `PLACES`."""
     detail: str
+    """The value there, or the thresholds that it is compared with."""
 
 
 Hits = Iterator[tuple[pd.Series, Finding]]
+"""Findings, each with the row of the table of thresholds in which it was made."""
 
 
 def underflow(dtype: str) -> float:
-    """Return the |x| from which the exact loss and gradient of a hard label are subnormal.
+    """Return the |x| beyond which loss and gradient of a correctly classified sample are subnormal.
+
+    Parameters
+    ----------
+    dtype : str
+        The precision, from `sigmoid_bce.numerics.catalogue.DTYPES`.
 
     Examples
     --------
@@ -47,23 +56,26 @@ def _differ(a: float, b: float) -> bool:
 
 
 def _early(row: pd.Series, place: str) -> bool:
-    """Return whether there is a threshold that the handling of subnormals does not explain."""
+    """Return whether there is a threshold, and subnormals do not explain it."""
     if row["side"] == "wrong":
         return bool(np.isfinite(row[place]))
     return bool(row[place] < underflow(row["dtype"]))
 
 
-class Limit(NamedTuple):
+class Single(NamedTuple):
     """A criterion that a single threshold decides."""
 
     name: str
     says: str
     place: str
+    """The column of the threshold."""
     side: str | None = None
+    """The side on which it is applied; None for both."""
     subnormal: bool = False
+    """Whether it holds where subnormals explain the threshold, instead of where they do not."""
 
     def hits(self, table: pd.DataFrame) -> Hits:
-        """Yield every row in which it holds."""
+        """Yield a finding for each row in which the criterion holds."""
         for _, row in table.iterrows():
             if self.side not in (None, row["side"]) or np.isnan(row[self.place]):
                 continue
@@ -75,13 +87,17 @@ class Limit(NamedTuple):
 
 def _compared(
     table: pd.DataFrame, across: str, detail: Callable[[pd.DataFrame], str | None]
-) -> Iterator[tuple[pd.Series, Finding]]:
-    """Yield a finding for each threshold in which rows differ that should not, a group each."""
+) -> Hits:
+    """Yield a finding for each threshold that differs across the rows of a group.
+
+    A group has the rows that are equal in all keys but one. `detail` describes the difference from
+    the group, whose column `seen` has the threshold; it returns None if that is no finding.
+    """
     keys = [*PROGRAM, "mode", "dtype", "y", "side"]
     for _, group in table.groupby([k for k in keys if k != across], sort=False):
         for place in PLACES:
             rows = group[group["has_gradient"]] if place.startswith("gradient") else group
-            # what the machine's handling of subnormals explains is no difference
+            # thresholds that subnormals explain depend on the processor, so they do not count
             early = rows.apply(_early, axis=1, place=place) if len(rows) else []
             seen = rows[place].where(early)
             if any(_differ(a, b) for a, b in itertools.combinations(seen, 2)):
@@ -95,7 +111,7 @@ def _some_never(group: pd.DataFrame) -> bool:
 
 
 def _list(group: pd.DataFrame, names: str) -> str:
-    """Return where each of the rows goes wrong, in words."""
+    """Return the threshold of each row in words, after the row's value in a column."""
     named = zip(group[names], group["seen"], strict=True)
     return ", ".join(f"{f'{k:g}' if names == 'y' else k}: {_at(x)}" for k, x in named)
 
@@ -128,7 +144,7 @@ def _double_gains_nothing(table: pd.DataFrame) -> Hits:
             continue
         for place in PLACES:
             single, double = by["float32"][place], by["float64"][place]
-            # 53 bits in place of 24 more than double the range
+            # 53 bits instead of 24 more than double the |x| that sigmoid outputs can tell apart
             if double < 1.1 * single and _early(by["float64"], place):
                 text = f"float32: {_at(single)}, float64: {_at(double)}"
                 yield by["float64"], Finding(double, place, text)
@@ -150,56 +166,59 @@ def _sigmoid_is_better(table: pd.DataFrame) -> Hits:
 
 
 class Comparison(NamedTuple):
-    """A criterion that compares rows."""
+    """A criterion that compares rows of the table of thresholds."""
 
     name: str
     says: str
     hits: Callable[[pd.DataFrame], Hits]
+    """Yields its findings in a table of thresholds."""
 
 
 FLUSHED = "flushed"
 CRITERIA = (
-    Limit("not a number", "Loss or gradient is nan at a finite raw output.", "first_nan"),
-    Limit("infinite", "Loss or gradient is infinite at a finite raw output.", "first_inf"),
-    Limit(
+    Single("not a number", "Loss or gradient is nan at a finite raw output.", "first_nan"),
+    Single("infinite", "Loss or gradient is infinite at a finite raw output.", "first_inf"),
+    Single(
         "dead when wrong",
-        "The gradient of a misclassified sample is exactly 0: nothing is learned from it.",
+        "The gradient of a misclassified sample is exactly 0: the network learns nothing from it.",
         "gradient_zero",
         "wrong",
     ),
-    Limit(
+    Single(
         "dead when right",
-        "The gradient of a well classified sample is exactly 0 though the dtype could hold it.",
+        "The gradient of a correctly classified sample is exactly 0 though the dtype can hold it.",
         "gradient_zero",
         "correct",
     ),
-    Limit("flat", "The loss is one value from there on, while the true one moves.", "loss_flat"),
-    Limit(
+    Single(
+        "flat",
+        "The loss is constant from there on, while the true loss still changes.",
+        "loss_flat",
+    ),
+    Single(
         "understated",
         "The loss of a misclassified sample is more than 1 % too small.",
         "loss_under",
         "wrong",
     ),
-    Limit(
+    Single(
         "overstated",
         "The loss of a misclassified sample is more than 1 % too large.",
         "loss_over",
         "wrong",
     ),
-    Limit(
+    Single(
         "inexact",
-        "The loss of a well classified sample is off by more than 1 %.",
+        "The loss of a correctly classified sample is off by more than 1 %.",
         "loss_off",
         "correct",
     ),
-    Limit("gradient inexact", "The gradient is off by more than 1 %.", "gradient_off"),
-    Comparison(
-        "one label only", "One label goes wrong, and the other never does.", _one_label_only
-    ),
+    Single("gradient inexact", "The gradient is off by more than 1 %.", "gradient_off"),
+    Comparison("one label only", "One label goes wrong, the other never does.", _one_label_only),
     Comparison("labels differ", "One label goes wrong earlier than the other.", _labels_differ),
     Comparison(
         "modes disagree",
-        "The same program gives another result in another mode.",
+        "The same program gives different results in different modes.",
         _modes_disagree,
     ),
     Comparison(
@@ -207,12 +226,12 @@ CRITERIA = (
     ),
     Comparison(
         "sigmoid is better",
-        "A loss from raw outputs goes wrong where one from sigmoid outputs does not, or later.",
+        "A loss from raw outputs goes wrong before a loss from sigmoid outputs does.",
         _sigmoid_is_better,
     ),
-    Limit(
+    Single(
         FLUSHED,
-        "Subnormal gradients become 0: a habit of the machine code, and no mistake.",
+        "Subnormal gradients become 0: the compiled code flushes them for speed.",
         "gradient_zero",
         "correct",
         subnormal=True,
@@ -226,7 +245,7 @@ def find(thresholds: pd.DataFrame) -> pd.DataFrame:
     Parameters
     ----------
     thresholds : DataFrame
-        As `sigmoid_bce.numerics.measure.read_thresholds` returns it.
+        The result of `sigmoid_bce.numerics.tables.read_thresholds`.
 
     Returns
     -------
@@ -234,6 +253,12 @@ def find(thresholds: pd.DataFrame) -> pd.DataFrame:
         rank, x, finding, criterion, framework, version, implementation, mode, dtype, y, side,
         quantity, detail; sorted by x, the smallest |raw output| at which it happens. Modes of one
         program with the same finding at the same x share a row. Flushed subnormals come last.
+
+    Examples
+    --------
+    >>> from sigmoid_bce.numerics.tables import RECORD, read_thresholds
+    >>> find(read_thresholds(RECORD))["finding"].iloc[-1]
+    'flushed'
     """
     table = thresholds[thresholds["y"].isin([0, 1])].reset_index(drop=True)
     hits = [(criterion, *hit) for criterion in CRITERIA for hit in criterion.hits(table)]
@@ -264,12 +289,12 @@ def find(thresholds: pd.DataFrame) -> pd.DataFrame:
 
 
 def summary(found: pd.DataFrame) -> pd.DataFrame:
-    """Return a row for each finding and program, at its least x over labels, sides and precisions.
+    """Return each finding of each program once, at its least x over labels, sides and precisions.
 
     Parameters
     ----------
     found : DataFrame
-        What `find` returned.
+        The result of `find`.
 
     Returns
     -------
@@ -282,14 +307,35 @@ def summary(found: pd.DataFrame) -> pd.DataFrame:
     return found.drop_duplicates(keys)[[*columns, "criterion"]]
 
 
+class Values(TypedDict):
+    """The numbers that captions quote."""
+
+    programs: int
+    """Implementations measured, counted in each precision."""
+    frameworks: int
+    missing: int
+    """Frameworks that were not measured."""
+    findings: int
+    thresholds: int
+    """Rows of the table of thresholds."""
+    dead_half: float | str
+    """The least |x| of a misclassified sample whose gradient is 0, in any precision, or "none"."""
+    dead_single: float | str
+    """The same in float32."""
+    raising: int
+    """Results for nan and inf that were errors."""
+    fallback_percent: float
+    """The reference's largest share of fallbacks."""
+
+
 def values(
     findings: pd.DataFrame,
     implementations: pd.DataFrame,
     thresholds: pd.DataFrame,
     special: pd.DataFrame,
     reference: pd.DataFrame,
-) -> dict[str, object]:
-    """Return what captions say of the laboratory.
+) -> Values:
+    """Return the numbers that captions quote.
 
     Parameters
     ----------
@@ -298,15 +344,10 @@ def values(
 
     Returns
     -------
-    dict
-        Counts of programs measured, frameworks measured and not, findings; the worst finding on a
-        misclassified sample; the reference's largest share of fallbacks, in percent.
+    Values
     """
     measured = implementations["status"] == "measured"
-    dead = findings[findings["finding"] == "dead when wrong"].head(1)
-    single = findings[
-        (findings["finding"] == "dead when wrong") & (findings["dtype"] == "float32")
-    ].head(1)
+    dead = findings[findings["finding"] == "dead when wrong"]
     share = reference.loc[reference["dtype"] != "longdouble", "fallback_share"].max()
     return {
         "programs": int(measured.sum()),
@@ -314,8 +355,13 @@ def values(
         "missing": implementations.loc[~measured, "framework"].nunique(),
         "findings": len(findings),
         "thresholds": len(thresholds),
-        "dead_half": float(dead["x"].iloc[0]) if len(dead) else "none",
-        "dead_single": float(single["x"].iloc[0]) if len(single) else "none",
+        "dead_half": _least(dead),
+        "dead_single": _least(dead[dead["dtype"] == "float32"]),
         "raising": int((special["raises"] != "").sum()),
         "fallback_percent": float(100 * share),
     }
+
+
+def _least(found: pd.DataFrame) -> float | str:
+    """Return the x of the first finding, which is the least."""
+    return float(found["x"].iloc[0]) if len(found) else "none"

@@ -1,21 +1,25 @@
 """The two ways to compute binary cross-entropy, in NumPy and in the precision of their input.
 
-x is the raw output (logit), y the label, p = sigmoid(x). Each loss comes with the gradient with
-respect to x that automatic differentiation makes of it.
+x is the raw output (logit), y the label, p = sigmoid(x). Each loss has its gradient with respect to
+x, in the form that automatic differentiation derives.
 """
 
 from __future__ import annotations
+
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy.special import expit
 
+from sigmoid_bce.numerics.arrays import Float, Mask
+
 EPSILON = 1e-7
-"""Where Keras clips probabilities: ``keras.config.epsilon()``, Keras 3.15."""
+"""Keras clips probabilities to [EPSILON, 1 - EPSILON]: ``keras.config.epsilon()``, Keras 3.15."""
 
 
-def sigmoid(x: NDArray[np.floating]) -> NDArray[np.floating]:
-    """Return 1 / (1 + exp(-x)) in the dtype of `x`, rounded once from float64.
+def sigmoid(x: NDArray[Float]) -> NDArray[Float]:
+    """Return 1 / (1 + exp(-x)), computed in float64 and rounded once to the dtype of `x`.
 
     Parameters
     ----------
@@ -29,29 +33,32 @@ def sigmoid(x: NDArray[np.floating]) -> NDArray[np.floating]:
 
     Notes
     -----
-    ``scipy.special.expit`` in float32 steps from 1 - 2**-23 straight to 1, at x = 16.63, where
-    exact rounding and ``tf.sigmoid`` (2.21) leave 1 - 2**-23, and so reach Keras's clip, at 16.23.
+    ``scipy.special.expit`` in float32 steps from 1 - 2**-23 straight to 1, at x = 16.63. Exact
+    rounding and ``tf.sigmoid`` (2.21) leave 1 - 2**-23 at 16.23, and so reach Keras's clip there.
 
     Examples
     --------
     >>> sigmoid(np.float32([0.0, 18.0]))
     array([0.5, 1. ], dtype=float32)
     """
-    return expit(x.astype(np.float64)).astype(x.dtype)
+    p: NDArray[Float] = expit(x.astype(np.float64)).astype(x.dtype)
+    return p
 
 
-def loss_from_logits(x: NDArray[np.floating], y: NDArray[np.floating]) -> NDArray[np.floating]:
+def loss_from_logits(x: NDArray[Float], y: NDArray[Float]) -> NDArray[Float]:
     """Return binary cross-entropy computed from raw outputs.
 
     Parameters
     ----------
-    x, y : ndarray of float, same shape and dtype
-        Raw outputs; labels in [0, 1].
+    x : ndarray of float, any shape
+        Raw outputs.
+    y : ndarray, shape and dtype of `x`
+        Labels in [0, 1].
 
     Returns
     -------
     ndarray, shape and dtype of `x`
-        Loss of each sample.
+        The loss of each sample.
 
     References
     ----------
@@ -62,21 +69,24 @@ def loss_from_logits(x: NDArray[np.floating], y: NDArray[np.floating]) -> NDArra
     >>> loss_from_logits(np.float32([-20.0]), np.float32([1.0]))
     array([20.], dtype=float32)
     """
-    return np.maximum(x, 0) - x * y + np.log1p(np.exp(-np.abs(x)))
+    loss: NDArray[Float] = np.maximum(x, 0) - x * y + np.log1p(np.exp(-np.abs(x)))
+    return loss
 
 
-def gradient_from_logits(x: NDArray[np.floating], y: NDArray[np.floating]) -> NDArray[np.floating]:
+def gradient_from_logits(x: NDArray[Float], y: NDArray[Float]) -> NDArray[Float]:
     """Return the derivative of `loss_from_logits` with respect to `x`.
 
     Parameters
     ----------
-    x, y : ndarray of float, same shape and dtype
-        Raw outputs; labels in [0, 1].
+    x : ndarray of float, any shape
+        Raw outputs.
+    y : ndarray, shape and dtype of `x`
+        Labels in [0, 1].
 
     Returns
     -------
     ndarray, shape and dtype of `x`
-        Gradient of each sample's loss, term by term as TensorFlow differentiates it eagerly.
+        The gradient of each sample's loss, term by term as TensorFlow computes it eagerly.
 
     Examples
     --------
@@ -85,17 +95,18 @@ def gradient_from_logits(x: NDArray[np.floating], y: NDArray[np.floating]) -> ND
     """
     step = (x >= 0).astype(x.dtype)
     tail = np.exp(-np.abs(x))
-    return (step - y) - np.where(x >= 0, 1, -1).astype(x.dtype) * (tail / (1 + tail))
+    sign = np.where(x >= 0, 1, -1).astype(x.dtype)
+    gradient: NDArray[Float] = (step - y) - sign * (tail / (1 + tail))
+    return gradient
 
 
-def _bounds(dtype: np.dtype) -> tuple[np.floating, np.floating]:
-    """Return the two ends of Keras's clip, rounded to `dtype`."""
-    epsilon = dtype.type(EPSILON)
-    return epsilon, dtype.type(1 - EPSILON)
+def _bounds(dtype: np.dtype[Float]) -> tuple[Any, Any]:
+    """Return the lower and upper end of Keras's clip, rounded to `dtype`."""
+    return dtype.type(EPSILON), dtype.type(1 - EPSILON)
 
 
-def is_clipped(p: NDArray[np.floating]) -> NDArray[np.bool_]:
-    """Return where Keras's clip changes a probability, so that the loss is flat.
+def is_clipped(p: NDArray[Float]) -> Mask:
+    """Return where Keras's clip changes a probability, which makes the loss flat.
 
     Parameters
     ----------
@@ -112,23 +123,24 @@ def is_clipped(p: NDArray[np.floating]) -> NDArray[np.bool_]:
     array([ True, False,  True])
     """
     low, high = _bounds(p.dtype)
-    return (p < low) | (p > high)
+    clipped: Mask = (p < low) | (p > high)
+    return clipped
 
 
-def loss_from_probabilities(
-    p: NDArray[np.floating], y: NDArray[np.floating]
-) -> NDArray[np.floating]:
+def loss_from_probabilities(p: NDArray[Float], y: NDArray[Float]) -> NDArray[Float]:
     """Return binary cross-entropy as Keras 3 computes it from probabilities.
 
     Parameters
     ----------
-    p, y : ndarray of float, same shape and dtype
-        Probabilities; labels in [0, 1].
+    p : ndarray of float, any shape
+        Probabilities.
+    y : ndarray, shape and dtype of `p`
+        Labels in [0, 1].
 
     Returns
     -------
     ndarray, shape and dtype of `p`
-        Loss of each sample, never below about 1e-7 nor above about 16.1 in float32.
+        The loss of each sample; in float32 between about 1e-7 and 16.1.
 
     References
     ----------
@@ -140,24 +152,25 @@ def loss_from_probabilities(
     >>> loss_from_probabilities(sigmoid(np.float32([-20.0])), np.float32([1.0]))
     array([16.118095], dtype=float32)
     """
-    p = np.clip(p, *_bounds(p.dtype))
-    return -(y * np.log(p) + (1 - y) * np.log(1 - p))
+    q = np.clip(p, *_bounds(p.dtype))
+    loss: NDArray[Float] = -(y * np.log(q) + (1 - y) * np.log(1 - q))
+    return loss
 
 
-def gradient_through_sigmoid(
-    p: NDArray[np.floating], y: NDArray[np.floating]
-) -> NDArray[np.floating]:
+def gradient_through_sigmoid(p: NDArray[Float], y: NDArray[Float]) -> NDArray[Float]:
     """Return the derivative of ``loss_from_probabilities(sigmoid(x), y)`` with respect to x.
 
     Parameters
     ----------
-    p, y : ndarray of float, same shape and dtype
-        Sigmoid outputs; labels in [0, 1].
+    p : ndarray of float, any shape
+        Sigmoid outputs.
+    y : ndarray, shape and dtype of `p`
+        Labels in [0, 1].
 
     Returns
     -------
     ndarray, shape and dtype of `p`
-        Gradient by the chain rule through logarithm, clip and sigmoid; 0 where the clip acts.
+        The gradient by the chain rule through logarithm, clip and sigmoid; 0 where the clip acts.
 
     Examples
     --------
@@ -166,4 +179,6 @@ def gradient_through_sigmoid(
     """
     q = np.clip(p, *_bounds(p.dtype))
     by_probability = (1 - y) / (1 - q) - y / q
-    return np.where(is_clipped(p), 0, by_probability).astype(p.dtype) * p * (1 - p)
+    slope = np.where(is_clipped(p), 0, by_probability).astype(p.dtype)
+    gradient: NDArray[Float] = slope * p * (1 - p)
+    return gradient

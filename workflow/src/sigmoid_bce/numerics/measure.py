@@ -1,59 +1,49 @@
-"""Measure everything a framework has, and write it down."""
+"""Measure a framework: every implementation in every precision, into four files."""
 
 from __future__ import annotations
 
-import sys
 import traceback
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from time import perf_counter
+from typing import Any
 
-import numpy as np
 import pandas as pd
 import pyarrow as pa
 from pyarrow import parquet
 
 from sigmoid_bce.jobs.files import replacing, write_csv
-from sigmoid_bce.numerics import catalogue, reference
-from sigmoid_bce.numerics.catalogue import Implementation
-from sigmoid_bce.numerics.search import COLUMNS, SIDES, Search
-from sigmoid_bce.numerics.sweep import QUANTITIES, magnitudes, measure, special_values, table
+from sigmoid_bce.numerics import catalogue, frameworks
+from sigmoid_bce.numerics.catalogue import Framework, Implementation
+from sigmoid_bce.numerics.search import SIDES, Search
+from sigmoid_bce.numerics.sweep import measure, special_values, table
+from sigmoid_bce.numerics.tables import HARD, SCHEMA, SOFT, SPECIAL, STATUS, THRESHOLDS
 
-HARD, SOFT = (0.0, 1.0), (0.125, 0.875)
-"""Labels; the soft ones are the same number in every precision."""
 SOFT_STEP = 8
-"""Which points of the grid are written down for soft labels: one in so many."""
+"""Every how many points of the grid are written for soft labels."""
 
-KEY = ["implementation", "framework", "version", "mode", "dtype"]
-NUMBERS = ("y", "x", *(f"{q}{what}" for what in ("", "_exact", "_ulp") for q in QUANTITIES))
-SCHEMA = pa.schema(
-    [(name, pa.dictionary(pa.int32(), pa.string())) for name in KEY]
-    + [(name, pa.float64()) for name in NUMBERS]
-)
-RECORD = Path(__file__).with_name("thresholds.csv")
-"""Thresholds measured with the locked releases, for hard labels."""
-
-THRESHOLDS = [*KEY, "from_sigmoid", "has_gradient", "y", "side", *COLUMNS]
-STATUS = [*KEY, "status", "seconds", "formula", "source"]
+Row = dict[str, Any]
 
 
-def _measure(
-    implementation: Implementation, dtype: str
-) -> Iterator[tuple[float, pd.DataFrame, list[dict], pd.DataFrame]]:
-    """Yield label, sweep, thresholds and what becomes of nan and inf, label by label."""
-    for y in (*HARD, *(SOFT if implementation.soft else ())):
-        tables, found = [], []
-        for side in SIDES:
-            search = Search(implementation, dtype, y, side)
-            result = search.run()
-            found.append({"y": y, "side": side, **result})
-            grid = table(search.on_grid, search.sign * search.grid)
-            tables.append(grid if y in HARD else grid.iloc[::SOFT_STEP])
-            near = search.around(result)
-            if len(near):
-                tables.append(table(measure(implementation, near, y), near))
-        rows = pd.concat(tables).drop_duplicates("x").sort_values("x")
-        yield y, rows, found, special_values(implementation, dtype, y)
+@dataclass
+class _Label:
+    """The measurements of one implementation, precision and label."""
+
+    y: float
+    sweep: pd.DataFrame
+    thresholds: list[Row]
+    special: pd.DataFrame
+
+
+@dataclass
+class _Tables:
+    """The rows of the three tables of a framework, and the writer of its sweep."""
+
+    write: Callable[[pa.Table], None]
+    thresholds: list[Row] = field(default_factory=list)
+    special: list[pd.DataFrame] = field(default_factory=list)
+    implementations: list[Row] = field(default_factory=list)
 
 
 def measure_framework(
@@ -66,171 +56,89 @@ def measure_framework(
 ) -> None:
     """Measure every implementation of a framework in every precision.
 
+    A framework that is not installed or cannot be imported, and an implementation that raises an
+    error, get a row in `implementations` that says so.
+
     Parameters
     ----------
     name : str
-        A framework of the catalogue. Of one that is not installed, `implementations` says so.
-    sweep, thresholds, special, implementations : str or Path
-        Files to write: the sweep (Parquet, columns of `SCHEMA`), the thresholds (CSV), what becomes
-        of nan and inf (CSV), and what was measured, or why not (CSV).
+        One of `sigmoid_bce.numerics.frameworks.names()`.
+    sweep : str or Path
+        The Parquet file to write, with the columns of `sigmoid_bce.numerics.tables.SCHEMA`.
+    thresholds, special, implementations : str or Path
+        The CSV files to write: thresholds, results for nan and inf, and the implementations with
+        their status. Their columns are THRESHOLDS, SPECIAL and STATUS in
+        `sigmoid_bce.numerics.tables`.
     """
-    module, versions = catalogue.module(name), catalogue.versions(name)
+    framework, versions = catalogue.module(name), frameworks.versions(name)
     missing = [package for package, version in versions.items() if version is None]
     version = " ".join(f"{k} {v}" if len(versions) > 1 else str(v) for k, v in versions.items())
-    head = {"framework": module.TITLE, "version": "" if missing else version}
-    states, limits, oddities = [], [], []
+    head: Row = {"framework": framework.TITLE, "version": "" if missing else version}
     with replacing(sweep) as part, parquet.ParquetWriter(part, SCHEMA, compression="zstd") as out:
-        entries, state = [], f"not measured: {', '.join(missing)} not installed"
-        if not missing:
-            try:
-                entries = module.implementations()
-            except Exception as error:
-                state = _failed(error)
+        tables = _Tables(out.write_table)
+        entries, status = _implementations(framework, missing)
         if not entries:
-            states.append({**head, "implementation": "all", "status": state})
-            print(f"{module.TITLE}: {state}", flush=True)
+            tables.implementations.append({**head, "implementation": "all", "status": status})
+            print(f"{framework.TITLE}: {status}", flush=True)
         for implementation in entries:
             for dtype in implementation.dtypes:
-                key = {**head, "implementation": implementation.name, "mode": implementation.mode}
-                key["dtype"] = dtype
-                start, state = perf_counter(), "measured"
-                try:
-                    for y, rows, found, odd in _measure(implementation, dtype):
-                        rows = rows.assign(**key, y=y)[SCHEMA.names]
-                        out.write_table(pa.Table.from_pandas(rows, SCHEMA, preserve_index=False))
-                        about = {
-                            "from_sigmoid": implementation.from_sigmoid,
-                            "has_gradient": bool(rows["gradient"].notna().any()),
-                        }
-                        limits += [{**key, **about, **row} for row in found]
-                        oddities.append(odd.assign(**key, y=y))
-                except Exception as error:
-                    state = _failed(error)
-                seconds = round(perf_counter() - start, 2)
-                about = {"formula": implementation.formula, "source": implementation.source}
-                states.append({**key, "status": state, "seconds": seconds, **about})
-                print(*key.values(), state, seconds, "s", sep=" | ", flush=True)
-    write_csv(pd.DataFrame(limits, columns=THRESHOLDS), thresholds)
-    columns = [*KEY, "y", "x", *QUANTITIES, "raises"]
-    write_csv(pd.concat([pd.DataFrame(columns=columns), *oddities])[columns], special)
-    write_csv(pd.DataFrame(states, columns=STATUS), implementations)
+                _measure(implementation, dtype, head, tables)
+    write_csv(pd.DataFrame(tables.thresholds, columns=THRESHOLDS), thresholds)
+    write_csv(pd.concat([pd.DataFrame(columns=SPECIAL), *tables.special])[SPECIAL], special)
+    write_csv(pd.DataFrame(tables.implementations, columns=STATUS), implementations)
+
+
+def _implementations(framework: Framework, missing: list[str]) -> tuple[list[Implementation], str]:
+    """Return the implementations of a framework, or none and the reason."""
+    if missing:
+        return [], f"not measured: {', '.join(missing)} not installed"
+    try:
+        return framework.implementations(), "not measured: no implementations"
+    except Exception as error:
+        return [], _failed(error)
+
+
+def _measure(implementation: Implementation, dtype: str, head: Row, tables: _Tables) -> None:
+    """Measure an implementation in one precision and add its rows to the tables."""
+    key = {**head, "implementation": implementation.name, "mode": implementation.mode}
+    key["dtype"] = dtype
+    start, status = perf_counter(), "measured"
+    try:
+        for label in _labels(implementation, dtype):
+            rows = label.sweep.assign(**key, y=label.y)[SCHEMA.names]
+            tables.write(pa.Table.from_pandas(rows, SCHEMA, preserve_index=False))
+            traits = {
+                "from_sigmoid": implementation.from_sigmoid,
+                "has_gradient": bool(rows["gradient"].notna().any()),
+            }
+            tables.thresholds += [{**key, **traits, **row} for row in label.thresholds]
+            tables.special.append(label.special.assign(**key, y=label.y))
+    except Exception as error:
+        status = _failed(error)
+    seconds = round(perf_counter() - start, 2)
+    about = {"formula": implementation.formula, "source": implementation.source}
+    tables.implementations.append({**key, "status": status, "seconds": seconds, **about})
+    print(*key.values(), status, seconds, "s", sep=" | ", flush=True)
+
+
+def _labels(implementation: Implementation, dtype: str) -> Iterator[_Label]:
+    """Measure an implementation in one precision, label by label."""
+    for y in (*HARD, *(SOFT if implementation.soft else ())):
+        tables, thresholds = [], []
+        for side in SIDES:
+            search = Search(implementation, dtype, y, side)
+            result = search.run()
+            thresholds.append({"y": y, "side": side, **asdict(result)})
+            grid = table(search.on_grid)
+            tables.append(grid if y in HARD else grid.iloc[::SOFT_STEP])
+            near = search.around(result)
+            if len(near):
+                tables.append(table(measure(implementation, near, y)))
+        rows = pd.concat(tables).drop_duplicates("x").sort_values("x")
+        yield _Label(y, rows, thresholds, special_values(implementation, dtype, y))
 
 
 def _failed(error: Exception) -> str:
-    """Return a framework's error, whatever it is, as a state: what else is measured goes on."""
+    """Log an error of a framework, and return it in one line as a status."""
     traceback.print_exception(error)
     return f"failed: {type(error).__name__}: {error}".splitlines()[0]
-
-
-def read_thresholds(path: str | Path) -> pd.DataFrame:
-    """Return a table of thresholds.
-
-    Parameters
-    ----------
-    path : str or Path
-        CSV that `measure_framework` wrote, or several of them in one.
-
-    Returns
-    -------
-    DataFrame
-        Columns of `THRESHOLDS`: names as text, thresholds as |x| in float64, nan where there is
-        none.
-
-    Raises
-    ------
-    ValueError
-        If a column is missing.
-    """
-    table = _read(path)
-    missing = [column for column in THRESHOLDS if column not in table]
-    if missing:
-        raise ValueError(f"{path}: no table of thresholds: {', '.join(missing)} missing")
-    return table
-
-
-def _read(path: str | Path) -> pd.DataFrame:
-    names = [*KEY, "side", "raises", "status", "formula", "source"]
-    table = pd.read_csv(path, dtype=dict.fromkeys(names, str))
-    return table.fillna({name: "" for name in names if name in table})
-
-
-def read_all(paths: list[str | Path]) -> pd.DataFrame:
-    """Return the tables of all frameworks as one.
-
-    Parameters
-    ----------
-    paths : list of str or Path
-        Thresholds, special values or states that `measure_framework` wrote.
-
-    Returns
-    -------
-    DataFrame
-    """
-    tables = [_read(path) for path in paths]
-    # an empty table's columns have no types to keep
-    return pd.concat([table for table in tables if len(table)] or tables[:1], ignore_index=True)
-
-
-def merge(parts: list[str | Path], output: str | Path) -> None:
-    """Put the sweeps of all frameworks into one file, a row group at a time.
-
-    Parameters
-    ----------
-    parts : list of str or Path
-        What `measure_framework` wrote as `sweep`.
-    output : str or Path
-        Parquet, columns of `SCHEMA`.
-    """
-    with replacing(output) as part, parquet.ParquetWriter(part, SCHEMA, compression="zstd") as out:
-        for file in parts:
-            source = parquet.ParquetFile(file)
-            for group in range(source.num_row_groups):
-                out.write_table(source.read_row_group(group).cast(SCHEMA))
-
-
-def fallbacks() -> pd.DataFrame:
-    """Return how often the reference needs mpmath to decide a rounding.
-
-    Returns
-    -------
-    DataFrame
-        dtype, quantity, points, fallback_share; over the points of the sweeps, both hard labels.
-    """
-    rows = []
-    for dtype in catalogue.DTYPES:
-        x = magnitudes(dtype)
-        x = np.concatenate([x, -x, x, -x])
-        y = np.repeat(np.array(HARD, x.dtype), len(x) // 2)
-        rows += [
-            {
-                "dtype": dtype,
-                "quantity": quantity,
-                "points": len(x),
-                "fallback_share": reference.fallback_share(x, y, dtype, quantity),
-            }
-            for quantity in QUANTITIES
-        ]
-    return pd.DataFrame(rows)
-
-
-def keep(path: str | Path) -> None:
-    """Make a table of thresholds the record.
-
-    Parameters
-    ----------
-    path : str or Path
-        Thresholds of all frameworks; hard labels are kept, with nine significant digits.
-
-    Raises
-    ------
-    ValueError
-        If the file is no such table.
-    """
-    table = read_thresholds(path)
-    table = table[table["y"].isin(HARD)][THRESHOLDS]
-    with replacing(RECORD) as part:
-        table.to_csv(part, index=False, float_format="%.9g")
-
-
-if __name__ == "__main__":
-    keep(sys.argv[1])

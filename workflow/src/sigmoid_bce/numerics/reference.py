@@ -1,32 +1,41 @@
-"""Loss and gradient of binary cross-entropy, correctly rounded: what everything is compared with.
+"""Loss and gradient of binary cross-entropy, correctly rounded: the truth in every comparison.
 
-Values are computed in the widest hardware format with a bound on their error. Where that bound
-leaves the rounding in doubt, mpmath decides at 200 bits or more.
+Values are computed in long double, with a bound on their error. Where the bound leaves the rounding
+in doubt, mpmath decides at 200 bits or more.
 
-The bound, in units of the wide format's last place (u): x and y are exact in it, and an operation
-of arithmetic errs by at most u / 2. Of the C library's expl and log1pl no more is assumed than
-that they err by at most 2 u and 4 u; tests hold them to half of that. With t = exp(-|x|), t errs by
-2 u, and log1p(t) by 2 u + 4 u, its condition number being below 1. The product |x| (1 - y) or |x| y
-and its sum with log1p(t), terms of one sign, add at most u: the loss errs by 7 u. t / (1 + t) and
-1 / (1 + t) err by at most 2 u + 3 u / 2, their products with y and 1 - y by u more, and
-the difference of these by u / 2 of their sum: the gradient errs by 5 u of that sum.
-`WIDE_ERROR` is 8 u, with x86's 64 bits 2**-60.
+The bound is in units of long double's last place (u). x and y are exact in long double, and each
+arithmetic operation errs by at most u / 2. The C library's expl and log1pl are assumed to err by
+at most 2 u and 4 u; tests hold them to half of that.
+
+- t = exp(-|x|) errs by 2 u, and log1p(t) by 2 u + 4 u, since its condition number is below 1. The
+  product |x| (1 - y) or |x| y, and its sum with log1p(t), whose terms have one sign, add at most u.
+  The loss therefore errs by 7 u.
+- t / (1 + t) and 1 / (1 + t) err by at most 2 u + 3 u / 2, their products with y and 1 - y by u
+  more, and the difference of the products by u / 2 of their sum. The gradient therefore errs by
+  5 u of that sum.
+
+`WIDE_ERROR` is 8 u, which is 2**-60 with x86's 64 bits.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import NamedTuple
+from typing import Any, Literal, NamedTuple
 
 import ml_dtypes
 import mpmath
 import numpy as np
-from numpy.typing import ArrayLike, DTypeLike, NDArray
+from numpy.typing import ArrayLike, DTypeLike
+
+from sigmoid_bce.numerics.arrays import Array, LongdoubleArray, Mask
+
+Quantity = Literal["loss", "gradient"]
+Dtype = np.dtype[Any]
 
 WIDE = np.longdouble
 WIDE_ERROR = 2.0 ** -(np.finfo(WIDE).nmant + 1 - 4)
-# relative and absolute margin; conversions to the half formats pass through float32 and its
-# subnormals, so theirs is wider than a rounding there
+# relative and absolute margin. Conversions to the half formats pass through float32 and its
+# subnormals, where a rounding errs by more
 ERROR = {
     "float16": (2.0**-20, 0.0),
     "bfloat16": (2.0**-20, 2.0**-148),
@@ -37,132 +46,12 @@ FAR = 30000
 """exp(-FAR) is below 2**-43000; a long double times a label is a multiple of 2**-16600 there."""
 
 
-def _checked(x: ArrayLike, y: ArrayLike, dtype: DTypeLike) -> tuple[NDArray, NDArray, np.dtype]:
-    """Return both arrays in `dtype`, or say what is wrong with them."""
-    dtype = np.dtype(ml_dtypes.bfloat16 if dtype == "bfloat16" else dtype)
-    if dtype != WIDE and dtype.name not in ERROR:
-        raise TypeError(f"dtype: expected one of {', '.join(ERROR)}, longdouble; found {dtype}")
-    arrays = []
-    for name, values in (("x", x), ("y", y)):
-        values = np.asarray(values)
-        if values.dtype.kind != "f" and values.dtype != ml_dtypes.bfloat16:
-            raise TypeError(f"{name}: expected floating-point values, found {values.dtype}")
-        with np.errstate(over="ignore"):
-            arrays.append(values.astype(dtype))
-    x, y = arrays
-    if x.shape != y.shape:
-        raise ValueError(f"x and y: expected the same shape, found {x.shape} and {y.shape}")
-    if x.size == 0:
-        raise ValueError("x: expected at least one value, found an empty array")
-    if not np.isfinite(x.astype(np.float64 if dtype != WIDE else WIDE)).all():
-        raise ValueError("x: expected finite values, found nan or inf")
-    if not ((y >= 0) & (y <= 1)).all():
-        raise ValueError("y: expected labels in [0, 1]")
-    return x, y, dtype
-
-
-def _round(value: mpmath.mpf, dtype: np.dtype) -> np.floating:
-    """Return `value` rounded once, half to even, to `dtype`, subnormals included."""
-    if value == 0:
-        return dtype.type(0)
-    info = ml_dtypes.finfo(dtype)
-    exponent = mpmath.frexp(value)[1] - (info.nmant + 1)
-    exponent = max(exponent, int(info.minexp) - info.nmant)
-    digits = int(mpmath.nint(mpmath.ldexp(value, -exponent)))
-    return np.ldexp(WIDE(digits), exponent).astype(np.float64 if dtype != WIDE else WIDE)
-
-
-def _rounded(x, y, dtype, quantity) -> NDArray:
-    """Return the wide value rounded, or the exact value rounded where that is in doubt."""
-    out, doubtful = _once_rounded(x, y, dtype, quantity)
-    return _decide(out, doubtful, x, y, dtype, quantity)
-
-
-def _once_rounded(x, y, dtype, quantity) -> tuple[NDArray, NDArray[np.bool_]]:
-    """Return the wide value rounded, and where another rounding is within its error."""
-    if dtype == WIDE:
-        return np.empty(x.shape, dtype), np.ones(x.shape, bool)
-    with np.errstate(under="ignore"):
-        value, scale = QUANTITIES[quantity].wide(x.astype(WIDE), y.astype(WIDE))
-        relative, absolute = ERROR[dtype.name]
-        margin = scale * WIDE(relative) + WIDE(absolute)
-        doubtful = (value - margin).astype(dtype) != (value + margin).astype(dtype)
-        return np.asarray(value.astype(dtype)), doubtful
-
-
-def _decide(out, where, x, y, dtype, quantity) -> NDArray:
-    """Return `out` with mpmath's values, rounded to `dtype`, at some of its places."""
-    for index in map(tuple, np.argwhere(where)):
-        a, b = _mpf(x[index]), _mpf(y[index])
-        # near 0 both halves of a gradient cancel but for x itself
-        with mpmath.workprec(200 + 2 * max(0, -mpmath.frexp(a)[1])):
-            out[index] = _round(QUANTITIES[quantity].exact(a, b), dtype)
-    return out
-
-
-def _mpf(value: np.floating) -> mpmath.mpf:
-    """Return a float exactly: long double as two doubles and an exponent."""
-    value, exponent = np.frexp(WIDE(value))
-    high = float(value)
-    # exact: else the sum is rounded to the precision in force, which is double's
-    exact = mpmath.fadd(high, float(value - WIDE(high)), exact=True)
-    return mpmath.ldexp(exact, int(exponent))
-
-
-def _tail(x: mpmath.mpf) -> mpmath.mpf:
-    """Return exp(-|x|); beyond `FAR` it only breaks ties, for which any tiny number will do."""
-    return mpmath.exp(-min(abs(x), FAR))
-
-
-def _wide_loss(x, y):
-    tail = np.log1p(np.exp(-np.abs(x)))
-    # no term is negative, so nothing cancels
-    value = np.where(x > 0, x * (1 - y), -x * y) + tail
-    return value, value
-
-
-def _exact_loss(x, y):
-    tail = mpmath.log1p(_tail(x))
-    weight = mpmath.fsub(1, y, exact=True) if x > 0 else y
-    # exact: beside a large term, a tiny tail still decides a tie
-    return mpmath.fadd(mpmath.fmul(abs(x), weight, exact=True), tail, exact=True)
-
-
-def _wide_gradient(x, y):
-    tail = np.exp(-np.abs(x))
-    small, large = tail / (1 + tail), 1 / (1 + tail)
-    up, down = (1 - y) * np.where(x > 0, large, small), y * np.where(x > 0, small, large)
-    return up - down, up + down
-
-
-def _exact_gradient(x, y):
-    tail = _tail(x)
-    small = tail / (1 + tail)
-    large = mpmath.fsub(1, small, exact=True)
-    p, q = (large, small) if x > 0 else (small, large)
-    up = mpmath.fmul(mpmath.fsub(1, y, exact=True), p, exact=True)
-    return mpmath.fsub(up, mpmath.fmul(y, q, exact=True), exact=True)
-
-
-class _Quantity(NamedTuple):
-    """A quantity's value with the scale of its error, and its exact value."""
-
-    wide: Callable
-    exact: Callable
-
-
-QUANTITIES = {
-    "loss": _Quantity(_wide_loss, _exact_loss),
-    "gradient": _Quantity(_wide_gradient, _exact_gradient),
-}
-
-
-def loss(x: ArrayLike, y: ArrayLike, dtype: DTypeLike) -> NDArray[np.floating]:
+def loss(x: ArrayLike, y: ArrayLike, dtype: DTypeLike) -> Array:
     """Return binary cross-entropy of raw outputs, correctly rounded to `dtype`.
 
     Parameters
     ----------
-    x : array_like of float, shape (...)
+    x : array_like of float, any shape
         Raw outputs; rounded to `dtype` first.
     y : array_like of float, shape of `x`
         Labels in [0, 1]; rounded to `dtype` first.
@@ -171,13 +60,13 @@ def loss(x: ArrayLike, y: ArrayLike, dtype: DTypeLike) -> NDArray[np.floating]:
 
     Returns
     -------
-    ndarray, shape of `x`, of `dtype`
+    ndarray of `dtype`, shape of `x`
         max(x, 0) - x y + log(1 + exp(-|x|)).
 
     Raises
     ------
     TypeError
-        If an array holds integers, or `dtype` is none of the five.
+        If an array does not hold floats, or `dtype` is none of the five.
     ValueError
         For nan, inf, labels outside [0, 1], an empty array, or shapes that differ.
 
@@ -189,12 +78,12 @@ def loss(x: ArrayLike, y: ArrayLike, dtype: DTypeLike) -> NDArray[np.floating]:
     return _rounded(*_checked(x, y, dtype), "loss")
 
 
-def gradient(x: ArrayLike, y: ArrayLike, dtype: DTypeLike) -> NDArray[np.floating]:
+def gradient(x: ArrayLike, y: ArrayLike, dtype: DTypeLike) -> Array:
     """Return the derivative of `loss` with respect to `x`, correctly rounded to `dtype`.
 
     Parameters
     ----------
-    x : array_like of float, shape (...)
+    x : array_like of float, any shape
         Raw outputs; rounded to `dtype` first.
     y : array_like of float, shape of `x`
         Labels in [0, 1]; rounded to `dtype` first.
@@ -203,7 +92,7 @@ def gradient(x: ArrayLike, y: ArrayLike, dtype: DTypeLike) -> NDArray[np.floatin
 
     Returns
     -------
-    ndarray, shape of `x`, of `dtype`
+    ndarray of `dtype`, shape of `x`
         (1 - y) sigmoid(x) - y sigmoid(-x), which is sigmoid(x) - y without its cancellation.
 
     Raises
@@ -219,15 +108,15 @@ def gradient(x: ArrayLike, y: ArrayLike, dtype: DTypeLike) -> NDArray[np.floatin
     return _rounded(*_checked(x, y, dtype), "gradient")
 
 
-def unrounded(
-    x: ArrayLike, y: ArrayLike, dtype: DTypeLike, quantity: str
-) -> NDArray[np.longdouble]:
-    """Return a quantity before its rounding to `dtype`, to measure errors against.
+def unrounded(x: ArrayLike, y: ArrayLike, dtype: DTypeLike, quantity: Quantity) -> LongdoubleArray:
+    """Return the loss or gradient before it is rounded to `dtype`, to measure errors against.
 
     Parameters
     ----------
-    x, y : array_like of float, same shape
-        Raw outputs; labels in [0, 1]. Rounded to `dtype` first.
+    x : array_like of float, any shape
+        Raw outputs; rounded to `dtype` first.
+    y : array_like of float, shape of `x`
+        Labels in [0, 1]; rounded to `dtype` first.
     dtype : dtype or str
         float16, bfloat16, float32, float64 or longdouble.
     quantity : {"loss", "gradient"}
@@ -235,9 +124,9 @@ def unrounded(
     Returns
     -------
     ndarray of longdouble, shape of `x`
-        Within 8 units of long double's last place (of the sum of both terms, for a gradient whose
-        terms cancel by less than three bits; beyond that it is correctly rounded), and correctly
-        rounded where `dtype` is longdouble itself.
+        A loss is within 8 units of long double's last place. A gradient is within 8 such units of
+        the sum of its two terms, or correctly rounded if they cancel by three bits or more. If
+        `dtype` is longdouble, all values are correctly rounded.
 
     Raises
     ------
@@ -249,21 +138,23 @@ def unrounded(
     >>> float(unrounded([0.0], [1.0], "float64", "gradient")[0])
     -0.5
     """
-    x, y, dtype = _checked(x, y, dtype)
-    if dtype == WIDE:
-        return _rounded(x, y, dtype, quantity)
+    xs, ys, to = _checked(x, y, dtype)
+    if to == WIDE:
+        return _rounded(xs, ys, to, quantity)
     with np.errstate(under="ignore"):
-        value, scale = QUANTITIES[quantity].wide(x.astype(WIDE), y.astype(WIDE))
-    return _decide(np.asarray(value), np.abs(value) < scale / 8, x, y, np.dtype(WIDE), quantity)
+        value, scale = QUANTITIES[quantity].wide(xs.astype(WIDE), ys.astype(WIDE))
+    return _decide(np.asarray(value), np.abs(value) < scale / 8, xs, ys, np.dtype(WIDE), quantity)
 
 
-def fallback_share(x: ArrayLike, y: ArrayLike, dtype: DTypeLike, quantity: str) -> float:
-    """Return for which share of points mpmath decides the rounding.
+def fallback_share(x: ArrayLike, y: ArrayLike, dtype: DTypeLike, quantity: Quantity) -> float:
+    """Return the share of points at which mpmath decides the rounding.
 
     Parameters
     ----------
-    x, y : array_like of float, same shape
-        Raw outputs; labels in [0, 1].
+    x : array_like of float, any shape
+        Raw outputs.
+    y : array_like of float, shape of `x`
+        Labels in [0, 1].
     dtype : dtype or str
         float16, bfloat16, float32, float64 or longdouble.
     quantity : {"loss", "gradient"}
@@ -271,7 +162,7 @@ def fallback_share(x: ArrayLike, y: ArrayLike, dtype: DTypeLike, quantity: str) 
     Returns
     -------
     float
-        Between 0 and 1; 1 for longdouble, which has no wider format.
+        Between 0 and 1; 1 for longdouble, since there is no wider format.
 
     Raises
     ------
@@ -284,3 +175,128 @@ def fallback_share(x: ArrayLike, y: ArrayLike, dtype: DTypeLike, quantity: str) 
     0.0
     """
     return float(_once_rounded(*_checked(x, y, dtype), quantity)[1].mean())
+
+
+def _checked(x: ArrayLike, y: ArrayLike, dtype: DTypeLike) -> tuple[Array, Array, Dtype]:
+    """Return both arrays in `dtype`, after checking them."""
+    to = np.dtype(ml_dtypes.bfloat16 if dtype == "bfloat16" else dtype)
+    if to != WIDE and to.name not in ERROR:
+        raise TypeError(f"dtype: expected one of {', '.join(ERROR)}, longdouble; found {to}")
+    xs, ys = _floats("x", x, to), _floats("y", y, to)
+    if xs.shape != ys.shape:
+        raise ValueError(f"x and y: expected the same shape, found {xs.shape} and {ys.shape}")
+    if xs.size == 0:
+        raise ValueError("x: expected at least one value, found an empty array")
+    if not np.isfinite(xs.astype(np.float64 if to != WIDE else WIDE)).all():
+        raise ValueError("x: expected finite values, found nan or inf")
+    if not ((ys >= 0) & (ys <= 1)).all():
+        raise ValueError("y: expected labels in [0, 1]")
+    return xs, ys, to
+
+
+def _floats(name: str, values: ArrayLike, dtype: Dtype) -> Array:
+    """Return an argument as an array of `dtype`. It has to hold floats already."""
+    array = np.asarray(values)
+    if array.dtype.kind != "f" and array.dtype != ml_dtypes.bfloat16:
+        raise TypeError(f"{name}: expected floating-point values, found {array.dtype}")
+    with np.errstate(over="ignore"):
+        return array.astype(dtype)
+
+
+def _rounded(x: Array, y: Array, dtype: Dtype, quantity: Quantity) -> Array:
+    """Return the rounded long double, or mpmath's value where the rounding is in doubt."""
+    out, doubtful = _once_rounded(x, y, dtype, quantity)
+    return _decide(out, doubtful, x, y, dtype, quantity)
+
+
+def _once_rounded(x: Array, y: Array, dtype: Dtype, quantity: Quantity) -> tuple[Array, Mask]:
+    """Return the rounded long double, and where its error may have changed the rounding."""
+    if dtype == WIDE:
+        return np.empty(x.shape, dtype), np.ones(x.shape, bool)
+    with np.errstate(under="ignore"):
+        value, scale = QUANTITIES[quantity].wide(x.astype(WIDE), y.astype(WIDE))
+        relative, absolute = ERROR[dtype.name]
+        margin = scale * WIDE(relative) + WIDE(absolute)
+        doubtful = (value - margin).astype(dtype) != (value + margin).astype(dtype)
+        return np.asarray(value.astype(dtype)), doubtful
+
+
+def _decide(out: Array, where: Mask, x: Array, y: Array, dtype: Dtype, quantity: Quantity) -> Array:
+    """Return `out` after replacing the marked values by mpmath's, rounded to `dtype`."""
+    for index in map(tuple, np.argwhere(where)):
+        a, b = _mpf(x[index]), _mpf(y[index])
+        # near x = 0 the two terms of a gradient cancel to the order of x
+        with mpmath.workprec(200 + 2 * max(0, -mpmath.frexp(a)[1])):
+            out[index] = _round(QUANTITIES[quantity].exact(a, b), dtype)
+    return out
+
+
+def _round(value: mpmath.mpf, dtype: Dtype) -> Any:
+    """Return `value` rounded once to `dtype`, half to even, subnormals included."""
+    if value == 0:
+        return dtype.type(0)
+    info = ml_dtypes.finfo(dtype)
+    exponent = mpmath.frexp(value)[1] - (info.nmant + 1)
+    exponent = max(exponent, int(info.minexp) - info.nmant)
+    digits = int(mpmath.nint(mpmath.ldexp(value, -exponent)))
+    return np.ldexp(WIDE(digits), exponent).astype(np.float64 if dtype != WIDE else WIDE)
+
+
+def _mpf(value: Any) -> mpmath.mpf:
+    """Return a float exactly: as the sum of two doubles, times a power of two."""
+    fraction, exponent = np.frexp(WIDE(value))
+    high = float(fraction)
+    # without exact=True the sum is rounded to the precision in force, which is double's
+    exact = mpmath.fadd(high, float(fraction - WIDE(high)), exact=True)
+    return mpmath.ldexp(exact, int(exponent))
+
+
+def _tail(x: mpmath.mpf) -> mpmath.mpf:
+    """Return exp(-|x|). Beyond `FAR` it only breaks ties, and any tiny number does that."""
+    return mpmath.exp(-min(abs(x), FAR))
+
+
+def _wide_loss(x: LongdoubleArray, y: LongdoubleArray) -> tuple[LongdoubleArray, LongdoubleArray]:
+    tail = np.log1p(np.exp(-np.abs(x)))
+    # no term is negative, so nothing cancels
+    value = np.where(x > 0, x * (1 - y), -x * y) + tail
+    return value, value
+
+
+def _exact_loss(x: mpmath.mpf, y: mpmath.mpf) -> mpmath.mpf:
+    tail = mpmath.log1p(_tail(x))
+    weight = mpmath.fsub(1, y, exact=True) if x > 0 else y
+    # exact, since a tiny tail beside a large term still decides a tie
+    return mpmath.fadd(mpmath.fmul(abs(x), weight, exact=True), tail, exact=True)
+
+
+def _wide_gradient(
+    x: LongdoubleArray, y: LongdoubleArray
+) -> tuple[LongdoubleArray, LongdoubleArray]:
+    tail = np.exp(-np.abs(x))
+    small, large = tail / (1 + tail), 1 / (1 + tail)
+    up, down = (1 - y) * np.where(x > 0, large, small), y * np.where(x > 0, small, large)
+    return up - down, up + down
+
+
+def _exact_gradient(x: mpmath.mpf, y: mpmath.mpf) -> mpmath.mpf:
+    tail = _tail(x)
+    small = tail / (1 + tail)
+    large = mpmath.fsub(1, small, exact=True)
+    p, q = (large, small) if x > 0 else (small, large)
+    up = mpmath.fmul(mpmath.fsub(1, y, exact=True), p, exact=True)
+    return mpmath.fsub(up, mpmath.fmul(y, q, exact=True), exact=True)
+
+
+class _Formula(NamedTuple):
+    """How a quantity is computed."""
+
+    wide: Callable[[LongdoubleArray, LongdoubleArray], tuple[LongdoubleArray, LongdoubleArray]]
+    """From x and y to the value and the scale of its error."""
+    exact: Callable[[mpmath.mpf, mpmath.mpf], mpmath.mpf]
+
+
+QUANTITIES: dict[Quantity, _Formula] = {
+    "loss": _Formula(_wide_loss, _exact_loss),
+    "gradient": _Formula(_wide_gradient, _exact_gradient),
+}

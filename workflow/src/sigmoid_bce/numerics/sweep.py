@@ -1,38 +1,41 @@
-"""Measure implementations: loss and gradient over a sweep of raw outputs, and their errors."""
+"""Measure implementations over a sweep of raw outputs: loss, gradient and their errors."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import lru_cache
+from typing import Any
 
 import ml_dtypes
 import numpy as np
 import pandas as pd
-from numpy.typing import NDArray
 
 from sigmoid_bce.numerics import reference
+from sigmoid_bce.numerics.arrays import Array, Float64Array, LongdoubleArray, Mask
 from sigmoid_bce.numerics.catalogue import DTYPES, Implementation
+from sigmoid_bce.numerics.reference import Quantity
 
-QUANTITIES = ("loss", "gradient")
+QUANTITIES: tuple[Quantity, ...] = ("loss", "gradient")
 SPECIAL = (-np.inf, np.inf, np.nan)
-# from 0 outward, up to where the exact loss and gradient underflow: (end, step) by dtype
+"""The raw outputs that are not finite numbers."""
 RANGES = {
     "float16": [(120, 1 / 64)],
     "bfloat16": [(120, 1 / 64)],
     "float32": [(120, 1 / 64)],
     "float64": [(120, 1 / 64), (760, 1 / 4)],
-    # mpmath computes all of its exact values
+    # few, since mpmath computes each of its exact values
     "longdouble": [(60, 1 / 16), (120, 1), (11500, 64)],
 }
+"""The |x| of a sweep, as (end, step) from 0 outward; loss and gradient underflow before the end."""
 OFF_SHARE, OFF_ULPS = 0.01, 4
-"""A value is off if it is farther from the truth than both; good implementations keep within 4 ulp,
-which is more than 1 % in bfloat16 and among subnormals alone."""
+"""A value is off if its error is more than this share of the truth and more than so many ulps. Good
+implementations stay within 4 ulps, which exceed 1 % in bfloat16 and among subnormals only."""
 COARSE = 1 / 8
-"""The least step where each sample is a call of its own, but in float32."""
+"""The least step for an implementation that computes one sample at a time, except in float32."""
 
 
-def magnitudes(dtype: str, coarse: bool = False) -> NDArray[np.floating]:
-    """Return the |x| of a sweep, from 0 on.
+def magnitudes(dtype: str, coarse: bool = False) -> Array:
+    """Return the |x| of a sweep.
 
     Parameters
     ----------
@@ -43,7 +46,8 @@ def magnitudes(dtype: str, coarse: bool = False) -> NDArray[np.floating]:
 
     Returns
     -------
-    ndarray of `dtype`, shape (n,), increasing
+    ndarray of `dtype`, shape (n,)
+        Increasing from 0.
 
     Examples
     --------
@@ -54,24 +58,30 @@ def magnitudes(dtype: str, coarse: bool = False) -> NDArray[np.floating]:
     for end, step in RANGES[dtype]:
         parts.append(np.arange(start, end, max(step, COARSE if coarse else 0)))
         start = end
-    values = np.append(np.concatenate(parts), start).astype(DTYPES[dtype])
-    return values[np.append(True, values[1:] > values[:-1])]
+    return increasing(np.append(np.concatenate(parts), start).astype(DTYPES[dtype]))
 
 
-def spacing(value: NDArray, dtype: np.dtype) -> NDArray:
-    """Return one unit in the last place of `dtype` at each value.
+def increasing(values: Array) -> Array:
+    """Return an array that never decreases without its repetitions."""
+    kept: Array = values[np.append(True, values[1:] > values[:-1])]
+    return kept
+
+
+def spacing(value: Array, dtype: np.dtype[Any]) -> Array:
+    """Return one ulp, the unit in the last place of `dtype`, at each value.
 
     Parameters
     ----------
     value : ndarray of float64 or longdouble, any shape
+        The values.
     dtype : dtype
-        One of the five.
+        One of the five precisions.
 
     Returns
     -------
     ndarray, shape and dtype of `value`
-        The distance between neighbours in the binade of the value; of subnormals below the normal
-        range.
+        The distance between neighbours in the binade of the value. Below the normal range, the
+        distance between subnormals.
 
     Examples
     --------
@@ -81,119 +91,157 @@ def spacing(value: NDArray, dtype: np.dtype) -> NDArray:
     info = ml_dtypes.finfo(dtype)
     exponent = np.frexp(np.abs(value))[1] - 1
     exponent = np.where(value == 0, int(info.minexp), np.maximum(exponent, int(info.minexp)))
-    return np.ldexp(np.ones_like(value), exponent - info.nmant)
+    unit: Array = np.ldexp(np.ones_like(value), exponent - info.nmant)
+    return unit
 
 
 @dataclass(frozen=True)
 class Measured:
-    """What an implementation returned at some raw outputs, beside the truth.
+    """Losses and gradients that an implementation returned for one label, beside the truth.
 
     Parameters
     ----------
-    value : dict of str to ndarray or None
-        By quantity, loss or gradient: what it returned, (n,) in float64 or long double.
-    exact : dict of str to ndarray
-        The correctly rounded values, (n,).
-    ulp : dict of str to ndarray or None
-        The distance of `value` to the truth before its rounding, in units in the last place of the
-        dtype under test, (n,).
-    off : dict of str to ndarray or None
-        Where the value is more than 1 % from the truth, and by more than four such units.
-    over, under : ndarray
-        Where the loss is that much above the truth, and below it, (n,).
+    x : ndarray, shape (n,)
+        Raw outputs in the dtype under test.
+    y : float
+        The label.
+    value : dict of ndarray by {"loss", "gradient"}
+        The values that the implementation returned, (n,) in float64 or longdouble. There is no
+        entry for a gradient that the implementation does not have.
     """
 
-    value: dict
-    exact: dict
-    ulp: dict
-    off: dict
-    over: NDArray[np.bool_]
-    under: NDArray[np.bool_]
+    x: Array
+    y: float
+    value: dict[Quantity, Array]
+
+    def truth(self, quantity: Quantity) -> LongdoubleArray:
+        """Return the exact values before they are rounded, longdouble of shape (n,)."""
+        return _truth(self.x.tobytes(), self.x.dtype, self.y, quantity)
+
+    def exact(self, quantity: Quantity) -> Array:
+        """Return the correctly rounded values, float64 or longdouble of shape (n,)."""
+        return _exact(self.x.tobytes(), self.x.dtype, self.y, quantity)
+
+    def ulp(self, quantity: Quantity) -> Float64Array:
+        """Return the distances to the truth in ulps of the dtype under test, shape (n,)."""
+        truth = self.truth(quantity)
+        with np.errstate(invalid="ignore", over="ignore"):
+            error = np.abs(self.value[quantity] - truth)
+            ulp: Float64Array = (error / spacing(truth, self.x.dtype)).astype(np.float64)
+        return ulp
+
+    def off(self, quantity: Quantity) -> Mask:
+        """Return where the error exceeds 1 % and 4 ulps, or the value is nan, shape (n,)."""
+        truth = self.truth(quantity)
+        with np.errstate(invalid="ignore", over="ignore"):
+            right: Mask = np.abs(self.value[quantity] - truth) <= self._allowed(truth)
+        return ~right
+
+    def over(self) -> Mask:
+        """Return where the loss is too large by more than 1 % and 4 ulps, shape (n,)."""
+        truth = self.truth("loss")
+        over: Mask = self.value["loss"] > truth + self._allowed(truth)
+        return over
+
+    def under(self) -> Mask:
+        """Return where the loss is too small by more than 1 % and 4 ulps, shape (n,)."""
+        truth = self.truth("loss")
+        under: Mask = self.value["loss"] < truth - self._allowed(truth)
+        return under
+
+    def _allowed(self, truth: LongdoubleArray) -> LongdoubleArray:
+        unit: LongdoubleArray = spacing(truth, self.x.dtype)
+        return np.maximum(np.abs(truth) * OFF_SHARE, unit * OFF_ULPS)
 
 
-def measure(implementation: Implementation, x: NDArray, y: float) -> Measured:
-    """Call an implementation at finite raw outputs of one label, and compare it with the truth.
+def measure(implementation: Implementation, x: Array, y: float) -> Measured:
+    """Call an implementation at finite raw outputs of one label.
 
     Parameters
     ----------
     implementation : Implementation
-    x : ndarray, shape (n,), of the dtype under test
+        The implementation to measure.
+    x : ndarray, shape (n,)
+        Raw outputs in the dtype under test.
     y : float
         The label.
 
     Returns
     -------
     Measured
+
+    Examples
+    --------
+    >>> half = Implementation("half", lambda x, y: (np.full_like(x, 0.5), None))
+    >>> measure(half, np.float32([0, 0.4328, 20]), 1.0).off("loss").tolist()
+    [True, False, True]
     """
-    value = dict(zip(QUANTITIES, implementation(x, y), strict=True))
-    exact, ulp, off = {}, {}, {}
-    for quantity in QUANTITIES:
-        truth, exact[quantity] = _truth(x.tobytes(), x.dtype, y, quantity)
-        if value[quantity] is None:
-            ulp[quantity] = off[quantity] = None
-            continue
-        with np.errstate(invalid="ignore", over="ignore"):
-            error = np.abs(value[quantity] - truth)
-            unit = spacing(truth, x.dtype)
-            ulp[quantity] = (error / unit).astype(np.float64)
-            allowed = np.maximum(np.abs(truth) * OFF_SHARE, unit * OFF_ULPS)
-            off[quantity] = ~(error <= allowed)
-            if quantity == "loss":
-                over = value[quantity] > truth + allowed
-                under = value[quantity] < truth - allowed
-    return Measured(value, exact, ulp, off, over, under)
+    loss, gradient = implementation(x, y)
+    value: dict[Quantity, Array] = {"loss": loss}
+    if gradient is not None:
+        value["gradient"] = gradient
+    return Measured(x, y, value)
+
+
+# implementations are measured at the same points, so exact values are kept
 
 
 @lru_cache(maxsize=64)
-def _truth(
-    content: bytes, dtype: np.dtype, y: float, quantity: str
-) -> tuple[NDArray[np.longdouble], NDArray]:
-    """Return a quantity before and after its rounding; implementations share their points."""
+def _truth(content: bytes, dtype: np.dtype[Any], y: float, quantity: Quantity) -> LongdoubleArray:
     x = np.frombuffer(content, dtype)
-    name = next(name for name, known in DTYPES.items() if known == dtype)
-    labels = np.full(x.shape, y, dtype)
-    truth = reference.unrounded(x, labels, name, quantity)
-    rounded = getattr(reference, quantity)(x, labels, name)
-    return truth, rounded.astype(np.longdouble if name == "longdouble" else np.float64)
+    return reference.unrounded(x, np.full(x.shape, y, dtype), _name(dtype), quantity)
 
 
-def table(found: Measured, x: NDArray) -> pd.DataFrame:
+@lru_cache(maxsize=64)
+def _exact(content: bytes, dtype: np.dtype[Any], y: float, quantity: Quantity) -> Array:
+    x = np.frombuffer(content, dtype)
+    rounded: Array = getattr(reference, quantity)(x, np.full(x.shape, y, dtype), _name(dtype))
+    return rounded.astype(np.longdouble if dtype == np.longdouble else np.float64)
+
+
+def _name(dtype: np.dtype[Any]) -> str:
+    return next(name for name, known in DTYPES.items() if known == dtype)
+
+
+def table(found: Measured) -> pd.DataFrame:
     """Return measurements as rows of a sweep.
 
     Parameters
     ----------
     found : Measured
-    x : ndarray, shape (n,)
-        Where it was measured.
+        Measurements at n raw outputs.
 
     Returns
     -------
     DataFrame
-        x, loss, gradient, loss_exact, gradient_exact, loss_ulp, gradient_ulp in float64; nan for a
-        gradient that there is not.
+        n rows of x, loss, gradient, loss_exact, gradient_exact, loss_ulp, gradient_ulp in float64;
+        nan for a gradient that the implementation does not have.
     """
-    none = np.full(len(x), np.nan)
-    columns = {"x": x}
-    for name, arrays in (("{}", found.value), ("{}_exact", found.exact), ("{}_ulp", found.ulp)):
-        for quantity in QUANTITIES:
-            array = arrays[quantity]
-            columns[name.format(quantity)] = none if array is None else array
+    none = np.full(len(found.x), np.nan)
+    columns: dict[str, Array] = {"x": found.x}
+    columns |= {q: found.value.get(q, none) for q in QUANTITIES}
+    columns |= {f"{q}_exact": found.exact(q) for q in QUANTITIES}
+    columns |= {f"{q}_ulp": found.ulp(q) if q in found.value else none for q in QUANTITIES}
     return pd.DataFrame({name: np.asarray(a, np.float64) for name, a in columns.items()})
 
 
 def special_values(implementation: Implementation, dtype: str, y: float) -> pd.DataFrame:
-    """Return what an implementation makes of raw outputs that are no finite numbers.
+    """Return the loss and gradient of raw outputs that are not finite numbers.
 
     Parameters
     ----------
     implementation : Implementation
+        The implementation to measure.
     dtype : str
+        Precision of the raw output.
     y : float
+        The label.
 
     Returns
     -------
     DataFrame
-        x (-inf, inf, nan), loss, gradient (nan if it has none), raises: the error, if it is one.
+        A row for each of `SPECIAL`: x, loss, gradient (nan if the implementation has none), and
+        raises: the error in one line, if there was one.
     """
     rows = []
     for x in SPECIAL:
@@ -202,7 +250,7 @@ def special_values(implementation: Implementation, dtype: str, y: float) -> pd.D
             loss, gradient = implementation(np.array([x]).astype(DTYPES[dtype]), y)
             row["loss"] = float(loss[0])
             row["gradient"] = np.nan if gradient is None else float(gradient[0])
-        except Exception as error:  # whatever the framework makes of it is the result
+        except Exception as error:  # an error is a result too
             row["raises"] = f"{type(error).__name__}: {error}".splitlines()[0]
         rows.append(row)
     return pd.DataFrame(rows)

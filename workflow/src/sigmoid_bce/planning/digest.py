@@ -175,12 +175,27 @@ def _apart(file: Path) -> bool:
     return any(file.is_relative_to(PACKAGE / place) for place in APART)
 
 
+def _import_parts(
+    node: ast.Import | ast.ImportFrom, modules: frozenset[Path], own: bool, used: set[str]
+) -> Iterator[_Part]:
+    """Yield a part for each name that a statement imports; `used` are the names in the module."""
+    # a module is run, whichever of its names are used
+    yield _Part(frozenset(), frozenset(), "", modules)
+    source = getattr(node, "module", None) or ""
+    for alias in node.names if source != "__future__" else ():
+        name = alias.asname or alias.name.split(".")[0]
+        leaf = frozenset({alias.name.split(".")[-1]})
+        # where a function of the package lives is no matter, which library a name is from is
+        text = "" if own else f"{source} {alias.name} {alias.asname}"
+        # an import that nobody uses is there for its side effects, and always counts
+        yield _Part(frozenset({name} & used), leaf, text, frozenset())
+
+
 @cache
 def parts(file: Path, root: Path = PACKAGE, package: str = PACKAGE.name) -> tuple[_Part, ...]:
-    """Return what a module consists of, as far as it may change a result."""
+    """Return the parts of a module that may change a result."""
     tree = _Meaning().visit(ast.parse(file.read_bytes(), str(file)))
     imports = [node for node in tree.body if isinstance(node, ast.Import | ast.ImportFrom)]
-    others = [node for node in tree.body if node not in imports]
     found = [
         _Part(
             frozenset(_defines(node)),
@@ -188,22 +203,15 @@ def parts(file: Path, root: Path = PACKAGE, package: str = PACKAGE.name) -> tupl
             ast.unparse(node) + "".join(_data(node, file)),
             _targets(node, file, root, package),
         )
-        for node in others
+        for node in tree.body
+        if node not in imports
     ]
     used = {name for part in found for name in part.names}
     for node in imports:
         modules = _targets(node, file, root, package)
-        source = getattr(node, "module", None) or ""
-        own = source.split(".")[0] == package if package else bool(modules)
-        # a module is run whatever is used of it
-        found.append(_Part(frozenset(), frozenset(), "", modules))
-        for alias in node.names if source != "__future__" else ():
-            name = alias.asname or alias.name.split(".")[0]
-            # an import that nobody uses is there for what it does
-            defines = frozenset({name} & used)
-            leaf = frozenset({alias.name.split(".")[-1]})
-            text = "" if own else f"{source} {alias.name} {alias.asname}"
-            found.append(_Part(defines, leaf, text, frozenset()))
+        first = (getattr(node, "module", None) or "").split(".")[0]
+        own = first == package if package else bool(modules)
+        found.extend(_import_parts(node, modules, own, used))
     return tuple(found)
 
 
@@ -250,7 +258,7 @@ def digest(*files: Path) -> str:
     Parameters
     ----------
     *files : Path
-        The script, and the files of the plug-ins that it loads: all of each counts.
+        The script, and the plug-ins and templates that it loads: all of each counts.
 
     Returns
     -------

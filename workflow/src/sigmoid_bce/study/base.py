@@ -6,9 +6,10 @@ import difflib
 import sys
 from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import Annotated, Any, Literal, Self, get_args, get_origin
+from typing import Annotated, Any, Literal, Self, Union, get_args, get_origin
 
 from pydantic import (
+    AfterValidator,
     BaseModel,
     BeforeValidator,
     ConfigDict,
@@ -17,8 +18,6 @@ from pydantic import (
     GetJsonSchemaHandler,
     model_validator,
 )
-from pydantic.json_schema import JsonSchemaValue
-from pydantic_core import CoreSchema, core_schema
 
 from sigmoid_bce.jobs import plugins
 from sigmoid_bce.jobs.logs import UserError
@@ -90,14 +89,12 @@ class Plugin:
             raise ValueError(f"there is no {self.kind} {name!r}; {nearest(name, known)}")
         return name
 
-    def __get_pydantic_core_schema__(
-        self, source: Any, handler: GetCoreSchemaHandler
-    ) -> CoreSchema:
-        return core_schema.no_info_after_validator_function(self.check, handler(source))
+    def __get_pydantic_core_schema__(self, source: Any, handler: GetCoreSchemaHandler) -> Any:
+        return AfterValidator(self.check).__get_pydantic_core_schema__(source, handler)
 
     def __get_pydantic_json_schema__(
-        self, schema: CoreSchema, handler: GetJsonSchemaHandler
-    ) -> JsonSchemaValue:
+        self, schema: Any, handler: GetJsonSchemaHandler
+    ) -> dict[str, Any]:
         return {**handler(schema), "enum": plugins.names(self.folder)}
 
 
@@ -167,53 +164,70 @@ def files(section: Strict) -> dict[str, Wheel | Download | str]:
     return found
 
 
-def kinds(module: str, key: str, folder: str = "") -> dict[str, type[Strict]]:
-    """Return the sections that a module defines, by the value of the key that tells them apart.
+class Kinds:
+    """The sections of a module that a key tells apart, with a plug-in for each of its values.
 
     Parameters
     ----------
     module : str
-        Its ``__name__``.
+        The ``__name__`` of the module, whose sections are defined above the call.
     key : str
-        For instance "source": the key whose type, in each section, is a Literal.
+        For instance "source": a key whose type is a Literal in each of the sections.
     folder : str
-        The plug-ins that carry the sections out: a file for each value.
+        The folder of the plug-ins, for instance "data/sources".
 
-    Raises
-    ------
-    PluginError
-        If two sections share a value, or a value has a section or a file but not both.
+    Attributes
+    ----------
+    sections : dict of type by str
+        The section for each value of the key.
     """
-    source = sys.modules[module]
-    own = [part for part in vars(source).values() if getattr(part, "__module__", "") == module]
-    found: dict[str, type[Strict]] = {}
-    for section in own:
-        for value in _values(section, key):
-            if value in found:
-                raise plugins.PluginError(
-                    f"{source.__file__}: {key} {value!r} has two sections, "
-                    f"{found[value].__name__} and {section.__name__}"
+
+    def __init__(self, module: str, key: str, folder: str) -> None:
+        self.key, self.folder = key, folder
+        self.file = str(sys.modules[module].__file__)
+        self.sections: dict[str, type[Strict]] = {}
+        self._twice: list[str] = []
+        for section in vars(sys.modules[module]).values():
+            if getattr(section, "__module__", "") == module:
+                self._add(section)
+
+    def _add(self, section: object) -> None:
+        """Add a section if its key is a Literal."""
+        if not (isinstance(section, type) and issubclass(section, Strict)):
+            return
+        field = section.model_fields.get(self.key)
+        if field is None or get_origin(field.annotation) is not Literal:
+            return
+        for value in get_args(field.annotation):
+            first = self.sections.setdefault(value, section)
+            if first is not section:
+                self._twice.append(
+                    f"{self.key} {value!r} has two sections in {self.file}: {first.__name__} and "
+                    f"{section.__name__}"
                 )
-            found[value] = section
-    if not folder:
-        return found
-    files = plugins.files(folder)
-    for value in sorted(found.keys() ^ files.keys()):
-        if value in found:
-            missing = f"{found[value].__name__} in {source.__file__}, but no file"
+
+    def union(self) -> Any:
+        """Return the type of any of the sections, which pydantic tells apart by the key."""
+        sections = tuple(self.sections.values())
+        return Annotated[Union[sections], Field(discriminator=self.key)]  # noqa: UP007
+
+    def check(self) -> None:
+        """Check that each value of the key has one section and one file.
+
+        Raises
+        ------
+        PluginError
+            One line that names the files.
+        """
+        if self._twice:
+            raise plugins.PluginError(self._twice[0])
+        files = plugins.files(self.folder)
+        for value in sorted(self.sections.keys() - files.keys()):
             raise plugins.PluginError(
-                f"{key} {value!r} has a section, {missing} {plugins.PACKAGE / folder / value}.py"
+                f"{self.key} {value!r} has a section, {self.sections[value].__name__} in "
+                f"{self.file}, but no file {plugins.PACKAGE / self.folder / value}.py"
             )
-        raise plugins.PluginError(
-            f"{key} {value!r} has a file, {files[value]}, but no section in {source.__file__}"
-        )
-    return found
-
-
-def _values(section: object, key: str) -> tuple[str, ...]:
-    """Return the values of a key that is a Literal in a section; none for anything else."""
-    if not (isinstance(section, type) and issubclass(section, Strict)):
-        return ()
-    field = section.model_fields.get(key)
-    literal = field is not None and get_origin(field.annotation) is Literal
-    return get_args(field.annotation) if field and literal else ()
+        for value in sorted(files.keys() - self.sections.keys()):
+            raise plugins.PluginError(
+                f"{self.key} {value!r} has a file, {files[value]}, but no section in {self.file}"
+            )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Annotated, Literal, Self, Union
+from typing import TYPE_CHECKING, Annotated, Literal, Self
 
 from pydantic import ConfigDict, Discriminator, Field, Tag, model_validator
 
@@ -10,11 +10,11 @@ from sigmoid_bce.study.base import (
     Download,
     FilePath,
     FolderPath,
+    Kinds,
     Positive,
     Seed,
     Strict,
     Wheel,
-    kinds,
 )
 
 Digits = Annotated[list[Annotated[int, Field(ge=0, le=9, strict=True)]], Field(min_length=1)]
@@ -176,10 +176,10 @@ class TableDataset(Classed):
     )
 
 
-SOURCES = kinds(__name__, "source", "data/sources")
+SOURCES = Kinds(__name__, "source", "data/sources")
 """Every section above with a source, by its source. A new section needs no entry here."""
 
 if TYPE_CHECKING:
     Dataset = Images
 else:
-    Dataset = Annotated[Union[tuple(SOURCES.values())], Field(discriminator="source")]  # noqa: UP007
+    Dataset = SOURCES.union()

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Literal, Self, Union
+from typing import TYPE_CHECKING, Annotated, Any, Literal, Self
 
 from pydantic import Discriminator, Field, Tag, model_validator
 
-from sigmoid_bce.study.base import Download, Function, Plugin, Positive, Strict, Wheel, kinds
+from sigmoid_bce.study.base import Download, Function, Kinds, Plugin, Positive, Strict, Wheel
 
 Optimizer = Annotated[str, Plugin("optimizer", "training/optimizers")]
 
@@ -147,10 +147,10 @@ class Custom(Trained):
         return package if package.is_file() else path.with_suffix(".py")
 
 
-ARCHITECTURES = kinds(__name__, "architecture")
+ARCHITECTURES = Kinds(__name__, "architecture", "models/architectures")
 """Every section above with an architecture, by its architecture. A new one needs no entry here."""
 
 if TYPE_CHECKING:
     Model = Trained
 else:
-    Model = Annotated[Union[tuple(ARCHITECTURES.values())], Field(discriminator="architecture")]  # noqa: UP007
+    Model = ARCHITECTURES.union()

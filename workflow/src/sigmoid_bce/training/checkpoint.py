@@ -19,7 +19,7 @@ from sigmoid_bce.jobs import checkpoints
 from sigmoid_bce.jobs.files import remove_parts, replacing
 from sigmoid_bce.jobs.forkserver import orphaned
 from sigmoid_bce.jobs.notice import Notice
-from sigmoid_bce.training.metrics import Row
+from sigmoid_bce.jobs.records import Identity, Row
 
 SHARE = 0.02
 """Checkpoints may cost this share of a processor's time; short epochs are not all kept."""
@@ -56,8 +56,11 @@ def variables(network: keras.Model, *, traced: bool = False) -> list[tf.Variable
         optimizer.build(network.trainable_variables)
         listed += optimizer.variables
     found = [variable.value for variable in listed]  # TensorFlow's variables, inside Keras's
-    if not traced:
-        return found
+    return found + _unlisted(network, found) if traced else found
+
+
+def _unlisted(network: keras.Model, found: list[tf.Variable]) -> list[tf.Variable]:
+    """Return the variables in the graph of a training step that Keras does not list."""
     spec = tf.TensorSpec(network.inputs[0].shape, network.inputs[0].dtype)
     step = tf.function(lambda x: network(x, training=True)).get_concrete_function(spec)
     graph = step.graph.as_graph_def()
@@ -71,7 +74,7 @@ def variables(network: keras.Model, *, traced: bool = False) -> list[tf.Variable
     # graph.variables has no fixed order; captured_inputs has one
     order = {id(handle): i for i, handle in enumerate(step.captured_inputs)}
     more = [v for v in step.graph.variables if id(v) not in known]
-    return found + sorted(more, key=lambda v: order[id(v.handle)])
+    return sorted(more, key=lambda v: order[id(v.handle)])
 
 
 def _write(path: Path, state: State, about: Mapping[str, Any]) -> None:
@@ -89,9 +92,9 @@ class Checkpoints:
     ----------
     folder : Path
         The cell's folder. No other process may train the cell at the same time.
-    identity : mapping
-        Everything that the training depends on, in values that JSON knows. A checkpoint is resumed
-        only if its identity is the same.
+    identity : Identity
+        Everything that the training depends on. A checkpoint is resumed only if its identity is the
+        same.
     network : keras.Model
         Compiled, with its initial weights.
     traced : bool
@@ -101,7 +104,7 @@ class Checkpoints:
     def __init__(
         self,
         folder: Path,
-        identity: Mapping[str, Any],
+        identity: Identity,
         network: keras.Model,
         *,
         traced: bool = False,

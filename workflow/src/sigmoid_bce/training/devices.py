@@ -1,9 +1,9 @@
-"""Put TensorFlow on a GPU of its own, or on as many threads as declared; make it repeatable."""
+"""TensorFlow's GPU, threads, seeds and precision."""
 
 from __future__ import annotations
 
 import os
-from typing import Any
+from typing import TypedDict
 
 import keras
 import tensorflow as tf
@@ -15,20 +15,20 @@ from sigmoid_bce.jobs import gpus
 def set_up(
     threads: int, seed: int = 0, precision: str = "float32", *, deterministic: bool = True
 ) -> None:
-    """Take a GPU if there is one, limit TensorFlow's threads, and seed everything random.
+    """Take a GPU if there is one, limit TensorFlow's threads, and set all seeds.
 
-    To be called before TensorFlow looks for devices.
+    It must be called before TensorFlow looks for devices.
 
     Parameters
     ----------
     threads : int
-        Threads for the work inside an operation; operations run one after the other.
+        Threads inside an operation. Operations run one after the other.
     seed : int
         Seed of initial weights and dropout masks.
     precision : str
-        Keras's dtype policy, of the networks that are built from now on.
+        Keras's dtype policy for the networks that are built afterwards.
     deterministic : bool
-        Whether operations must give the same bytes again. XLA's max pooling cannot promise it.
+        Whether operations must repeat their results bit by bit. XLA's max pooling cannot.
     """
     given = "CUDA_VISIBLE_DEVICES" in os.environ
     gpu = gpus.take()
@@ -50,21 +50,27 @@ def set_up(
         if not given:
             gpus.give_back()
     if precision == "mixed_float16" and not found:
-        print("mixed_float16 is many times slower on a CPU: mixed_bfloat16 is not", flush=True)
+        print(
+            "mixed_float16 is many times slower on a CPU than float32; mixed_bfloat16 is not",
+            flush=True,
+        )
     if deterministic:
         tf.config.experimental.enable_op_determinism()
     keras.utils.set_random_seed(seed)
     keras.config.set_dtype_policy(precision)
 
 
-def provenance(threads: int) -> dict[str, Any]:
-    """Return where a network was trained, as far as TensorFlow knows.
+class Devices(TypedDict):
+    """The devices of a training, as run.json has them."""
 
-    Returns
-    -------
-    dict
-        device, cuda_visible_devices, threads, deterministic.
-    """
+    device: str
+    cuda_visible_devices: str | None
+    threads: int
+    deterministic: bool
+
+
+def used(threads: int) -> Devices:
+    """Return the devices and settings that a network was trained with."""
     found = tf.config.list_physical_devices("GPU")
     details = [tf.config.experimental.get_device_details(gpu) for gpu in found]
     return {

@@ -12,8 +12,7 @@ from functools import partial
 
 import keras
 
-Row = dict[str, float]
-"""An epoch: names and values, in the order of the history's columns."""
+from sigmoid_bce.jobs.records import Row
 
 
 class Extreme(keras.metrics.Metric):

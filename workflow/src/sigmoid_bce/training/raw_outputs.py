@@ -27,31 +27,31 @@ def raw_outputs(
     threads: int,
     precision: str,
 ) -> Iterator[pd.DataFrame]:
-    """Run every sample through a network, with its weights of one stage after the other.
+    """Run every sample through a network, with the weights of each stage.
 
     Parameters
     ----------
     model : Model
-        The network's entry in the configuration.
+        The network's section of the configuration.
     weights : sequence of str or Path
-        Its trained weights, a file a stage.
+        Its trained weights, one file for each stage.
     inputs : ndarray, shape (n, ...)
-        uint8 images or float32 features, a row a sample of `manifest`.
+        uint8 images or float32 features, one row for each sample of `manifest`.
     manifest : DataFrame
         With columns sample_id, label and split.
     threads : int
     precision : str
-        Keras's dtype policy that it was trained with.
+        Keras's dtype policy during the training.
 
     Yields
     ------
     DataFrame
-        sample_id, label, split, raw_output (float32), a row a sample.
+        sample_id, label, split, raw_output (float32), one row for each sample.
     """
     devices.set_up(threads, precision=precision)
     network = networks.build(model, inputs.shape[1:])
     batch = tf.TensorSpec((None, *inputs.shape[1:]), network.inputs[0].dtype)
-    # traced once, where `predict` would be traced for every stage
+    # traced once; `predict` would be traced again for each stage
     call = tf.function(
         lambda batch: network(batch, training=False), input_signature=[batch], jit_compile=False
     )

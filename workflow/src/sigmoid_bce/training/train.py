@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -14,6 +13,7 @@ from numpy.typing import NDArray
 
 from sigmoid_bce.jobs import plugins
 from sigmoid_bce.jobs.files import replacing, write_json, write_parquet
+from sigmoid_bce.jobs.records import AttemptRecord, Identity, Row, RunRecord
 from sigmoid_bce.models import networks
 from sigmoid_bce.study.cells import Cell
 from sigmoid_bce.study.config import Training
@@ -25,19 +25,19 @@ from sigmoid_bce.training.steps import batched, chunks
 EVALUATION_BATCH = 256
 
 
-def epochs_since_best(losses: Sequence[float]) -> int:
+def epochs_since_best(epochs: Sequence[Row]) -> int:
     """Return how many epochs have passed since the lowest training loss.
 
     As in Keras's EarlyStopping, an equal loss is no improvement, nor is NaN.
 
     Examples
     --------
-    >>> epochs_since_best([]), epochs_since_best([0.7, 0.5, 0.6, 0.5])
-    (0, 2)
+    >>> epochs_since_best([{"loss": 0.7}, {"loss": 0.5}, {"loss": 0.6}, {"loss": 0.5}])
+    2
     """
     best, since = float("inf"), 0
-    for loss in losses:
-        best, since = (loss, 0) if loss < best else (best, since + 1)
+    for row in epochs:
+        best, since = (row["loss"], 0) if row["loss"] < best else (best, since + 1)
     return since
 
 
@@ -49,10 +49,10 @@ def train(
     manifest: pd.DataFrame,
     *,
     threads: int,
-    note: Callable[[metrics.Row], None],
-    resumed: Callable[[list[metrics.Row]], None],
-    circumstances: Mapping[str, Any],
-    identity: Mapping[str, Any],
+    note: Callable[[Row], None],
+    resumed: Callable[[list[Row]], None],
+    attempt: AttemptRecord,
+    identity: Identity,
     history: str | Path,
     run: str | Path,
     early: str | Path,
@@ -75,10 +75,10 @@ def train(
         Called with each epoch's row of the history as soon as the epoch ends.
     resumed : callable
         Called with the epochs of earlier attempts, if a checkpoint is resumed.
-    circumstances : mapping
-        What else run.json should contain: `attempts.Attempt.record`.
-    identity : mapping
-        Everything that the training depends on: see `checkpoint.Checkpoints`.
+    attempt : AttemptRecord
+        Goes into run.json.
+    identity : Identity
+        Everything that the training depends on.
     history, run, early, full : str or Path
         Files to write: Parquet, JSON, weights, weights. Checkpoints are kept in the folder of `run`
         until these files are complete.
@@ -115,12 +115,8 @@ def train(
     if epochs:
         resumed(epochs)
 
-    def goes_on() -> bool:
-        waited = epochs_since_best([row["loss"] for row in epochs])
-        return len(epochs) < model.max_epochs and waited < training.patience
-
     with checkpoints:
-        while goes_on():
+        while len(epochs) < model.max_epochs and epochs_since_best(epochs) < training.patience:
             start = time.perf_counter()
             network.reset_metrics()
             for chunk in chunks(rows, cell.batch_size, seed=cell.seed, epoch=len(epochs)):
@@ -139,7 +135,6 @@ def train(
                 checkpoints.keep_early()
             checkpoints.epoch_ended(epochs)
 
-    table = pd.DataFrame(epochs)
     if not np.isfinite(epochs[-1]["loss"]):
         raise FloatingPointError(f"{cell}: the training loss is {epochs[-1]['loss']}")
     needed = checkpoints.outlive()
@@ -149,19 +144,19 @@ def train(
         checkpoints.assign(checkpoints.early)
     with replacing(early) as part:
         network.save_weights(part)
+    table = pd.DataFrame(epochs)
     write_parquet(table, history)
-    waited = epochs_since_best(table["loss"])
-    summary: dict[str, Any] = {
-        **circumstances,
+    summary: RunRecord = {
+        **attempt,
         "seed": cell.seed,
         "epochs": len(table),
-        "stopped_by": "cap" if waited < training.patience else "patience",
+        "stopped_by": "cap" if epochs_since_best(epochs) < training.patience else "patience",
         "parameters": network.count_params(),
         "sigmoid_cut_off": getattr(network, "cut_sigmoid", ""),
         "model": model.model_dump(mode="json"),
         "training": training.model_dump(mode="json"),
         "seconds": float(table["seconds"].sum()),
-        **devices.provenance(threads),
+        **devices.used(threads),
     }
     write_json(summary, run)
     if not needed:

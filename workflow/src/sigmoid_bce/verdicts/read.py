@@ -107,13 +107,14 @@ def _from_npy(path: Path, label: str, raw_output: str) -> Outputs:
             "(--label), or save both arrays in one .npz file"
         )
     _check_readable(other)
-    arrays = []
-    for file in (path, other):
-        try:
-            arrays.append(np.load(file, mmap_mode="r", allow_pickle=False))
-        except (ValueError, EOFError, OSError) as error:
-            raise BadOutputs(f"{file}: not a .npy file of numbers: {error}") from None
-    return from_arrays(*arrays, name=str(path))
+    return from_arrays(_load(path), _load(other), str(path))
+
+
+def _load(path: Path) -> Array:
+    try:
+        return np.load(path, mmap_mode="r", allow_pickle=False)
+    except (ValueError, EOFError, OSError) as error:
+        raise BadOutputs(f"{path}: not a .npy file of numbers: {error}") from None
 
 
 READERS = {".csv": from_csv, ".parquet": from_parquet, ".npz": _from_npz, ".npy": _from_npy}

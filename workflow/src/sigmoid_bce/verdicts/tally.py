@@ -134,7 +134,7 @@ def _coarser(histogram: Array, width: float, wanted: float) -> Array:
     return histogram
 
 
-def _up(values: NDArray[np.float64], dtype: np.dtype[Any]) -> Array:
+def _up(values: NDArray[np.floating], dtype: np.dtype[Any]) -> Array:
     """Return the least numbers of `dtype` that are not below `values`."""
     rounded = values.astype(dtype)
     return np.where(rounded < values, np.nextafter(rounded, dtype.type(np.inf)), rounded)

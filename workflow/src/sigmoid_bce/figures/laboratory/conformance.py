@@ -30,7 +30,7 @@ def first_wrong(thresholds: pd.DataFrame) -> pd.Series:
     Parameters
     ----------
     thresholds : DataFrame
-        As `sigmoid_bce.numerics.measure.read_thresholds` returns it.
+        As `sigmoid_bce.numerics.tables.read_thresholds` returns it.
 
     Returns
     -------
@@ -54,7 +54,7 @@ def grid(thresholds: pd.DataFrame) -> pd.DataFrame:
     Parameters
     ----------
     thresholds : DataFrame
-        As `sigmoid_bce.numerics.measure.read_thresholds` returns it.
+        As `sigmoid_bce.numerics.tables.read_thresholds` returns it.
 
     Returns
     -------
@@ -98,8 +98,7 @@ def draw(tables: LaboratoryTables) -> Figure:
     table = grid(tables.thresholds)
     figure, axis = plt.subplots(figsize=(15, 2.2 + 0.23 * len(table)))
     numbers = table.to_numpy(float)
-    colours = sns.color_palette("rocket", as_cmap=True).copy()
-    colours.set_over("white")
+    colours = sns.color_palette("rocket", as_cmap=True).with_extremes(over="white")
     axis.set_facecolor("0.9")
     axis.patch.set_hatch("////")
     axis.patch.set_edgecolor("0.75")

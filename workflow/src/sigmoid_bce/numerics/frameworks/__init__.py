@@ -1,15 +1,80 @@
-"""Implementations to measure, a framework a file. A new file here is a new framework."""
+"""The frameworks that are measured, one file each. Adding a file adds a framework.
 
-import pkgutil
+The functions here read the files without running them, so that planning a study imports no NumPy.
+"""
+
+from __future__ import annotations
+
+from functools import cache
+from importlib.metadata import PackageNotFoundError, version
+
+from sigmoid_bce.jobs import plugins
+
+FOLDER = "numerics/frameworks"
 
 
 def names() -> list[str]:
-    """Return the frameworks' names: the files in this folder.
+    """Return the names of the frameworks, in alphabetical order: one for each file.
 
     Examples
     --------
     >>> "scipy" in names()
     True
     """
-    found = (module.name for module in pkgutil.iter_modules(__path__))
-    return sorted(name for name in found if not name.startswith("_"))
+    return plugins.names(FOLDER)
+
+
+def packages(name: str) -> tuple[str, ...]:
+    """Return the distributions that a framework needs, its own first.
+
+    Parameters
+    ----------
+    name : str
+        One of `names()`.
+
+    Raises
+    ------
+    PluginError
+        If its file has a syntax error, or does not set PACKAGES to a tuple of strings.
+
+    Examples
+    --------
+    >>> packages("keras_tensorflow")
+    ('keras', 'tensorflow')
+    """
+    found = plugins.constant(FOLDER, name, "PACKAGES")
+    if not isinstance(found, tuple) or not all(isinstance(package, str) for package in found):
+        file = plugins.files(FOLDER)[name]
+        raise plugins.PluginError(
+            f"{file}: PACKAGES: expected a tuple of distributions such as ('torch',), "
+            f"found {found!r}"
+        )
+    return found
+
+
+@cache
+def versions(name: str) -> dict[str, str | None]:
+    """Return the installed release of each distribution that a framework needs.
+
+    Parameters
+    ----------
+    name : str
+        One of `names()`.
+
+    Returns
+    -------
+    dict of str or None by str
+        In the order of `packages`; None for a distribution that is not installed.
+
+    Examples
+    --------
+    >>> list(versions("scipy"))
+    ['scipy']
+    """
+    found: dict[str, str | None] = {}
+    for package in packages(name):
+        try:
+            found[package] = version(package)
+        except PackageNotFoundError:
+            found[package] = None
+    return found

@@ -1,4 +1,4 @@
-"""Networks of one input and one weight, whose raw output is their input: for every Keras."""
+"""Networks whose raw output is their input, for every Keras: one input, one weight of 1."""
 
 from __future__ import annotations
 
@@ -6,7 +6,8 @@ from types import ModuleType
 from typing import Any
 
 MIXED = {"float16": "mixed_float16", "bfloat16": "mixed_bfloat16"}
-"""Keras's policies for half precision: computing in half, weights and loss in float32."""
+"""Keras's policies for half precision. They compute in half precision, with weights and loss in
+float32."""
 
 PROGRAMS = {
     "Dense(1, sigmoid), BinaryCrossentropy()": ("sigmoid", False),
@@ -14,26 +15,26 @@ PROGRAMS = {
     "Dense(1), sigmoid in float32, BinaryCrossentropy()": ("float32", False),
     "Dense(1), BinaryCrossentropy(from_logits=True)": ("linear", True),
 }
-"""What a user writes: the head of the network, and the loss's from_logits."""
+"""By the code that a user writes: the head of the network, and from_logits of the loss."""
 
 
 def network(keras: ModuleType, head: str, dtype: str) -> Any:
-    """Return a compiled model whose raw output equals its input.
+    """Return a model whose raw output equals its input.
 
     Parameters
     ----------
     keras : module
         Keras 3 or tf_keras.
     head : {"sigmoid", "reshape", "float32", "linear", "softmax"}
-        What follows the raw output: a sigmoid, a sigmoid and a reshaping, a sigmoid in float32,
-        nothing, or a softmax over (0, raw output).
+        The layers after the raw output: a sigmoid, a sigmoid and a reshaping, a sigmoid in
+        float32, none, or a softmax over (0, raw output).
     dtype : str
-        Precision of the raw output; half precision by Keras's mixed policies.
+        Precision of the raw output; half precisions by Keras's mixed policies.
 
     Returns
     -------
     keras.Model
-        From (n, 1) to (n, 1), or (n, 2) for the softmax, compiled with a loss of each sample.
+        From (n, 1) to (n, 1), or to (n, 2) for the softmax; not compiled.
     """
     policy = MIXED.get(dtype, dtype)
     layers = keras.layers
@@ -58,22 +59,22 @@ def network(keras: ModuleType, head: str, dtype: str) -> Any:
 def compiled(
     keras: ModuleType, head: str, dtype: str, from_logits: bool, loss_dtype: str | None = None
 ) -> Any:
-    """Return `network` compiled with Keras's own loss, a value for each sample.
+    """Return a `network` compiled with Keras's own loss, which gives one value for each sample.
 
     Parameters
     ----------
     keras, head, dtype
         As for `network`.
     from_logits : bool
-        The loss's argument.
+        The argument of the loss.
     loss_dtype : str, optional
-        Precision of the loss, where it is not Keras's own choice.
+        Precision of the loss; by default Keras's own choice.
 
     Returns
     -------
     keras.Model
     """
-    # a user of float64 sets it for everything, the loss included; of half precision, by policy
+    # users set float64 for everything, the loss included; they set half precision by policy
     keras.backend.set_floatx("float64" if dtype == "float64" else "float32")
     model = network(keras, head, dtype)
     options = {} if loss_dtype is None else {"dtype": loss_dtype}

@@ -1,42 +1,48 @@
-"""Formulas of releases that can no longer be installed, in NumPy, with their own derivatives."""
+"""Formulas of releases that can no longer be installed, in NumPy, with their derivatives."""
 
 import numpy as np
+from numpy.typing import NDArray
 
 from sigmoid_bce.numerics import formulas
+from sigmoid_bce.numerics.arrays import Float
 from sigmoid_bce.numerics.catalogue import Implementation
 
 TITLE = "history"
 PACKAGES = ("numpy",)
 INSTEAD = ""
 DTYPES = ("float32", "float64")
+EPSILON = formulas.EPSILON
 
 
-def _clipped(x, epsilon=formulas.EPSILON):
-    """Return the sigmoid, the same clipped, and the derivative of the latter."""
+Pair = tuple[NDArray[Float], NDArray[Float]]
+
+
+def _clipped(x: NDArray[Float]) -> Pair[Float]:
+    """Return the clipped sigmoid and its derivative."""
     p = formulas.sigmoid(x)
-    low, high = x.dtype.type(epsilon), x.dtype.type(1 - epsilon)
+    low, high = x.dtype.type(EPSILON), x.dtype.type(1 - EPSILON)
     inside = (p >= low) & (p <= high)
     return np.clip(p, low, high), np.where(inside, p * (1 - p), 0).astype(x.dtype)
 
 
-def keras_2_2(x, y):
-    """Return the article's formula: clip, back to the logit, then the stable form."""
+def keras_2_2(x: NDArray[Float], y: NDArray[Float]) -> Pair[Float]:
+    """Return the article's formula: clip, return to the logit, take the stable form."""
     p, slope = _clipped(x)
     logit = np.log(p / (1 - p))
     gradient = formulas.gradient_from_logits(logit, y) / (p * (1 - p)) * slope
     return formulas.loss_from_logits(logit, y), gradient
 
 
-def tf_keras_1_14(x, y):
-    """Return the formula with epsilon twice: in the clip, and inside the logarithms."""
+def tf_keras_1_14(x: NDArray[Float], y: NDArray[Float]) -> Pair[Float]:
+    """Return the formula with epsilon in the clip and again in the logarithms."""
     p, slope = _clipped(x)
-    epsilon = x.dtype.type(formulas.EPSILON)
+    epsilon = x.dtype.type(EPSILON)
     loss = -(y * np.log(p + epsilon) + (1 - y) * np.log(1 - p + epsilon))
     return loss, ((1 - y) / (1 - p + epsilon) - y / (p + epsilon)) * slope
 
 
-def torch_before_the_clamp(x, y):
-    """Return BCELoss with epsilon inside the logarithms, as THNN had it."""
+def torch_before_the_clamp(x: NDArray[Float], y: NDArray[Float]) -> Pair[Float]:
+    """Return BCELoss with epsilon in the logarithms, as in THNN."""
     p = formulas.sigmoid(x)
     epsilon = x.dtype.type(1e-12)
     loss = -(y * np.log(p + epsilon) + (1 - y) * np.log(1 - p + epsilon))

@@ -1,4 +1,4 @@
-"""JAX: optax's loss, and the form by softplus."""
+"""JAX: optax's loss, the form with softplus, and the plain formula."""
 
 import os
 
@@ -10,7 +10,7 @@ INSTEAD = "optax.sigmoid_binary_cross_entropy(x, y)"
 
 
 def implementations() -> list[Implementation]:
-    """Return the losses, operation by operation and jitted."""
+    """Return each loss, run operation by operation and jitted."""
     os.environ["JAX_ENABLE_X64"] = "1"
     import jax
     import optax

@@ -12,12 +12,12 @@ PACKAGES = ("keras", "jax", "jaxlib")
 INSTEAD = "Dense(1) with keras.losses.BinaryCrossentropy(from_logits=True)"
 FORMULAS = {
     True: "max(x, 0) - x y + log1p(exp(-|x|))",
-    False: "p clipped to [1e-7, 1 - 1e-7]; -(y log p + (1 - y) log(1 - p)); no way back to logits",
+    False: "p clipped to [1e-7, 1 - 1e-7]; -(y log p + (1 - y) log(1 - p)); logits not recovered",
 }
 
 
 def implementations() -> list[Implementation]:
-    """Return each program, operation by operation and jitted."""
+    """Return each program, run operation by operation and jitted."""
     os.environ["KERAS_BACKEND"] = "jax"
     os.environ["JAX_ENABLE_X64"] = "1"
     import jax

@@ -10,12 +10,12 @@ from sigmoid_bce.numerics.catalogue import Implementation
 from sigmoid_bce.numerics.frameworks._keras import PROGRAMS, compiled
 
 TITLE = "Keras on NumPy"
-PACKAGES = ("keras", "jax")  # this backend is not imported without JAX
-INSTEAD = "np.logaddexp(0, (1 - 2 * y) * x): this backend clips with from_logits=True, too"
+PACKAGES = ("keras", "jax")  # this backend imports JAX
+INSTEAD = "np.logaddexp(0, (1 - 2 * y) * x), since this backend clips with from_logits=True too"
 
 
 def implementations() -> list[Implementation]:
-    """Return the programs' losses."""
+    """Return the losses of the programs."""
     os.environ["KERAS_BACKEND"] = "numpy"
     import keras
 

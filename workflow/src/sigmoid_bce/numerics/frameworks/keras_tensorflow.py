@@ -1,8 +1,9 @@
-"""Keras 3 on TensorFlow: compiled models, by gradient tape, `evaluate` and `predict`."""
+"""Keras 3 on TensorFlow: compiled models, by gradient tape, by `evaluate` and by `predict`."""
 
 from __future__ import annotations
 
 import os
+from functools import partial
 
 import numpy as np
 
@@ -18,6 +19,7 @@ LOGITS = "max(x, 0) - x y + log1p(exp(-|x|))"
 SOURCE = "keras/src/backend/tensorflow/nn.py, binary_crossentropy and _get_logits, 3.15"
 HALF = ("float16", "bfloat16")
 EVERY = (*HALF, "float32", "float64")
+MODES = ("eager", "graph", "xla")
 
 
 def implementations() -> list[Implementation]:
@@ -38,7 +40,7 @@ def implementations() -> list[Implementation]:
         return function
 
     def by_dtype(make, mode, target=lambda y: y[:, None]):
-        """Return a function that makes one model a dtype and runs it in a mode."""
+        """Return a function that makes one model for each dtype and runs it in a mode."""
         made = {}
 
         def function(x, y):
@@ -53,14 +55,14 @@ def implementations() -> list[Implementation]:
         return function
 
     def evaluate(head, from_logits):
-        """Return the loss of `evaluate` with batches of one, as the article took it."""
+        """Return the loss of `evaluate` in batches of one sample, as the article measured it."""
 
-        class Losses(keras.callbacks.Callback):
+        class Losses(keras.callbacks.Callback):  # type: ignore[misc]
             def on_test_begin(self, logs=None):
                 self.values = []
 
             def on_test_batch_begin(self, batch, logs=None):
-                # else a mean over all batches so far
+                # without it, the loss is the mean over all batches so far
                 self.model.reset_metrics()
 
             def on_test_batch_end(self, batch, logs=None):
@@ -78,7 +80,7 @@ def implementations() -> list[Implementation]:
         return function
 
     def predict(head, from_logits):
-        """Return the loss of what `predict` returned."""
+        """Return the loss of the outputs that `predict` returns."""
         made = {}
 
         def function(x, y):
@@ -92,39 +94,36 @@ def implementations() -> list[Implementation]:
         return function
 
     entries = []
-    modes = ("eager", "graph", "xla")
     for name, (head, from_logits) in PROGRAMS.items():
-        # a float32 head is there to mend half precision
+        # a head in float32 is a remedy for half precision
         dtypes = HALF if head == "float32" else EVERY
+        entry = partial(
+            Implementation,
+            name,
+            formula=LOGITS if from_logits else f"{LOGITS} where it finds x, else {CLIP}",
+            source=SOURCE,
+            from_sigmoid=not from_logits,
+        )
         runs = {
             mode: by_dtype(lambda d, h=head, f=from_logits: compiled(keras, h, d, f), mode)
-            for mode in modes
+            for mode in MODES
         }
-        about = {
-            "formula": LOGITS if from_logits else f"{LOGITS} where it finds x, else {CLIP}",
-            "source": SOURCE,
-            "from_sigmoid": not from_logits,
-        }
-        if head != "reshape":  # which changes nothing about it
+        if head != "reshape":  # `predict` returns the same with and without it
             runs["predict, then loss"] = predict(head, from_logits)
-        entries += [Implementation(name, run, dtypes, mode, **about) for mode, run in runs.items()]
+        entries += [entry(run, dtypes, mode) for mode, run in runs.items()]
         if head == "sigmoid":
             run, mode = evaluate(head, from_logits), "evaluate, a sample a batch"
-            entries.append(
-                Implementation(name, run, mode=mode, soft=False, per_sample=True, **about)
-            )
-    softmax = "meant as the mean over both classes, which is the loss of x; raw outputs (0, x)"
-    for mode in modes:
+            entries.append(entry(run, mode=mode, soft=False, per_sample=True))
+    softmax = "mean over both classes, meant to equal the loss of x; raw outputs (0, x)"
+    for mode in MODES:
         run = by_dtype(
             lambda d: compiled(keras, "softmax", d, False),
             mode,
             lambda y: np.stack([1 - y, y], axis=1),
         )
-        name = "Dense(2, softmax), BinaryCrossentropy()"
-        about = {"formula": softmax, "source": SOURCE, "from_sigmoid": True}
-        entries.append(Implementation(name, run, mode=mode, **about))
+        entry = partial(Implementation, mode=mode, source=SOURCE, from_sigmoid=True)
+        entries.append(entry("Dense(2, softmax), BinaryCrossentropy()", run, formula=softmax))
         run = by_dtype(lambda d: compiled(keras, "reshape", d, False, d), mode)
         name = "Dense(1, sigmoid), Reshape, BinaryCrossentropy(dtype=half)"
-        about = {"formula": f"{CLIP}, in half precision", "source": SOURCE, "from_sigmoid": True}
-        entries.append(Implementation(name, run, HALF, mode, **about))
+        entries.append(entry(name, run, HALF, formula=f"{CLIP}, in half precision"))
     return entries

@@ -14,12 +14,12 @@ PACKAGES = ("keras", "torch")
 INSTEAD = "Dense(1) with the loss lambda y, x: keras.ops.softplus((1 - 2 * y) * x)"
 FORMULAS = {
     True: "binary_cross_entropy_with_logits of PyTorch: (1 - y) x - logsigmoid(x)",
-    False: "p clipped to [1e-7, 1 - 1e-7]; binary_cross_entropy of PyTorch; no way back to logits",
+    False: "p clipped to [1e-7, 1 - 1e-7]; binary_cross_entropy of PyTorch; logits not recovered",
 }
 
 
 def implementations() -> list[Implementation]:
-    """Return each program, operation by operation."""
+    """Return each program, run operation by operation."""
     os.environ["KERAS_BACKEND"] = "torch"
     import keras
     import torch
@@ -34,7 +34,7 @@ def implementations() -> list[Implementation]:
             if name not in made:
                 made[name] = compiled(keras, head, name, from_logits)
             model, native = made[name], getattr(torch, name)
-            # float32 holds every bfloat16, which PyTorch does not read from NumPy
+            # by way of float32, since PyTorch does not read bfloat16 from NumPy
             wide = np.float64 if name == "float64" else np.float32
             x = torch.from_numpy(x[:, None].astype(wide)).to(native).requires_grad_()
             y = torch.from_numpy(y[:, None].astype(wide)).to(native)

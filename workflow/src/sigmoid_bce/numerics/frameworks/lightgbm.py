@@ -1,4 +1,4 @@
-"""LightGBM's metrics, of a model without trees whose raw output is the initial score."""
+"""LightGBM's metrics, for a model without trees whose raw output is the initial score."""
 
 import warnings
 
@@ -12,7 +12,7 @@ INSTEAD = "np.logaddexp(0, (1 - 2 * y) * s), s = booster.predict(X, raw_score=Tr
 
 
 def implementations() -> list[Implementation]:
-    """Return both metrics, a validation set of one sample each."""
+    """Return both metrics, each computed on validation sets of one sample."""
     import lightgbm
 
     def entry(objective, metric):

@@ -1,4 +1,4 @@
-"""Formulas that people write in NumPy, and the article's in extended precision."""
+"""Formulas that people write in NumPy, and the article's in long double."""
 
 import numpy as np
 
@@ -18,7 +18,7 @@ def _logaddexp(x, y):
 def _plain(x, y):
     p = 1 / (1 + np.exp(-x))
     loss = -(y * np.log(p) + (1 - y) * np.log(1 - p))
-    # the chain rule, factor by factor
+    # the chain rule, each factor computed
     return loss, ((1 - y) / (1 - p) - y / p) * (p * (1 - p))
 
 
@@ -27,7 +27,7 @@ def _stable(x, y):
 
 
 def implementations() -> list[Implementation]:
-    """Return the formulas, in every dtype that NumPy has itself."""
+    """Return the formulas, in every precision that NumPy has itself."""
     dtypes = ("float16", "float32", "float64", "longdouble")
     return [
         Implementation(

@@ -1,4 +1,6 @@
-"""scikit-learn: its metric on probabilities, and the loss that its own models train with."""
+"""scikit-learn: its metric of probabilities, and the loss that its own models train with."""
+
+from functools import partial
 
 import numpy as np
 
@@ -10,7 +12,7 @@ INSTEAD = "np.logaddexp(0, (1 - 2 * y) * model.decision_function(X))"
 
 
 def implementations() -> list[Implementation]:
-    """Return log_loss, a sample a call, and HalfBinomialLoss by each of its methods."""
+    """Return log_loss, computed one sample at a time, and each method of HalfBinomialLoss."""
     import sklearn
     from scipy.special import expit
     from sklearn._loss import HalfBinomialLoss
@@ -30,11 +32,13 @@ def implementations() -> list[Implementation]:
     def together(x, y):
         return half_binomial.loss_gradient(y, x)
 
-    on_logits = {
-        "dtypes": ("float32", "float64"),
-        "formula": "log1pexp(x) - y x, in pieces",
-        "source": "sklearn/_loss/_loss.pyx.tp, 1.9",
-    }
+    on_logits = partial(
+        Implementation,
+        "HalfBinomialLoss()",
+        dtypes=("float32", "float64"),
+        formula="log1pexp(x) - y x, in pieces",
+        source="sklearn/_loss/_loss.pyx.tp, 1.9",
+    )
     return [
         Implementation(
             "log_loss(y, p)",
@@ -47,6 +51,6 @@ def implementations() -> list[Implementation]:
             soft=False,
             per_sample=True,
         ),
-        Implementation("HalfBinomialLoss()", separate, mode="loss, gradient", **on_logits),
-        Implementation("HalfBinomialLoss()", together, mode="loss_gradient", **on_logits),
+        on_logits(separate, mode="loss, gradient"),
+        on_logits(together, mode="loss_gradient"),
     ]

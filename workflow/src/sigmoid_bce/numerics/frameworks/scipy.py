@@ -8,7 +8,7 @@ INSTEAD = "-(y * scipy.special.log_expit(x) + (1 - y) * scipy.special.log_expit(
 
 
 def implementations() -> list[Implementation]:
-    """Return the formulas on raw outputs and on probabilities."""
+    """Return a formula of raw outputs and one of probabilities."""
     from scipy.special import expit, log_expit, xlog1py, xlogy
 
     def on_logits(x, y):

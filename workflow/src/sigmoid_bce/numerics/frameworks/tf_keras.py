@@ -1,4 +1,4 @@
-"""Keras 2 by its last package, tf_keras: compiled models, by gradient tape."""
+"""Keras 2, by its last package, tf_keras: compiled models, differentiated by gradient tape."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""PyTorch: both of its losses, and the form by softplus."""
+"""PyTorch: both of its losses, and the form with softplus."""
 
 import numpy as np
 
@@ -10,7 +10,7 @@ INSTEAD = "torch.nn.functional.softplus((1 - 2 * y) * x)"
 
 
 def implementations() -> list[Implementation]:
-    """Return the losses, eager and compiled."""
+    """Return each loss, eager and compiled."""
     import torch
     from torch.nn import functional
 
@@ -18,7 +18,7 @@ def implementations() -> list[Implementation]:
     native = {np.dtype(np.float16), np.dtype(np.float32), np.dtype(np.float64)}
 
     def tensor(values):
-        # torch reads no bfloat16 of NumPy's; float32 holds every one of them
+        # by way of float32, since PyTorch does not read bfloat16 from NumPy
         if values.dtype in native:
             return torch.from_numpy(values.copy())
         return torch.from_numpy(values.astype(np.float32)).to(torch.bfloat16)
@@ -33,7 +33,7 @@ def implementations() -> list[Implementation]:
             (gradient,) = torch.autograd.grad(values.sum(), x)
             return array(values), array(gradient)
 
-        # a program a dtype: not one for all of them
+        # dynamic=False compiles a program for each dtype
         run = torch.compile(loss, dynamic=False) if mode == "compiled" else loss
         return function
 

@@ -1,4 +1,4 @@
-"""XGBoost's metric, of a model without trees whose raw output is the base margin."""
+"""XGBoost's metric, for a model without trees whose raw output is the base margin."""
 
 import numpy as np
 
@@ -10,7 +10,7 @@ INSTEAD = "np.logaddexp(0, (1 - 2 * y) * m), m = booster.predict(data, output_ma
 
 
 def implementations() -> list[Implementation]:
-    """Return the metric logloss, a sample a call."""
+    """Return the metric logloss, computed one sample at a time."""
     import xgboost
 
     settings = {"objective": "binary:logistic", "eval_metric": "logloss", "nthread": 1}

@@ -1,0 +1,236 @@
+"""Collect the numbers that documents quote into docs/numbers: `make numbers`.
+
+Run it where the studies ran: the machine is written on every row. A table whose source is not
+there is left as it is.
+"""
+
+from __future__ import annotations
+
+import json
+import socket
+import sys
+from collections.abc import Callable, Iterator
+from datetime import date
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from committed import FOLDER, KEYS, PROGRAMS, ROOT, machine, write
+from sigmoid_bce.numerics.measure import read_thresholds
+from sigmoid_bce.study.cells import STAGES
+
+WITHHELD = {"elpv": "no: ELPV images, CC BY-NC-SA 4.0"}
+"""Data sets that this repository cannot pass on, and why; of all others the column says yes."""
+PICTURED = ("convnet", 20, 0)
+"""Model, batch size and seed of the network that figure 5 shows."""
+
+
+class Absent(Exception):
+    """A study or a file that a table needs and that is not there."""
+
+
+def present(path: Path) -> Path:
+    """Return a path, or raise `Absent`."""
+    if not path.exists():
+        raise Absent(f"{path} is missing")
+    return path
+
+
+def runs(study: Path) -> Iterator[tuple[dict, Path]]:
+    """Yield the run.json of each cell, and the cell's part of the path."""
+    root = present(study / "train")
+    for file in sorted(root.rglob("run.json")):
+        yield json.loads(file.read_text()), file.parent.relative_to(root)
+
+
+def samples(study: Path, cell: Path, stage: str) -> pd.DataFrame:
+    """Return a cell's comparison by sample, with the column split."""
+    raw = pd.read_parquet(present(study / f"raw_outputs/{cell}/{stage}.parquet"))
+    table = pd.read_parquet(present(study / f"compare/{cell}/{stage}.parquet"))
+    return table.assign(split=raw["split"].to_numpy())
+
+
+def models(study: Path) -> pd.DataFrame:
+    """Return the extremes over the cells of each model and stage."""
+    return pd.read_csv(present(study / "tables/models.csv"))
+
+
+def batches(study: Path) -> pd.DataFrame:
+    """Return how far the losses of batches are off, by the size of the batch."""
+    return pd.read_csv(present(study / "tables/batches.csv"))
+
+
+def extremes(study: Path) -> pd.DataFrame:
+    """Return the sample furthest on the wrong side, by model, stage and split."""
+    rows = []
+    for record, cell in runs(study):
+        named = dict(part.split("~") for part in cell.parts)
+        for stage in STAGES:
+            table = samples(study, cell, stage)
+            wrong = table[(table["raw_output"] > 0) != (table["label"] == 1)]
+            worst = wrong.loc[wrong["raw_output"].abs().groupby(wrong["split"]).idxmax()]
+            columns = ["split", "label", "raw_output", "bce_exact", "bce_raw", "bce_sigmoid"]
+            place = {"dataset": named["dataset"], "model": named["model"], "stage": stage}
+            rows.append(worst[columns].assign(**place, epochs=record["epochs"]))
+    table = pd.concat(rows)
+    last = table.groupby(KEYS["extremes"])["raw_output"].transform(lambda x: x.abs().max())
+    table = table[table["raw_output"].abs() == last].drop_duplicates(KEYS["extremes"])
+    front = ["dataset", *KEYS["extremes"]]
+    return table[[*front, *(c for c in columns if c not in front)]].sort_values(front)
+
+
+def thresholds(study: Path) -> pd.DataFrame:
+    """Return the thresholds of the programs that the README's table lists, in float32."""
+    table = read_thresholds(present(study / "numerics/thresholds.csv"))
+    named = pd.MultiIndex.from_frame(table[["framework", "implementation"]]).isin(list(PROGRAMS))
+    # float64 where there is nothing else: scikit-learn's mode of single samples has float32 too
+    return table[named & (table["dtype"] == "float32") & table["y"].isin([0, 1])]
+
+
+def values(study: Path) -> pd.DataFrame:
+    """Return single numbers: of the laboratory, and of the network that figure 5 shows."""
+    state = pd.read_csv(present(study / "numerics/implementations.csv"))
+    limits = read_thresholds(study / "numerics/thresholds.csv")
+    curves = pd.read_parquet(present(study / "numerics/article.parquet"))
+    plain = limits[
+        (limits["framework"] == "Keras on TensorFlow")
+        & (limits["implementation"] == "Dense(1, sigmoid), BinaryCrossentropy()")
+        & (limits["side"] == "wrong")
+        & limits["y"].isin([0, 1])
+    ]
+    historic = curves[curves["curve"] == "Keras of 2018"].groupby("y")["loss"].max()
+    found = {
+        "programs": (state["status"] == "measured").sum(),
+        **{
+            f"dead_when_wrong_{dtype}": plain.loc[plain["dtype"] == dtype, "gradient_zero"].min()
+            for dtype in ("bfloat16", "float16")
+        },
+        **{f"historic_ceiling_label_{y:g}": ceiling for y, ceiling in historic.items()},
+        **{f"pictured_{name}": value for name, value in _pictured(study).items()},
+    }
+    return pd.DataFrame(found.items(), columns=["name", "value"])
+
+
+def pictured(study: Path) -> tuple[dict, pd.DataFrame]:
+    """Return the run and the training images of the network that figure 5 shows."""
+    for record, cell in runs(study):
+        named = dict(part.split("~") for part in cell.parts)
+        if (named["model"], int(named["batch_size"]), int(named["seed"])) == PICTURED:
+            table = samples(study, cell, STAGES[-1])
+            return record, table[table["split"] == "train"]
+    raise Absent(f"{study} has no network {PICTURED}")
+
+
+def _pictured(study: Path) -> dict[str, float]:
+    record, table = pictured(study)
+    return {
+        "epochs": record["epochs"],
+        "images": len(table),
+        "raw_output_max": table["raw_output"].max(),
+    }
+
+
+def figure_3(study: Path) -> pd.DataFrame:
+    """Return the curves of figure 3, a column each."""
+    curves = pd.read_parquet(present(study / "numerics/article.parquet"))
+    wide = curves.pivot(index=KEYS["figure-3"], columns="curve", values="loss")
+    return wide.reset_index().rename_axis(columns=None)
+
+
+def figure_5(study: Path) -> pd.DataFrame:
+    """Return the samples of figure 5: labels and raw outputs, in no order of the images."""
+    table = pictured(study)[1].sort_values(["label", "raw_output"])
+    return pd.DataFrame(
+        {
+            "sample": np.arange(len(table)),
+            "label": table["label"].to_numpy(),
+            "raw_output": table["raw_output"].to_numpy(),
+        }
+    )
+
+
+def smoke(study: Path) -> pd.DataFrame:
+    """Return the smoke study's table of cells."""
+    return pd.read_csv(present(study / "tables/cells.csv"))
+
+
+def benchmarks(folder: Path) -> pd.DataFrame:
+    """Return the rows of every benchmark that was run in full, with their own origin."""
+    tables = []
+    for file in sorted(present(folder).glob("*.json")):
+        kept = json.loads(file.read_text())
+        if kept["scale"] != 1 or "rows" not in kept:
+            continue
+        on = kept["machine"]
+        rows = [*kept["rows"], ["", "minutes", round(kept["minutes"]), "min", "of two cores"]]
+        table = pd.DataFrame(rows, columns=["grid", "measure", "value", "unit", "note"])
+        table.insert(0, "part", kept["part"])
+        tables.append(
+            table.assign(
+                processor=on["processor"],
+                cores=on["cores"].split()[0],
+                releases=" ".join(f"{name} {on[name]}" for name in ("tensorflow", "snakemake")),
+                commit=on["commit"],
+                date=on["started"].split()[0],
+                passed_on=WITHHELD["elpv"] if kept["part"] in ("floor", "peers") else "yes",
+            )
+        )
+    if not tables:
+        raise Absent(f"{folder} has no benchmark that was run in full")
+    return pd.concat(tables, ignore_index=True)
+
+
+TABLES: dict[str, tuple[str, Callable[[Path], pd.DataFrame]]] = {
+    "models": ("default", models),
+    "batches": ("default", batches),
+    "extremes": ("default", extremes),
+    "thresholds": ("default", thresholds),
+    "values": ("default", values),
+    "figure-3": ("default", figure_3),
+    "figure-5": ("default", figure_5),
+    "smoke": ("smoke", smoke),
+    "benchmarks": ("benchmarks", benchmarks),
+}
+"""Each table: the folder under results/ that it comes from, and the function of that folder."""
+LABORATORY = ("thresholds", "figure-3")
+"""Tables that rest on no data set."""
+
+
+def origin(study: Path) -> dict[str, str]:
+    """Return where, by what and when a study was run; it must have been run on this machine."""
+    records = [record for record, _ in runs(study)]
+    elsewhere = {record["host"] for record in records} - {socket.gethostname()}
+    if elsewhere:
+        raise SystemExit(f"{study} was run on {', '.join(elsewhere)}: run `make numbers` there")
+    commits = sorted({(record["git_commit"] or "none")[:7] for record in records})
+    last = max(file.stat().st_mtime for file in (study / "train").rglob("run.json"))
+    sets = sorted({record["cell"].split("/")[0].partition("~")[2] for record in records})
+    return {
+        **machine(),
+        "commit": " ".join(commits),
+        "date": date.fromtimestamp(last).isoformat(),
+        "passed_on": next((WITHHELD[name] for name in sets if name in WITHHELD), "yes"),
+    }
+
+
+def main(results: Path = ROOT / "results", folder: Path = FOLDER) -> None:
+    """Write every table whose source is there."""
+    for name, (source, function) in TABLES.items():
+        try:
+            table = function(results / source)
+            on = {} if name == "benchmarks" else origin(results / source)
+        except Absent as error:
+            print(f"{name}.csv stays as it is: {error}")
+            continue
+        if name == "benchmarks":  # a part that was not measured now keeps its rows
+            old = pd.read_csv(folder / f"{name}.csv", dtype=str)
+            table = pd.concat([old[~old["part"].isin(table["part"])], table], ignore_index=True)
+        if name in LABORATORY:
+            on["passed_on"] = "yes"
+        write(name, table, on, folder)
+        print(f"{name}.csv: {len(table)} rows")
+
+
+if __name__ == "__main__":
+    main(*map(Path, sys.argv[1:]))

@@ -1,0 +1,358 @@
+"""Write the numbers of docs/numbers into the documents, and draw their pictures: `make readme`.
+
+A document marks each place: in a line, a number of `quotes`; on lines of its own, one of `TABLES`.
+
+    <!-- = programs -->234<!-- / -->
+
+    <!-- = table models -->
+    <!-- / -->
+
+Nothing else is changed, and a file that is up to date is not written.
+"""
+
+from __future__ import annotations
+
+import argparse
+import re
+import sys
+import tempfile
+from collections.abc import Callable, Iterable, Mapping
+from functools import cache
+from itertools import groupby
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import yaml
+from matplotlib.figure import Figure
+from PIL import Image
+
+from committed import KEYS, ORIGIN, PROGRAMS, RANGES, ROOT, read
+from sigmoid_bce.comparison import compare
+from sigmoid_bce.figures import registry, stage, style
+from sigmoid_bce.figures.inputs import LaboratoryTables
+
+DOCUMENTS = ("README.md", "docs/architecture.md", "docs/benchmarks.md", "docs/numbers/README.md")
+MARK = re.compile(r"(<!-- = (.+?) -->)(.*?)(<!-- / -->)", re.DOTALL)
+
+
+class Mistake(Exception):
+    """A mark that names neither a number nor a table."""
+
+
+def number(value: float, form: str) -> str:
+    """Return a number as the documents write it.
+
+    Examples
+    --------
+    >>> number(0.0891, ".1%"), number(4.1e-3, ".1e"), number(1234.5, ",.0f")
+    ('8.9 %', '4.1e-3', '1,234')
+    """
+    text = format(value, form).replace("%", " %")
+    return re.sub(r"e([+-])0*(\d)", lambda e: f"e{e[1].strip('+')}{e[2]}", text)
+
+
+def markdown(head: list[str], align: str, lines: Iterable[list[str]]) -> str:
+    """Return a table; `align` has a letter a column, `l` or `r`."""
+    rule = ["---" if letter == "l" else "---:" for letter in align]
+    body = ["| " + " | ".join(cells) + " |" for cells in [head, *lines]]
+    body.insert(1, f"|{'|'.join(rule)}|")
+    return "\n".join(body)
+
+
+NETWORKS = {"convnet": "convnet", "efficientnet_lite0": "EfficientNet-Lite0"}
+STAGES = {"early": "{early_epochs} epochs", "full": "full"}
+
+
+def models() -> str:
+    """Return the table of trained networks."""
+    training = yaml.safe_load((ROOT / "config/config.yaml").read_text())["training"]
+    lines = []
+    for _, row in read("models").iterrows():
+        low, high = (number(row[f"raw_output_{end}"], ".0f") for end in ("min", "max"))
+        lines.append(
+            [
+                NETWORKS[row["model"]],
+                STAGES[row["stage"]].format_map(training),
+                number(row["val_accuracy_mean"], ".3f"),
+                f"{low} to {high}",
+                number(row["clipped_share_max"], ".1%"),
+                number(row["bce_sigmoid_error_max"], ".1e"),
+                number(row["bce_raw_error_max"], ".1e"),
+            ]
+        )
+    head = "network|stage|validation accuracy, mean|raw outputs|clipped, at most"
+    head += "|largest error of the loss, sigmoid|the same, raw"
+    return markdown(head.split("|"), "lllllll", lines)
+
+
+EVENTS = {
+    "off": ("loss_off", "gradient_off"),
+    "flat": ("loss_flat",),
+    "gradient 0": ("gradient_zero",),
+}
+"""Columns of the table of programs on either side, and the thresholds behind them."""
+SUBNORMAL = -np.finfo(np.float32).minexp * np.log(2)
+"""|x| from which exact values are subnormal: on the correct side nothing counts beyond it."""
+
+
+def happens(side: pd.DataFrame, event: str) -> str:
+    """Return from which |raw output| on an event happens: one number, or label 0 / label 1."""
+    if event == "gradient 0" and not side["has_gradient"].any():
+        return "no gradient"
+    found = []
+    for _, row in side.sort_values("y").iterrows():
+        where = row[list(EVENTS[event])].min()
+        seen = where < SUBNORMAL or (row["side"] == "wrong" and np.isfinite(where))
+        found.append(number(where, ".1f") if seen else "–")
+    text = found[0] if len(set(found)) == 1 else " / ".join(found)
+    return {"0.0": "everywhere"}.get(text, text)
+
+
+def programs() -> str:
+    """Return the table of frameworks; modes in which the same happens share a row."""
+    table, lines = read("thresholds"), []
+    for (framework, implementation), written in PROGRAMS.items():
+        named = (table["framework"] == framework) & (table["implementation"] == implementation)
+        modes: dict[tuple[str, ...], list[str]] = {}
+        for mode, part in table[named].groupby("mode", sort=False):
+            cells = tuple(
+                happens(part[part["side"] == side], event)
+                for side in ("wrong", "correct")
+                for event in EVENTS
+            )
+            modes.setdefault(cells, []).append(mode)
+        lines += [[written, "; ".join(shared), *cells] for cells, shared in modes.items()]
+    sides = [f"{side} side: {event}" for side in ("wrong", "correct") for event in EVENTS]
+    return markdown(["what you write", "mode", *sides], "llllllll", lines)
+
+
+def origin(row: Mapping[str, str]) -> str:
+    """Return where a row was measured, in words."""
+    return (
+        f"{row['processor']}, {row['cores']} cores; {row['releases']}; commit {row['commit']}, "
+        f"{row['date']}"
+    )
+
+
+@cache
+def quotes() -> dict[str, str]:
+    """Return the numbers that prose quotes, by name."""
+    single = read("values").set_index("name")["value"]
+    full = read("models").query("stage == 'full'")
+    batches = read("batches").query("stage == 'full'").groupby("compared_batch_size")
+    hidden = batches["relative_error_max"].max()
+    wrong = read("extremes").query("stage == 'full' and split == 'validation'")
+    furthest = wrong.loc[wrong["raw_output"].abs().idxmax()]
+    costs = read("benchmarks").set_index(["part", "grid", "measure"])["value"]
+    limits = read("thresholds").set_index(KEYS["thresholds"])
+    keras = "Keras on TensorFlow", "Dense(1, sigmoid), BinaryCrossentropy()", "predict, then loss"
+    logits = "PyTorch", "BCEWithLogitsLoss()", "eager"
+    sigmoid = "PyTorch", "BCELoss() after sigmoid", "eager"
+    right, wrong_side = ("float32", 0, "correct"), ("float32", 0, "wrong")
+    return {
+        "programs": number(single["programs"], ".0f"),
+        "historic ceiling, label 0": number(single["historic_ceiling_label_0"], ".1f"),
+        "historic ceiling, label 1": number(single["historic_ceiling_label_1"], ".1f"),
+        "dead when wrong, bfloat16": number(single["dead_when_wrong_bfloat16"], ".1f"),
+        "dead when wrong, float16": number(single["dead_when_wrong_float16"], ".1f"),
+        "logits loss flat": number(limits.loc[(*logits, *right), "loss_flat"], ".1f"),
+        "sigmoid loss off": number(limits.loc[(*sigmoid, *right), "loss_off"], ".1f"),
+        "sigmoid off when wrong": number(limits.loc[(*keras, *wrong_side), "loss_off"], ".1f"),
+        "pictured images": number(single["pictured_images"], ",.0f"),
+        "pictured epochs": number(single["pictured_epochs"], ".0f"),
+        "pictured raw output": number(single["pictured_raw_output_max"], ".0f"),
+        "clipped, at most": number(full["clipped_share_max"].max(), ".1%"),
+        "furthest wrong, label": number(furthest["label"], ".0f"),
+        "furthest wrong, raw output": number(furthest["raw_output"], ".2f"),
+        "furthest wrong, loss": number(furthest["bce_exact"], ".3f"),
+        "furthest wrong, loss from sigmoid": number(furthest["bce_sigmoid"], ".3f"),
+        "batches of 4, off by": number(100 * hidden[4], ".2g") + " %",
+        "batches of 20, off by": number(100 * hidden[20], ".2g") + " %",
+        "wall over floor": number(
+            costs["floor", "default study, no laboratory", "wall / floor"], ".2f"
+        ),
+        "origin of thresholds": origin(read("thresholds").iloc[0]),
+        "origin of models": origin(read("models").iloc[0]),
+        "origin of peers": origin(read("benchmarks").query("part == 'peers'").iloc[0]),
+        "SLURM, a cell": number(costs["jobs", "SLURM", "SLURM adds, cells packed by 50"], ".1f"),
+    }
+
+
+PEERS = {
+    "careful": "a careful Keras script, features computed once",
+    "careless": "the frozen network run in every epoch",
+    "naive": "a process a cell and step",
+}
+
+
+def peers() -> str:
+    """Return the table of what a user would write instead."""
+    table = read("benchmarks")
+    table = table[(table["part"] == "peers") & (table["unit"] == "ratio")]
+    ratios = table.set_index(["measure", "grid"])["value"]
+    lines = [
+        [
+            text,
+            *(
+                f"{number(ratios[f'{peer} / ours', grid], '.2g')} times"
+                if (f"{peer} / ours", grid) in ratios
+                else ""
+                for grid in ("default study", "100 short cells")
+            ),
+        ]
+        for peer, text in PEERS.items()
+    ]
+    head = ["time, beside this workflow's", "default study, 12 cells", "100 short cells"]
+    return markdown(head, "lrr", lines)
+
+
+QUESTIONS = {
+    "throughput": "How many samples a second does the comparison take, beside NumPy, scikit-learn "
+    "and TensorFlow?",
+    "jobs": "What does a job cost beside its work, with Snakemake on this machine and on SLURM, "
+    "single and packed?",
+    "floor": "How long does the default study take, compared with its training alone?",
+    "peers": "How long does the workflow take, compared with what a user would write instead?",
+    "growth": "How do planning time, memory and database grow from 10 to 3,000 small cells?",
+    "checkpoints *": "What do checkpoints cost a training, and what does resuming cost?",
+    "extraction *": "How fast are features of a frozen network computed, compared with `predict`?",
+    "verdict *": "How fast is the verdict on 10^7 raw outputs, compared with one NumPy pass?",
+    "tracking *": "How long do logging and searching take, and what does the live view cost?",
+}
+"""The parts of the benchmarks, a star on those that are run only by name, and their questions."""
+
+
+def parts() -> str:
+    """Return the table of the benchmarks' parts."""
+    table = read("benchmarks")
+    minutes = table[table["measure"] == "minutes"].set_index("part")["value"]
+    lines = [
+        [f"`{part.split()[0]}`{part[len(part.split()[0]):]}",
+         number(minutes[part.split()[0]], ".0f"), question]
+        for part, question in QUESTIONS.items()
+    ]  # fmt: skip
+    return markdown(["part", "minutes", "question"], "lrl", lines)
+
+
+def measured() -> str:
+    """Return the table of all benchmarks, and the machine of each part."""
+    table, text = read("benchmarks"), []
+    shown = table[table["measure"] != "minutes"]
+    for part, on in groupby(shown.to_dict("records"), key=lambda row: row["part"]):
+        lines = list(on)
+        text += [
+            f"### {part}",
+            "",
+            f"{origin(lines[0])}.",
+            "",
+            markdown(
+                ["grid", "measure", "value", "unit", "note"],
+                "llrll",
+                [
+                    [r["grid"], r["measure"], _shown(r["value"]), r["unit"], r["note"]]
+                    for r in lines
+                ],
+            ),
+            "",
+        ]
+    return "\n".join(text).rstrip()
+
+
+def _shown(value: float) -> str:
+    if np.isnan(value):
+        return ""
+    return number(value, ",.0f" if abs(value) >= 1000 else ".3g")
+
+
+def ranges() -> str:
+    """Return the table of how far each number may move."""
+    table = pd.read_csv(RANGES, dtype=str).fillna("")
+    code = ["table", "rows", "columns"]
+    table[code] = table[code].replace({";": "`, `", r"^(.+)$": r"`\1`"}, regex=True)
+    return markdown(table.columns.to_list(), "lllllrr", table.to_numpy().tolist())
+
+
+def rulegraph() -> str:
+    """Return the rule graph as GitHub draws it."""
+    return f"```mermaid\n{(ROOT / 'docs/rulegraph.mmd').read_text()}```"
+
+
+TABLES: dict[str, Callable[[], str]] = {
+    function.__name__: function
+    for function in (models, programs, peers, parts, measured, ranges, rulegraph)
+}
+"""What the mark `table NAME` writes."""
+
+
+def replaced(mark: re.Match[str]) -> str:
+    """Return a mark with its text."""
+    before, name, _, after = mark.groups()
+    if name.startswith("table "):
+        known: Mapping[str, object] = TABLES
+        name = name.removeprefix("table ")
+        text = f"\n{TABLES[name]()}\n" if name in TABLES else ""
+    else:
+        known = quotes()
+        text = quotes().get(name, "")
+    if name not in known:
+        raise Mistake(f"nothing is called {name!r}: expected one of {', '.join(known)}")
+    return f"{before}{text}{after}"
+
+
+def figure_3(folder: Path) -> Figure:
+    """Draw figure 3 of the committed curves."""
+    curves = read("figure-3").drop(columns=ORIGIN)
+    file = folder / "curves.parquet"
+    curves.melt(KEYS["figure-3"], var_name="curve", value_name="loss").to_parquet(file)
+    return registry.load("laboratory", "figure-3").draw(LaboratoryTables({"curves": file}))
+
+
+def figure_5(folder: Path) -> Figure:
+    """Draw figure 5 of the committed raw outputs."""
+    table = read("figure-5").rename(columns={"sample": "sample_id"})
+    table = table.astype({"sample_id": int, "label": "int8", "raw_output": "float32"})
+    config = yaml.safe_load((ROOT / "config/config.yaml").read_text())
+    title = "elpv, convnet, trained on logits, batch size 20, seed 0, full stage"
+    return stage.draw(compare.samples(table), config["datasets"]["elpv"]["classes"], title)
+
+
+PICTURES = {"docs/figure-3.png": figure_3, "docs/figure-5.png": figure_5}
+SEEN = 24
+"""Steps of 255 by which a colour may differ unseen: another processor shades edges otherwise."""
+
+
+def differ(one: Path, other: Path) -> bool:
+    """Return whether two pictures look different."""
+    if not other.exists():
+        return True
+    a, b = (np.asarray(Image.open(file).convert("RGB"), np.int16) for file in (one, other))
+    return a.shape != b.shape or bool((np.abs(a - b) > SEEN).any(axis=-1).mean() > 1e-4)
+
+
+def main(arguments: list[str] | None = None) -> None:
+    """Render every document and picture below a folder; say which ones changed."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--root", type=Path, default=ROOT, help="folder of the documents")
+    root = parser.parse_args(arguments).root
+    for name in DOCUMENTS:
+        file = root / name
+        old = file.read_text()
+        try:
+            new = MARK.sub(replaced, old)
+        except Mistake as error:
+            sys.exit(f"{name}: {error}")
+        if new != old:
+            file.write_text(new)
+            print(f"{name} changed")
+    with tempfile.TemporaryDirectory() as folder:
+        for name, draw in PICTURES.items():
+            png = Path(folder) / Path(name).name
+            style.save(draw(png.parent), png.with_suffix(".svg"), png)
+            if differ(png, root / name):
+                (root / name).write_bytes(png.read_bytes())
+                print(f"{name} changed")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,116 @@
+"""The loop trains as Keras's own `fit` does, and its history has a column for each metric."""
+
+import json
+
+import keras
+import numpy as np
+import pandas as pd
+import pytest
+import tensorflow as tf
+from keras import layers
+
+from sigmoid_bce.study.cells import Cell
+from sigmoid_bce.training import metrics
+from support.trained import HEAD, run, samples, shared_process  # noqa: F401
+
+# NumPy's, about Keras's own conversions
+pytestmark = pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning")
+BATCH, SEED = 8, 3
+
+
+def head():
+    return keras.Sequential(
+        [
+            keras.Input((20,)),
+            layers.Flatten(),
+            layers.Dropout(HEAD["dropout"]),
+            layers.Dense(HEAD["dense"], activation="relu"),
+            layers.Dense(1),
+        ]
+    )
+
+
+def plain(optimizer, epochs, patience):
+    """Train the head as Keras's guides do, on the same order of samples; return all there is."""
+    keras.utils.clear_session()
+    keras.utils.set_random_seed(SEED)
+    inputs, manifest = samples(HEAD)
+    labels = manifest["label"].to_numpy("float32")[:, None]
+    train = np.flatnonzero(manifest["split"] == "train").astype("int32")
+    held_out = manifest["split"].to_numpy() == "validation"
+    network = head()
+    network.compile(
+        optimizer,
+        keras.losses.BinaryCrossentropy(from_logits=True),
+        metrics=[keras.metrics.BinaryAccuracy("accuracy", threshold=0.0)],
+    )
+
+    def batches():
+        for epoch in range(epochs):
+            order = tf.random.experimental.stateless_shuffle(train, [SEED, epoch]).numpy()
+            for i in range(0, len(order), BATCH):
+                yield inputs[order[i : i + BATCH]], labels[order[i : i + BATCH]]
+
+    kinds = (tf.TensorSpec((None, 20), tf.float32), tf.TensorSpec((None, 1), tf.float32))
+    fitted = network.fit(
+        tf.data.Dataset.from_generator(batches, output_signature=kinds),
+        epochs=epochs,
+        steps_per_epoch=-(-len(train) // BATCH),
+        validation_data=(inputs[held_out], labels[held_out]),
+        validation_batch_size=256,
+        callbacks=[keras.callbacks.EarlyStopping("loss", patience=patience)],
+        shuffle=False,
+        verbose=0,
+    )
+    return fitted.history, network.get_weights()
+
+
+OPTIMIZERS = {
+    "sgd": keras.optimizers.SGD,
+    "adam": keras.optimizers.Adam,
+    "rmsprop": keras.optimizers.RMSprop,
+}
+
+
+@pytest.mark.parametrize(("name", "rate", "patience"), [
+    ("sgd", 0.01, 9), ("adam", 0.01, 9), ("rmsprop", 0.01, 9), ("sgd", 1e-12, 2), ("adam", 0.3, 3),
+])  # fmt: skip
+def test_it_trains_as_keras_does(name, rate, patience, tmp_path):
+    epochs = HEAD["max_epochs"]
+    model = {**HEAD, "optimizer": name, "learning_rate": rate}
+    run(tmp_path, model, patience=patience, cell=Cell("d", "m", "logits", BATCH, SEED))
+    history, weights = plain(OPTIMIZERS[name](rate), epochs, patience)
+    ours = pd.read_parquet(tmp_path / "history.parquet")
+    assert len(ours) == len(history["loss"])
+    stopped = json.loads((tmp_path / "run.json").read_text())["stopped_by"]
+    assert stopped == ("cap" if len(ours) == epochs else "patience")
+    # our kernel of RMSprop rounds otherwise
+    tolerance = {"rtol": 2e-4, "atol": 1e-6} if name == "rmsprop" else {"rtol": 1e-6}
+    for key, values in history.items():
+        np.testing.assert_allclose(ours[key], values, **tolerance, err_msg=key)
+    network = head()
+    network.load_weights(tmp_path / "full.weights.h5")
+    for a, b in zip(network.get_weights(), weights, strict=True):
+        np.testing.assert_allclose(a, b, **tolerance)
+
+
+def test_a_new_metric_is_a_column(tmp_path, monkeypatch, capsys):
+    more = {
+        "precision": metrics.EpochMetric(
+            lambda name: keras.metrics.Precision(thresholds=0.0, name=name)
+        ),
+        "raw_output_mean": metrics.EpochMetric(
+            lambda name: keras.metrics.MeanMetricWrapper(lambda y, x: x, name), validation=False
+        ),
+    }
+    monkeypatch.setattr(metrics, "METRICS", metrics.METRICS | more)
+    run(tmp_path, HEAD)
+    table = pd.read_parquet(tmp_path / "history.parquet")
+    assert list(table) == [
+        *("epoch", "loss", "accuracy", "precision", "val_loss", "val_accuracy", "val_precision"),
+        *("raw_output_min", "raw_output_max", "raw_output_mean", "seconds"),
+    ]
+    assert table["precision"].between(0, 1).all()
+    assert (table["raw_output_min"] < table["raw_output_mean"]).all()
+    assert (table["raw_output_mean"] < table["raw_output_max"]).all()
+    assert "val_precision 0." in capsys.readouterr().out

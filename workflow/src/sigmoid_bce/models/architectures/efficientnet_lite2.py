@@ -1,0 +1,16 @@
+"""EfficientNet-Lite2, frozen."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import keras
+
+from sigmoid_bce.models import efficientnet_lite
+
+SIZE = efficientnet_lite.VARIANTS[2].size
+
+
+def backbone(weights: str | Path, size: int) -> keras.Model:
+    """Return the network without its classifier."""
+    return efficientnet_lite.backbone(2, weights, size)
