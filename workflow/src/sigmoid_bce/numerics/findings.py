@@ -301,6 +301,13 @@ def summary(found: pd.DataFrame) -> pd.DataFrame:
     DataFrame
         x, finding, framework, version, implementation, mode, dtype, y, side, quantity, detail,
         criterion; sorted as `found`.
+
+    Examples
+    --------
+    >>> from sigmoid_bce.numerics.tables import RECORD, read_thresholds
+    >>> found = find(read_thresholds(RECORD))
+    >>> len(summary(found)) < len(found)
+    True
     """
     keys = ["finding", "framework", "implementation", "mode"]
     columns = ["x", "finding", *PROGRAM, "mode", "dtype", "y", "side", "quantity", "detail"]
