@@ -11,8 +11,8 @@ from support.checkout import DEFAULT
 
 @pytest.mark.parametrize("name", sorted(ARCHITECTURES.sections))
 def test_its_file_has_the_parts_that_its_section_asks_for(name):
-    is_frozen = issubclass(ARCHITECTURES.sections[name], Backbone)
-    parts = ("SIZE", "backbone") if is_frozen else ("network",)
+    frozen = issubclass(ARCHITECTURES.sections[name], Backbone)
+    parts = ("SIZE", "backbone") if frozen else ("network",)
     plugins.load(networks.ARCHITECTURES, name, *parts)
 
 
