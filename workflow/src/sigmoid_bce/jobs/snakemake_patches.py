@@ -161,8 +161,7 @@ def check_states_steadily(workflow: Any) -> None:
 
     Reason: the plugin ignores the option. It waits ten seconds longer each time, up to 180, until
     some job ends.
-    Gain: the end of a job that takes ten minutes is noticed 10 s late at most, not 110 s; the end
-    of one that takes half an hour, not 180 s.
+    Gain: the end of a job of ten minutes is noticed at most 10 s late, not 110 s.
     Upstream: https://github.com/snakemake/snakemake-executor-plugin-slurm/issues/319
 
     Parameters

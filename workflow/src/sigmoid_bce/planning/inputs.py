@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import ast
 import inspect
 import json
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from functools import cache, cached_property
+from functools import cached_property
 from itertools import product
 from pathlib import Path
 from typing import Any, TypeVar
@@ -16,6 +15,7 @@ from snakemake.common import overwrite_function_params
 
 from sigmoid_bce.data import items
 from sigmoid_bce.jobs import plugins, releases
+from sigmoid_bce.numerics import frameworks
 from sigmoid_bce.planning import digest
 from sigmoid_bce.planning.sections import backbone_name, file_of, frozen, plain
 from sigmoid_bce.study import base
@@ -65,22 +65,6 @@ def input_function(function: Function) -> Function:
     known = {name: value for name, value in parameters.items() if name != "self"}
     overwrite_function_params(function, known)
     return function
-
-
-@cache
-def packages(framework: str) -> tuple[str, ...]:
-    """Return the packages that a framework's file names, without importing it.
-
-    Examples
-    --------
-    >>> packages("scipy")
-    ('scipy',)
-    """
-    file = plugins.files(PLUGINS["framework"])[framework]
-    for node in ast.parse(file.read_bytes()).body:
-        if isinstance(node, ast.Assign) and getattr(node.targets[0], "id", "") == "PACKAGES":
-            return tuple(ast.literal_eval(node.value))
-    raise plugins.PluginError(f"{file}: PACKAGES is missing: name the packages that it imports")
 
 
 def labels(wildcards: Wildcards) -> dict[str, str]:
@@ -337,7 +321,7 @@ class Plan:
     @input_function
     def framework_releases(self, wildcards: Wildcards) -> dict[str, str | None]:
         """Return the installed releases of the packages that a framework needs, and of NumPy."""
-        return self.releases(*packages(wildcards.framework), "ml_dtypes", "numpy")
+        return self.releases(*frameworks.packages(wildcards.framework), "ml_dtypes", "numpy")
 
     def code(self, rule: str, *files: Path) -> str:
         """Return the digest of a rule's script, and of plug-ins that it always loads."""
