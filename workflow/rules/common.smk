@@ -52,7 +52,7 @@ environment.log_to(STUDY.tracking.uri, STANDALONE)
 PLAN = Plan(
     STUDY,
     WORKFLOW,
-    grouped=bool(workflow.group_settings.group_components),
+    grouped=lambda: bool(workflow.group_settings.group_components),
     isolated="conda" in map(str, workflow.deployment_settings.deployment_method),
 )
 RESULTS = PLAN.results

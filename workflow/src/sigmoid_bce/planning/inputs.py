@@ -101,15 +101,16 @@ class Plan:
         As `locate.locate` returns it.
     workflow : Path
         The folder that holds the scripts.
-    grouped : bool
-        Whether jobs may share a submission. Looking for groups takes Snakemake time.
+    grouped : callable
+        Whether jobs may share a submission. Looking for groups takes Snakemake time. A function,
+        because Snakemake reads --group-components only after it has read the rules.
     isolated : bool
         Whether jobs run in conda environments. Snakemake compares their specifications itself.
     """
 
     study: Study
     workflow: Path
-    grouped: bool = False
+    grouped: Callable[[], bool] = bool
     isolated: bool = False
 
     @cached_property
@@ -281,11 +282,13 @@ class Plan:
 
     def group(self, group: str | Callable[[Wildcards], str]) -> Callable[[Wildcards], str | None]:
         """Return the group of jobs that may share a submission to a cluster."""
-        if not self.grouped:
-            return input_function(lambda wildcards: None)
-        if isinstance(group, str):
-            return input_function(lambda wildcards: group)
-        return group
+
+        def of_job(wildcards: Wildcards) -> str | None:
+            if not self.grouped():
+                return None
+            return group if isinstance(group, str) else group(wildcards)
+
+        return input_function(of_job)
 
     def of_cells(
         self, pattern: str, *, some: Iterable[Cell] | None = None, **values: Sequence[str]
