@@ -238,7 +238,7 @@ def test_a_failed_cell_is_shown_with_its_reason_and_the_others_finished(fresh):
     (fresh / "faults.yaml").write_text(yaml.safe_dump(config))
     file = fresh / "workflow/src/sigmoid_bce/training/train.py"
     text = file.read_text()
-    assert "if not np.isfinite(table" in text
+    assert "if not np.isfinite(epochs" in text
     # a full disk can be provoked; a diverging network cannot be relied upon
     file.write_text(text.replace("    if not np.isfinite(", WILD))
     shutil.rmtree(fresh / "results", ignore_errors=True)

@@ -11,7 +11,7 @@ from sigmoid_bce.figures import registry, style
 from sigmoid_bce.figures.inputs import LaboratoryTables
 from sigmoid_bce.figures.laboratory import conformance, figure_3
 from sigmoid_bce.numerics import article, reference
-from sigmoid_bce.numerics.measure import read_thresholds
+from sigmoid_bce.numerics.tables import read_thresholds
 from support.checkout import ROOT
 from support.figures import quoted
 

@@ -1,4 +1,4 @@
-"""What a script prints, where there is no room for it."""
+"""Logs on a full disk."""
 
 import subprocess
 import sys
@@ -17,11 +17,11 @@ def run(last):
     )
 
 
-def test_a_log_on_a_full_disk_costs_lines_not_work():
+def test_a_full_disk_costs_log_lines_only():
     assert run("pass").returncode == 0
 
 
-def test_an_error_that_the_log_has_no_room_for_is_on_the_terminal():
+def test_an_error_without_room_in_the_log_is_on_the_terminal():
     done = run("raise OSError('the disk is full')")
     assert done.returncode == 1
     assert done.stderr == "/dev/full cannot be written; error: the disk is full\n"

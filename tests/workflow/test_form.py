@@ -10,7 +10,9 @@ import tomllib
 import pytest
 import yaml
 
-from sigmoid_bce.planning import digest as code
+from sigmoid_bce.jobs import plugins
+from sigmoid_bce.planning.inputs import PLUGINS
+from sigmoid_bce.planning.pins import PINS
 from support.checkout import DEFAULT, ROOT, checkout, snakemake
 
 RULE_FILES = sorted((ROOT / "workflow/rules").glob("*.smk"))
@@ -27,6 +29,7 @@ ORDER = [
     "conda",
     "priority",
     "group",
+    "localrule",
     "script",
 ]
 WITHOUT_INPUT = ("download", "fetch", "sweep", "article_models")
@@ -51,23 +54,66 @@ def rules():
 def test_rules_are_complete_and_ordered(name, body):
     keys = re.findall(r"^    (\w+):", body, re.MULTILINE)
     assert keys == [key for key in ORDER if key in keys]
-    optional = {"name", "wildcard_constraints", "priority", "group"}
+    optional = {"name", "wildcard_constraints", "priority", "group", "localrule"}
     optional |= {"input"} if name in WITHOUT_INPUT else set()
     assert set(ORDER) - optional <= set(keys)
     assert "mem_mb" in body
     assert "runtime" in body
     assert f"../scripts/{name}.py" in body
-    assert re.search(rf'code=code\(\s*"{name}"', body) or name == "fetch"
+    assert re.search(rf'code=PLAN\.code(_with)?\(\s*"{name}"', body) or name == "fetch"
 
 
 def test_every_script_is_a_rule_s():
-    names = {parameter.values[0] for parameter in rules()}
+    texts = [file.read_text() for file in RULE_FILES]
+    names = {name for text in texts for name in re.findall(r'"../scripts/(\w+).py"', text)}
     assert {file.stem for file in (ROOT / "workflow/scripts").glob("*.py")} == names
 
 
-def test_scripts_read_no_config_and_are_thin():
-    for file in (ROOT / "workflow/scripts").glob("*.py"):
-        assert "snakemake.config" not in file.read_text(), file
+@pytest.mark.parametrize("file", sorted((ROOT / "workflow/scripts").glob("*.py")), ids=str)
+def test_scripts_are_thin_and_read_no_config(file):
+    tree = ast.parse(file.read_text())
+    imports = (ast.Import, ast.ImportFrom)
+    nodes = list(ast.walk(tree))
+    statements = [node for node in nodes if isinstance(node, ast.stmt)]
+    assert sum(not isinstance(node, imports) for node in statements) <= 25
+    assert not any(isinstance(node, ast.FunctionDef | ast.ClassDef | ast.Lambda) for node in nodes)
+    assert "snakemake.config" not in file.read_text()
+
+
+def test_profiles_agree():
+    """A profile cannot inherit from another one, so the keys that they share are compared."""
+    profiles = {
+        file.parent.name: yaml.safe_load(file.read_text())
+        for file in (ROOT / "workflow/profiles").glob("*/config.yaml")
+    }
+    default = profiles["default"]
+    for name, profile in profiles.items():
+        assert default.items() <= profile.items(), name
+
+
+def test_names_in_snakefiles_hide_none_of_snakemake():
+    """Snakemake runs Snakefiles in the namespace of its own module."""
+    probe = "import snakemake.cli, snakemake.workflow as w; print(*vars(w))"
+    names = subprocess.run([sys.executable, "-c", probe], capture_output=True, text=True).stdout
+    assert "Workflow" in names
+    assigned = set()
+    for file in [ROOT / "workflow/Snakefile", *RULE_FILES]:
+        text = file.read_text()
+        assigned |= set(re.findall(r"^(\w+) = ", text, re.MULTILINE))
+        assigned |= set(re.findall(r"^def (\w+)", text, re.MULTILINE))
+        for line in re.findall(r"^(?:from .* )?import (.*)$", text, re.MULTILINE):
+            assigned |= {part.split()[-1] for part in line.split(",")}
+    own = {"Path", "sys", "WorkflowError"}  # the same objects
+    assert not (assigned - own) & set(names.split())
+
+
+def test_pins_are_in_step():
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    wanted = [*project["dependencies"], *project["optional-dependencies"]["slurm"]]
+    _, locked = lock()
+    for package, pin in PINS.items():
+        assert f"{package}{pin.accepted}" in wanted
+        assert locked.get(package, pin.tested) == pin.tested
 
 
 @pytest.mark.parametrize(
@@ -149,21 +195,30 @@ def test_conda_specs_are_in_step_with_the_lock():
                 assert pins[renamed.get(name, name)] == version, (file.name, name)
 
 
-def third_party(script):
-    """Return what a script and the package's code behind it import from elsewhere."""
-    seen, todo, names = set(), [script], set()
+def modules(file):
+    """Yield the modules that a file imports, wherever in it."""
+    for node in ast.walk(ast.parse(file.read_text())):
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            yield node.module
+            yield from (f"{node.module}.{alias.name}" for alias in node.names)
+
+
+def third_party(*files):
+    """Return the packages that files and the package's code behind them import."""
+    source = ROOT / "workflow/src"
+    seen, todo, names = set(), list(files), set()
     while todo:
         file = todo.pop()
         if file in seen:
             continue
         seen.add(file)
-        # config.py stands outside a rule's digest, not outside its imports
-        todo += [*code._imported(file), *code.APART]
-        for node in ast.walk(ast.parse(file.read_text())):
-            if isinstance(node, ast.Import):
-                names |= {alias.name.split(".")[0] for alias in node.names}
-            elif isinstance(node, ast.ImportFrom) and not node.level:
-                names.add(node.module.split(".")[0])
+        for module in modules(file):
+            place = source.joinpath(*module.split("."))
+            own = (place / "__init__.py", place.with_suffix(".py"))
+            todo += [path for path in own if path.is_file()]
+            names.add(module.split(".")[0])
     return names - set(sys.stdlib_module_names) - {"sigmoid_bce"}
 
 
@@ -172,13 +227,25 @@ def test_conda_specs_hold_what_their_rules_import(name, body):
     spec = ROOT / "envs" / re.search(r"envs/(\w+\.yaml)", body)[1]
     entries = yaml.safe_load(spec.read_text())["dependencies"]
     held = {entry.split("=")[0] for entry in entries if isinstance(entry, str)}
+    held |= {
+        line.split("==")[0] for entry in entries if isinstance(entry, dict) for line in entry["pip"]
+    }
     packages = {
         "PIL": "pillow",
-        "sklearn": "scikit-learn",
         "matplotlib": "matplotlib-base",
+        "pydantic_core": "pydantic",
+        "sklearn": "scikit-learn",
         "snakemake": "snakemake-minimal",
+        "tf_keras": "tf-keras",
+        "torch": "pytorch-cpu",
+        "xgboost": "py-xgboost-cpu",
     }
-    imported = third_party(ROOT / "workflow/scripts" / f"{name}.py")
+    kinds = re.findall(
+        r'"(\w+)"', re.search(r"code=PLAN\.code_with\((.*?)\)|$", body, re.S)[1] or ""
+    )
+    loaded = [plugins.files(PLUGINS[kind]).values() for kind in kinds[1:]]
+    files = [file for group in loaded for file in group]
+    imported = third_party(ROOT / "workflow/scripts" / f"{name}.py", *files)
     assert {packages.get(module, module) for module in imported} <= held
 
 

@@ -13,7 +13,8 @@ sys.path.insert(0, str(WORKFLOW / "src"))
 
 from sigmoid_bce.jobs import forkserver, plugins, snakemake_patches
 from sigmoid_bce.planning import data, digest, environment, locate, pins
-from sigmoid_bce.planning.inputs import DOWNLOADS, TITLE, Plan, growing, labels, plain
+from sigmoid_bce.planning.inputs import TITLE, Plan, growing, labels
+from sigmoid_bce.planning.sections import DOWNLOADS, plain
 from sigmoid_bce.slurm import plugin
 from sigmoid_bce.slurm.commands import ClusterError
 from sigmoid_bce.study.cells import PATTERN as CELL
@@ -51,7 +52,7 @@ environment.log_to(STUDY.tracking.uri, STANDALONE)
 PLAN = Plan(
     STUDY,
     WORKFLOW,
-    grouped=bool(workflow.group_settings.group_components),
+    grouped=lambda: bool(workflow.group_settings.group_components),
     isolated="conda" in map(str, workflow.deployment_settings.deployment_method),
 )
 RESULTS = PLAN.results
@@ -80,6 +81,6 @@ def start_on_cluster():
 
 def warm_up():
     """Import the packages of this machine's jobs while the first of them runs."""
-    planned = {job.rule.name for job in workflow.dag.needrun_jobs() if job.is_local}
-    scripts = (WORKFLOW / "scripts" / f"{name}.py" for name in sorted(planned))
-    forkserver.warm(script for script in scripts if script.exists())
+    local = (job.rule.script for job in workflow.dag.needrun_jobs() if job.is_local)
+    names = sorted({Path(script).name for script in local if script})
+    forkserver.warm(WORKFLOW / "scripts" / name for name in names)

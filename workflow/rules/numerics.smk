@@ -52,7 +52,7 @@ rule numerics_tables:
             f"{NUMERICS}/implementations.html",
             caption="../report/tables/implementations.rst",
             category="Numerics",
-            labels={"table": "what was measured"},
+            labels={"table": "programs measured"},
         ),
         values=f"{NUMERICS}/values.rst",
     log:

@@ -19,5 +19,5 @@ with logged_to(snakemake.log[0]):
         write_csv(table, made[name])
     summary = findings.summary(tables["findings"])
     write_html(summary, "Findings, worst first", made.findings_html)
-    write_html(tables["implementations"], "What was measured", made.implementations_html)
+    write_html(tables["implementations"], "Programs measured", made.implementations_html)
     write_values(findings.values(**tables), made["values"])

@@ -5,6 +5,6 @@ from sigmoid_bce.verdicts.read import from_file
 
 with logged_to(snakemake.log[0]):
     outputs = from_file(snakemake.input.raw)
-    found = judge(outputs, snakemake.input.thresholds)
-    print(found[0])
-    page.write(snakemake.output.folder, *found, outputs.shape)
+    verdict, *details = judge(outputs, snakemake.input.thresholds)
+    print(verdict)
+    page.write(snakemake.output.folder, verdict, *details, outputs.shape)

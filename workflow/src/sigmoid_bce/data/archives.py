@@ -15,6 +15,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, BinaryIO, NoReturn
 
+from sigmoid_bce.jobs.logs import UserError
+
 MEMBERS = 1_000_000
 """The most members that an archive may have."""
 MEMBER_BYTES = 2**28
@@ -38,7 +40,7 @@ BROKEN = (EOFError, zlib.error, lzma.LZMAError, tarfile.TarError, zipfile.BadZip
 Member = tuple[str, bytes | Exception]
 
 
-class ArchiveError(ValueError):
+class ArchiveError(UserError, ValueError):
     """An archive that is damaged or may be an attack. The message names the member."""
 
 

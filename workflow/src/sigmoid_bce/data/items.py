@@ -59,7 +59,7 @@ def items(dataset: Dataset, file: Path | None) -> Iterator[Item]:
 
     Raises
     ------
-    ValueError
+    DataError
         If the source differs from its description in the configuration.
     """
     yield from plugins.load(FOLDER, dataset.source, "items").items(dataset, file)
@@ -70,7 +70,7 @@ def listing(dataset: Dataset) -> Listing | None:
 
     Raises
     ------
-    ValueError
+    DataError
         As `items`.
     """
     source = plugins.load(FOLDER, dataset.source, "items")
@@ -82,7 +82,7 @@ def classes(dataset: Dataset) -> tuple[str, str] | None:
 
     Raises
     ------
-    ValueError
+    DataError
         If the data do not have two classes.
     """
     source = plugins.load(FOLDER, dataset.source, "items")

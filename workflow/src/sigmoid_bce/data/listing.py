@@ -8,11 +8,16 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path, PurePosixPath
 from typing import NamedTuple
 
+from sigmoid_bce.jobs.logs import UserError
 from sigmoid_bce.study.datasets import Classed
 
 TRAIN = ("train", "training")
 VALIDATION = ("validation", "valid", "val", "test", "testing")
 """Names of a split's parts. The first name that occurs counts."""
+
+
+class DataError(UserError, ValueError):
+    """Data that differ from their description in the configuration."""
 
 
 class Entry(NamedTuple):
@@ -110,7 +115,7 @@ def assign(files: Iterable[str], dataset: Classed) -> list[Entry]:
 
     Raises
     ------
-    ValueError
+    DataError
         If a class has no file, or the split should be given by the data but is not.
     """
     labelled = _labelled(files, dataset)
@@ -119,7 +124,7 @@ def assign(files: Iterable[str], dataset: Classed) -> list[Entry]:
     if by != "given":
         return [Entry(file, y) for file, y in labelled.items()]
     if not names:
-        raise ValueError(
+        raise DataError(
             "split.by: given, but there are no folders train and validation that hold both classes"
         )
     parts = {file: _part(PurePosixPath(file), names) for file in labelled}
@@ -148,14 +153,14 @@ def _check_classes(labels: set[int], paths: list[PurePosixPath], dataset: Classe
     if not missing:
         return
     if dataset.positive and 1 not in missing:
-        raise ValueError(f"every file is of the class {dataset.positive!r}: expected others too")
+        raise DataError(f"every file is of the class {dataset.positive!r}: expected others too")
     name = dataset.positive or (dataset.classes or ("", ""))[min(missing)]
     folders = {part for path in paths for part in path.parts[:-1]}
     there = f"there are {few(folders)}" if folders else f"there are {len(paths)} files, no folder"
     folded = {folder.casefold(): folder for folder in folders}
     close = difflib.get_close_matches(name.casefold(), folded, n=1)
     advice = f"; did you mean {folded[close[0]]!r}?" if close else ""
-    raise ValueError(f"no file is of the class {name!r}: {there}{advice}")
+    raise DataError(f"no file is of the class {name!r}: {there}{advice}")
 
 
 def walk(folder: str | Path) -> Iterator[str]:

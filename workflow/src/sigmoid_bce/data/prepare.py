@@ -19,6 +19,7 @@ from sklearn.model_selection import train_test_split
 
 from sigmoid_bce.data.archives import BROKEN
 from sigmoid_bce.data.items import Item
+from sigmoid_bce.data.listing import DataError
 from sigmoid_bce.jobs.files import mapped, remove_parts, replacing, write_csv, write_parquet
 from sigmoid_bce.study.datasets import Split
 
@@ -119,7 +120,7 @@ def _first(
         # the odd image of an odd number goes to label 1
         first, second = ((number + y) // 2 for number in (train, validation))
         if first + second > len(rows):
-            raise ValueError(
+            raise DataError(
                 f"split.by: order takes {first} training and {second} validation images of label "
                 f"{y}; there are {len(rows)} usable ones"
             )
@@ -148,7 +149,7 @@ def choose(
 
     Raises
     ------
-    ValueError
+    DataError
         If a class has fewer than two images, or there are fewer images than the split needs.
 
     Examples
@@ -159,14 +160,14 @@ def choose(
     counts = np.bincount(labels, minlength=2)
     for label, count in enumerate(counts):
         if count < 2:
-            raise ValueError(f"label {label} has {count} usable images: expected at least 2")
+            raise DataError(f"label {label} has {count} usable images: expected at least 2")
     validate = split.validation
     if isinstance(validate, float):
         validate = max(2, round(validate * len(labels)))
     take = split.train or max(2, len(labels) - validate)
     wanted = take + validate
     if wanted > len(labels):
-        raise ValueError(
+        raise DataError(
             f"the split asks for {take} training and {validate} validation images, "
             f"{wanted} in all; there are {len(labels)} usable ones"
         )
@@ -193,7 +194,7 @@ def _given(table: pd.DataFrame) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
     for part, chosen in zip(("train", "validation"), rows, strict=True):
         for y in (0, 1):
             if not (table["label"].to_numpy()[chosen] == y).any():
-                raise ValueError(f"the given split has no usable {part} image of label {y}")
+                raise DataError(f"the given split has no usable {part} image of label {y}")
     return rows[0], rows[1]
 
 
@@ -260,7 +261,7 @@ def prepare(
 
     Raises
     ------
-    ValueError
+    DataError
         As `choose`, or if a part of a given split lacks a class.
     """
     remove_parts(images)

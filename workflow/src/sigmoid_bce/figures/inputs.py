@@ -73,7 +73,7 @@ class LaboratoryTables:
 
     @cached_property
     def thresholds(self) -> pd.DataFrame:
-        """The thresholds of all frameworks, as `numerics.measure.read_thresholds` returns them."""
+        """The thresholds of all frameworks, as `numerics.tables.read_thresholds` returns them."""
         return read_thresholds(self.files["thresholds"])
 
     @cached_property

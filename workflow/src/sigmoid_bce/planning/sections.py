@@ -1,0 +1,63 @@
+"""Files and settings of a data set or a model, in the form that rules depend on."""
+
+from __future__ import annotations
+
+import json
+from hashlib import sha256
+from typing import Any
+
+from sigmoid_bce.planning import locate
+from sigmoid_bce.study import base
+from sigmoid_bce.study.base import Download, Wheel
+from sigmoid_bce.study.models import Backbone, Headed
+
+DOWNLOADS = "results/downloads"
+
+
+def file_of(part: Wheel | Download | str, folder: str = DOWNLOADS) -> str:
+    """Return the path of a file that a section names: the output of a job, or the user's own file.
+
+    Examples
+    --------
+    >>> file_of(Download(file="mine.zip"))
+    'mine.zip'
+    """
+    if isinstance(part, str):
+        return part
+    if isinstance(part, Wheel):
+        return f"{folder}/{part.package}-{part.version}.whl"
+    return locate.cached(part, folder) if part.sha256 else part.file
+
+
+def plain(part: Any) -> dict[str, Any]:
+    """Return the settings of a data set or a model as plain values.
+
+    A download is replaced by its file and its SHA-256: results do not depend on its mirror.
+
+    Parameters
+    ----------
+    part : Dataset or Model
+
+    Examples
+    --------
+    >>> from sigmoid_bce.study.datasets import BundledDataset, Split
+    >>> plain(BundledDataset(source="bundled", negative=[0], positive=[1], split=Split()))["source"]
+    'bundled'
+    """
+    values: dict[str, Any] = part.model_dump(mode="json")
+    for key, value in base.files(part).items():
+        if isinstance(value, Download):
+            values[key] = {"file": file_of(value), "sha256": value.sha256}
+    return values
+
+
+def frozen(model: Backbone) -> dict[str, Any]:
+    """Return the settings of a model on which its features depend: all but those of its head."""
+    head = Headed.model_fields.keys() - {"architecture", "image_size"}
+    return {key: value for key, value in plain(model).items() if key not in head}
+
+
+def backbone_name(model: Backbone) -> str:
+    """Return the name of a model's frozen part. Models with the same name share their features."""
+    values = json.dumps(frozen(model), sort_keys=True)
+    return f"{model.architecture}-{sha256(values.encode()).hexdigest()[:8]}"
