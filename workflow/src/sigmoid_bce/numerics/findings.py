@@ -258,8 +258,8 @@ def find(thresholds: pd.DataFrame) -> pd.DataFrame:
     Examples
     --------
     >>> from sigmoid_bce.numerics.tables import RECORD, read_thresholds
-    >>> find(read_thresholds(RECORD).query("framework == 'SciPy'"))["finding"].iloc[-1]
-    'flushed'
+    >>> list(find(read_thresholds(RECORD).head(24)).columns[:3])
+    ['rank', 'x', 'finding']
     """
     table = thresholds[thresholds["y"].isin([0, 1])].reset_index(drop=True)
     hits = [(criterion, *hit) for criterion in CRITERIA for hit in criterion.hits(table)]
@@ -306,7 +306,7 @@ def summary(found: pd.DataFrame) -> pd.DataFrame:
     Examples
     --------
     >>> from sigmoid_bce.numerics.tables import RECORD, read_thresholds
-    >>> found = find(read_thresholds(RECORD).query("framework == 'SciPy'"))
+    >>> found = find(read_thresholds(RECORD).head(24))
     >>> len(summary(found)) < len(found)
     True
     """
