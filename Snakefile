@@ -1,4 +1,5 @@
-# `snakemake --cores N` from the root: everything is in workflow/Snakefile
+# `snakemake --cores N` from the root: everything is in workflow/Snakefile. Snakemake looks for profiles
+# beside the Snakefile that it is given, hence the link `profiles`.
 include: "workflow/Snakefile"
 
 

@@ -17,7 +17,7 @@ import numpy as np
 import pandas as pd
 
 from committed import FOLDER, KEYS, PROGRAMS, ROOT, machine, write
-from sigmoid_bce.numerics.measure import read_thresholds
+from sigmoid_bce.numerics.tables import read_thresholds
 from sigmoid_bce.study.cells import STAGES
 
 WITHHELD = {"elpv": "no: ELPV images, CC BY-NC-SA 4.0"}

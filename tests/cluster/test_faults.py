@@ -44,12 +44,12 @@ def test_death_of_the_daemons(cluster, smoke, tmp_path):
     folder = changed(grid(tmp_path / "grid"), **{"group-components": ["networks=2"]})
     process = begin(folder)
     try:
-        wait_until(training(folder, process), "no training began", 120)
+        wait_until(training(folder, process), "no training began", 300)
         cluster.kill("slurmd")
         cluster.kill("slurmctld")
         cluster.start_slurmd(wait=False)
         last = [folder / f"results/{STUDY}/raw_outputs/{cell}/full.parquet" for cell in CELLS]
-        wait_until(lambda: all(map(os.path.exists, last)), "the job did not go on", 120)
+        wait_until(lambda: all(map(os.path.exists, last)), "the job did not continue", 300)
         time.sleep(OUTAGE)
         cluster.start_slurmctld()
         assert ended(process) == 0, (folder / "snakemake.log").read_text()[-6000:]
@@ -93,7 +93,7 @@ ONCE = """    if list(Path("results").rglob("run.json")) and not Path("failed").
 def test_death_of_snakemake(cluster, smoke, tmp_path):
     folder = grid(tmp_path / "grid")
     process = begin(folder)
-    wait_until(training(folder, process), "no training began", 120)
+    wait_until(training(folder, process), "no training began", 300)
     assert not leftover_jobs(folder)  # so a second study may start in this folder
     process.send_signal(signal.SIGKILL)
     process.wait()

@@ -37,9 +37,9 @@ def test_a_preempted_training_resumes(cluster, tmp_path):
         return True
 
     try:
-        wait_until(lambda: in_training(1), "no training began", 120)
+        wait_until(lambda: in_training(1), "no training began", 300)
         ask("sbatch", "--chdir", str(tmp_path), *URGENT)
-        wait_until(lambda: in_training(2), "no training resumed after preemption", 120)
+        wait_until(lambda: in_training(2), "no training resumed after preemption", 300)
         jobs = [records(cell)[-1]["slurm_job_id"] for cell in CELLS]
         ask("scontrol", "requeue", ",".join(jobs))
         for job in jobs:  # by itself SLURM would wait two minutes

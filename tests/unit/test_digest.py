@@ -5,8 +5,8 @@ import sys
 
 import pytest
 
-from sigmoid_bce.planning.digest import digest, module_digest
-from support.checkout import ROOT, checkout
+from sigmoid_bce.planning.digest import module_digest
+from support.checkout import checkout
 
 NAMES = ("train", "figure_cell", "figure_laboratory", "compare")
 PROBE = """
@@ -180,11 +180,3 @@ def test_imported_modules_and_named_files_count(written):
     assert written(text, **{**files, "other": "A = 1  # one\n"}) == before
     assert written(text, **{**files, "other": "A = 2\n"}) != before
     assert written(text, **{**files, "page.jinja": "b"}) != before
-
-
-def test_a_template_is_part_of_the_digest_that_names_it(tmp_path):
-    script = ROOT / "workflow/scripts/tables.py"
-    files = {text: tmp_path / f"{text}.html.jinja" for text in ("one", "other")}
-    for text, file in files.items():
-        file.write_text(f"<h1>{text}</h1>")
-    assert len({digest(script), *(digest(script, file) for file in files.values())}) == 3

@@ -65,7 +65,7 @@ def broken(monkeypatch, tmp_path):
     folder.mkdir(parents=True)
     monkeypatch.setattr(plugins, "PACKAGE", tmp_path)
     monkeypatch.setattr(frameworks, "__path__", [str(folder)])
-    cached = (plugins.files, plugins.constant, frameworks.versions)
+    cached = (plugins.files, plugins.constant)
 
     def write(text):
         (folder / "broken.py").write_text(text)

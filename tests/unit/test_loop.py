@@ -94,6 +94,18 @@ def test_it_trains_as_keras_does(name, rate, patience, tmp_path):
         np.testing.assert_allclose(a, b, **tolerance)
 
 
+def test_extremes_are_those_of_the_training_batches(tmp_path):
+    # no step changes the network, and no dropout
+    run(tmp_path, {**HEAD, "optimizer": "sgd", "learning_rate": 1e-12, "dropout": 0.0})
+    network = head()
+    network.load_weights(tmp_path / "full.weights.h5")
+    inputs, manifest = samples(HEAD)
+    outputs = network.predict(inputs[manifest["split"] == "train"], verbose=0)
+    row = pd.read_parquet(tmp_path / "history.parquet").iloc[0]
+    found = [row["raw_output_min"], row["raw_output_max"]]
+    np.testing.assert_allclose(found, [outputs.min(), outputs.max()], rtol=1e-5)
+
+
 def test_a_new_metric_is_a_column(tmp_path, monkeypatch, capsys):
     more = {
         "precision": metrics.EpochMetric(

@@ -127,7 +127,7 @@ HALVES = {
             "{figures}/cell/mean_loss.py": MODULE.replace('"Losses"', '"Los".upper()'),
             "{captions}/mean-loss.rst": "A caption.",
         },
-        "{figures}/cell/mean_loss.py: TITLE must be a string literal",
+        "{figures}/cell/mean_loss.py: TITLE must be a str literal",
     ),
     "tables as one string": (
         {

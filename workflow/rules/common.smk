@@ -52,7 +52,7 @@ environment.log_to(STUDY.tracking.uri, STANDALONE)
 PLAN = Plan(
     STUDY,
     WORKFLOW,
-    grouped=bool(workflow.group_settings.group_components),
+    grouped=lambda: bool(workflow.group_settings.group_components),
     isolated="conda" in map(str, workflow.deployment_settings.deployment_method),
 )
 RESULTS = PLAN.results
@@ -81,6 +81,6 @@ def start_on_cluster():
 
 def warm_up():
     """Import the packages of this machine's jobs while the first of them runs."""
-    planned = {job.rule.name for job in workflow.dag.needrun_jobs() if job.is_local}
-    scripts = (WORKFLOW / "scripts" / f"{name}.py" for name in sorted(planned))
-    forkserver.warm(script for script in scripts if script.exists())
+    local = (job.rule.script for job in workflow.dag.needrun_jobs() if job.is_local)
+    names = sorted({Path(script).name for script in local if script})
+    forkserver.warm(WORKFLOW / "scripts" / name for name in names)

@@ -11,8 +11,8 @@ from sigmoid_bce.jobs.logs import logged_to
 with logged_to(snakemake.log[0]):
     check_dates(snakemake.input)
     file, frozen = snakemake.input.get("weights"), snakemake.params.frozen
-    identity = {"images": sha256(snakemake.input.images), "code": snakemake.params.code}
-    identity |= {"frozen": frozen, "weights": file and sha256(file)}
+    identity = {**dict(snakemake.params.items()), "images": sha256(snakemake.input.images)}
+    identity |= {"weights": file and sha256(file)}
     output = Path(snakemake.output.inputs)
     with hold(output.with_name(f".{output.name}.lock"), [output], identity) as needed:
         if needed:

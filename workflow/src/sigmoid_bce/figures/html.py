@@ -45,7 +45,8 @@ class Section:
 
 def _table(table: pd.DataFrame) -> str:
     """Return a table's element; pandas escapes the cells itself."""
-    return table.to_html(index=False, border=0, float_format="{:.4g}".format)
+    element: str = table.to_html(index=False, border=0, float_format="{:.4g}".format)
+    return element
 
 
 def render(title: str, sections: Sequence[Section]) -> str:
@@ -73,7 +74,8 @@ def render(title: str, sections: Sequence[Section]) -> str:
     )
     environment.filters["as_table"] = _table
     template = environment.get_template(TEMPLATE.name)
-    return template.render(title=title, sections=sections) + "\n"
+    page: str = template.render(title=title, sections=sections)
+    return page + "\n"
 
 
 def write(path: str | Path, title: str, sections: Sequence[Section]) -> None:

@@ -82,8 +82,7 @@ def _constant(file: Path, name: str, value: ast.expr | None, kind: type[T]) -> T
     except ValueError:
         found = None
     if not isinstance(found, kind):
-        literal = {str: "string", tuple: "tuple"}[kind]
-        raise PluginError(f"{file}: {name} must be a {literal} literal")
+        raise PluginError(f"{file}: {name} must be a {kind.__name__} literal")
     return found
 
 

@@ -147,10 +147,6 @@ def check_dates(paths: Iterable[str | Path]) -> None:
     ------
     UserError
         If one is dated more than a minute ahead of the clock.
-
-    Examples
-    --------
-    >>> check_dates(["/etc/passwd"])
     """
     for path in paths:
         ahead = Path(path).stat().st_mtime - time.time()

@@ -199,7 +199,14 @@ class Search:
         return bool(abs(ends[0] - ends[1]) > OFF_SHARE * max(ends))
 
     def run(self) -> Thresholds:
-        """Return the thresholds."""
+        """Return the thresholds.
+
+        Examples
+        --------
+        >>> flat = Implementation("flat at 8", lambda x, y: (np.clip(-x, 0, 8), None))
+        >>> Search(flat, "float32", 1.0, "wrong").run().loss_flat
+        8.0
+        """
         out, last = Thresholds(), self.on_grid.value["loss"][-1]
         out.loss_off = self.first(lambda found: found.off("loss"))
         if np.isfinite(out.loss_off):

@@ -62,7 +62,13 @@ def magnitudes(dtype: str, coarse: bool = False) -> Array:
 
 
 def increasing(values: Array) -> Array:
-    """Return an array that never decreases without its repetitions."""
+    """Return an array that never decreases without its repetitions.
+
+    Examples
+    --------
+    >>> increasing(np.float32([1, 1, 2])).tolist()
+    [1.0, 2.0]
+    """
     kept: Array = values[np.append(True, values[1:] > values[:-1])]
     return kept
 
@@ -216,6 +222,13 @@ def table(found: Measured) -> pd.DataFrame:
     DataFrame
         n rows of x, loss, gradient, loss_exact, gradient_exact, loss_ulp, gradient_ulp in float64;
         nan for a gradient that the implementation does not have.
+
+    Examples
+    --------
+    >>> half = Implementation("half", lambda x, y: (np.full_like(x, 0.5), None))
+    >>> table(measure(half, np.float32([0]), 1.0))[["x", "loss", "loss_exact", "gradient"]]
+         x  loss  loss_exact  gradient
+    0  0.0   0.5    0.693147       NaN
     """
     none = np.full(len(found.x), np.nan)
     columns: dict[str, Array] = {"x": found.x}
@@ -242,6 +255,15 @@ def special_values(implementation: Implementation, dtype: str, y: float) -> pd.D
     DataFrame
         A row for each of `SPECIAL`: x, loss, gradient (nan if the implementation has none), and
         raises: the error in one line, if there was one.
+
+    Examples
+    --------
+    >>> one = Implementation("one", lambda x, y: (1 / (x + 1), None))
+    >>> special_values(one, "float32", 1.0)[["x", "loss"]]
+         x  loss
+    0 -inf  -0.0
+    1  inf   0.0
+    2  NaN   NaN
     """
     rows = []
     for x in SPECIAL:

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import ast
 import inspect
 import json
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from functools import cache, cached_property
+from functools import cached_property
 from itertools import product
 from pathlib import Path
 from typing import Any, TypeVar
@@ -16,6 +15,7 @@ from snakemake.common import overwrite_function_params
 
 from sigmoid_bce.data import items
 from sigmoid_bce.jobs import plugins, releases
+from sigmoid_bce.numerics import frameworks
 from sigmoid_bce.planning import digest
 from sigmoid_bce.planning.sections import backbone_name, file_of, frozen, plain
 from sigmoid_bce.study import base
@@ -67,22 +67,6 @@ def input_function(function: Function) -> Function:
     return function
 
 
-@cache
-def packages(framework: str) -> tuple[str, ...]:
-    """Return the packages that a framework's file names, without importing it.
-
-    Examples
-    --------
-    >>> packages("scipy")
-    ('scipy',)
-    """
-    file = plugins.files(PLUGINS["framework"])[framework]
-    for node in ast.parse(file.read_bytes()).body:
-        if isinstance(node, ast.Assign) and getattr(node.targets[0], "id", "") == "PACKAGES":
-            return tuple(ast.literal_eval(node.value))
-    raise plugins.PluginError(f"{file}: PACKAGES is missing: name the packages that it imports")
-
-
 def labels(wildcards: Wildcards) -> dict[str, str]:
     """Return the columns in which the report lists a cell's figures."""
     return {
@@ -117,15 +101,16 @@ class Plan:
         As `locate.locate` returns it.
     workflow : Path
         The folder that holds the scripts.
-    grouped : bool
-        Whether jobs may share a submission. Looking for groups takes Snakemake time.
+    grouped : callable
+        Whether jobs may share a submission. Looking for groups takes Snakemake time. A function,
+        because Snakemake reads --group-components only after it has read the rules.
     isolated : bool
         Whether jobs run in conda environments. Snakemake compares their specifications itself.
     """
 
     study: Study
     workflow: Path
-    grouped: bool = False
+    grouped: Callable[[], bool] = bool
     isolated: bool = False
 
     @cached_property
@@ -297,11 +282,13 @@ class Plan:
 
     def group(self, group: str | Callable[[Wildcards], str]) -> Callable[[Wildcards], str | None]:
         """Return the group of jobs that may share a submission to a cluster."""
-        if not self.grouped:
-            return input_function(lambda wildcards: None)
-        if isinstance(group, str):
-            return input_function(lambda wildcards: group)
-        return group
+
+        def of_job(wildcards: Wildcards) -> str | None:
+            if not self.grouped():
+                return None
+            return group if isinstance(group, str) else group(wildcards)
+
+        return input_function(of_job)
 
     def of_cells(
         self, pattern: str, *, some: Iterable[Cell] | None = None, **values: Sequence[str]
@@ -337,7 +324,7 @@ class Plan:
     @input_function
     def framework_releases(self, wildcards: Wildcards) -> dict[str, str | None]:
         """Return the installed releases of the packages that a framework needs, and of NumPy."""
-        return self.releases(*packages(wildcards.framework), "ml_dtypes", "numpy")
+        return self.releases(*frameworks.packages(wildcards.framework), "ml_dtypes", "numpy")
 
     def code(self, rule: str, *files: Path) -> str:
         """Return the digest of a rule's script, and of plug-ins that it always loads."""

@@ -9,7 +9,7 @@ from typing import Any
 from sigmoid_bce.planning import locate
 from sigmoid_bce.study import base
 from sigmoid_bce.study.base import Download, Wheel
-from sigmoid_bce.study.models import Backbone
+from sigmoid_bce.study.models import Backbone, Headed
 
 DOWNLOADS = "results/downloads"
 
@@ -52,9 +52,9 @@ def plain(part: Any) -> dict[str, Any]:
 
 
 def frozen(model: Backbone) -> dict[str, Any]:
-    """Return the settings of a model on which its features depend."""
-    settings = plain(model)
-    return {key: settings[key] for key in ("architecture", "image_size", "features", "weights")}
+    """Return the settings of a model on which its features depend: all but those of its head."""
+    head = Headed.model_fields.keys() - {"architecture", "image_size"}
+    return {key: value for key, value in plain(model).items() if key not in head}
 
 
 def backbone_name(model: Backbone) -> str:

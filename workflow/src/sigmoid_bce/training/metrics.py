@@ -130,7 +130,7 @@ def row(
         "epoch": epoch,
         **{name: training[name] for name in both},
         **{f"val_{name}": validation[name] for name in both},
-        **{name: validation[name] for name in others},
+        **{name: training[name] for name in others},
         "seconds": seconds,
     }
 

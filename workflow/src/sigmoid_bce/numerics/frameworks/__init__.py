@@ -5,10 +5,8 @@ The functions here read the files without running them, so that planning a study
 
 from __future__ import annotations
 
-from functools import cache
-from importlib.metadata import PackageNotFoundError, version
-
 from sigmoid_bce.jobs import plugins
+from sigmoid_bce.jobs.releases import installed
 
 FOLDER = "numerics/frameworks"
 
@@ -52,7 +50,6 @@ def packages(name: str) -> tuple[str, ...]:
     return found
 
 
-@cache
 def versions(name: str) -> dict[str, str | None]:
     """Return the installed release of each distribution that a framework needs.
 
@@ -71,10 +68,4 @@ def versions(name: str) -> dict[str, str | None]:
     >>> list(versions("scipy"))
     ['scipy']
     """
-    found: dict[str, str | None] = {}
-    for package in packages(name):
-        try:
-            found[package] = version(package)
-        except PackageNotFoundError:
-            found[package] = None
-    return found
+    return {package: installed(package) for package in packages(name)}
