@@ -63,9 +63,9 @@ def sync_run(experiment: Experiment, wanted: runs.Run, parents: Mapping[str, str
         tags["mlflow.parentRunId"] = parents[wanted.parent]
     held = _find(experiment, wanted) or _create(experiment, wanted, tags)
     model_id = sync_model(experiment, held.run, wanted)
+    _sync_artifacts(experiment, held, wanted)
     _sync_values(experiment, held, wanted, tags, model_id)
     _sync_data(experiment, held, wanted)
-    _sync_artifacts(experiment, held, wanted)
     _sync_status(experiment, held, wanted)
     if experiment.changed > before:
         print(f"{wanted.kind} {wanted.name}: run {held.id}, {wanted.status}", flush=True)
@@ -135,7 +135,7 @@ def _files(client: MlflowClient, run: Run, folders: set[str]) -> set[str]:
 
 
 def _create(experiment: Experiment, wanted: runs.Run, tags: Mapping[str, str]) -> Held:
-    # the tag `content` is set last: it says that the run is complete
+    # the tag `content` is set after the artifacts: it says that they are complete
     tags = {key: value for key, value in tags.items() if key != "content"}
     run = experiment.client.create_run(experiment.id, wanted.start, tags, wanted.name)
     experiment.changed += 1
@@ -157,7 +157,7 @@ def _sync_values(
         if p not in held.points or (model_id and p.key.startswith(METRICS))
     ]
     params = [Param(k, v) for k, v in wanted.params.items() if k not in there.params]
-    new = [RunTag(k, v) for k, v in tags.items() if k != "content" and there.tags.get(k) != v]
+    new = [RunTag(k, v) for k, v in tags.items() if there.tags.get(k) != v]
     rest: list[tuple[list[Metric], list[Param], list[RunTag]]] = [
         (metrics[i : i + BATCH], [], []) for i in range(BATCH, len(metrics), BATCH)
     ]
@@ -192,8 +192,6 @@ def _sync_artifacts(experiment: Experiment, held: Held, wanted: runs.Run) -> Non
         for name, text in wanted.texts:
             client.log_text(held.id, text, name)
         experiment.changed += 1
-    if not current:
-        client.set_tag(held.id, "content", wanted.content)
 
 
 def _sync_status(experiment: Experiment, held: Held, wanted: runs.Run) -> None:
