@@ -192,3 +192,11 @@ def test_upstream_notes_name_a_release():
     assert notes
     for note in notes:
         assert re.search(r"9\.27\.1|2\.8\.0", note.read_text()), note
+
+
+def test_the_plugin_s_own_checks_are_left_out_with_a_line(capsys, monkeypatch):
+    monkeypatch.delattr("snakemake_executor_plugin_slurm.utils.set_gres_string")
+    assert patches.refusal(None) == ""
+    lines = capsys.readouterr().err.splitlines()
+    assert len(lines) == 1
+    assert "set_gres_string" in lines[0]

@@ -214,3 +214,33 @@ def tell_run_name(workflow: Any, listener: Callable[[str], None]) -> None:
     """
     executor = _named(_named(workflow, "scheduler"), "_executor")
     listener(_named(executor, "run_uuid", lambda value: isinstance(value, str)))
+
+
+def refusal(job: Any) -> str:
+    """Return the plugin's reason not to submit a job or a group; an empty string if it has none.
+
+    Reason: the plugin checks a job only when it submits it, and never reports its reason for a group.
+    Gain: no time; mistakes in `gres` and `slurm_extra` are reported before the first submission.
+    Upstream: docs/upstream/group-submission-error.md
+
+    Parameters
+    ----------
+    job : snakemake.jobs.Job or snakemake.jobs.GroupJob
+    """
+    from snakemake_executor_plugin_slurm import utils, validation
+    from snakemake_interface_common.exceptions import WorkflowError
+
+    try:
+        checks = [
+            _named(utils, "set_gres_string", callable),
+            _named(validation, "validate_slurm_extra", callable),
+        ]
+    except Changed as changed:
+        print(f"the SLURM plugin's own checks are left out ({changed})", file=sys.stderr)
+        return ""
+    try:
+        for check in checks:
+            check(job)
+    except WorkflowError as error:
+        return str(error)
+    return ""

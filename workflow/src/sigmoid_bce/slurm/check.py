@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
 from typing import Any, NamedTuple
 
+from sigmoid_bce.jobs import snakemake_patches
 from sigmoid_bce.slurm.commands import ClusterError, ask
 from sigmoid_bce.slurm.sinfo import Nodes, nodes
 
@@ -226,10 +227,6 @@ def _name(job: Any) -> str:
 
 def _unfit(job: Any) -> str:
     """Return why Snakemake's plugin cannot submit a job. For a group it would never report it."""
-    from snakemake_executor_plugin_slurm.utils import set_gres_string
-    from snakemake_executor_plugin_slurm.validation import validate_slurm_extra
-    from snakemake_interface_common.exceptions import WorkflowError
-
     model = job.resources.get("gpu_model") or ""
     if not isinstance(model, str):
         return f"gpu_model is a number: write gpu_model: \"'{model}'\""
@@ -239,12 +236,7 @@ def _unfit(job: Any) -> str:
             "and . in a model. Ask for a feature of its nodes instead, constraint: <feature>; "
             "sinfo -o %f lists them"
         )
-    try:
-        set_gres_string(job)
-        validate_slurm_extra(job)
-    except WorkflowError as error:
-        return str(error)
-    return ""
+    return snakemake_patches.refusal(job)
 
 
 class Submission(NamedTuple):
