@@ -219,7 +219,7 @@ def tell_run_name(workflow: Any, listener: Callable[[str], None]) -> None:
 def refusal(job: Any) -> str:
     """Return the plugin's reason not to submit a job or a group; an empty string if it has none.
 
-    Reason: the plugin checks a job only when it submits it, and never reports its reason for a group.
+    Reason: the plugin checks a job only when it submits it, and reports no reason for a group.
     Gain: no time; mistakes in `gres` and `slurm_extra` are reported before the first submission.
     Upstream: docs/upstream/group-submission-error.md
 

@@ -1,4 +1,5 @@
-"""The laboratory: it compares how frameworks compute binary cross-entropy with an exact reference.
+"""The conformance suite, in code the laboratory: how frameworks compute binary cross-entropy.
 
-It knows nothing of studies, data sets and networks to train, and it draws nothing.
+They are compared with an exact reference. Nothing here knows studies, data sets or trained networks,
+and nothing here draws.
 """

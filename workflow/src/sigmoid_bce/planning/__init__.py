@@ -1,1 +1,1 @@
-"""What is decided before any job starts; no TensorFlow, no MLflow, no pandas."""
+"""Decisions before any job starts; nothing here imports TensorFlow, MLflow or pandas."""

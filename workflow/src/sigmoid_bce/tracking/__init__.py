@@ -1,1 +1,1 @@
-"""MLflow as a window on the files: everything it shows is made from them, and can be made again."""
+"""MLflow as a window on the files: it can be made from them again. No result depends on it."""
