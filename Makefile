@@ -52,7 +52,8 @@ bench: install $(VENV)/slurm ## measure what it costs: PARTS="floor peers", ARGS
 numbers: install ## collect the numbers of documents from finished studies into docs/numbers
 	$(BIN)/python docs/tools/collect.py
 
-readme: install ## write the numbers of docs/numbers into the documents
+readme: install ## write docs/numbers and the rule graph into the documents, draw their pictures
+	$(IN_VENV) snakemake rulegraph --cores 1 --quiet all
 	$(BIN)/python docs/tools/render.py
 
 numerics: install ## run the conformance suite alone

@@ -16,14 +16,12 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from committed import FOLDER, KEYS, PROGRAMS, ROOT, machine, write
+from committed import FOLDER, KEYS, PICTURED, PROGRAMS, ROOT, machine, write
 from sigmoid_bce.numerics.tables import read_thresholds
 from sigmoid_bce.study.cells import STAGES
 
 WITHHELD = {"elpv": "no: ELPV images, CC BY-NC-SA 4.0"}
 """Data sets that this repository cannot pass on, and why; of all others the column says yes."""
-PICTURED = ("convnet", 20, 0)
-"""Model, batch size and seed of the network that figure 5 shows."""
 
 
 class Absent(Exception):
@@ -93,33 +91,27 @@ def values(study: Path) -> pd.DataFrame:
     state = pd.read_csv(present(study / "numerics/implementations.csv"))
     limits = read_thresholds(study / "numerics/thresholds.csv")
     curves = pd.read_parquet(present(study / "numerics/article.parquet"))
-    plain = limits[
-        (limits["framework"] == "Keras on TensorFlow")
-        & (limits["implementation"] == "Dense(1, sigmoid), BinaryCrossentropy()")
-        & (limits["side"] == "wrong")
-        & limits["y"].isin([0, 1])
-    ]
+    wrong = limits[(limits["side"] == "wrong") & limits["y"].isin([0, 1])]
+    dead = wrong.groupby("dtype")["gradient_zero"].min()
     historic = curves[curves["curve"] == "Keras of 2018"].groupby("y")["loss"].max()
     found = {
         "programs": (state["status"] == "measured").sum(),
-        **{
-            f"dead_when_wrong_{dtype}": plain.loc[plain["dtype"] == dtype, "gradient_zero"].min()
-            for dtype in ("bfloat16", "float16")
-        },
+        **{f"dead_when_wrong_{dtype}": dead[dtype] for dtype in ("bfloat16", "float16")},
         **{f"historic_ceiling_label_{y:g}": ceiling for y, ceiling in historic.items()},
         **{f"pictured_{name}": value for name, value in _pictured(study).items()},
     }
-    return pd.DataFrame(found.items(), columns=["name", "value"])
+    table = pd.DataFrame(found.items(), columns=["name", "value"])
+    of_images = table["name"].str.startswith("pictured")
+    return table.assign(passed_on=of_images.map({True: WITHHELD["elpv"], False: "yes"}))
 
 
 def pictured(study: Path) -> tuple[dict, pd.DataFrame]:
     """Return the run and the training images of the network that figure 5 shows."""
     for record, cell in runs(study):
-        named = dict(part.split("~") for part in cell.parts)
-        if (named["model"], int(named["batch_size"]), int(named["seed"])) == PICTURED:
+        if str(cell) == PICTURED:
             table = samples(study, cell, STAGES[-1])
             return record, table[table["split"] == "train"]
-    raise Absent(f"{study} has no network {PICTURED}")
+    raise Absent(f"{study} has no cell {PICTURED}")
 
 
 def _pictured(study: Path) -> dict[str, float]:

@@ -47,6 +47,8 @@ PROGRAMS = {
     ("XGBoost", "metric logloss"): "XGBoost `logloss`",
 }
 """Framework and implementation of the programs in the README's table, and how it writes them."""
+PICTURED = "dataset~elpv/model~convnet/loss~logits/batch_size~20/seed~0"
+"""The cell that figure 5 shows."""
 RANGES = FOLDER / "ranges.csv"
 """How far each number may move when it is measured again, and what measures it again."""
 RELEASES = ("tensorflow", "keras", "numpy")
@@ -54,8 +56,7 @@ RELEASES = ("tensorflow", "keras", "numpy")
 
 def read(name: str, folder: Path = FOLDER) -> pd.DataFrame:
     """Return a committed table, empty text where a cell is empty and the column is text."""
-    keys = {key: str for key in KEYS[name] if key not in ("x", "y")}
-    table = pd.read_csv(folder / f"{name}.csv", dtype=keys | dict.fromkeys(ORIGIN, str))
+    table = pd.read_csv(folder / f"{name}.csv", dtype=dict.fromkeys(ORIGIN, str))
     text = table.select_dtypes(exclude="number").columns
     return table.fillna(dict.fromkeys(text, ""))
 

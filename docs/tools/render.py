@@ -27,10 +27,11 @@ import yaml
 from matplotlib.figure import Figure
 from PIL import Image
 
-from committed import KEYS, ORIGIN, PROGRAMS, RANGES, ROOT, read
+from committed import KEYS, ORIGIN, PICTURED, PROGRAMS, RANGES, ROOT, read
 from sigmoid_bce.comparison import compare
 from sigmoid_bce.figures import registry, stage, style
 from sigmoid_bce.figures.inputs import LaboratoryTables
+from sigmoid_bce.planning.inputs import TITLE
 
 DOCUMENTS = ("README.md", "docs/architecture.md", "docs/benchmarks.md", "docs/numbers/README.md")
 MARK = re.compile(r"(<!-- = (.+?) -->)(.*?)(<!-- / -->)", re.DOTALL)
@@ -45,11 +46,21 @@ def number(value: float, form: str) -> str:
 
     Examples
     --------
-    >>> number(0.0891, ".1%"), number(4.1e-3, ".1e"), number(1234.5, ",.0f")
-    ('8.9 %', '4.1e-3', '1,234')
+    >>> number(4.1e-3, ".1e"), number(1234.5, ",.0f")
+    ('4.1e-3', '1,234')
     """
-    text = format(value, form).replace("%", " %")
-    return re.sub(r"e([+-])0*(\d)", lambda e: f"e{e[1].strip('+')}{e[2]}", text)
+    return re.sub(r"e([+-])0*(\d)", lambda e: f"e{e[1].strip('+')}{e[2]}", format(value, form))
+
+
+def percent(share: float, form: str) -> str:
+    """Return a share in percent.
+
+    Examples
+    --------
+    >>> percent(0.046, ".2f"), percent(0.00095, ".2g")
+    ('4.60 %', '0.095 %')
+    """
+    return number(100 * share, form) + " %"
 
 
 def markdown(head: list[str], align: str, lines: Iterable[list[str]]) -> str:
@@ -76,7 +87,7 @@ def models() -> str:
                 STAGES[row["stage"]].format_map(training),
                 number(row["val_accuracy_mean"], ".3f"),
                 f"{low} to {high}",
-                number(row["clipped_share_max"], ".1%"),
+                percent(row["clipped_share_max"], ".2f"),
                 number(row["bce_sigmoid_error_max"], ".1e"),
                 number(row["bce_raw_error_max"], ".1e"),
             ]
@@ -140,8 +151,7 @@ def quotes() -> dict[str, str]:
     """Return the numbers that prose quotes, by name."""
     single = read("values").set_index("name")["value"]
     full = read("models").query("stage == 'full'")
-    batches = read("batches").query("stage == 'full'").groupby("compared_batch_size")
-    hidden = batches["relative_error_max"].max()
+    hidden = read("batches").groupby("compared_batch_size")["relative_error_max"].max()
     wrong = read("extremes").query("stage == 'full' and split == 'validation'")
     furthest = wrong.loc[wrong["raw_output"].abs().idxmax()]
     costs = read("benchmarks").set_index(["part", "grid", "measure"])["value"]
@@ -162,13 +172,13 @@ def quotes() -> dict[str, str]:
         "pictured images": number(single["pictured_images"], ",.0f"),
         "pictured epochs": number(single["pictured_epochs"], ".0f"),
         "pictured raw output": number(single["pictured_raw_output_max"], ".0f"),
-        "clipped, at most": number(full["clipped_share_max"].max(), ".1%"),
+        "clipped, at most": percent(full["clipped_share_max"].max(), ".2f"),
         "furthest wrong, label": number(furthest["label"], ".0f"),
         "furthest wrong, raw output": number(furthest["raw_output"], ".2f"),
         "furthest wrong, loss": number(furthest["bce_exact"], ".3f"),
         "furthest wrong, loss from sigmoid": number(furthest["bce_sigmoid"], ".3f"),
-        "batches of 4, off by": number(100 * hidden[4], ".2g") + " %",
-        "batches of 20, off by": number(100 * hidden[20], ".2g") + " %",
+        "batches of 4, off by": percent(hidden[4], ".2g"),
+        "batches of 20, off by": percent(hidden[20], ".2g"),
         "wall over floor": number(
             costs["floor", "default study, no laboratory", "wall / floor"], ".2f"
         ),
@@ -181,8 +191,8 @@ def quotes() -> dict[str, str]:
 
 PEERS = {
     "careful": "a careful Keras script, features computed once",
-    "careless": "the frozen network run in every epoch",
-    "naive": "a process a cell and step",
+    "careless": "the frozen network run in every epoch, extrapolated from one epoch",
+    "naive": "a process a cell and step, extrapolated from 12 cells",
 }
 
 
@@ -313,8 +323,9 @@ def figure_5(folder: Path) -> Figure:
     table = read("figure-5").rename(columns={"sample": "sample_id"})
     table = table.astype({"sample_id": int, "label": "int8", "raw_output": "float32"})
     config = yaml.safe_load((ROOT / "config/config.yaml").read_text())
-    title = "elpv, convnet, trained on logits, batch size 20, seed 0, full stage"
-    return stage.draw(compare.samples(table), config["datasets"]["elpv"]["classes"], title)
+    named = dict(part.split("~") for part in PICTURED.split("/"))
+    classes = config["datasets"][named["dataset"]]["classes"]
+    return stage.draw(compare.samples(table), classes, f"{TITLE.format_map(named)}, full stage")
 
 
 PICTURES = {"docs/figure-3.png": figure_3, "docs/figure-5.png": figure_5}

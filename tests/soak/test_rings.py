@@ -13,6 +13,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
+import check
 from sigmoid_bce.numerics import reference
 from support.checkout import ROOT, checkout, snakemake
 
@@ -64,7 +65,7 @@ def test_a_million_values(kind, record_property):
 
 @pytest.mark.parametrize("study", ["config/config.yaml", "config/studies/article-offline.yaml"])
 def test_a_whole_study(study, tmp_path, record_property):
-    """A study at full size, from its data to its report; then nothing is left to be done."""
+    """A study at full size: nothing is left to be done, and documents quote its numbers."""
     folder = checkout(tmp_path)
     arguments = ("--configfile", study, "--quiet", "rules", "progress")
     run([sys.executable, "-m", "snakemake", "--cores", "all", *arguments], folder, 120)
@@ -73,6 +74,7 @@ def test_a_whole_study(study, tmp_path, record_property):
     (results,) = (folder / "results").glob("*/report.html")
     cells = pd.read_csv(results.with_name("tables") / "cells.csv")
     assert np.isfinite(cells.select_dtypes("number")).all(axis=None)
+    assert check.outside(folder / "results") == []
     record_property("said", f"{len(cells)} rows of cells.csv, report {results.stat().st_size} B")
 
 
