@@ -5,7 +5,7 @@ CORES ?= all
 PORT ?= 5000
 VENV := .venv
 BIN := $(VENV)/bin
-# TensorFlow has wheels for these releases
+# TensorFlow has wheels for these releases of Python
 PYTHON ?= $(shell for python in python3 python3.13 python3.12 python3.11; do \
 	$$python -c 'import sys; sys.exit(not (3, 11) <= sys.version_info < (3, 14))' 2>/dev/null \
 	&& echo $$python && break; done)
@@ -107,7 +107,8 @@ $(VENV)/installed: envs/requirements.lock pyproject.toml
 	@sed -n 's/^\([a-z0-9].*==.*\) \\$$/\1/p' envs/requirements.lock > $(VENV)/constraints.txt
 	@touch $@
 
-# Snakemake imports every installed executor plugin when it starts: this one takes a second
+# not part of `install`: Snakemake imports every installed executor plugin when it starts, which takes a second
+# for this one
 $(VENV)/slurm: $(VENV)/installed
 	$(PIP) --no-build-isolation -c $(VENV)/constraints.txt -e '.[slurm]'
 	@touch $@

@@ -19,7 +19,7 @@ import pandas as pd
 import yaml
 from pydantic import TypeAdapter
 
-from sigmoid_bce.jobs.checkpoints import NAMES
+from sigmoid_bce.jobs.checkpoint_files import NAMES
 from sigmoid_bce.study.cells import Cell
 from sigmoid_bce.study.config import Training
 from sigmoid_bce.study.models import Model

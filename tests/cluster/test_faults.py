@@ -69,8 +69,8 @@ def test_a_finished_training_survives_a_failure_in_its_submission(cluster, smoke
     """Of two cells in a submission the second fails once, and Snakemake deletes both outputs."""
     folder = changed(grid(tmp_path / "grid"), **{"group-components": ["networks=2"]})
     file = folder / "workflow/src/sigmoid_bce/training/train.py"
-    before, after = file.read_text().split("    if not np.isfinite(table")
-    file.write_text(f"{before}{ONCE}    if not np.isfinite(table{after}")
+    before, after = file.read_text().split("    if not np.isfinite(")
+    file.write_text(f"{before}{ONCE}    if not np.isfinite({after}")
     run(folder)
     check_as_undisturbed(folder, smoke)
     first, second = sorted(

@@ -8,7 +8,7 @@ from snakemake.exceptions import WorkflowError
 WORKFLOW = (
     Path(workflow.current_basedir.get_path_or_uri(secret_free=True)).resolve().parent
 )
-# a checkout runs its own package, whichever one is installed
+# a checkout uses its own copy of the package, even if another one is installed
 sys.path.insert(0, str(WORKFLOW / "src"))
 
 from sigmoid_bce.jobs import forkserver, plugins, snakemake_patches

@@ -21,8 +21,8 @@ rule compare:
         mem_mb=800,
         runtime=5,
     params:
-        # a step of this rule: training's checkpoints go, since from here on no failure of another
-        # job can delete the training's outputs
+        # this rule deletes the checkpoints of the training: from here on, no failure of another job
+        # can delete the training's outputs
         spent_checkpoints=f"{RESULTS}/train/{CELL}",
         batch_sizes=STUDY.comparison.batch_sizes,
         releases=PLAN.releases("ml_dtypes", "mpmath", "numpy"),

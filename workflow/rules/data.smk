@@ -35,10 +35,10 @@ rule fetch:
     resources:
         mem_mb=400,
         runtime=240,
-        # no param: another mirror of the same file reruns nothing
+        # a resource and not a param, so that another mirror of the same file reruns nothing
         sources=PLAN.sources,
     params:
-        # no digest of code: the SHA-256 decides whether the file is right
+        # no digest of code, since the SHA-256 shows whether the file is right
         sha256=lambda wildcards: wildcards.digest,
     conda:
         "../../envs/data.yaml"

@@ -43,7 +43,7 @@ rule extract:
         code=PLAN.code_with("extract", "architecture"),
     conda:
         "../../envs/training.yaml"
-    # before any training, since many wait for it
+    # before any training, since many trainings wait for it
     priority: 100000
     script:
         "../scripts/extract.py"

@@ -71,7 +71,7 @@ rule figure_cell:
         "../scripts/figure_cell.py"
 
 
-# a rule for each, since a caption cannot depend on a wildcard
+# a rule for each figure, since a caption cannot depend on a wildcard
 for figure in LABORATORY_FIGURES.values():
 
     rule:
@@ -108,7 +108,7 @@ for figure in LABORATORY_FIGURES.values():
 
 rule report:
     input:
-        # each comes with its PNG
+        # the rule of each SVG also makes its PNG
         figures=FIGURES["svg"],
         laboratory=NUMERICS_FIGURES,
         tables=rules.tables.output,
@@ -124,7 +124,7 @@ rule report:
         mem_mb=1500,
         runtime=30,
     params:
-        # Snakemake's own report, of the jobs that are finished by now
+        # Snakemake's own report covers the jobs that have finished by now
         snakefile=workflow.main_snakefile,
         config=STUDY.model_dump(mode="json", exclude={"tracking"}),
         captions=[

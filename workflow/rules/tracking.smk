@@ -27,7 +27,7 @@ rule track_cells:
             f"{RESULTS}/data/{{dataset}}/manifest.parquet", dataset=STUDY.grid.dataset
         ),
         table=rules.tables.output.cells,
-        # the PNG of each figure is logged
+        # the PNG beside each SVG is logged
         figures=FIGURES["svg"],
     output:
         runs=f"{RESULTS}/tracking/cells.csv",

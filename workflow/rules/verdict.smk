@@ -14,7 +14,7 @@ rule verdict:
         runtime=growing(30),
     params:
         releases=PLAN.releases("numpy"),
-        # a verdict quotes what each framework's file says to write instead
+        # a verdict quotes the constant INSTEAD from the file of each framework
         code=PLAN.code("verdict", *plugins.files("numerics/frameworks").values()),
     conda:
         "../../envs/figures.yaml"

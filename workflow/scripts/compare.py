@@ -5,7 +5,7 @@ forked("tables")
 from pathlib import Path
 
 from sigmoid_bce.comparison import compare
-from sigmoid_bce.jobs import checkpoints
+from sigmoid_bce.jobs import checkpoint_files
 from sigmoid_bce.jobs.files import read_parquet, write_parquet
 from sigmoid_bce.jobs.logs import logged_to
 
@@ -20,4 +20,4 @@ with logged_to(snakemake.log[0]):
         batches = compare.batches(train, sizes, seed)
         write_parquet(batches, batches_file)
         write_parquet(samples, samples_file)
-    checkpoints.remove(Path(snakemake.params.spent_checkpoints))
+    checkpoint_files.remove(Path(snakemake.params.spent_checkpoints))

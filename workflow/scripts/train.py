@@ -6,7 +6,7 @@ from pathlib import Path
 
 from pydantic import TypeAdapter
 
-from sigmoid_bce.jobs import checkpoints
+from sigmoid_bce.jobs import checkpoint_files
 from sigmoid_bce.jobs.attempts import Attempt
 from sigmoid_bce.jobs.files import check_dates, read_array, read_parquet, sha256
 from sigmoid_bce.jobs.locks import hold
@@ -26,7 +26,7 @@ with logged_to(snakemake.log[0]):
     identity |= {name: sha256(file) for name, file in snakemake.input.items()}
     with hold(folder / ".lock", snakemake.output, identity) as needed:
         if not needed:
-            checkpoints.remove(folder)
+            checkpoint_files.remove(folder)
         else:
             with Attempt(str(cell), folder, live.follower) as attempt:
                 from sigmoid_bce.training.train import train

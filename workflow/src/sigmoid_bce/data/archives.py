@@ -24,7 +24,7 @@ MEMBER_BYTES = 2**28
 RATIO, RATIO_FROM = 100, 2**27
 """The most that an archive may unpack to: this many times its size, or this many bytes."""
 MEMBER_RATIO, MEMBER_RATIO_FROM = 200, 2**24
-"""The same for one member."""
+"""The most that one member may unpack to: as many times its packed size, or as many bytes."""
 
 OPENERS: dict[bytes, Callable[..., Any]] = {
     b"\x1f\x8b": gzip.open,

@@ -1,4 +1,4 @@
-"""Mean losses of batches: how much of the difference between the losses a mean leaves."""
+"""Mean losses of batches: the difference between the losses that remains in a mean."""
 
 from __future__ import annotations
 

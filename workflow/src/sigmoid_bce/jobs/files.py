@@ -38,7 +38,7 @@ class Damaged(UserError):
 
     def __init__(self, path: str | Path, error: Exception):
         cause = str(error).strip().splitlines() or [type(error).__name__]
-        # as a target of its own: Snakemake does not miss a file whose results exist
+        # the file is a target of its own, since `all` ignores a missing file whose results exist
         super().__init__(
             f"{path} cannot be read ({cause[0]}): delete it, then run snakemake again with the "
             f"targets: all {path}"

@@ -90,7 +90,7 @@ def pool() -> list[str]:
 
 
 def _lock_names(names: list[str]) -> list[str]:
-    """Return a name for each GPU that is unique on the machine, whatever it is called here."""
+    """Return a name for each GPU that is unique on the machine, whatever its name in this job."""
     if allocation := os.environ.get(ALLOCATION):
         # a job has its GPUs to itself, and they may be numbered from 0 in every job
         return [f"{allocation}-{name}" for name in names]

@@ -98,7 +98,8 @@ def lift_rate_limit(workflow: Any) -> None:
     """Lift the limit of 100 jobs a second, if jobs run here and nobody set another limit.
 
     Reason: while jobs wait for a core, each look at the queue schedules one more a second later.
-    Gain: RATE_GAIN
+    Gain: Snakemake's own CPU falls from 113 s to 39 s in a study of 300 short cells; about 3 % of
+    all CPU, if a cell takes 8 s. It grows faster than the number of cells.
     Upstream: https://github.com/snakemake/snakemake/pull/3744, docs/upstream/rate-limit.md
 
     Parameters

@@ -86,7 +86,7 @@ def extract(
         out[row : row + len(batch)] = call(batch).numpy()
         row += len(batch)
         if row % CHUNK == 0 or row == len(images):
-            out.flush()  # on the disk before the note says so
+            out.flush()  # the features must be on the disk before the note counts them
             write_json({"identity": identity, "done": row}, progress)
             speed = (row - first) / (time.perf_counter() - start)
             print(f"{row} of {len(images)} images, {speed:.1f} a second", flush=True)

@@ -131,7 +131,7 @@ class Framework(Protocol):
     PACKAGES: tuple[str, ...]
     """The distributions that it needs, its own first; a literal."""
     INSTEAD: str
-    """What to write for a loss from raw outputs that is right everywhere."""
+    """The code for a loss from raw outputs that is right everywhere."""
 
     def implementations(self) -> list[Implementation]:
         """Return the implementations to measure. Imports the framework."""

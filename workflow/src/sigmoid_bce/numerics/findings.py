@@ -71,7 +71,7 @@ class Single(NamedTuple):
     side: str | None = None
     """The side on which it is applied; None for both."""
     subnormal: bool = False
-    """Whether it holds where subnormals explain the threshold, instead of where they do not."""
+    """Whether it applies only to thresholds that subnormals explain; if not, only to the others."""
 
     def hits(self, table: pd.DataFrame) -> Hits:
         """Yield a finding for each row in which the criterion holds."""

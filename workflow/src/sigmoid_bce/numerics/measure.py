@@ -21,7 +21,7 @@ from sigmoid_bce.numerics.sweep import measure, special_values, table
 from sigmoid_bce.numerics.tables import HARD, SCHEMA, SOFT, SPECIAL, STATUS, THRESHOLDS
 
 SOFT_STEP = 8
-"""Every how many points of the grid are written for soft labels."""
+"""For soft labels, one of so many points of the grid is written."""
 
 Row = dict[str, Any]
 

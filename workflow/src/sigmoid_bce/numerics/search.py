@@ -20,7 +20,7 @@ staircase comes and goes between the points of the sweep."""
 LOOK = 16 * LENGTH
 """Points in a dense look."""
 MOST_LOOKS = 64
-"""The most looks at every float before the first bad one."""
+"""The most looks of `LOOK` floats each, at every float before the first bad one."""
 
 
 @dataclass
@@ -109,7 +109,7 @@ class Search:
         self.implementation, self.dtype, self.y = implementation, DTYPES[dtype], y
         self.sign = sign(y, side)
         self.grid = magnitudes(dtype, coarse=implementation.per_sample and dtype != "float32")
-        # a call takes LENGTH points anyway, unless each point is a call, or a value of mpmath
+        # LENGTH points cost one call, unless each point takes a call or a value of mpmath
         slow = implementation.per_sample or dtype == "longdouble"
         self.sections = 16 if slow else LENGTH
         self.back = 0.0 if slow else BACK

@@ -20,17 +20,17 @@ from sigmoid_bce.jobs.files import FORMAT
 PACKAGE = Path(__file__).parents[1]
 
 APART = ("jobs", "planning", "slurm", "study", "tracking/live.py")
-"""How a job runs, is planned, configured and watched. Values of a study reach rules by params."""
+"""Code that runs, plans, configures or watches jobs. Rules get the values of a study as params."""
 
 TALK = {"announce", "print", "debug", "info", "warning", "warn"}
-"""Functions that only tell somebody something, where nobody uses what they return."""
+"""Functions that only print or log, in statements that do not use the returned value."""
 
 HARMLESS = {"cache", "classmethod", "contextmanager", "dataclass", "property", "staticmethod"}
 """Decorators that register nothing; under any other, a definition always counts."""
 
 
 class _Meaning(ast.NodeTransformer):
-    """Take out of a syntax tree what cannot change a result, and what Python releases differ in."""
+    """Remove the parts of a syntax tree that cannot change a result or differ by Python release."""
 
     def visit_FunctionDef(self, node):
         node.returns = None
@@ -39,7 +39,7 @@ class _Meaning(ast.NodeTransformer):
     visit_AsyncFunctionDef = visit_FunctionDef
 
     def visit_ClassDef(self, node):
-        # the field of a dataclass is one by its annotation, whatever the type
+        # an annotation makes a name a field of a dataclass, whatever the type
         fields = [part for part in node.body if isinstance(part, ast.AnnAssign)]
         for field in fields:
             if not {"ClassVar", "InitVar"} & set(_names(field.annotation)):
@@ -69,7 +69,7 @@ class _Meaning(ast.NodeTransformer):
         return self.generic_visit(node)
 
     def visit_Raise(self, node):
-        # which error counts, since it may be caught; what it says does not
+        # the type of the error counts, since it may be caught; its message does not
         if isinstance(node.exc, ast.Call):
             node.exc = node.exc.func
         node.cause = None
@@ -102,7 +102,7 @@ class _Part:
     defines: frozenset[str]  # empty: it always counts
     names: frozenset[str]
     text: str
-    modules: frozenset[Path]  # the package's own that it imports
+    modules: frozenset[Path]  # modules of the package that it imports
 
 
 def _names(node: ast.AST) -> Iterator[str]:
@@ -125,7 +125,7 @@ def _defines(node: ast.stmt) -> set[str]:
         return {node.name} if not node.decorator_list or words & HARMLESS else set()
     if isinstance(node, ast.Assign):
         parts = [part for target in node.targets for part in ast.walk(target)]
-        # a change of something else, as in x.y = 1, has no name
+        # an assignment to an attribute or an item, as in x.y = 1, defines no name
         if all(isinstance(part, ast.Name | ast.Tuple | ast.List | ast.Store) for part in parts):
             return {part.id for part in parts if isinstance(part, ast.Name)}
     return set()
@@ -179,15 +179,15 @@ def _import_parts(
     node: ast.Import | ast.ImportFrom, modules: frozenset[Path], own: bool, used: set[str]
 ) -> Iterator[_Part]:
     """Yield a part for each name that a statement imports; `used` are the names in the module."""
-    # a module is run, whichever of its names are used
+    # an import runs the whole module, whichever of its names are used
     yield _Part(frozenset(), frozenset(), "", modules)
     source = getattr(node, "module", None) or ""
     for alias in node.names if source != "__future__" else ():
         name = alias.asname or alias.name.split(".")[0]
         leaf = frozenset({alias.name.split(".")[-1]})
-        # where a function of the package lives is no matter, which library a name is from is
+        # the library of a name counts; the module of a function of the package does not
         text = "" if own else f"{source} {alias.name} {alias.asname}"
-        # an import that nobody uses is there for its side effects, and always counts
+        # an unused import is there for its side effects, and always counts
         yield _Part(frozenset({name} & used), leaf, text, frozenset())
 
 
@@ -223,11 +223,10 @@ def _hash(texts: Iterable[str]) -> str:
 
 
 def reached(files: Iterable[Path]) -> list[tuple[Path, _Part]]:
-    """Return what of the package some files can reach by name, with all of these files.
+    """Return the parts of the package that files can reach by name, and all parts of these files.
 
     A definition in an imported module counts if its name occurs in code that counts. Names are
-    compared without regard to where they come from, so that too much is covered rather than too
-    little.
+    compared without regard to their origin, so that too much is covered rather than too little.
     """
     starts = list(files)
     modules = set(starts)

@@ -1,1 +1,1 @@
-"""MLflow as a window on the files: it can be made from them again. No result depends on it."""
+"""MLflow shows the content of the files, and can be filled from them again. No result needs it."""

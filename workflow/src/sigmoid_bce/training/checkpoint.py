@@ -15,7 +15,7 @@ import numpy as np
 import tensorflow as tf
 from numpy.typing import NDArray
 
-from sigmoid_bce.jobs import checkpoints
+from sigmoid_bce.jobs import checkpoint_files
 from sigmoid_bce.jobs.files import remove_parts, replacing
 from sigmoid_bce.jobs.forkserver import orphaned
 from sigmoid_bce.jobs.notice import Notice
@@ -110,7 +110,7 @@ class Checkpoints:
         traced: bool = False,
     ):
         self.folder = folder
-        self.file, self.early_file = (folder / name for name in checkpoints.NAMES)
+        self.file, self.early_file = (folder / name for name in checkpoint_files.NAMES)
         self.identity = json.loads(json.dumps(identity))
         self.notice = Notice()
         self.early: State | None = None
@@ -248,7 +248,7 @@ class Checkpoints:
 
     def remove(self) -> None:
         """Delete the files."""
-        checkpoints.remove(self.folder)
+        checkpoint_files.remove(self.folder)
 
     def outlive(self) -> bool:
         """Keep the last state if the outputs may yet be deleted; return whether they may.

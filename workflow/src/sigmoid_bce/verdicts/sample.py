@@ -41,7 +41,7 @@ class Sample:
     def _chosen(self, block: NDArray[np.int64]) -> NDArray[np.int64]:
         """Return the row that is kept of each block of 2**level rows."""
         for level in range(self.level, 0, -1):
-            # a hash of the block's number decides for its first or second half
+            # a hash of the block's number chooses its first or its second half
             mixed = (block.astype(np.uint64) * np.uint64(2) + np.uint64(level)) * np.uint64(
                 0x9E3779B97F4A7C15
             )

@@ -1,4 +1,4 @@
-"""The files of a training's checkpoints: their names and their end, without TensorFlow."""
+"""The files of a training's checkpoints: their names and their removal, without TensorFlow."""
 
 from __future__ import annotations
 
