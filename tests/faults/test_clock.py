@@ -48,7 +48,7 @@ def test_inputs_dated_in_the_future(finished, undisturbed):
     assert done.returncode != 0
     log = (finished / RESULTS / f"logs/train/{CELL}.log").read_text()
     assert re.search(rf"error: {file} is dated 3[56]\d\d s ahead of the clock", log)
-    assert log.splitlines()[-1].endswith(f"Set the clock, or: touch {file}")
+    assert log.splitlines()[-1].endswith(f"Set the clock, or run: touch {file}")
     assert attempts(finished)[CELL] == []
     os.utime(finished / file)
     snakemake(finished, TRAIN / "run.json", *CONFIG)
