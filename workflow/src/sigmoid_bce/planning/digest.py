@@ -9,7 +9,9 @@ from __future__ import annotations
 
 import ast
 import hashlib
+import os
 import re
+from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from functools import cache
@@ -22,7 +24,8 @@ PACKAGE = Path(__file__).parents[1]
 APART = ("jobs", "planning", "slurm", "study", "tracking/live.py")
 """Code that runs, plans, configures or watches jobs. Rules get the values of a study as params."""
 
-TALK = {"announce", "print", "debug", "info", "warning", "warn"}
+TALK = {"announce", "print", "warn"}
+LOGGED = re.compile(r"(\w*log\w*|warnings)\.(debug|info|warn(ing)?|error|exception|critical)", re.I)
 """Functions that only print or log, in statements that do not use the returned value."""
 
 HARMLESS = {"cache", "classmethod", "contextmanager", "dataclass", "property", "staticmethod"}
@@ -60,13 +63,7 @@ class _Meaning(ast.NodeTransformer):
     def visit_Expr(self, node):
         if isinstance(node.value, ast.Constant):  # a docstring
             return None
-        if isinstance(node.value, ast.Call):
-            function = node.value.func
-            name = getattr(function, "id", getattr(function, "attr", None))
-            to_file = any(keyword.arg == "file" for keyword in node.value.keywords)
-            if name in TALK and not to_file:
-                return None
-        return self.generic_visit(node)
+        return None if _tells(node.value) else self.generic_visit(node)
 
     def visit_Raise(self, node):
         # the type of the error counts, since it may be caught; its message does not
@@ -80,9 +77,11 @@ class _Meaning(ast.NodeTransformer):
         return self.generic_visit(node)
 
     def visit_If(self, node):
+        self.generic_visit(node)
         if isinstance(node.test, ast.Name) and node.test.id == "TYPE_CHECKING":
-            return None
-        return self.generic_visit(node)
+            return node.orelse or None
+        only_talks = not node.body and not node.orelse
+        return None if only_talks and not _acts(node.test) else node
 
     def visit_JoinedStr(self, node):
         self.generic_visit(node)
@@ -95,6 +94,32 @@ class _Meaning(ast.NodeTransformer):
         return ast.Tuple(values, ast.Load())
 
 
+KEEPS = (ast.NamedExpr, ast.Await, ast.Yield, ast.YieldFrom)
+"""Expressions that do something beside giving a value."""
+
+PURE = {"abs", "all", "any", "float", "int", "isinstance", "len", "max", "min", "round"}
+
+
+def _has(node: ast.AST, *kinds: type[ast.AST]) -> bool:
+    return any(isinstance(part, kinds) for part in ast.walk(node))
+
+
+def _acts(node: ast.AST) -> bool:
+    """Return whether an expression may do more than give a value."""
+    calls = (part.func for part in ast.walk(node) if isinstance(part, ast.Call))
+    return _has(node, *KEEPS) or not {*map(ast.unparse, calls)} <= PURE
+
+
+def _tells(node: ast.AST) -> bool:
+    """Return whether an expression only writes to the terminal or the log."""
+    if not isinstance(node, ast.Call) or _has(node, *KEEPS):
+        return False
+    name = ast.unparse(node.func)
+    files = [ast.unparse(word.value) for word in node.keywords if word.arg in ("file", None)]
+    shown = {*files} <= {"sys.stderr", "sys.stdout"}
+    return shown and (name in TALK or LOGGED.fullmatch(name) is not None)
+
+
 @dataclass(frozen=True)
 class _Part:
     """A statement at the top of a module, or one name that it imports."""
@@ -103,6 +128,7 @@ class _Part:
     names: frozenset[str]
     text: str
     modules: frozenset[Path]  # modules of the package that it imports
+    origin: str = ""  # of an import from the package: where the name is from
 
 
 def _names(node: ast.AST) -> Iterator[str]:
@@ -121,8 +147,9 @@ def _names(node: ast.AST) -> Iterator[str]:
 def _defines(node: ast.stmt) -> set[str]:
     """Return the names that a statement defines; none if it may do more than that."""
     if isinstance(node, ast.FunctionDef | ast.ClassDef | ast.AsyncFunctionDef):
-        words = {name for decorator in node.decorator_list for name in _names(decorator)}
-        return {node.name} if not node.decorator_list or words & HARMLESS else set()
+        calls = [d.func if isinstance(d, ast.Call) else d for d in node.decorator_list]
+        words = {ast.unparse(call).split(".")[-1] for call in calls}
+        return {node.name} if words <= HARMLESS else set()
     if isinstance(node, ast.Assign):
         parts = [part for target in node.targets for part in ast.walk(target)]
         # an assignment to an attribute or an item, as in x.y = 1, defines no name
@@ -133,10 +160,19 @@ def _defines(node: ast.stmt) -> set[str]:
 
 def _data(node: ast.AST, file: Path) -> Iterator[str]:
     """Yield the content of files beside a module that a syntax tree names, such as templates."""
+    beside = _folder(file.parent)
     for name in sorted(set(_names(node))):
-        is_name = re.fullmatch(r"[\w-]+(\.[\w-]+)*\.(?!py$)\w+", name)
-        if is_name and (path := file.with_name(name)).is_file():
+        # of a path, only its first part is looked for among the names
+        if name.split("/")[0] not in beside or len(name) > 200 or "\0" in name:
+            continue
+        path = file.parent / name
+        if path.is_file() and path.suffix != ".py":
             yield f"\n{name} {hashlib.sha256(path.read_bytes()).hexdigest()}"
+
+
+@cache
+def _folder(folder: Path) -> frozenset[str]:
+    return frozenset(path.name for path in folder.iterdir())
 
 
 def _wanted(node: ast.AST, file: Path, root: Path) -> Iterator[tuple[Path, str]]:
@@ -176,48 +212,71 @@ def _apart(file: Path) -> bool:
 
 
 def _import_parts(
-    node: ast.Import | ast.ImportFrom, modules: frozenset[Path], own: bool, used: set[str]
+    node: ast.Import | ast.ImportFrom,
+    modules: frozenset[Path],
+    own: bool,
+    used: set[str],
+    written: set[str],
 ) -> Iterator[_Part]:
-    """Yield a part for each name that a statement imports; `used` are the names in the module."""
+    """Yield a part for each name that a statement imports.
+
+    `used` are the names in what counts of the module, `written` those in all of it.
+    """
     # an import runs the whole module, whichever of its names are used
     yield _Part(frozenset(), frozenset(), "", modules)
     source = getattr(node, "module", None) or ""
     for alias in node.names if source != "__future__" else ():
         name = alias.asname or alias.name.split(".")[0]
-        leaf = frozenset({alias.name.split(".")[-1]})
-        # the library of a name counts; the module of a function of the package does not
-        text = "" if own else f"{source} {alias.name} {alias.asname}"
+        if name in written and name not in used:  # for annotations, messages and the log
+            continue
+        leaf = alias.name.split(".")[-1]
+        text = origin = f"{source} {alias.name} {alias.asname}"
+        if own:  # where a function of the package lives is no matter, what it is called here is
+            text = f"{leaf} {alias.asname}" if alias.asname else ""
+        else:
+            origin = ""
         # an unused import is there for its side effects, and always counts
-        yield _Part(frozenset({name} & used), leaf, text, frozenset())
+        yield _Part(frozenset({name} & used), frozenset({leaf}), text, frozenset(), origin)
 
 
 @cache
 def parts(file: Path, root: Path = PACKAGE, package: str = PACKAGE.name) -> tuple[_Part, ...]:
     """Return the parts of a module that may change a result."""
-    tree = _Meaning().visit(ast.parse(file.read_bytes(), str(file)))
+    tree = ast.parse(file.read_bytes(), str(file))
+    written = {n for part in ast.walk(tree) if isinstance(part, ast.Name) for n in _names(part)}
+    tree = _Meaning().visit(tree)
     imports = [node for node in tree.body if isinstance(node, ast.Import | ast.ImportFrom)]
-    found = [
-        _Part(
-            frozenset(_defines(node)),
-            frozenset(_names(node)),
-            ast.unparse(node) + "".join(_data(node, file)),
-            _targets(node, file, root, package),
-        )
-        for node in tree.body
-        if node not in imports
-    ]
-    used = {name for part in found for name in part.names}
+    rest = [node for node in tree.body if node not in imports]
+    defined = [frozenset(_defines(node)) for node in rest]
+    names = [frozenset(_names(node)) for node in rest]
+    used = {name for some in names for name in some}
+    times = Counter(name for some in defined for name in some)
+    found, ordered = [], 0
+    loaded = {
+        n.id for n in ast.walk(tree) if isinstance(n, ast.Name) and isinstance(n.ctx, ast.Load)
+    }
+    for node, defines, some in zip(rest, defined, names, strict=True):
+        if isinstance(node, ast.Assign) and not defines & loaded and _acts(node.value):
+            # _ = f() is there for its side effects; a public name may be used elsewhere
+            defines = frozenset(name for name in defines if not name.startswith("_"))
+        text = ast.unparse(node) + "".join(_data(node, file))
+        # the order of definitions is no matter, that of other statements is
+        if not defines or max(times[name] for name in defines) > 1:
+            ordered += 1
+            text = f"{ordered} {text}"
+        found.append(_Part(defines, some, text, _targets(node, file, root, package)))
     for node in imports:
         modules = _targets(node, file, root, package)
         first = (getattr(node, "module", None) or "").split(".")[0]
-        own = first == package if package else bool(modules)
-        found.extend(_import_parts(node, modules, own, used))
+        # of a user's modules, it counts which of them a name is from
+        own = bool(package) and first == package
+        found.extend(_import_parts(node, modules, own, used, written))
     return tuple(found)
 
 
 def _hash(texts: Iterable[str]) -> str:
     content = hashlib.sha256(f"format {FORMAT}".encode())
-    for text in texts:
+    for text in filter(None, texts):
         content.update(hashlib.sha256(text.encode()).digest())
     return content.hexdigest()[:16]
 
@@ -269,26 +328,55 @@ def digest(*files: Path) -> str:
     >>> len(digest(PACKAGE / "planning/digest.py"))
     16
     """
-    return _hash(sorted(part.text for _, part in reached(files)))
+    found = reached(files)
+    places: dict[str, set[Path]] = defaultdict(set)
+    for file, part in found:
+        places[file.parent.name if file.stem == "__init__" else file.stem].add(file)
+        for name in () if part.origin else part.defines:
+            places[name].add(file)
+    twice = {name for name, where in places.items() if len(where) > 1}
+
+    def text(file: Path, part: _Part) -> str:
+        # of two things of one name, it counts which is which
+        if part.origin:
+            return part.origin if part.names & twice else part.text
+        of_file = file in files or part.defines & twice
+        return f"{_title(file)} {part.text}" if part.text and of_file else part.text
+
+    return _hash(sorted(text(file, part) for file, part in found))
+
+
+def _title(file: Path) -> str:
+    """Return the name of a file as it is imported, which is that of a plug-in."""
+    return "/".join(file.with_suffix("").parts[-2:]).removesuffix("/__init__")
 
 
 @cache
-def module_digest(file: Path) -> str:
-    """Return a digest of a user's module and of all modules beside or below it that it imports.
+def module_digest(file: Path, root: Path | None = None) -> str:
+    """Return a digest of a user's module and of all of the user's modules that it imports.
+
+    Parameters
+    ----------
+    file : Path
+        The module.
+    root : Path, optional
+        The folder that its imports are looked for in, besides its own; by default its own.
 
     Examples
     --------
     >>> len(module_digest(PACKAGE / "planning/digest.py"))
     16
     """
+    root = root or file.parent
     seen: set[Path] = set()
     todo, texts = [file], []
     while todo:
         module = todo.pop()
         if module not in seen:
             seen.add(module)
-            for part in parts(module, file.parent, ""):
-                texts.append(part.text)
+            place = os.path.relpath(module, root)
+            for part in parts(module, root, ""):
+                texts.append(part.text and f"{place} {part.text}")
                 todo += part.modules
     return _hash(sorted(texts))
 

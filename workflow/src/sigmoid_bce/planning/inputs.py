@@ -167,8 +167,8 @@ class Plan:
     @cached_property
     def _modules(self) -> dict[str, str]:
         return {
-            name: digest.module_digest(model.file) if isinstance(model, Custom) else ""
-            for name, model in self.study.models.items()
+            name: digest.module_digest(m.file, Path(m.folder)) if isinstance(m, Custom) else ""
+            for name, m in self.study.models.items()
         }
 
     @cached_property
