@@ -187,6 +187,11 @@ def test_snakemake_is_told_the_parameters():
     assert list(get_function_params(inputs.growing(1))) == ["wildcards", "attempt"]
 
 
+def test_without_that_name_of_snakemake_s_nothing_is_told(monkeypatch):
+    monkeypatch.delattr("snakemake.common.overwrite_function_params")
+    assert inputs.input_function(lambda wildcards: 3)(None) == 3
+
+
 def test_half_of_two_cores_is_left_to_networks():
     assert PLAN.extract_threads == 1
     config = copy.deepcopy(DEFAULT)

@@ -24,8 +24,10 @@ PACKAGE = Path(__file__).parents[1]
 APART = ("jobs", "planning", "slurm", "study", "tracking/live.py")
 """Code that runs, plans, configures or watches jobs. Rules get the values of a study as params."""
 
-TALK = {"announce", "print", "warn"}
-LOGGED = re.compile(r"(\w*log\w*|warnings)\.(debug|info|warn(ing)?|error|exception|critical)", re.I)
+TALK = re.compile(
+    r"announce|print|warn|(\w*log\w*|warnings)\.(debug|info|warn(ing)?|error|exception|critical)",
+    re.I,
+)
 """Functions that only print or log, in statements that do not use the returned value."""
 
 HARMLESS = {"cache", "classmethod", "contextmanager", "dataclass", "property", "staticmethod"}
@@ -95,29 +97,25 @@ class _Meaning(ast.NodeTransformer):
 
 
 KEEPS = (ast.NamedExpr, ast.Await, ast.Yield, ast.YieldFrom)
-"""Expressions that do something beside giving a value."""
-
 PURE = {"abs", "all", "any", "float", "int", "isinstance", "len", "max", "min", "round"}
-
-
-def _has(node: ast.AST, *kinds: type[ast.AST]) -> bool:
-    return any(isinstance(part, kinds) for part in ast.walk(node))
+"""Expressions that do more than give a value, and functions that do not."""
 
 
 def _acts(node: ast.AST) -> bool:
     """Return whether an expression may do more than give a value."""
-    calls = (part.func for part in ast.walk(node) if isinstance(part, ast.Call))
-    return _has(node, *KEEPS) or not {*map(ast.unparse, calls)} <= PURE
+    parts = list(ast.walk(node))
+    calls = [ast.unparse(part.func) for part in parts if isinstance(part, ast.Call)]
+    return any(isinstance(p, KEEPS) for p in parts) or any(call not in PURE for call in calls)
 
 
 def _tells(node: ast.AST) -> bool:
     """Return whether an expression only writes to the terminal or the log."""
-    if not isinstance(node, ast.Call) or _has(node, *KEEPS):
+    if not isinstance(node, ast.Call) or any(isinstance(p, KEEPS) for p in ast.walk(node)):
         return False
     name = ast.unparse(node.func)
     files = [ast.unparse(word.value) for word in node.keywords if word.arg in ("file", None)]
     shown = {*files} <= {"sys.stderr", "sys.stdout"}
-    return shown and (name in TALK or LOGGED.fullmatch(name) is not None)
+    return shown and TALK.fullmatch(name) is not None
 
 
 @dataclass(frozen=True)
@@ -239,32 +237,47 @@ def _import_parts(
         yield _Part(frozenset({name} & used), frozenset({leaf}), text, frozenset(), origin)
 
 
+def _side_effect(node: ast.stmt, loaded: set[str]) -> bool:
+    """Return whether an assignment is there for its side effects, as _ = f()."""
+    private = all(name.startswith("_") and name not in loaded for name in _defines(node))
+    return isinstance(node, ast.Assign) and private and _acts(node.value)
+
+
+def _statements(nodes: list[ast.stmt]) -> Iterator[tuple[ast.stmt, frozenset[str], str]]:
+    """Yield statements at the top of a module, each with the names it defines and its text."""
+    parts = [part for node in nodes for part in ast.walk(node) if isinstance(part, ast.Name)]
+    loaded = {part.id for part in parts if isinstance(part.ctx, ast.Load)}
+    defined = [
+        frozenset() if _side_effect(node, loaded) else frozenset(_defines(node)) for node in nodes
+    ]
+    times = Counter(name for names in defined for name in names)
+    ordered = 0
+    for node, defines in zip(nodes, defined, strict=True):
+        text = ast.unparse(node)
+        # the order of definitions does not count, that of other statements does
+        if not defines or any(times[name] > 1 for name in defines):
+            ordered += 1
+            text = f"{ordered} {text}"
+        yield node, defines, text
+
+
 @cache
 def parts(file: Path, root: Path = PACKAGE, package: str = PACKAGE.name) -> tuple[_Part, ...]:
     """Return the parts of a module that may change a result."""
     tree = ast.parse(file.read_bytes(), str(file))
-    written = {n for part in ast.walk(tree) if isinstance(part, ast.Name) for n in _names(part)}
-    tree = _Meaning().visit(tree)
-    imports = [node for node in tree.body if isinstance(node, ast.Import | ast.ImportFrom)]
-    rest = [node for node in tree.body if node not in imports]
-    defined = [frozenset(_defines(node)) for node in rest]
-    names = [frozenset(_names(node)) for node in rest]
-    used = {name for some in names for name in some}
-    times = Counter(name for some in defined for name in some)
-    found, ordered = [], 0
-    loaded = {
-        n.id for n in ast.walk(tree) if isinstance(n, ast.Name) and isinstance(n.ctx, ast.Load)
-    }
-    for node, defines, some in zip(rest, defined, names, strict=True):
-        if isinstance(node, ast.Assign) and not defines & loaded and _acts(node.value):
-            # _ = f() is there for its side effects; a public name may be used elsewhere
-            defines = frozenset(name for name in defines if not name.startswith("_"))
-        text = ast.unparse(node) + "".join(_data(node, file))
-        # the order of definitions is no matter, that of other statements is
-        if not defines or max(times[name] for name in defines) > 1:
-            ordered += 1
-            text = f"{ordered} {text}"
-        found.append(_Part(defines, some, text, _targets(node, file, root, package)))
+    written = {part.id for part in ast.walk(tree) if isinstance(part, ast.Name)}
+    body = _Meaning().visit(tree).body
+    imports = [node for node in body if isinstance(node, ast.Import | ast.ImportFrom)]
+    found = [
+        _Part(
+            defines,
+            frozenset(_names(node)),
+            text + "".join(_data(node, file)),
+            _targets(node, file, root, package),
+        )
+        for node, defines, text in _statements([node for node in body if node not in imports])
+    ]
+    used = {name for part in found for name in part.names}
     for node in imports:
         modules = _targets(node, file, root, package)
         first = (getattr(node, "module", None) or "").split(".")[0]
@@ -347,7 +360,6 @@ def digest(*files: Path) -> str:
 
 
 def _title(file: Path) -> str:
-    """Return the name of a file as it is imported, which is that of a plug-in."""
     return "/".join(file.with_suffix("").parts[-2:]).removesuffix("/__init__")
 
 
@@ -361,11 +373,6 @@ def module_digest(file: Path, root: Path | None = None) -> str:
         The module.
     root : Path, optional
         The folder that its imports are looked for in, besides its own; by default its own.
-
-    Examples
-    --------
-    >>> len(module_digest(PACKAGE / "planning/digest.py"))
-    16
     """
     root = root or file.parent
     seen: set[Path] = set()

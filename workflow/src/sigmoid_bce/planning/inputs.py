@@ -11,7 +11,7 @@ from itertools import product
 from pathlib import Path
 from typing import Any, TypeVar
 
-from snakemake.common import overwrite_function_params
+from snakemake import common
 
 from sigmoid_bce.data import items
 from sigmoid_bce.jobs import plugins, releases
@@ -63,7 +63,9 @@ def input_function(function: Function) -> Function:
     """
     parameters = inspect.signature(function).parameters
     known = {name: value for name, value in parameters.items() if name != "self"}
-    overwrite_function_params(function, known)
+    # without this name, Snakemake inspects the signature
+    if tell := getattr(common, "overwrite_function_params", None):
+        tell(function, known)
     return function
 
 
