@@ -36,6 +36,15 @@ PLUGINS = {
 }
 """The folder of each kind of plug-in that a script loads by name."""
 
+PARTS: dict[str, tuple[tuple[str, ...], ...]] = {
+    "architecture": (("network",), ("SIZE", "backbone")),
+    "framework": (("TITLE", "PACKAGES", "INSTEAD", "implementations"),),
+    "loss": (("loss",),),
+    "optimizer": (("optimizer",),),
+    "source": (("items",),),
+}
+"""The names that the file of each kind defines: those of one of the choices."""
+
 URGENCY = {"heads": 100, "networks": 10_000}
 """The priority of a training with batch size 1: the slowest trainings start first."""
 
@@ -43,6 +52,22 @@ Wildcards = Any
 """Snakemake's wildcards of a job: its attributes are strings."""
 
 Function = TypeVar("Function", bound=Callable[..., Any])
+
+
+def check_plugins() -> None:
+    """Check every plug-in that a script loads by name, before any job starts.
+
+    Raises
+    ------
+    PluginError
+        One line that names the file, if one has a syntax error or lacks a part.
+
+    Examples
+    --------
+    >>> check_plugins()
+    """
+    for kind, folder in PLUGINS.items():
+        plugins.check(folder, *PARTS[kind])
 
 
 def input_function(function: Function) -> Function:
