@@ -350,8 +350,9 @@ class Plan:
 
     @input_function
     def framework_releases(self, wildcards: Wildcards) -> dict[str, str | None]:
-        """Return the installed releases of the packages that a framework needs, and of NumPy."""
-        return self.releases(*frameworks.packages(wildcards.framework), "ml_dtypes", "numpy")
+        """Return the installed releases of what a framework and the reference need."""
+        packages = frameworks.packages(wildcards.framework)
+        return self.releases(*packages, "ml_dtypes", "mpmath", "numpy")
 
     def code(self, rule: str, *files: Path) -> str:
         """Return the digest of a rule's script, and of plug-ins that it always loads."""
