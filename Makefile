@@ -10,9 +10,9 @@ PYTHON ?= $(shell for python in python3 python3.13 python3.12 python3.11; do \
 	$$python -c 'import sys; sys.exit(not (3, 11) <= sys.version_info < (3, 14))' 2>/dev/null \
 	&& echo $$python && break; done)
 IN_VENV = PATH="$(CURDIR)/$(BIN):$$PATH"
-SNAKEMAKE = $(IN_VENV) snakemake --cores $(CORES) --configfile $(CONFIG)
+SNAKEMAKE = $(IN_VENV) snakemake --cores $(CORES) --configfile "$(CONFIG)"
 PIP = $(BIN)/python -m pip install --quiet --disable-pip-version-check
-STUDY = $$($(BIN)/python -c 'import sys, yaml; print(yaml.safe_load(open(sys.argv[1]))["study"])' $(CONFIG))
+STUDY = $$($(BIN)/python -c 'import sys, yaml; print(yaml.safe_load(open(sys.argv[1]))["study"])' "$(CONFIG)")
 
 .DEFAULT_GOAL := help
 .PHONY: help run test soak lint bench numbers readme numerics record report tracking reconcile ui \
@@ -63,7 +63,7 @@ frameworks: install ## install every framework that the conformance suite can me
 	$(PIP) --no-build-isolation -c $(VENV)/constraints.txt -e '.[frameworks]'
 
 record: install ## make the last measured thresholds the record that tests and verdicts use
-	$(BIN)/python -m sigmoid_bce.numerics.tables results/$(STUDY)/numerics/thresholds.csv
+	$(BIN)/python -m sigmoid_bce.numerics.tables "results/$(STUDY)/numerics/thresholds.csv"
 
 report: install ## make the report again
 	$(SNAKEMAKE) --forcerun report --until report
@@ -72,7 +72,7 @@ tracking: install ## log every run of the study again
 	$(SNAKEMAKE) --forcerun track_cells
 
 reconcile: install ## close the runs that a crash left open; snakemake does it when it starts
-	$(BIN)/python -m sigmoid_bce.tracking reconcile $(CONFIG)
+	$(BIN)/python -m sigmoid_bce.tracking reconcile "$(CONFIG)"
 
 ui: install ## show the runs in MLflow, on 127.0.0.1:PORT
 	MLFLOW_SERVER_ENABLE_JOB_EXECUTION=false MLFLOW_DISABLE_TELEMETRY=true \
@@ -85,7 +85,7 @@ verdict: install ## judge the raw outputs of any model: RAW=outputs.csv
 		$(if $(THRESHOLDS),--thresholds "$(THRESHOLDS)") $(if $(REALLY_RAW),--really-raw)
 
 cluster: install $(VENV)/slurm ## run the study on SLURM; docs/cluster.md
-	$(IN_VENV) snakemake --workflow-profile workflow/profiles/slurm --configfile $(CONFIG)
+	$(IN_VENV) snakemake --workflow-profile workflow/profiles/slurm --configfile "$(CONFIG)"
 
 cluster-await cluster-cancel: install ## await, or cancel, the jobs that an earlier run left in SLURM's queue
 	@$(BIN)/python -m sigmoid_bce.slurm.queue $(@:cluster-%=%)

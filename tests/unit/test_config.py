@@ -288,6 +288,33 @@ def test_a_kind_that_is_registered_half_or_twice(text, names, message, plugin_fo
     assert len(str(caught.value).splitlines()) == 1
 
 
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("def loss(y, x:", r"/losses/mine\.py, line 1: .+"),
+        ("LOSS = loss", r"/losses/mine\.py: it does not define loss or SIZE and backbone"),
+        ("SIZE = 3", r"/losses/mine\.py: it does not define loss or backbone"),
+    ],
+    ids=["a syntax error", "no part", "one of two parts"],
+)
+def test_half_a_plug_in_is_one_line(text, message, tmp_path, monkeypatch):
+    monkeypatch.setattr(plugins, "PACKAGE", tmp_path)
+    plugins.files.cache_clear()
+    (tmp_path / "losses").mkdir()
+    file = tmp_path / "losses/mine.py"
+    file.write_text(text)
+    parts = [("loss",), ("SIZE", "backbone")]
+    try:
+        with pytest.raises(plugins.PluginError) as caught:
+            plugins.check("losses", *parts)
+        assert re.fullmatch(".*" + message, str(caught.value))
+        for whole in ("loss = 1", "from mine import *", "SIZE = 3\ndef backbone(): pass"):
+            file.write_text(whole)
+            plugins.check("losses", *parts)
+    finally:
+        plugins.files.cache_clear()
+
+
 def test_the_schema_lists_plug_ins():
     grid = json.loads(schema_text())["$defs"]["Grid"]["properties"]
     assert grid["loss"]["items"]["enum"] == plugins.names("training/losses")

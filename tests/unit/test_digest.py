@@ -117,12 +117,14 @@ def test_what_moves_some_digests(copy, path, edit, rules):
 def written(tmp_path):
     """Return the digest of a user's module with a given text, and files beside it."""
 
-    def digest(text, **beside):
+    def digest(text, main="own.py", **beside):
         folder = tmp_path / str(len(list(tmp_path.iterdir())))
         folder.mkdir()
-        for name, content in {"own": text, **beside}.items():
-            (folder / (name if "." in name else f"{name}.py")).write_text(content)
-        return module_digest(folder / "own.py")
+        for name, content in {main: text, **beside}.items():
+            file = folder / (name if "." in name else f"{name}.py")
+            file.parent.mkdir(exist_ok=True)
+            file.write_text(content)
+        return module_digest(folder / main, folder)
 
     return digest
 
@@ -149,6 +151,18 @@ SAME = {
     "layout": lambda t: t.replace("np.exp(x) * RATE", "(\n        np.exp( x )*RATE  # why\n    )"),
     "an import for the type checker": lambda t: t + "\nif TYPE_CHECKING:\n    import pandas\n",
     "the order of definitions": lambda t: t.replace("RATE: float = 0.5\n", "") + "RATE = 0.5\n",
+    "imports for annotations": lambda t: (
+        "from typing import Any\n" + t.replace("(x)", "(x: Any)", 1)
+    ),
+    "imports for the log": lambda t: (
+        "import sys\n" + t.replace("    if", "    print(sys.path)\n    if")
+    ),
+    "a line on standard error": lambda t: t.replace(
+        "    if", "    print(x, file=sys.stderr)\n    if"
+    ),
+    "a line for the log now and then": lambda t: t.replace(
+        "    if", "    if len(x) > 8:\n        logger.error(x)\n    if"
+    ),
 }
 OTHER = {
     "a constant": lambda t: t.replace("0.5", "0.25"),
@@ -157,6 +171,10 @@ OTHER = {
     "another error": lambda t: t.replace("ValueError", "KeyError"),
     "a field that is none": lambda t: t.replace("size: int = 3", "size = 3"),
     "a printed result": lambda t: t.replace("    if", "    print(x, file=open('r', 'w'))\n    if"),
+    "a branch that runs": lambda t: t + "\nif TYPE_CHECKING:\n    pass\nelse:\n    RATE = 2\n",
+    "a name in a printed line": lambda t: t.replace("    if", "    print(x := 3)\n    if"),
+    "a method called info": lambda t: t.replace("    if", "    x.info()\n    if"),
+    "another decorator": lambda t: t.replace("class", "@cache\n@register('cache')\nclass"),
     "text that is used": lambda t: t + "\nNAME = f'{RATE:.2f}'\n",
 }
 
@@ -180,3 +198,53 @@ def test_imported_modules_and_named_files_count(written):
     assert written(text, **{**files, "other": "A = 1  # one\n"}) == before
     assert written(text, **{**files, "other": "A = 2\n"}) != before
     assert written(text, **{**files, "page.jinja": "b"}) != before
+
+
+TWO = {
+    "a": "def f(): return 1\n\ndef g(): return 2\n",
+    "b": "def f(): return 3\n\ndef g(): return 4\n",
+}
+PAIRS = {
+    "names from two modules": (
+        "from a import f\nfrom b import g\n",
+        "from b import f\nfrom a import g\n",
+    ),
+    "a name under another": ("from a import f as h, g\n", "from a import g as h, f\n"),
+    "a module under another name": ("import a as m, b\n", "import b as m, a\n"),
+    "the order of statements": ("D = {}\nD[0] = 1\nD[0] = 2\n", "D = {}\nD[0] = 2\nD[0] = 1\n"),
+    "the order of values of a name": ("X = 1\nX = 2\n", "X = 2\nX = 1\n"),
+}
+
+
+@pytest.mark.parametrize(("one", "other"), PAIRS.values(), ids=PAIRS)
+def test_what_is_swapped_counts(written, one, other):
+    assert written(one, **TWO) != written(other, **TWO)
+
+
+def test_modules_of_a_user_s_package_and_files_below_it_count(written):
+    text = "from net.layers import N\nWEIGHTS = 'data/w.txt'\n"
+    before = written(text, main="net/__init__.py", **{"net/layers.py": "N = 1\n"})
+    assert written(text, main="net/__init__.py", **{"net/layers.py": "N = 2\n"}) != before
+    data = {"data/w.txt": "1"}
+    assert written(text, **data) != written(text, **{"data/w.txt": "2"})
+
+
+def test_swapped_contents_of_two_plug_ins_count(copy):
+    folder, before = copy
+    files = [folder / f"workflow/src/sigmoid_bce/figures/cell/figure_{n}.py" for n in (4, 5)]
+    texts = [file.read_text() for file in files]
+    for file, text in zip(files, reversed(texts), strict=True):
+        file.write_text(text)
+    try:
+        after = digests(folder)
+    finally:
+        for file, text in zip(files, texts, strict=True):
+            file.write_text(text)
+    assert [a != b for a, b in zip(after, before, strict=True)] == [
+        n == "figure_cell" for n in NAMES
+    ]
+
+
+def test_a_name_s_other_origin_counts(copy):
+    edit = swap("import headed", "import _other as headed")
+    assert moved(copy, "src/sigmoid_bce/models/networks.py", edit) == {"train"}

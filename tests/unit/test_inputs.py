@@ -176,7 +176,7 @@ def test_code_depends_on_the_plug_ins_that_a_job_loads():
 
 def test_releases_are_those_of_the_jobs_environment():
     assert list(PLAN.releases("numpy", "keras")) == ["keras", "numpy"]
-    assert PLAN.framework_releases(only(framework="jax")).keys() >= {"jax", "jaxlib", "numpy"}
+    assert PLAN.framework_releases(only(framework="jax")).keys() >= {"jax", "mpmath", "numpy"}
     # Snakemake compares the specification of a conda environment itself
     assert plan(isolated=True).releases("numpy") == {}
 
@@ -185,6 +185,11 @@ def test_snakemake_is_told_the_parameters():
     for function in (PLAN.inputs, PLAN.urgency, PLAN.group("data")):
         assert list(get_function_params(function)) == ["wildcards"]
     assert list(get_function_params(inputs.growing(1))) == ["wildcards", "attempt"]
+
+
+def test_without_that_name_of_snakemake_s_nothing_is_told(monkeypatch):
+    monkeypatch.delattr("snakemake.common.overwrite_function_params")
+    assert inputs.input_function(lambda wildcards: 3)(None) == 3
 
 
 def test_half_of_two_cores_is_left_to_networks():

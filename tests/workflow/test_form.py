@@ -256,3 +256,11 @@ def test_the_lock_names_no_address():
     entries = re.findall(r"^[a-z0-9_.-]+==.*\n +--hash=sha256:", text, re.MULTILINE)
     assert {entry.split("==")[0] for entry in entries} == set(pins)
     assert len(pins) > 100
+
+
+@pytest.mark.parametrize("target", ["run", "numerics", "record", "report", "reconcile", "cluster"])
+def test_make_takes_a_configuration_in_a_folder_with_a_space(target):
+    command = ["make", "--dry-run", target, "CONFIG=my studies/one.yaml"]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True)
+    found = done.stdout.count("my studies/one.yaml")
+    assert found == done.stdout.count('"my studies/one.yaml"') > 0

@@ -13,7 +13,7 @@ sys.path.insert(0, str(WORKFLOW / "src"))
 
 from sigmoid_bce.jobs import forkserver, plugins, snakemake_patches
 from sigmoid_bce.planning import data, digest, environment, locate, pins
-from sigmoid_bce.planning.inputs import TITLE, Plan, growing, labels
+from sigmoid_bce.planning.inputs import TITLE, Plan, check_plugins, growing, labels
 from sigmoid_bce.planning.sections import DOWNLOADS, plain
 from sigmoid_bce.slurm import plugin
 from sigmoid_bce.slurm.commands import ClusterError
@@ -41,6 +41,7 @@ try:
     FOLDERS = [Path(), *(Path(file).parent for file in workflow.configfiles)]
     STUDY = locate.locate(parse_study(config, CONFIG), FOLDERS, DOWNLOADS, CONFIG)
     if workflow.is_main_process:
+        check_plugins()
         data.check(STUDY, CONFIG)
 except ConfigError as error:
     raise WorkflowError(f"the configuration has mistakes:\n{error}") from None

@@ -86,7 +86,7 @@ def draw(
         axis.set_ylim(bottom=0)
     # above the panel, where the legend hides no bar
     axes[0].legend(frameon=False, ncols=2, loc="lower left", bbox_to_anchor=(0, 0.98))
-    _clip_lines(axes[0])
+    _clip_lines(dict(zip(COLUMNS, axes, strict=False))["raw_output"])
     loss_scatter(axes[2], table, classes)
     sns.despine(figure)
     return figure

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import importlib
+from collections.abc import Sequence
 from functools import cache
 from pathlib import Path
 from types import ModuleType
@@ -96,6 +97,49 @@ def load(folder: str, name: str, *parts: str) -> ModuleType:
     if missing := [part for part in parts if not hasattr(found, part)]:
         raise PluginError(f"{file}: it does not define {', '.join(missing)}")
     return found
+
+
+def _defined(tree: ast.Module) -> set[str]:
+    """Return the names that a module assigns, defines or imports, in any of its scopes."""
+    names = set()
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store):
+            names.add(node.id)
+        elif isinstance(node, ast.FunctionDef | ast.ClassDef):
+            names.add(node.name)
+        elif isinstance(node, ast.alias):
+            names.add(node.asname or node.name)
+    return names
+
+
+def check(folder: str, *choices: Sequence[str]) -> None:
+    """Check that each plug-in in a folder defines its parts. The files are read, not run.
+
+    Parameters
+    ----------
+    folder : str
+        For instance "training/losses".
+    *choices : sequence of str
+        The names that a file must define: those of one of the choices.
+
+    Raises
+    ------
+    PluginError
+        If a file has a syntax error, or certainly lacks a part.
+
+    Examples
+    --------
+    >>> check("training/losses", ["loss"])
+    """
+    for file in files(folder).values():
+        try:
+            names = _defined(ast.parse(file.read_bytes(), file.name))
+        except SyntaxError as error:
+            raise PluginError(f"{file}, line {error.lineno}: {error.msg}") from None
+        missing = [[part for part in parts if part not in names] for parts in choices]
+        if all(missing) and "*" not in names:
+            lacks = " or ".join(" and ".join(parts) for parts in missing)
+            raise PluginError(f"{file}: it does not define {lacks}")
 
 
 @cache

@@ -9,7 +9,9 @@ from __future__ import annotations
 
 import ast
 import hashlib
+import os
 import re
+from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from functools import cache
@@ -22,7 +24,10 @@ PACKAGE = Path(__file__).parents[1]
 APART = ("jobs", "planning", "slurm", "study", "tracking/live.py")
 """Code that runs, plans, configures or watches jobs. Rules get the values of a study as params."""
 
-TALK = {"announce", "print", "debug", "info", "warning", "warn"}
+TALK = re.compile(
+    r"announce|print|warn|(\w*log\w*|warnings)\.(debug|info|warn(ing)?|error|exception|critical)",
+    re.I,
+)
 """Functions that only print or log, in statements that do not use the returned value."""
 
 HARMLESS = {"cache", "classmethod", "contextmanager", "dataclass", "property", "staticmethod"}
@@ -60,13 +65,7 @@ class _Meaning(ast.NodeTransformer):
     def visit_Expr(self, node):
         if isinstance(node.value, ast.Constant):  # a docstring
             return None
-        if isinstance(node.value, ast.Call):
-            function = node.value.func
-            name = getattr(function, "id", getattr(function, "attr", None))
-            to_file = any(keyword.arg == "file" for keyword in node.value.keywords)
-            if name in TALK and not to_file:
-                return None
-        return self.generic_visit(node)
+        return None if _tells(node.value) else self.generic_visit(node)
 
     def visit_Raise(self, node):
         # the type of the error counts, since it may be caught; its message does not
@@ -80,9 +79,11 @@ class _Meaning(ast.NodeTransformer):
         return self.generic_visit(node)
 
     def visit_If(self, node):
+        self.generic_visit(node)
         if isinstance(node.test, ast.Name) and node.test.id == "TYPE_CHECKING":
-            return None
-        return self.generic_visit(node)
+            return node.orelse or None
+        only_talks = not node.body and not node.orelse
+        return None if only_talks and not _acts(node.test) else node
 
     def visit_JoinedStr(self, node):
         self.generic_visit(node)
@@ -95,6 +96,28 @@ class _Meaning(ast.NodeTransformer):
         return ast.Tuple(values, ast.Load())
 
 
+KEEPS = (ast.NamedExpr, ast.Await, ast.Yield, ast.YieldFrom)
+PURE = {"abs", "all", "any", "float", "int", "isinstance", "len", "max", "min", "round"}
+"""Expressions that do more than give a value, and functions that do not."""
+
+
+def _acts(node: ast.AST) -> bool:
+    """Return whether an expression may do more than give a value."""
+    parts = list(ast.walk(node))
+    calls = [ast.unparse(part.func) for part in parts if isinstance(part, ast.Call)]
+    return any(isinstance(p, KEEPS) for p in parts) or any(call not in PURE for call in calls)
+
+
+def _tells(node: ast.AST) -> bool:
+    """Return whether an expression only writes to the terminal or the log."""
+    if not isinstance(node, ast.Call) or any(isinstance(p, KEEPS) for p in ast.walk(node)):
+        return False
+    name = ast.unparse(node.func)
+    files = [ast.unparse(word.value) for word in node.keywords if word.arg in ("file", None)]
+    shown = {*files} <= {"sys.stderr", "sys.stdout"}
+    return shown and TALK.fullmatch(name) is not None
+
+
 @dataclass(frozen=True)
 class _Part:
     """A statement at the top of a module, or one name that it imports."""
@@ -103,6 +126,7 @@ class _Part:
     names: frozenset[str]
     text: str
     modules: frozenset[Path]  # modules of the package that it imports
+    origin: str = ""  # of an import from the package: where the name is from
 
 
 def _names(node: ast.AST) -> Iterator[str]:
@@ -121,8 +145,9 @@ def _names(node: ast.AST) -> Iterator[str]:
 def _defines(node: ast.stmt) -> set[str]:
     """Return the names that a statement defines; none if it may do more than that."""
     if isinstance(node, ast.FunctionDef | ast.ClassDef | ast.AsyncFunctionDef):
-        words = {name for decorator in node.decorator_list for name in _names(decorator)}
-        return {node.name} if not node.decorator_list or words & HARMLESS else set()
+        calls = [d.func if isinstance(d, ast.Call) else d for d in node.decorator_list]
+        words = {ast.unparse(call).split(".")[-1] for call in calls}
+        return {node.name} if words <= HARMLESS else set()
     if isinstance(node, ast.Assign):
         parts = [part for target in node.targets for part in ast.walk(target)]
         # an assignment to an attribute or an item, as in x.y = 1, defines no name
@@ -133,10 +158,19 @@ def _defines(node: ast.stmt) -> set[str]:
 
 def _data(node: ast.AST, file: Path) -> Iterator[str]:
     """Yield the content of files beside a module that a syntax tree names, such as templates."""
+    beside = _folder(file.parent)
     for name in sorted(set(_names(node))):
-        is_name = re.fullmatch(r"[\w-]+(\.[\w-]+)*\.(?!py$)\w+", name)
-        if is_name and (path := file.with_name(name)).is_file():
+        # of a path, only its first part is looked for among the names
+        if name.split("/")[0] not in beside or len(name) > 200 or "\0" in name:
+            continue
+        path = file.parent / name
+        if path.is_file() and path.suffix != ".py":
             yield f"\n{name} {hashlib.sha256(path.read_bytes()).hexdigest()}"
+
+
+@cache
+def _folder(folder: Path) -> frozenset[str]:
+    return frozenset(path.name for path in folder.iterdir())
 
 
 def _wanted(node: ast.AST, file: Path, root: Path) -> Iterator[tuple[Path, str]]:
@@ -176,48 +210,86 @@ def _apart(file: Path) -> bool:
 
 
 def _import_parts(
-    node: ast.Import | ast.ImportFrom, modules: frozenset[Path], own: bool, used: set[str]
+    node: ast.Import | ast.ImportFrom,
+    modules: frozenset[Path],
+    own: bool,
+    used: set[str],
+    written: set[str],
 ) -> Iterator[_Part]:
-    """Yield a part for each name that a statement imports; `used` are the names in the module."""
+    """Yield a part for each name that a statement imports.
+
+    `used` are the names in what counts of the module, `written` those in all of it.
+    """
     # an import runs the whole module, whichever of its names are used
     yield _Part(frozenset(), frozenset(), "", modules)
     source = getattr(node, "module", None) or ""
     for alias in node.names if source != "__future__" else ():
         name = alias.asname or alias.name.split(".")[0]
-        leaf = frozenset({alias.name.split(".")[-1]})
-        # the library of a name counts; the module of a function of the package does not
-        text = "" if own else f"{source} {alias.name} {alias.asname}"
+        if name in written and name not in used:  # for annotations, messages and the log
+            continue
+        leaf = alias.name.split(".")[-1]
+        text = origin = f"{source} {alias.name} {alias.asname}"
+        if own:  # where a function of the package lives is no matter, what it is called here is
+            text = f"{leaf} {alias.asname}" if alias.asname else ""
+        else:
+            origin = ""
         # an unused import is there for its side effects, and always counts
-        yield _Part(frozenset({name} & used), leaf, text, frozenset())
+        yield _Part(frozenset({name} & used), frozenset({leaf}), text, frozenset(), origin)
+
+
+def _side_effect(node: ast.stmt, loaded: set[str]) -> bool:
+    """Return whether an assignment is there for its side effects, as _ = f()."""
+    private = all(name.startswith("_") and name not in loaded for name in _defines(node))
+    return isinstance(node, ast.Assign) and private and _acts(node.value)
+
+
+def _statements(nodes: list[ast.stmt]) -> Iterator[tuple[ast.stmt, frozenset[str], str]]:
+    """Yield statements at the top of a module, each with the names it defines and its text."""
+    parts = [part for node in nodes for part in ast.walk(node) if isinstance(part, ast.Name)]
+    loaded = {part.id for part in parts if isinstance(part.ctx, ast.Load)}
+    defined = [
+        frozenset() if _side_effect(node, loaded) else frozenset(_defines(node)) for node in nodes
+    ]
+    times = Counter(name for names in defined for name in names)
+    ordered = 0
+    for node, defines in zip(nodes, defined, strict=True):
+        text = ast.unparse(node)
+        # the order of definitions does not count, that of other statements does
+        if not defines or any(times[name] > 1 for name in defines):
+            ordered += 1
+            text = f"{ordered} {text}"
+        yield node, defines, text
 
 
 @cache
 def parts(file: Path, root: Path = PACKAGE, package: str = PACKAGE.name) -> tuple[_Part, ...]:
     """Return the parts of a module that may change a result."""
-    tree = _Meaning().visit(ast.parse(file.read_bytes(), str(file)))
-    imports = [node for node in tree.body if isinstance(node, ast.Import | ast.ImportFrom)]
+    tree = ast.parse(file.read_bytes(), str(file))
+    written = {part.id for part in ast.walk(tree) if isinstance(part, ast.Name)}
+    body = _Meaning().visit(tree).body
+    imports = [node for node in body if isinstance(node, ast.Import | ast.ImportFrom)]
     found = [
         _Part(
-            frozenset(_defines(node)),
+            defines,
             frozenset(_names(node)),
-            ast.unparse(node) + "".join(_data(node, file)),
+            text + "".join(_data(node, file)),
             _targets(node, file, root, package),
         )
-        for node in tree.body
-        if node not in imports
+        for node, defines, text in _statements([node for node in body if node not in imports])
     ]
     used = {name for part in found for name in part.names}
     for node in imports:
         modules = _targets(node, file, root, package)
         first = (getattr(node, "module", None) or "").split(".")[0]
-        own = first == package if package else bool(modules)
-        found.extend(_import_parts(node, modules, own, used))
+        # of a user's modules, it counts which of them a name is from
+        own = bool(package) and first == package
+        found.extend(_import_parts(node, modules, own, used, written))
     return tuple(found)
 
 
 def _hash(texts: Iterable[str]) -> str:
     content = hashlib.sha256(f"format {FORMAT}".encode())
-    for text in texts:
+    for text in filter(None, texts):
         content.update(hashlib.sha256(text.encode()).digest())
     return content.hexdigest()[:16]
 
@@ -269,26 +341,49 @@ def digest(*files: Path) -> str:
     >>> len(digest(PACKAGE / "planning/digest.py"))
     16
     """
-    return _hash(sorted(part.text for _, part in reached(files)))
+    found = reached(files)
+    places: dict[str, set[Path]] = defaultdict(set)
+    for file, part in found:
+        places[file.parent.name if file.stem == "__init__" else file.stem].add(file)
+        for name in () if part.origin else part.defines:
+            places[name].add(file)
+    twice = {name for name, where in places.items() if len(where) > 1}
+
+    def text(file: Path, part: _Part) -> str:
+        # of two things of one name, it counts which is which
+        if part.origin:
+            return part.origin if part.names & twice else part.text
+        of_file = file in files or part.defines & twice
+        return f"{_title(file)} {part.text}" if part.text and of_file else part.text
+
+    return _hash(sorted(text(file, part) for file, part in found))
+
+
+def _title(file: Path) -> str:
+    return "/".join(file.with_suffix("").parts[-2:]).removesuffix("/__init__")
 
 
 @cache
-def module_digest(file: Path) -> str:
-    """Return a digest of a user's module and of all modules beside or below it that it imports.
+def module_digest(file: Path, root: Path | None = None) -> str:
+    """Return a digest of a user's module and of all of the user's modules that it imports.
 
-    Examples
-    --------
-    >>> len(module_digest(PACKAGE / "planning/digest.py"))
-    16
+    Parameters
+    ----------
+    file : Path
+        The module.
+    root : Path, optional
+        The folder that its imports are looked for in, besides its own; by default its own.
     """
+    root = root or file.parent
     seen: set[Path] = set()
     todo, texts = [file], []
     while todo:
         module = todo.pop()
         if module not in seen:
             seen.add(module)
-            for part in parts(module, file.parent, ""):
-                texts.append(part.text)
+            place = os.path.relpath(module, root)
+            for part in parts(module, root, ""):
+                texts.append(part.text and f"{place} {part.text}")
                 todo += part.modules
     return _hash(sorted(texts))
 

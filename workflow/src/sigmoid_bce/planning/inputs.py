@@ -11,7 +11,7 @@ from itertools import product
 from pathlib import Path
 from typing import Any, TypeVar
 
-from snakemake.common import overwrite_function_params
+from snakemake import common
 
 from sigmoid_bce.data import items
 from sigmoid_bce.jobs import plugins, releases
@@ -36,6 +36,15 @@ PLUGINS = {
 }
 """The folder of each kind of plug-in that a script loads by name."""
 
+PARTS: dict[str, tuple[tuple[str, ...], ...]] = {
+    "architecture": (("network",), ("SIZE", "backbone")),
+    "framework": (("TITLE", "PACKAGES", "INSTEAD", "implementations"),),
+    "loss": (("loss",),),
+    "optimizer": (("optimizer",),),
+    "source": (("items",),),
+}
+"""The names that the file of each kind defines: those of one of the choices."""
+
 URGENCY = {"heads": 100, "networks": 10_000}
 """The priority of a training with batch size 1: the slowest trainings start first."""
 
@@ -43,6 +52,22 @@ Wildcards = Any
 """Snakemake's wildcards of a job: its attributes are strings."""
 
 Function = TypeVar("Function", bound=Callable[..., Any])
+
+
+def check_plugins() -> None:
+    """Check every plug-in that a script loads by name, before any job starts.
+
+    Raises
+    ------
+    PluginError
+        One line that names the file, if one has a syntax error or lacks a part.
+
+    Examples
+    --------
+    >>> check_plugins()
+    """
+    for kind, folder in PLUGINS.items():
+        plugins.check(folder, *PARTS[kind])
 
 
 def input_function(function: Function) -> Function:
@@ -63,7 +88,9 @@ def input_function(function: Function) -> Function:
     """
     parameters = inspect.signature(function).parameters
     known = {name: value for name, value in parameters.items() if name != "self"}
-    overwrite_function_params(function, known)
+    # without this name, Snakemake inspects the signature
+    if tell := getattr(common, "overwrite_function_params", None):
+        tell(function, known)
     return function
 
 
@@ -167,8 +194,8 @@ class Plan:
     @cached_property
     def _modules(self) -> dict[str, str]:
         return {
-            name: digest.module_digest(model.file) if isinstance(model, Custom) else ""
-            for name, model in self.study.models.items()
+            name: digest.module_digest(m.file, Path(m.folder)) if isinstance(m, Custom) else ""
+            for name, m in self.study.models.items()
         }
 
     @cached_property
@@ -323,8 +350,9 @@ class Plan:
 
     @input_function
     def framework_releases(self, wildcards: Wildcards) -> dict[str, str | None]:
-        """Return the installed releases of the packages that a framework needs, and of NumPy."""
-        return self.releases(*frameworks.packages(wildcards.framework), "ml_dtypes", "numpy")
+        """Return the installed releases of what a framework and the reference need."""
+        packages = frameworks.packages(wildcards.framework)
+        return self.releases(*packages, "ml_dtypes", "mpmath", "numpy")
 
     def code(self, rule: str, *files: Path) -> str:
         """Return the digest of a rule's script, and of plug-ins that it always loads."""
