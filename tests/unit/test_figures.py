@@ -167,13 +167,13 @@ def prepare(folder, names):
     """Write the tables and the job of rule figure_cell, with its outputs in a given order."""
     tables, given = cell_tables(), {"samples": [], "raw": [], "batches": []}
     folder.mkdir()
-    for stage in SPREAD:
+    for name in SPREAD:
         for key, part in (
-            ("samples", tables.samples[stage].drop(columns="split")),
-            ("raw", tables.samples[stage][["sample_id", "split"]]),
-            ("batches", tables.batches[stage]),
+            ("samples", tables.samples[name].drop(columns="split")),
+            ("raw", tables.samples[name][["sample_id", "split"]]),
+            ("batches", tables.batches[name]),
         ):
-            given[key].append(f"{stage}.{key}.parquet")
+            given[key].append(f"{name}.{key}.parquet")
             part.to_parquet(folder / given[key][-1])
     parts = {
         "input": given,
@@ -218,10 +218,10 @@ def test_captions_of_tables_quote_what_is_measured():
     cell = Cell("data", "network", "logits", 4, 0)
     tables = cell_tables()
     rows, batches = [], []
-    for stage, table in tables.samples.items():
-        rows += summary.stage_rows(cell, stage, 3, 0, table[["split"]], table)
-        renamed = tables.batches[stage].rename(columns={"batch_size": "compared_batch_size"})
-        batches.append(renamed.assign(**vars(cell), stage=stage))
+    for name, table in tables.samples.items():
+        rows += summary.stage_rows(cell, name, 3, 0, table[["split"]], table)
+        renamed = tables.batches[name].rename(columns={"batch_size": "compared_batch_size"})
+        batches.append(renamed.assign(**vars(cell), stage=name))
     cells = pd.DataFrame(rows)
     models, sizes = summary.by_model(cells), summary.by_batch_size(pd.concat(batches))
     found = set(summary.values(cells, models, sizes))
