@@ -10,7 +10,8 @@ import pytest
 from matplotlib import pyplot as plt
 
 from sigmoid_bce.comparison import compare, summary
-from sigmoid_bce.figures import registry, scatter, stage
+from sigmoid_bce.figures import registry, scatter
+from sigmoid_bce.figures import stage as stages
 from sigmoid_bce.figures.inputs import CellTables
 from sigmoid_bce.study.cells import Cell
 from support.checkout import ROOT
@@ -233,8 +234,8 @@ def test_swapped_columns_keep_the_clip_with_the_raw_outputs(monkeypatch):
     raw = pd.DataFrame(
         {"sample_id": range(4), "label": [0, 1] * 2, "raw_output": [-30, -1, 1, 30.0]}
     )
-    monkeypatch.setattr(stage, "COLUMNS", dict(reversed(stage.COLUMNS.items())))
-    figure = stage.draw(compare.samples(raw), ("no", "yes"), "title")
+    monkeypatch.setattr(stages, "COLUMNS", dict(reversed(stages.COLUMNS.items())))
+    figure = stages.draw(compare.samples(raw), ("no", "yes"), "title")
     clips = {axis.get_xlabel(): len(axis.lines) for axis in figure.axes[:2]}
     plt.close(figure)
     assert clips == {"raw output": 2, "sigmoid output": 0}
