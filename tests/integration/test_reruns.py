@@ -57,7 +57,7 @@ def reworded(text):
     text = re.sub(r'^( *)"""(?=[A-Z])', r'\1"""Reworded: ', text, flags=re.M)
     text = re.sub(r"\braise (\w+)\((?!\))", r'raise \1("Reworded: " + ', text)
     text = re.sub(r"^( +)return ", r'\1print("returning")\n\1return ', text, flags=re.M)
-    text = re.sub(r"-> (?!None)[^:\n]+:$", "-> object:", text, flags=re.M)
+    text = re.sub(r"-> (?!None)([^:\n]+):$", r"-> tuple[\1]:", text, flags=re.M)
     ast.parse(text)
     return text + "\n# edited\n"
 
