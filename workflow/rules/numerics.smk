@@ -85,7 +85,7 @@ rule article_models:
         mem_mb=growing(2000),
         runtime=growing(30),
     params:
-        releases=PLAN.releases("keras", "numpy", "tensorflow"),
+        releases=PLAN.releases("keras", "mpmath", "numpy", "tensorflow"),
         code=PLAN.code("article_models"),
     conda:
         "../../envs/frameworks.yaml"

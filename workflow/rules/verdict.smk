@@ -13,7 +13,7 @@ rule verdict:
         mem_mb=growing(1000),
         runtime=growing(30),
     params:
-        releases=PLAN.releases("numpy"),
+        releases=PLAN.releases("ml_dtypes", "mpmath", "numpy"),
         # a verdict quotes the constant INSTEAD from the file of each framework
         code=PLAN.code("verdict", *plugins.files("numerics/frameworks").values()),
     conda:
