@@ -78,8 +78,10 @@ def test_every_recipe_is_in_the_results(performed):
     assert len(histories) == 2
     for file in histories:
         history = pd.read_parquet(file)
-        assert (history["missed"] >= history["missed"].min()).all()
-        assert {"missed", "val_missed"} <= set(history)
+        # of the 70 discs among the training images, and of the 30 that validate
+        assert history["missed"].between(0, 70).all()
+        assert history["val_missed"].between(0, 30).all()
+        assert history["missed"].iloc[-1] < 35
     assert len(list((results / "figures").rglob("histogram.svg"))) == 2
     assert (results / "figures/first-wrong.svg").exists()
     found = pd.read_csv(results / "numerics/implementations.csv")

@@ -226,6 +226,15 @@ OTHER = """
 class Other(Strict):
     source: Literal["ftp"]
 """
+LATER = """
+from sigmoid_bce.study.base import Kinds
+
+KINDS = Kinds(__name__, "source", "sources")
+
+
+class Web(Strict):
+    source: Literal["web"]
+"""
 
 
 @pytest.fixture
@@ -244,7 +253,7 @@ def plugin_folder(tmp_path, monkeypatch):
         for name in names:
             (folder / f"{name}.py").touch()
         plugins.files.cache_clear()
-        found = Kinds("sections", "source", "sources")
+        found = getattr(module, "KINDS", None) or Kinds("sections", "source", "sources")
         found.check()
         return found.sections
 
@@ -279,8 +288,13 @@ def test_a_section_for_each_file(plugin_folder):
             ["ftp", "reel", "tape"],
             r"'ftp' has two sections in .*/sections\.py: Ftp and Other$",
         ),
+        (
+            SECTIONS + LATER,
+            ["ftp", "reel", "tape"],
+            r"'web': Web stands below Kinds\(\.\.\.\) in .*/sections\.py: move it above$",
+        ),
     ],
-    ids=["no file", "no section", "two sections"],
+    ids=["no file", "no section", "two sections", "too late"],
 )
 def test_a_kind_that_is_registered_half_or_twice(text, names, message, plugin_folder):
     with pytest.raises(plugins.PluginError, match=message) as caught:
@@ -310,6 +324,7 @@ def test_half_a_plug_in_is_one_line(text, message, tmp_path, monkeypatch):
         assert re.fullmatch(".*" + message, str(caught.value))
         for whole in ("loss = 1", "from mine import *", "SIZE = 3\ndef backbone(): pass"):
             file.write_text(whole)
+            plugins.definitions.cache_clear()
             plugins.check("losses", *parts)
     finally:
         plugins.files.cache_clear()

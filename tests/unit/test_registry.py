@@ -127,14 +127,14 @@ HALVES = {
             "{figures}/cell/mean_loss.py": MODULE.replace('"Losses"', '"Los".upper()'),
             "{captions}/mean-loss.rst": "A caption.",
         },
-        "{figures}/cell/mean_loss.py: TITLE must be a str literal",
+        "{figures}/cell/mean_loss.py: TITLE must be a str literal, found 'Los'.upper()",
     ),
     "tables as one string": (
         {
             "{figures}/laboratory/mean_loss.py": MODULE.replace('("sweep",)', '"sweep"'),
             "{captions}/mean-loss.rst": "A caption.",
         },
-        "{figures}/laboratory/mean_loss.py: READS must be a tuple literal",
+        "{figures}/laboratory/mean_loss.py: READS must be a tuple literal, found 'sweep'",
     ),
     "no Python": (
         {

@@ -1,5 +1,4 @@
 from sigmoid_bce.figures import registry as figure_registry
-from sigmoid_bce.jobs.plugins import PluginError
 
 # the tables that a laboratory figure may name in READS
 LABORATORY_TABLES = {
@@ -9,7 +8,7 @@ LABORATORY_TABLES = {
 }
 try:
     REGISTERED = figure_registry.figures(WORKFLOW / "report", LABORATORY_TABLES)
-except PluginError as error:
+except plugins.PluginError as error:
     raise WorkflowError(str(error)) from None
 CELL_FIGURES = REGISTERED["cell"]
 LABORATORY_FIGURES = REGISTERED["laboratory"] if STUDY.numerics else {}

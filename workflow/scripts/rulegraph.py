@@ -1,9 +1,9 @@
 import subprocess
 import sys
 
+from sigmoid_bce.figures.rulegraph import simplified
 from sigmoid_bce.jobs.files import replacing
 from sigmoid_bce.jobs.logs import logged_to
-from sigmoid_bce.planning.rulegraph import simplified
 
 with logged_to(snakemake.log[0]):
     command = [sys.executable, "-m", "snakemake", "--rulegraph", "mermaid-js", "--nolock"]

@@ -1,1 +1,1 @@
-"""Figures and HTML pages, drawn from tables that rules wrote; nothing here computes a loss."""
+"""Figures, graphs and pages, drawn from files that rules wrote; nothing here computes a loss."""

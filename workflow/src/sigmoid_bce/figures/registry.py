@@ -5,17 +5,13 @@ Modules are parsed, not imported: they need Matplotlib and pandas, which plannin
 
 from __future__ import annotations
 
-import ast
 from collections.abc import Collection
 from dataclasses import dataclass
 from pathlib import Path
 from types import ModuleType
-from typing import TypeVar
 
 from sigmoid_bce.jobs import plugins
 from sigmoid_bce.jobs.plugins import PluginError
-
-T = TypeVar("T")
 
 PARTS = {"cell": ("TITLE", "draw", "values"), "laboratory": ("TITLE", "READS", "draw", "values")}
 """The names that the module of a figure defines, by the folder that it is in."""
@@ -56,47 +52,17 @@ def load(kind: str, figure: str) -> ModuleType:
     return plugins.load(f"figures/{kind}", module_name(figure), *PARTS[kind])
 
 
-def _definitions(file: Path) -> dict[str, ast.expr | None]:
-    """Return the names that a module defines at its top level, constants with their values."""
-    try:
-        tree = ast.parse(file.read_bytes(), str(file))
-    except SyntaxError as error:
-        raise PluginError(f"{file}, line {error.lineno}: {error.msg}") from None
-    found: dict[str, ast.expr | None] = {}
-    for node in tree.body:
-        if isinstance(node, ast.FunctionDef):
-            found[node.name] = None
-        elif isinstance(node, ast.Import | ast.ImportFrom):
-            found |= {alias.asname or alias.name: None for alias in node.names}
-        elif isinstance(node, ast.Assign):
-            found |= {name.id: node.value for name in node.targets if isinstance(name, ast.Name)}
-        elif isinstance(node, ast.AnnAssign) and isinstance(node.target, ast.Name):
-            found[node.target.id] = node.value
-    return found
-
-
-def _constant(file: Path, name: str, value: ast.expr | None, kind: type[T]) -> T:
-    """Return the value of a constant from the source of its module."""
-    try:
-        found = ast.literal_eval(value) if value else None
-    except ValueError:
-        found = None
-    if not isinstance(found, kind):
-        raise PluginError(f"{file}: {name} must be a {kind.__name__} literal")
-    return found
-
-
 def _registered(
     kind: str, name: str, file: Path, caption: Path, tables: Collection[str]
 ) -> Registered:
     """Return a figure after checking that its module and its caption are complete."""
     if not caption.is_file():
         raise PluginError(f"{file} has no caption: write {caption}, or delete {file.name}")
-    defined = _definitions(file)
+    defined = plugins.definitions(file)
     if missing := [part for part in PARTS[kind] if part not in defined]:
         raise PluginError(f"{file} (caption: {caption}) does not define {', '.join(missing)}")
-    title = _constant(file, "TITLE", defined["TITLE"], str)
-    reads = _constant(file, "READS", defined["READS"], tuple) if kind == "laboratory" else ()
+    title = plugins.constant(file, "TITLE", str)
+    reads = plugins.constant(file, "READS", tuple) if kind == "laboratory" else ()
     if unknown := [table for table in reads if table not in tables]:
         raise PluginError(
             f"{file}: READS names {unknown[0]!r}; choose from {', '.join(sorted(tables))}"

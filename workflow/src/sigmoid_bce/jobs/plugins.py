@@ -5,14 +5,17 @@ from __future__ import annotations
 import ast
 import importlib
 from collections.abc import Sequence
+from contextlib import suppress
 from functools import cache
 from pathlib import Path
 from types import ModuleType
-from typing import Any
+from typing import TypeVar
 
 from sigmoid_bce.jobs.logs import UserError
 
 PACKAGE = Path(__file__).parents[1]
+
+Kind = TypeVar("Kind")
 
 
 class PluginError(UserError):
@@ -99,17 +102,45 @@ def load(folder: str, name: str, *parts: str) -> ModuleType:
     return found
 
 
-def _defined(tree: ast.Module) -> set[str]:
-    """Return the names that a module assigns, defines or imports, in any of its scopes."""
-    names = set()
-    for node in ast.walk(tree):
-        if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store):
-            names.add(node.id)
-        elif isinstance(node, ast.FunctionDef | ast.ClassDef):
-            names.add(node.name)
-        elif isinstance(node, ast.alias):
-            names.add(node.asname or node.name)
-    return names
+@cache
+def definitions(file: Path) -> dict[str, ast.expr | None]:
+    """Return the names that a module defines, with the values of assignments at its top level.
+
+    The file is read, not run. Names that are only defined inside functions and classes do not
+    count. A name "*" stands for all the names of an imported module.
+
+    Raises
+    ------
+    PluginError
+        If the file has a syntax error.
+
+    Examples
+    --------
+    >>> found = definitions(files("numerics/frameworks")["scipy"])
+    >>> ast.unparse(found["PACKAGES"]), "implementations" in found
+    ("('scipy',)", True)
+    """
+    try:
+        tree = ast.parse(file.read_bytes(), file.name)
+    except SyntaxError as error:
+        raise PluginError(f"{file}, line {error.lineno}: {error.msg}") from None
+    found: dict[str, ast.expr | None] = {}
+    todo: list[ast.AST] = list(tree.body)
+    while todo:
+        node = todo.pop()
+        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef):
+            found[node.name] = None
+            continue
+        if isinstance(node, ast.alias):
+            found[node.asname or node.name.split(".")[0]] = None
+        elif isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store):
+            found[node.id] = None
+        todo.extend(ast.iter_child_nodes(node))
+    for node in tree.body:
+        if isinstance(node, ast.Assign | ast.AnnAssign):
+            targets = node.targets if isinstance(node, ast.Assign) else [node.target]
+            found |= {name.id: node.value for name in targets if isinstance(name, ast.Name)}
+    return found
 
 
 def check(folder: str, *choices: Sequence[str]) -> None:
@@ -125,58 +156,49 @@ def check(folder: str, *choices: Sequence[str]) -> None:
     Raises
     ------
     PluginError
-        If a file has a syntax error, or certainly lacks a part.
+        If a file has a syntax error, or lacks a part.
 
     Examples
     --------
     >>> check("training/losses", ["loss"])
     """
     for file in files(folder).values():
-        try:
-            names = _defined(ast.parse(file.read_bytes(), file.name))
-        except SyntaxError as error:
-            raise PluginError(f"{file}, line {error.lineno}: {error.msg}") from None
+        names = definitions(file)
         missing = [[part for part in parts if part not in names] for parts in choices]
         if all(missing) and "*" not in names:
             lacks = " or ".join(" and ".join(parts) for parts in missing)
             raise PluginError(f"{file}: it does not define {lacks}")
 
 
-@cache
-def constant(folder: str, name: str, part: str) -> Any:
+def constant(file: Path, name: str, kind: type[Kind]) -> Kind:
     """Return a literal that a plug-in's file assigns to a name. The file is read, not run.
 
     Parameters
     ----------
-    folder : str
-        For instance "numerics/frameworks".
+    file : Path
+        One of the values of `files(folder)`.
     name : str
-        One of `names(folder)`.
-    part : str
         The name of the constant.
+    kind : type
+        Its type, for instance tuple.
 
     Raises
     ------
     PluginError
-        If the file has a syntax error, or does not assign a literal to the name at its top level.
+        If the file has a syntax error, or does not assign such a literal to the name.
 
     Examples
     --------
-    >>> constant("numerics/frameworks", "scipy", "PACKAGES")
+    >>> constant(files("numerics/frameworks")["scipy"], "PACKAGES", tuple)
     ('scipy',)
     """
-    file = files(folder)[name]
-    try:
-        body = ast.parse(file.read_bytes(), file.name).body
-    except SyntaxError as error:
-        raise PluginError(f"{file}: SyntaxError: {error}") from error
-    for node in body:
-        if not isinstance(node, ast.Assign | ast.AnnAssign) or node.value is None:
-            continue
-        targets = node.targets if isinstance(node, ast.Assign) else [node.target]
-        if part in map(ast.unparse, targets):
-            try:
-                return ast.literal_eval(node.value)
-            except ValueError as error:
-                raise PluginError(f"{file}: {part}: expected a literal") from error
-    raise PluginError(f"{file}: it does not define {part}")
+    if name not in definitions(file):
+        raise PluginError(f"{file}: it does not define {name}")
+    value, found = definitions(file)[name], None
+    if value:
+        with suppress(ValueError):  # not a literal
+            found = ast.literal_eval(value)
+    if not isinstance(found, kind):
+        written = f", found {ast.unparse(value)[:60]}" if value else ""
+        raise PluginError(f"{file}: {name} must be a {kind.__name__} literal{written}")
+    return found

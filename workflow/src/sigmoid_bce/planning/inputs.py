@@ -11,10 +11,8 @@ from itertools import product
 from pathlib import Path
 from typing import Any, TypeVar
 
-from snakemake import common
-
 from sigmoid_bce.data import items
-from sigmoid_bce.jobs import plugins, releases
+from sigmoid_bce.jobs import plugins, releases, snakemake_patches
 from sigmoid_bce.numerics import frameworks
 from sigmoid_bce.planning import digest
 from sigmoid_bce.planning.sections import backbone_name, file_of, frozen, plain
@@ -88,9 +86,7 @@ def input_function(function: Function) -> Function:
     """
     parameters = inspect.signature(function).parameters
     known = {name: value for name, value in parameters.items() if name != "self"}
-    # without this name, Snakemake inspects the signature
-    if tell := getattr(common, "overwrite_function_params", None):
-        tell(function, known)
+    snakemake_patches.tell_parameters(function, known)
     return function
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import ast
 import os
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
@@ -10,6 +9,7 @@ from typing import TypeVar
 
 from sigmoid_bce.data import items
 from sigmoid_bce.data.listing import few
+from sigmoid_bce.jobs import plugins
 from sigmoid_bce.study.base import ConfigError, Download, Local, Strict
 from sigmoid_bce.study.config import Study
 from sigmoid_bce.study.datasets import Classed, Dataset
@@ -70,23 +70,6 @@ def _section(section: Section, folders: Sequence[Path], downloads: str) -> Secti
     return section.model_copy(update=found)
 
 
-def _defined(tree: ast.Module) -> set[str] | None:
-    """Return the names that a module defines at its top level; None if it imports *."""
-    names: set[str] = set()
-    todo: list[ast.AST] = list(tree.body)
-    while todo:
-        node = todo.pop()
-        if isinstance(node, (ast.FunctionDef, ast.ClassDef, ast.AsyncFunctionDef)):
-            names.add(node.name)
-            continue
-        if isinstance(node, (ast.Import, ast.ImportFrom)):
-            names |= {alias.asname or alias.name.split(".")[0] for alias in node.names}
-        elif isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store):
-            names.add(node.id)
-        todo.extend(ast.iter_child_nodes(node))
-    return None if "*" in names else names
-
-
 def _custom(model: Custom, folders: Sequence[Path]) -> Custom:
     """Return a user's own model with the folder of its module, which defines its function."""
     module, function = model.function.split(":")
@@ -99,10 +82,10 @@ def _custom(model: Custom, folders: Sequence[Path]) -> Custom:
         raise ValueError(f"function: there is no module {module!r}: looked for {where}")
     file = found.file
     try:
-        names = _defined(ast.parse(file.read_bytes(), str(file)))
-    except SyntaxError as error:
-        raise ValueError(f"function: {file}, line {error.lineno}: {error.msg}") from None
-    if names is not None and function not in names:
+        names = plugins.definitions(file)
+    except plugins.PluginError as error:
+        raise ValueError(f"function: {error}") from None
+    if function not in names and "*" not in names:
         raise ValueError(
             f"function: {file} does not define {function!r}; it defines {few(names) or 'nothing'}"
         )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import difflib
 import sys
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Annotated, Any, Literal, Self, Union, get_args, get_origin
 
@@ -183,28 +183,20 @@ class Kinds:
     """
 
     def __init__(self, module: str, key: str, folder: str) -> None:
-        self.key, self.folder = key, folder
+        self.module, self.key, self.folder = module, key, folder
         self.file = str(sys.modules[module].__file__)
         self.sections: dict[str, type[Strict]] = {}
-        self._twice: list[str] = []
-        for section in vars(sys.modules[module]).values():
-            if getattr(section, "__module__", "") == module:
-                self._add(section)
+        for value, section in self._defined():
+            self.sections.setdefault(value, section)
 
-    def _add(self, section: object) -> None:
-        """Add a section if its key is a Literal."""
-        if not (isinstance(section, type) and issubclass(section, Strict)):
-            return
-        field = section.model_fields.get(self.key)
-        if field is None or get_origin(field.annotation) is not Literal:
-            return
-        for value in get_args(field.annotation):
-            first = self.sections.setdefault(value, section)
-            if first is not section:
-                self._twice.append(
-                    f"{self.key} {value!r} has two sections in {self.file}: {first.__name__} and "
-                    f"{section.__name__}"
-                )
+    def _defined(self) -> Iterator[tuple[str, type[Strict]]]:
+        """Yield the sections that the module has by now, with each value of their key."""
+        for section in list(vars(sys.modules[self.module]).values()):
+            own = isinstance(section, type) and section.__module__ == self.module
+            if own and issubclass(section, Strict):
+                field = section.model_fields.get(self.key)
+                if field and get_origin(field.annotation) is Literal:
+                    yield from ((value, section) for value in get_args(field.annotation))
 
     def union(self) -> Any:
         """Return the type of any of the sections, which pydantic tells apart by the key."""
@@ -219,8 +211,18 @@ class Kinds:
         PluginError
             One line that names the files.
         """
-        if self._twice:
-            raise plugins.PluginError(self._twice[0])
+        for value, section in self._defined():
+            known = self.sections.get(value)
+            if known is None:
+                raise plugins.PluginError(
+                    f"{self.key} {value!r}: {section.__name__} stands below Kinds(...) in "
+                    f"{self.file}: move it above"
+                )
+            if known is not section:
+                raise plugins.PluginError(
+                    f"{self.key} {value!r} has two sections in {self.file}: {known.__name__} and "
+                    f"{section.__name__}"
+                )
         files = plugins.files(self.folder)
         for value in sorted(self.sections.keys() - files.keys()):
             raise plugins.PluginError(

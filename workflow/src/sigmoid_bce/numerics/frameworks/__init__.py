@@ -40,9 +40,9 @@ def packages(name: str) -> tuple[str, ...]:
     >>> packages("keras_tensorflow")
     ('keras', 'tensorflow')
     """
-    found = plugins.constant(FOLDER, name, "PACKAGES")
-    if not isinstance(found, tuple) or not all(isinstance(package, str) for package in found):
-        file = plugins.files(FOLDER)[name]
+    file = plugins.files(FOLDER)[name]
+    found = plugins.constant(file, "PACKAGES", tuple)
+    if not all(isinstance(package, str) for package in found):
         raise plugins.PluginError(
             f"{file}: PACKAGES: expected a tuple of distributions such as ('torch',), "
             f"found {found!r}"
