@@ -34,7 +34,7 @@ run: install ## install, run the study CONFIG (the default one), make its report
 test: install $(VENV)/slurm ## install, run the tests
 	$(BIN)/python -m pytest
 
-soak: install $(VENV)/slurm ## run the rings of tests that take hours; finished ones are kept
+soak: frameworks $(VENV)/slurm ## run the rings of tests that take hours; finished ones are kept
 	$(BIN)/python -m pytest tests/soak -m soak $(ARGS)
 
 lint: install ## check style, types, imports, complexity and the workflow's form

@@ -78,8 +78,18 @@ def extremes(study: Path) -> pd.DataFrame:
     return table[[*front, *(c for c in columns if c not in front)]].sort_values(front)
 
 
+def measured(study: Path) -> pd.DataFrame:
+    """Return the table of implementations, if no framework is missing from it."""
+    table = pd.read_csv(present(study / "numerics/implementations.csv"))
+    missing = table[table["status"].str.endswith("not installed")]
+    if len(missing):
+        raise Absent(f"{', '.join(missing['framework'].unique())} not measured: run `make frameworks` first")
+    return table
+
+
 def thresholds(study: Path) -> pd.DataFrame:
     """Return the thresholds of the programs that the README's table lists, in float32."""
+    measured(study)
     table = read_thresholds(present(study / "numerics/thresholds.csv"))
     named = pd.MultiIndex.from_frame(table[["framework", "implementation"]]).isin(list(PROGRAMS))
     # float64 where there is nothing else: scikit-learn's mode of single samples has float32 too
@@ -88,7 +98,7 @@ def thresholds(study: Path) -> pd.DataFrame:
 
 def values(study: Path) -> pd.DataFrame:
     """Return single numbers: of the laboratory, and of the network that figure 5 shows."""
-    state = pd.read_csv(present(study / "numerics/implementations.csv"))
+    state = measured(study)
     limits = read_thresholds(study / "numerics/thresholds.csv")
     curves = pd.read_parquet(present(study / "numerics/article.parquet"))
     wrong = limits[(limits["side"] == "wrong") & limits["y"].isin([0, 1])]

@@ -139,6 +139,22 @@ def test_the_smoke_study_s_thresholds_are_the_committed_ones(smoke):
     assert list(check.differences("thresholds", thresholds)) == []
 
 
+def test_a_framework_that_is_not_installed_takes_no_row_away(smoke, tmp_path, capsys):
+    study = tmp_path / "laboratory"
+    shutil.copytree(smoke / "results/smoke/numerics", study / "numerics")
+    file = study / "numerics/implementations.csv"
+    table = pd.read_csv(file)
+    assert not table["status"].str.endswith("not installed").any()
+    table.assign(framework="JAX", status="jax is not installed").to_csv(file, index=False)
+    for function in (collect.thresholds, collect.values):
+        with pytest.raises(collect.Absent, match="JAX not measured: run `make frameworks` first"):
+            function(study)
+    folder, _ = collect.TABLES["thresholds"]
+    study.rename(tmp_path / folder)
+    assert not any(line.startswith("thresholds") for line in check.outside(tmp_path))
+    assert "thresholds.csv is not compared: JAX not measured" in capsys.readouterr().out
+
+
 def test_thresholds_are_the_record_s():
     record = read_thresholds(RECORD)
     named = pd.MultiIndex.from_frame(record[["framework", "implementation"]])
