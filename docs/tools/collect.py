@@ -83,7 +83,8 @@ def measured(study: Path) -> pd.DataFrame:
     table = pd.read_csv(present(study / "numerics/implementations.csv"))
     missing = table[table["status"].str.endswith("not installed")]
     if len(missing):
-        raise Absent(f"{', '.join(missing['framework'].unique())} not measured: run `make frameworks` first")
+        names = ", ".join(missing["framework"].unique())
+        raise Absent(f"{names} not measured: run `make frameworks` first")
     return table
 
 
