@@ -2,9 +2,14 @@ import os
 import shutil
 import signal
 
+import hypothesis
 import pytest
 
 from support.checkout import checkout, snakemake
+
+# the same examples in every run, and no folder of them
+hypothesis.settings.register_profile("tests", derandomize=True, database=None, deadline=None)
+hypothesis.settings.load_profile("tests")
 
 # terminated, the tests take down what they started, as after Ctrl-C
 signal.signal(signal.SIGTERM, signal.default_int_handler)
