@@ -18,6 +18,14 @@ signal.signal(signal.SIGTERM, signal.default_int_handler)
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
 
 
+def pytest_collection_modifyitems(items):
+    """Name the tests that `make test` runs one after the other: they share a study or a SLURM."""
+    for item in items:
+        folder = item.path.parent.name
+        group = folder if folder in ("cluster", "faults") else item.nodeid.split("::")[0]
+        item.add_marker(pytest.mark.xdist_group(group))
+
+
 @pytest.fixture(scope="session")
 def smoke(tmp_path_factory):
     """A folder in which the smoke study has run."""
