@@ -63,7 +63,7 @@ frameworks: install ## install every framework that the conformance suite can me
 	$(PIP) --no-build-isolation -c $(VENV)/constraints.txt -e '.[frameworks]'
 
 record: install ## make the last measured thresholds the record that tests and verdicts use
-	$(BIN)/python -m sigmoid_bce.numerics.tables "results/$(STUDY)/numerics/thresholds.csv"
+	$(BIN)/python -m sigmoid_bce.numerics.record "results/$(STUDY)/numerics/thresholds.csv"
 
 report: install ## make the report again
 	$(SNAKEMAKE) --forcerun report --until report

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import importlib.metadata
 import os
-import platform
-import re
 from pathlib import Path
 
 import pandas as pd
+
+from sigmoid_bce.jobs.machine import processor
 
 ROOT = Path(__file__).parents[2]
 FOLDER = ROOT / "docs/numbers"
@@ -67,21 +67,6 @@ def write(name: str, table: pd.DataFrame, origin: dict[str, str], folder: Path =
     table = table.assign(**{column: table.get(column, origin.get(column)) for column in ORIGIN})
     table.to_csv(folder / f"{name}.csv", columns=[*columns, *ORIGIN], index=False,
                  float_format="%.9g")  # fmt: skip
-
-
-def processor() -> str:
-    """Return the processor's name with family and model, which decide the kernels that run.
-
-    The name alone is not enough: virtual machines of several generations share one.
-    """
-    try:
-        text = Path("/proc/cpuinfo").read_text()
-    except OSError:
-        return platform.processor() or platform.machine()
-    found = dict(re.findall(r"^(model name|cpu family|model)\s*: (.*)$", text, re.MULTILINE))
-    return "{model name} (family {cpu family}, model {model})".format_map(
-        {"model name": platform.machine(), "cpu family": "?", "model": "?"} | found
-    )
 
 
 def machine() -> dict[str, str]:

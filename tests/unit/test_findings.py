@@ -6,8 +6,9 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from sigmoid_bce.numerics import findings
-from sigmoid_bce.numerics.findings import find, summary, underflow
+from sigmoid_bce.numerics import criteria, findings
+from sigmoid_bce.numerics.criteria import underflow
+from sigmoid_bce.numerics.findings import find, summary
 from sigmoid_bce.numerics.tables import THRESHOLDS, read_thresholds
 from support.checkout import ROOT
 
@@ -21,6 +22,7 @@ def rows(*changes, **common):
         **dict.fromkeys(THRESHOLDS, np.nan),
         **{"implementation": "it", "framework": "F", "version": "1", "mode": "", "y": 1.0},
         **{"dtype": "float32", "side": "wrong", "from_sigmoid": True, "has_gradient": True},
+        **{"gradient_by_hand": False},
         **common,
     }
     return pd.DataFrame([{**row, **change} for change in changes or ({},)])
@@ -39,9 +41,9 @@ def test_nothing_wrong_is_no_finding():
     [
         ({"first_nan": 3.0}, "not a number"),
         ({"first_inf": 3.0}, "infinite"),
-        ({"gradient_zero": 16.1}, "dead when wrong"),
-        ({"gradient_zero": 16.1, "side": "correct"}, "dead when right"),
-        ({"gradient_zero": 87.4, "side": "correct"}, "flushed"),
+        ({"gradient_zero_first": 16.1}, "dead when wrong"),
+        ({"gradient_zero_first": 16.1, "side": "correct"}, "dead when right"),
+        ({"gradient_zero_first": 87.4, "side": "correct"}, "flushed"),
         ({"loss_flat": 16.1, "loss_flat_value": 16.1}, "flat"),
         ({"loss_under": 16.3}, "understated"),
         ({"loss_over": 16.3}, "overstated"),
@@ -66,13 +68,13 @@ def test_labels():
 
 
 def test_modes():
-    graph = {"mode": "graph", "gradient_zero": 16.6, "side": "correct"}
+    graph = {"mode": "graph", "gradient_zero_first": 16.6, "side": "correct"}
     eager = {"mode": "eager", "side": "correct"}
     assert "modes disagree" in names(graph, eager)
     # a mode without a gradient does not differ in it
     assert "modes disagree" not in names(graph, {**eager, "has_gradient": False})
     assert "modes disagree" not in names(graph, {**eager, "implementation": "another"})
-    flushed = {**eager, "gradient_zero": 87.4}
+    flushed = {**eager, "gradient_zero_first": 87.4}
     assert names(flushed, {**eager, "mode": "xla"}) == {"flushed"}
 
 
@@ -91,20 +93,49 @@ def test_sigmoid_better_than_logits():
     assert "sigmoid is better" not in names(logits, {**sigmoid, "loss_off": 11.0})
 
 
-def test_the_smallest_raw_output_ranks_first_and_modes_share_a_row():
+def test_the_worst_consequence_ranks_first_and_modes_share_a_row():
     table = rows(
-        {"first_nan": 9.0}, {"first_nan": 3.0, "y": 0.0}, {"first_nan": 9.0, "mode": "xla"}
+        {"first_nan": 9.0},
+        {"first_nan": 3.0, "y": 0.0},
+        {"first_nan": 9.0, "mode": "xla"},
+        {"first_nan": 1.0, "dtype": "float16"},
+        {"gradient_zero_first": 16.0, "y": 0.0, "implementation": "other"},
+        {"gradient_zero_first": 5.0, "implementation": "other", "dtype": "bfloat16"},
     )
     found = find(table)
-    nan = found[found["finding"] == "not a number"]
-    assert list(nan["x"]) == [3.0, 9.0]
-    assert list(nan["mode"]) == ["", ", xla"]
+    seen = found[found["finding"].isin(["not a number", "dead when wrong"])]
+    assert list(seen["x"]) == [16.0, 5.0, 3.0, 9.0, 1.0]
+    assert list(seen["dtype"]) == ["float32", "bfloat16", "float32", "float32", "float16"]
+    assert list(seen["mode"]) == ["", "", "", ", xla", ""]
     assert list(found["rank"]) == list(range(1, len(found) + 1))
-    assert (summary(found)["x"] <= 9).all()
+    short = summary(found)
+    assert not short.duplicated(["framework", "implementation", "finding"]).any()
+    (row,) = short[short["finding"] == "not a number"].to_dict("records")
+    assert (row["x"], row["dtype"], row["y"]) == (3.0, "float32, float16", "0, 1")
+
+
+def test_how_wrong_it_is():
+    big = {"loss_over": 16.6, "loss_jump": 16.6, "loss_jump_value": 100.0}
+    big |= {"loss_worst": 16.7, "loss_worst_ratio": 6.0}
+    detail = find(rows(big)).set_index("finding")["detail"]
+    assert detail["overstated"] == "jumps to 100 at 16.6, 6 times the true loss at 16.7"
+    dead = {"gradient_zero_first": 5.5, "gradient_zero_share": 0.55, "gradient_zero": 6.25}
+    detail = find(rows(dead)).set_index("finding")["detail"]
+    assert detail["dead when wrong"] == "for good from 6.25, 55% of the floats before"
+    detail = find(rows({**dead, "gradient_by_hand": True})).set_index("finding")["detail"]
+    assert detail["dead when wrong"].startswith("gradient by hand, for good")
+
+
+def test_a_cause_is_told_with_every_finding_of_its_program():
+    table = rows({"loss_off": 9.0, "mode": "graph"}, {"loss_off": 3.0})
+    known = pd.DataFrame({"framework": ["F", "F"], "implementation": ["it", "it"]})
+    found = find(table, known.assign(mode=["graph", ""], cause=["because", ""]))
+    assert set(found.loc[found["mode"] == "graph", "cause"]) == {"because"}
+    assert set(found.loc[found["mode"] == "", "cause"]) == {""}
 
 
 def test_no_implementation_is_named_in_the_code():
-    code = inspect.getsource(findings).lower()
+    code = (inspect.getsource(findings) + inspect.getsource(criteria)).lower()
     for word in ("keras", "torch", "jax", "boost", "gbm", "scipy", "sklearn", "bce", "dense"):
         assert word not in code.replace("sigmoid_bce", ""), word
 

@@ -3,6 +3,7 @@
 import importlib
 import subprocess
 import sys
+from datetime import date
 
 import numpy as np
 import pandas as pd
@@ -11,7 +12,7 @@ from pyarrow import parquet
 
 from sigmoid_bce.jobs import plugins
 from sigmoid_bce.jobs.logs import UserError
-from sigmoid_bce.numerics import catalogue, frameworks, tables
+from sigmoid_bce.numerics import catalogue, frameworks, record, tables
 from sigmoid_bce.numerics.measure import measure_framework
 
 HEAVY = ("tensorflow", "keras", "tf_keras", "torch", "jax", "xgboost", "lightgbm", "sklearn")
@@ -191,6 +192,16 @@ MEASURED = [
     ("raise ImportError('no such library')", ["failed: ImportError: no such library"]),
     ("return []", ["not measured: no implementations"]),
     (
+        "n = iter(range(10**6))\n"
+        "    unsure = lambda x, y: (x * 0 + next(n), None)\n"
+        "    return [Implementation('a', unsure), Implementation('b', zero, soft=False)]",
+        [
+            "not repeatable: the loss of raw output -0 and label 0 is 0 in one call and 18 in the "
+            "next",
+            "measured",
+        ],
+    ),
+    (
         "return [Implementation('raises', raising), Implementation('zero', zero, soft=False)]",
         ["failed: RuntimeError: first line", "measured"],
     ),
@@ -234,21 +245,46 @@ def test_merged_tables(broken, tmp_path):
     assert parquet.read_table(tmp_path / "sweep").equals(parquet.read_table(one["sweep"]))
 
 
-def test_the_record_keeps_hard_labels_to_nine_digits(tmp_path, monkeypatch):
+def test_the_record_keeps_hard_labels_to_nine_digits(tmp_path):
     row = dict.fromkeys(tables.THRESHOLDS, "")
-    row |= {"from_sigmoid": True, "has_gradient": True, "side": "wrong", "loss_off": 1 / 3}
-    path = tmp_path / "thresholds.csv"
+    row |= {"from_sigmoid": True, "has_gradient": True, "gradient_by_hand": False, "side": "wrong"}
+    row |= {"version": "2.1", "processor": "P", "loss_off": 1 / 3}
+    path, kept, others = (tmp_path / f"{name}.csv" for name in ("new", "record", "processors"))
     pd.DataFrame([{**row, "y": 0.125}, {**row, "y": 1.0}]).to_csv(path, index=False)
-    monkeypatch.setattr(tables, "RECORD", tmp_path / "record.csv")
-    tables.keep(path)
-    kept = tables.read_thresholds(tmp_path / "record.csv")
-    assert kept["y"].tolist() == [1.0]
-    assert kept["loss_off"].tolist() == [0.333333333]
+    for file in (kept, others):
+        pd.DataFrame(columns=tables.THRESHOLDS).to_csv(file, index=False)
+    record.keep(path, kept, others)
+    found = tables.read_thresholds(kept)
+    assert found["y"].tolist() == [1.0]
+    assert found["loss_off"].tolist() == [0.333333333]
+    assert found["date"].tolist() == [date.today().isoformat()]
+    assert found["differs_on"].isna().all()
+    assert not len(pd.read_csv(others))
+
+
+def test_the_record_says_which_rows_depend_on_the_processor(tmp_path):
+    row = dict.fromkeys(tables.THRESHOLDS, "")
+    row |= {"from_sigmoid": True, "has_gradient": True, "gradient_by_hand": False, "side": "wrong"}
+    row |= {"version": "2.1", "y": 1.0}
+    path, kept, others = (tmp_path / f"{name}.csv" for name in ("new", "record", "processors"))
+    pd.DataFrame(columns=tables.THRESHOLDS).to_csv(others, index=False)
+    same, moving = {"implementation": "same", "loss_off": 4}, {"implementation": "moving"}
+    first = [{**same}, {**moving, "loss_off": 4}]
+    second = [{**same, "loss_off": 4.04}, {**moving, "loss_off": 5}]
+    renewed = [{**same}, {**moving, "version": "2.2", "loss_off": 6}]
+    expected = [("P", first, ["", ""]), ("Q", second, ["", "P"]), ("Q", second, ["", "P"]),
+                ("P", first, ["", "Q"]), ("Q", renewed, ["", ""])]  # fmt: skip
+    (kept).write_text(others.read_text())
+    for processor, rows, names in expected:
+        pd.DataFrame([{**row, **r, "processor": processor} for r in rows]).to_csv(path, index=False)
+        record.keep(path, kept, others)
+        assert pd.read_csv(kept)["differs_on"].fillna("").tolist() == names, processor
+        assert len(pd.read_csv(others)) == sum(map(bool, names))
 
 
 def test_only_thresholds_become_the_record(tmp_path):
     with pytest.raises(UserError, match="does not exist: run `make numerics` first"):
-        tables.keep(tmp_path / "thresholds.csv")
+        record.keep(tmp_path / "thresholds.csv")
     (tmp_path / "history.csv").write_text("epoch,loss\n1,0.5\n")
     with pytest.raises(UserError, match=r"history.csv: not a table of thresholds: .* side"):
-        tables.keep(tmp_path / "history.csv")
+        record.keep(tmp_path / "history.csv")

@@ -113,6 +113,15 @@ def test_bad_input_is_named(x, y, error, message):
         reference.gradient(x, y, "float32")
 
 
+@pytest.mark.parametrize("y", [[0, 1], [False, True], np.array([0, 1], np.uint8)])
+def test_labels_may_be_integers_or_booleans(y):
+    for function in (reference.loss, reference.gradient):
+        same = function([2.0, 2.0], [0.0, 1.0], "float32")
+        np.testing.assert_array_equal(function([2.0, 2.0], y, "float32"), same)
+    with pytest.raises(TypeError, match="y: expected numbers, found <U1"):
+        reference.loss([2.0], ["1"], "float32")
+
+
 def test_unknown_dtype():
     with pytest.raises(TypeError, match="expected one of"):
         reference.loss([0.0], [1.0], "int8")

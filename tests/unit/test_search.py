@@ -5,8 +5,9 @@ import pytest
 
 from sigmoid_bce.numerics import reference
 from sigmoid_bce.numerics.catalogue import DTYPES, LENGTH, Implementation
-from sigmoid_bce.numerics.search import SIDES, Search, Thresholds, sign
-from sigmoid_bce.numerics.sweep import magnitudes, measure, spacing, table
+from sigmoid_bce.numerics.search import SIDES, Search, sign
+from sigmoid_bce.numerics.sweep import Measured, magnitudes, measure, spacing, table
+from sigmoid_bce.numerics.thresholds import Thresholds, around, find
 
 
 def exact(x, y):
@@ -31,7 +32,7 @@ def broken(where, value):
 @pytest.mark.parametrize("y", [0.0, 1.0, 0.125, 0.875])
 @pytest.mark.parametrize("side", SIDES)
 def test_an_exact_implementation_has_none(dtype, y, side):
-    found = Search(Implementation("exact", exact), dtype, y, side).run()
+    found = find(Search(Implementation("exact", exact), dtype, y, side))
     assert np.isnan(list(vars(found).values())).all(), found
 
 
@@ -42,12 +43,12 @@ def test_a_dead_flat_end(dtype, y, edge):
     edge = DTYPES[dtype].type(edge)
     s = sign(y, "wrong")
     clipped = broken(lambda x: s * x >= edge, (0.25, 0.0))
-    found = Search(clipped, dtype, y, "wrong").run()
+    found = find(Search(clipped, dtype, y, "wrong"))
     for name in ("loss_flat", "gradient_zero", "loss_off", "loss_under", "gradient_off"):
         assert getattr(found, name) == float(edge), name
     assert found.loss_flat_value == 0.25
     assert np.isnan([found.loss_over, found.first_nan, found.first_inf]).all()
-    correct = Search(clipped, dtype, y, "correct").run()
+    correct = find(Search(clipped, dtype, y, "correct"))
     assert np.isnan(list(vars(correct).values())).all()
 
 
@@ -56,23 +57,101 @@ def test_a_dead_flat_end(dtype, y, edge):
 )
 def test_an_island_between_two_points_of_the_grid(value, name):
     """It starts and ends between two neighbours of the sweep, and beyond it all is well."""
-    low, high = np.float32(11.000061), np.float32(11.0095)
+    low, high = np.float32(11.000061), np.float32(11.0002)
     island = broken(lambda x: (x >= low) & (x <= high), value)
-    found = Search(island, "float32", 1.0, "correct").run()
+    found = find(Search(island, "float32", 1.0, "correct"))
     assert np.isnan(found.loss_flat)
     # no point of the sweep lies in the island; a bad point further out starts a dense look
     assert np.isnan(getattr(found, name))
     both = broken(lambda x: ((x >= low) & (x <= high)) | (x >= 11.5), value)
-    assert getattr(Search(both, "float32", 1.0, "correct").run(), name) == float(low)
+    assert getattr(find(Search(both, "float32", 1.0, "correct")), name) == float(low)
 
 
 def test_one_sample_at_a_time():
     edge = np.float32(7.30001)
     loss = broken(lambda x: x <= -edge, (1.0, 0.0)).function
     slow = Implementation("slow", lambda x, y: (loss(x, y)[0], None), per_sample=True)
-    found = Search(slow, "float32", 1.0, "wrong").run()
+    found = find(Search(slow, "float32", 1.0, "wrong"))
     assert found.loss_off == found.loss_flat == float(edge)
     assert np.isnan(found.gradient_zero)
+
+
+def of_probabilities(x, y):
+    """Return the clipped loss of a metric: its noise crosses 1 % in steps of p."""
+    p = (1 / (1 + np.exp(-x.astype(np.float64)))).astype(x.dtype)
+    eps = np.finfo(x.dtype).eps
+    q = np.clip(p, eps, 1 - eps)
+    return -(y * np.log(q) + (1 - y) * np.log(1 - q)), None
+
+
+@pytest.mark.parametrize("dtype", ["float16", "float32", "float64"])
+@pytest.mark.parametrize("y", [0.0, 1.0])
+@pytest.mark.parametrize("side", SIDES)
+@pytest.mark.parametrize("per_sample", [False, True])
+def test_no_float_before_a_threshold_is_bad(dtype, y, side, per_sample):
+    metric = Implementation("metric", of_probabilities, per_sample=per_sample)
+    search = Search(metric, dtype, y, side)
+    found = find(search)
+    kinds = {"loss_off": lambda m: m.off("loss"), "loss_over": Measured.over}
+    kinds["loss_under"] = Measured.under
+    for name, bad in kinds.items():
+        place = np.array(getattr(found, name), dtype)
+        far = np.nan_to_num(place, nan=10 if dtype == "float16" else 80)
+        below = np.linspace(0, float(far), 100_000).astype(dtype)
+        points = below[below < far]
+        if np.isfinite(place):
+            assert bad(measure(metric, search.sign * place[None], y)).all()
+            bits = place.view(f"i{place.itemsize}")
+            before = np.arange(max(bits - 20_000, 0), bits, dtype=bits.dtype).view(dtype)
+            points = np.unique(np.concatenate([points, before]))
+        at = bad(measure(metric, search.sign * points, y))
+        assert not points[at].size, (name, place, points[at][:3])
+
+
+def test_gradients_that_are_dead_here_and_there():
+    """As eager Keras in bfloat16: dead and living floats alternate before all are dead."""
+
+    def function(x, y):
+        loss, gradient = exact(np.nan_to_num(x), y)
+        bits = x.view(np.int16)
+        dead = (x <= -8) | ((x <= -4) & (bits % 4 == 0))
+        return loss, np.where(dead, x.dtype.type(0), gradient)
+
+    for dtype in ("bfloat16", "float16"):
+        found = find(Search(Implementation("noisy", function), dtype, 1.0, "wrong"))
+        assert found.gradient_zero_first == 4
+        assert found.gradient_zero == 8
+        assert found.gradient_zero_share == 0.25
+        assert found.gradient_off == 4
+
+
+def test_a_jump_and_the_worst_factor():
+    """As BCELoss, whose logarithm of 0 is -100."""
+    edge = np.float32(16.635532)
+
+    def function(x, y):
+        loss, _ = exact(np.nan_to_num(x), y)
+        return np.where(x >= edge, x.dtype.type(100), loss), None
+
+    found = find(Search(Implementation("clamped", function), "float32", 0.0, "wrong"))
+    assert found.loss_jump == found.loss_off == found.loss_over == float(edge)
+    assert found.loss_jump_value == found.loss_flat_value == 100
+    assert found.loss_worst == pytest.approx(float(edge), rel=1e-3)
+    assert found.loss_worst_ratio == pytest.approx(100 / edge, rel=1e-3)
+    smooth = find(Search(Implementation("exact", exact), "float32", 0.0, "wrong"))
+    assert np.isnan([smooth.loss_jump, smooth.loss_worst]).all()
+
+
+def test_a_kink_at_zero_is_seen():
+    """As a weighted loss of relu and abs: the gradient at 0 itself is 1 in place of 1/2."""
+
+    def function(x, y):
+        loss, gradient = exact(np.nan_to_num(x), y)
+        return loss, np.where(x == 0, x.dtype.type(1), gradient)
+
+    for dtype in ("float32", "float64", "bfloat16"):
+        found = find(Search(Implementation("kinked", function), dtype, 0.0, "correct"))
+        assert found.gradient_off == 0
 
 
 def test_every_call_has_the_same_length():
@@ -82,7 +161,7 @@ def test_every_call_has_the_same_length():
         lengths.add((len(x), len(y)))
         return exact(x, y)
 
-    Search(Implementation("counted", function), "float32", 1.0, "wrong").run()
+    find(Search(Implementation("counted", function), "float32", 1.0, "wrong"))
     assert lengths == {(LENGTH, LENGTH)}
 
 
@@ -95,7 +174,8 @@ def test_the_sweep_ends_beyond_underflow_and_has_no_point_twice(dtype):
     assert reference.loss(x, np.ones_like(x), dtype)[0] == 0
     if dtype == "float32":
         steps = np.arange(0, 120 + 1 / 64, 1 / 64)
-        np.testing.assert_array_equal(grid, steps)
+        assert np.isin(steps, grid).all()
+        assert (grid[~np.isin(grid, steps)] < 1 / 64).all()
 
 
 @pytest.mark.parametrize("dtype", ["float16", "float32", "float64"])
@@ -148,7 +228,7 @@ def test_too_large_and_too_small():
 def test_neighbours_of_thresholds(y):
     edge = np.float32(16.6)
     search = Search(broken(lambda x: x >= edge, (0.25, 0.0)), "float32", y, "wrong")
-    near = search.around(Thresholds(loss_flat=float(edge), loss_flat_value=3.0), count=2)
+    near = around(search, Thresholds(loss_flat=float(edge), loss_flat_value=3.0), count=2)
     assert len(near) == 5
     assert abs(near[2]) == edge
     np.testing.assert_array_equal(np.diff(near), np.spacing(edge))

@@ -12,7 +12,7 @@ from sigmoid_bce.numerics.tables import fallbacks, merge_sweeps, read_all
 with logged_to(snakemake.log[0]):
     given, made = snakemake.input, snakemake.output
     tables = {name: read_all(given[name]) for name in ("thresholds", "special", "implementations")}
-    tables["findings"] = findings.find(tables["thresholds"])
+    tables["findings"] = findings.find(tables["thresholds"], tables["implementations"])
     tables["reference"] = fallbacks()
     merge_sweeps(given.sweep, made.sweep)
     for name, table in tables.items():

@@ -59,6 +59,10 @@ class Implementation:
         Whether it takes labels between 0 and 1.
     per_sample : bool
         Whether `function` computes one sample at a time because the library only returns a mean.
+    gradient_by_hand : bool
+        Whether the gradient is a formula of this package, since the framework has none.
+    cause : str
+        Why it goes wrong, where that is known and its formula does not tell.
     """
 
     name: str
@@ -70,6 +74,8 @@ class Implementation:
     from_sigmoid: bool = False
     soft: bool = True
     per_sample: bool = False
+    gradient_by_hand: bool = False
+    cause: str = ""
 
     def __post_init__(self) -> None:
         # "float32" in place of ("float32",) would be taken letter by letter

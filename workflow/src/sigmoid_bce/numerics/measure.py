@@ -9,19 +9,24 @@ from pathlib import Path
 from time import perf_counter
 from typing import Any
 
+import numpy as np
 import pandas as pd
 import pyarrow as pa
 from pyarrow import parquet
 
 from sigmoid_bce.jobs.files import replacing, write_csv
+from sigmoid_bce.jobs.machine import processor
 from sigmoid_bce.numerics import catalogue, frameworks
 from sigmoid_bce.numerics.catalogue import Framework, Implementation
 from sigmoid_bce.numerics.search import SIDES, Search
 from sigmoid_bce.numerics.sweep import measure, special_values, table
 from sigmoid_bce.numerics.tables import HARD, SCHEMA, SOFT, SPECIAL, STATUS, THRESHOLDS
+from sigmoid_bce.numerics.thresholds import around, find
 
 SOFT_STEP = 8
 """For soft labels, one of so many points of the grid is written."""
+REPEATED = 256
+"""Points of a second call where each takes a call of its own."""
 
 Row = dict[str, Any]
 
@@ -57,7 +62,7 @@ def measure_framework(
     """Measure every implementation of a framework in every precision.
 
     A framework that is not installed or cannot be imported, and an implementation that raises an
-    error, get a row in `implementations` that says so.
+    error or returns other values in a second call, get a row in `implementations` that says so.
 
     Parameters
     ----------
@@ -110,15 +115,45 @@ def _measure(implementation: Implementation, dtype: str, head: Row, tables: _Tab
             traits = {
                 "from_sigmoid": implementation.from_sigmoid,
                 "has_gradient": bool(rows["gradient"].notna().any()),
+                "gradient_by_hand": implementation.gradient_by_hand,
+                "processor": processor(),
             }
             tables.thresholds += [{**key, **traits, **row} for row in label.thresholds]
             tables.special.append(label.special.assign(**key, y=label.y))
+    except NotRepeatableError as error:
+        status = f"not repeatable: {error}"
     except Exception as error:
         status = _failed(error)
     seconds = round(perf_counter() - start, 2)
-    about = {"formula": implementation.formula, "source": implementation.source}
+    about = {name: getattr(implementation, name) for name in ("formula", "source", "cause")}
     tables.implementations.append({**key, "status": status, "seconds": seconds, **about})
     print(*key.values(), status, seconds, "s", sep=" | ", flush=True)
+
+
+class NotRepeatableError(Exception):
+    """An implementation that returns another value for the same raw output in a second call."""
+
+
+def _check_repeated(search: Search) -> None:
+    """Raise if a second call with the points of the sweep returns other values.
+
+    Raises
+    ------
+    NotRepeatableError
+        With the first raw output that differs and both values.
+    """
+    first = search.on_grid
+    points = first.x[:REPEATED] if search.implementation.per_sample else first.x
+    second = measure(search.implementation, points, search.y)
+    for quantity, values in second.value.items():
+        before = first.value[quantity][: len(points)]
+        other = np.flatnonzero((values != before) & ~(np.isnan(values) & np.isnan(before)))
+        if other.size:
+            i = other[0]
+            raise NotRepeatableError(
+                f"the {quantity} of raw output {points[i]:.9g} and label {search.y:g} is "
+                f"{before[i]:.9g} in one call and {values[i]:.9g} in the next"
+            )
 
 
 def _labels(implementation: Implementation, dtype: str) -> Iterator[_Label]:
@@ -127,11 +162,12 @@ def _labels(implementation: Implementation, dtype: str) -> Iterator[_Label]:
         tables, thresholds = [], []
         for side in SIDES:
             search = Search(implementation, dtype, y, side)
-            result = search.run()
+            _check_repeated(search)
+            result = find(search)
             thresholds.append({"y": y, "side": side, **asdict(result)})
             grid = table(search.on_grid)
             tables.append(grid if y in HARD else grid.iloc[::SOFT_STEP])
-            near = search.around(result)
+            near = around(search, result)
             if len(near):
                 tables.append(table(measure(implementation, near, y)))
         rows = pd.concat(tables).drop_duplicates("x").sort_values("x")

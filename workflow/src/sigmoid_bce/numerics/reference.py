@@ -53,8 +53,8 @@ def loss(x: ArrayLike, y: ArrayLike, dtype: DTypeLike) -> Array:
     ----------
     x : array_like of float, any shape
         Raw outputs; rounded to `dtype` first.
-    y : array_like of float, shape of `x`
-        Labels in [0, 1]; rounded to `dtype` first.
+    y : array_like, shape of `x`
+        Labels in [0, 1], of floats, integers or booleans; rounded to `dtype` first.
     dtype : dtype or str
         float16, bfloat16, float32, float64 or longdouble.
 
@@ -66,7 +66,7 @@ def loss(x: ArrayLike, y: ArrayLike, dtype: DTypeLike) -> Array:
     Raises
     ------
     TypeError
-        If an array does not hold floats, or `dtype` is none of the five.
+        If `x` does not hold floats, `y` does not hold numbers, or `dtype` is none of the five.
     ValueError
         For nan, inf, labels outside [0, 1], an empty array, or shapes that differ.
 
@@ -85,8 +85,8 @@ def gradient(x: ArrayLike, y: ArrayLike, dtype: DTypeLike) -> Array:
     ----------
     x : array_like of float, any shape
         Raw outputs; rounded to `dtype` first.
-    y : array_like of float, shape of `x`
-        Labels in [0, 1]; rounded to `dtype` first.
+    y : array_like, shape of `x`
+        Labels in [0, 1], of floats, integers or booleans; rounded to `dtype` first.
     dtype : dtype or str
         float16, bfloat16, float32, float64 or longdouble.
 
@@ -115,8 +115,8 @@ def unrounded(x: ArrayLike, y: ArrayLike, dtype: DTypeLike, quantity: Quantity) 
     ----------
     x : array_like of float, any shape
         Raw outputs; rounded to `dtype` first.
-    y : array_like of float, shape of `x`
-        Labels in [0, 1]; rounded to `dtype` first.
+    y : array_like, shape of `x`
+        Labels in [0, 1], of floats, integers or booleans; rounded to `dtype` first.
     dtype : dtype or str
         float16, bfloat16, float32, float64 or longdouble.
     quantity : {"loss", "gradient"}
@@ -182,7 +182,7 @@ def _checked(x: ArrayLike, y: ArrayLike, dtype: DTypeLike) -> tuple[Array, Array
     to = np.dtype(ml_dtypes.bfloat16 if dtype == "bfloat16" else dtype)
     if to != WIDE and to.name not in ERROR:
         raise TypeError(f"dtype: expected one of {', '.join(ERROR)}, longdouble; found {to}")
-    xs, ys = _floats("x", x, to), _floats("y", y, to)
+    xs, ys = _floats("x", x, to), _floats("y", y, to, kinds="fiub")
     if xs.shape != ys.shape:
         raise ValueError(f"x and y: expected the same shape, found {xs.shape} and {ys.shape}")
     if xs.size == 0:
@@ -194,11 +194,12 @@ def _checked(x: ArrayLike, y: ArrayLike, dtype: DTypeLike) -> tuple[Array, Array
     return xs, ys, to
 
 
-def _floats(name: str, values: ArrayLike, dtype: Dtype) -> Array:
-    """Return an argument as an array of `dtype`. It has to hold floats already."""
+def _floats(name: str, values: ArrayLike, dtype: Dtype, kinds: str = "f") -> Array:
+    """Return an argument as an array of `dtype`. It has to be of one of NumPy's `kinds`."""
     array = np.asarray(values)
-    if array.dtype.kind != "f" and array.dtype != ml_dtypes.bfloat16:
-        raise TypeError(f"{name}: expected floating-point values, found {array.dtype}")
+    if array.dtype.kind not in kinds and array.dtype != ml_dtypes.bfloat16:
+        what = "floating-point values" if kinds == "f" else "numbers"
+        raise TypeError(f"{name}: expected {what}, found {array.dtype}")
     with np.errstate(over="ignore"):
         return array.astype(dtype)
 

@@ -1,9 +1,8 @@
-"""Thresholds: the raw outputs at which an implementation goes wrong, to the last bit."""
+"""The search for the raw outputs at which something begins, to the last bit."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, fields
 
 import numpy as np
 
@@ -14,54 +13,21 @@ from sigmoid_bce.numerics.sweep import OFF_SHARE, Measured, increasing, magnitud
 
 SIDES = ("correct", "wrong")
 """Whether the sign of a raw output agrees with its label."""
-BACK = 1.0
-"""How far before the first bad point of the sweep the dense look starts, since the error of a
-staircase comes and goes between the points of the sweep."""
+NEAR = 1.0
+"""How far around a bad point is looked at densely: the error of a staircase comes and goes."""
 LOOK = 16 * LENGTH
 """Points in a dense look."""
+FAR = 40.0
+"""How far `LOOK` points are looked at densely in any case."""
 MOST_LOOKS = 64
-"""The most looks of `LOOK` floats each, at every float before the first bad one."""
+"""The most looks at the `LOOK` floats before the first bad one."""
+DEAR = 2048
+"""The most points of a dense look, where each takes a call or a value of mpmath."""
+JUMP = 1.25
+"""The factor by which a loss jumps from one float to the next."""
 
-
-@dataclass
-class Thresholds:
-    """Where one implementation goes wrong, for one precision, label and side.
-
-    Each is |x|, or nan if the implementation does not go wrong in this way. An error counts if it
-    exceeds 1 % and 4 ulps.
-
-    Parameters
-    ----------
-    loss_off : float
-        The first |x| at which the loss is wrong.
-    loss_over, loss_under : float
-        The first |x| at which the loss is too large, and too small.
-    loss_flat : float
-        From this |x| on the loss is one value, though the true loss still moves by 1 %.
-    loss_flat_value : float
-        That value, which is a loss and not an |x|.
-    gradient_off : float
-        The first |x| at which the gradient is wrong.
-    gradient_zero : float
-        From this |x| on the gradient is exactly 0, though the true gradient, rounded to the dtype
-        under test, is not.
-    first_nan, first_inf : float
-        The first |x| at which loss or gradient are nan, and infinite.
-    """
-
-    loss_off: float = np.nan
-    loss_over: float = np.nan
-    loss_under: float = np.nan
-    loss_flat: float = np.nan
-    loss_flat_value: float = np.nan
-    gradient_off: float = np.nan
-    gradient_zero: float = np.nan
-    first_nan: float = np.nan
-    first_inf: float = np.nan
-
-
-COLUMNS = tuple(field.name for field in fields(Thresholds))
-"""The columns of a table of thresholds."""
+Bad = Callable[[Measured], Mask]
+"""From measurements to a mask, both of shape (n,)."""
 
 
 def sign(y: float, side: str) -> int:
@@ -84,7 +50,7 @@ def sign(y: float, side: str) -> int:
 
 
 class Search:
-    """The search for the thresholds of one implementation, for one precision, label and side.
+    """The search in one implementation, for one precision, label and side.
 
     Parameters
     ----------
@@ -103,66 +69,124 @@ class Search:
         The |x| of the sweep.
     on_grid : Measured
         The measurements there.
+    seen : Measured
+        The measurements at all points looked at in any case: in half precision at every float of
+        the sweep's range.
     """
 
     def __init__(self, implementation: Implementation, dtype: str, y: float, side: str):
-        self.implementation, self.dtype, self.y = implementation, DTYPES[dtype], y
+        self.implementation, self.dtype, self.y, self.side = implementation, DTYPES[dtype], y, side
         self.sign = sign(y, side)
         self.grid = magnitudes(dtype, coarse=implementation.per_sample and dtype != "float32")
         # LENGTH points cost one call, unless each point takes a call or a value of mpmath
-        slow = implementation.per_sample or dtype == "longdouble"
-        self.sections = 16 if slow else LENGTH
-        self.back = 0.0 if slow else BACK
+        self.dear = implementation.per_sample or dtype == "longdouble"
+        self.every = self.dtype.itemsize == 2 and not self.dear
         self.on_grid = self._at(self.grid)
+        self.has_gradient = "gradient" in self.on_grid.value
+        self.seen = self.on_grid if self.dear else self.on_grid.merged(self._at(self._scan()))
+        self._around: dict[float, Measured] = {}
+        self._before: dict[float, Measured] = {}
 
     def _at(self, magnitude: Array) -> Measured:
         return measure(self.implementation, self.sign * magnitude, self.y)
+
+    def at(self, magnitude: float) -> Measured:
+        """Return the measurements at one |x|."""
+        return self._at(np.array([magnitude], self.dtype))
+
+    def _floats(self, low: float, high: float, most: int = LOOK) -> Array:
+        """Return the floats from `low` to `high`, evenly thinned out to `most`."""
+        whole = np.dtype(f"i{self.dtype.itemsize}")
+        start, end = np.array([low, high], self.dtype).view(whole).astype(np.int64)
+        count = min(int(end - start) + 1, most)
+        return np.linspace(start, end, count, dtype=np.int64).astype(whole).view(self.dtype)
+
+    def _floats_before(self, high: float) -> Array:
+        """Return the `LOOK` floats before `high`, or all floats from 0 if there are fewer."""
+        if self.dtype == np.longdouble:  # its 80 bits are not a whole number of NumPy's
+            step = np.spacing(np.nextafter(self.dtype.type(high), self.dtype.type(0)))
+            points = self.dtype.type(high) - step * np.arange(LOOK, 0, -1)
+            return increasing(np.maximum(points, 0))
+        whole = np.dtype(f"i{self.dtype.itemsize}")
+        end = int(np.asarray(high, self.dtype).view(whole))
+        return np.arange(max(end - LOOK, 0), end, dtype=whole).view(self.dtype)
+
+    def _scan(self) -> Array:
+        """Return the |x| that are looked at in any case."""
+        end = float(self.grid[-1])
+        if self.every:
+            return self._floats(0, end, 1 << 16)
+        return self._between(0, FAR, LOOK)
 
     def _between(self, low: float, high: float, count: int) -> Array:
         """Return up to `count` floats from `low` to `high`, both included, increasing."""
         values = np.linspace(np.longdouble(low), np.longdouble(high), count)
         return increasing(values.astype(self.dtype))
 
-    def _before(self, high: float) -> Array:
-        """Return the `LOOK` floats before `high`, or all floats from 0 if there are fewer."""
-        whole = np.dtype(f"i{self.dtype.itemsize}")
-        end = int(np.asarray(high, self.dtype).view(whole))
-        return np.arange(max(end - LOOK, 0), end, dtype=whole).view(self.dtype)
+    def _measured(self, points: Array) -> Measured:
+        """Return measurements at points; if they are dear, at those among which values change.
 
-    def first(self, bad: Callable[[Measured], Mask]) -> float:
+        Between two points of the same value the loss is flat, and its error is greatest at an end.
+        Where values change everywhere, the points are thinned out to `DEAR`.
+        """
+        if not self.dear or len(points) <= 2:
+            return self._at(points)
+        # the last floats one by one: there, an error that grows smoothly crosses the limit
+        index = np.unique(np.append(0, np.arange(max(len(points) - 64, 0), len(points))))
+        found = self._at(points[index])
+        while len(index) < DEAR:
+            gaps = np.flatnonzero((np.diff(index) > 1) & found.changes())
+            if not gaps.size:
+                break
+            middle = (index[gaps] + index[gaps + 1]) // 2
+            found = found.merged(self._at(points[middle]))
+            index = np.union1d(index, middle)
+        return found
+
+    def _look(self, place: float) -> None:
+        """Look around a bad |x| and at the floats before it."""
+        if not any(abs(place - known) < NEAR / 64 for known in self._around):
+            ends = max(place - NEAR, 0), min(place + NEAR, float(self.grid[-1]))
+            self._around[place] = self._measured(self._between(*ends, LOOK))
+        self._before[place] = self._measured(self._floats_before(place))
+
+    def _all(self) -> list[Measured]:
+        return [self.seen, *self._around.values(), *self._before.values()]
+
+    def _least(self, bad: Bad) -> tuple[float, float]:
+        """Return the smallest |x| known to be bad, and the greatest known |x| before it."""
+        place, before = np.inf, 0.0
+        for found in self._all():
+            hits = np.flatnonzero(bad(found))
+            if hits.size:
+                place = min(place, float(np.abs(found.x[hits[0]])))
+        for found in self._all():
+            x = np.abs(found.x).astype(np.longdouble)
+            i = int(np.searchsorted(x, place))
+            before = max(before, float(x[i - 1])) if i else before
+        return place, before
+
+    def first(self, bad: Bad) -> float:
         """Return the smallest |x| at which measurements are bad; nan if there is none.
 
-        The sweep is searched first, then a dense look before its first bad point, then every float
-        before the first bad one, until a whole look has no bad one. An island of bad points that
-        lies between two points of the sweep can be missed.
-
-        Parameters
-        ----------
-        bad : callable
-            From measurements to a mask, both of shape (n,).
+        Everything measured so far is searched; then the surroundings of the first bad point, and
+        the floats before it, until a whole look has no bad one. An island of bad points that lies
+        between two points of all looks can be missed.
         """
-        hits = np.flatnonzero(bad(self.on_grid))
-        if not hits.size:
-            return np.nan
-        if hits[0] == 0:
-            return float(self.grid[0])
-        low, high = self.grid[hits[0] - 1], self.grid[hits[0]]
-        if self.back:
-            near = self._between(max(high - self.back, 0), high, LOOK)
-            i = int(np.argmax(bad(self._at(near))))
-            low, high = near[max(i - 1, 0)], near[i]
-        first = self._narrow(low, high, lambda points: int(np.argmax(bad(self._at(points)))))
-        for _ in range(MOST_LOOKS if self.back else 0):
-            if first == 0:
-                break
-            near = self._before(first)
-            earlier = bad(self._at(near))
-            if not earlier.any():
-                break
-            first = float(near[np.argmax(earlier)])
-        return first
+        for _ in range(MOST_LOOKS):
+            place, before = self._least(bad)
+            if np.isinf(place):
+                return np.nan
+            if self.every or place == 0:
+                return place
+            place = self._narrow(before, place, lambda p: int(np.argmax(bad(self._at(p)))))
+            if place not in self._before:
+                self._look(place)
+            if self._least(bad)[0] >= place:
+                return place
+        return place
 
-    def from_then_on(self, same: Callable[[Measured], Mask]) -> float:
+    def from_then_on(self, same: Bad) -> float:
         """Return the smallest |x| from which something holds up to the end; nan if there is none.
 
         Parameters
@@ -170,12 +194,13 @@ class Search:
         same : callable
             From measurements to a mask, both of shape (n,).
         """
-        misses = np.flatnonzero(~same(self.on_grid))
-        if misses.size and misses[-1] == len(self.grid) - 1:
+        magnitude, known = np.abs(self.seen.x), same(self.seen)
+        misses = np.flatnonzero(~known)
+        if misses.size and misses[-1] == len(known) - 1:
             return np.nan
         if not misses.size:
-            return float(self.grid[0])
-        low, high = self.grid[misses[-1]], self.grid[misses[-1] + 1]
+            return float(magnitude[0])
+        low, high = magnitude[misses[-1]], magnitude[misses[-1] + 1]
 
         def after_the_last_miss(points: Array) -> int:
             missed = np.flatnonzero(~same(self._at(points)))
@@ -187,73 +212,78 @@ class Search:
     def _narrow(self, low: float, high: float, choose: Callable[[Array], int]) -> float:
         """Cut a bracket into sections until its ends are neighbours; return its upper end."""
         while True:
-            points = self._between(low, high, self.sections)
+            points = self._between(low, high, 16 if self.dear else LENGTH)
             if len(points) <= 2:
                 return float(high)
             i = choose(points)
             low, high = points[i - 1], points[i]
 
-    def _moves(self, quantity: Quantity, threshold: float) -> bool:
+    def moves(self, quantity: Quantity, threshold: float) -> bool:
         """Return whether the exact value still changes by 1 % beyond a threshold."""
         ends = self._at(np.array([threshold, self.grid[-1]], self.dtype)).exact(quantity)
         return bool(abs(ends[0] - ends[1]) > OFF_SHARE * max(ends))
 
-    def run(self) -> Thresholds:
-        """Return the thresholds.
-
-        Examples
-        --------
-        >>> flat = Implementation("flat at 8", lambda x, y: (np.clip(-x, 0, 8), None))
-        >>> Search(flat, "float32", 1.0, "wrong").run().loss_flat
-        8.0
-        """
-        out, last = Thresholds(), self.on_grid.value["loss"][-1]
-        out.loss_off = self.first(lambda found: found.off("loss"))
-        if np.isfinite(out.loss_off):
-            out.loss_over = self.first(lambda found: found.over())
-            out.loss_under = self.first(lambda found: found.under())
-        if np.isfinite(last):
-            flat = self.from_then_on(lambda found: found.value["loss"] == last)
-            if np.isfinite(flat) and self._moves("loss", flat):
-                out.loss_flat, out.loss_flat_value = flat, float(last)
-        if "gradient" in self.on_grid.value:
-            out.gradient_off = self.first(lambda found: found.off("gradient"))
-            zero = self.from_then_on(lambda found: found.value["gradient"] == 0)
-            if np.isfinite(zero):
-                truth = self._at(np.array([zero], self.dtype)).exact("gradient")
-                out.gradient_zero = zero if truth[0] != 0 else np.nan
-        out.first_nan = self.first(lambda found: _any(found, np.isnan))
-        out.first_inf = self.first(lambda found: _any(found, np.isinf))
-        return out
-
-    def around(self, thresholds: Thresholds, count: int = 8) -> Array:
-        """Return the raw outputs next to each threshold, on both sides of it.
+    def share(self, bad: Bad, low: float, high: float) -> float:
+        """Return the share of bad floats from `low` up to `high`, or up to the last known bad one.
 
         Parameters
         ----------
-        thresholds : Thresholds
-            The result of `run`.
-        count : int
-            The number of neighbours on each side.
+        bad : callable
+            From measurements to a mask, both of shape (n,).
+        low, high : float
+            |x|; nan for an unknown end, which is then the last bad point, included.
 
         Returns
         -------
-        ndarray of the dtype under test, shape (n,)
-            Increasing, within the range of the sweep.
+        float
+            Of all floats, or of `LOOK` even ones; nan if there is no float between.
         """
-        end = self.grid[-1]
-        places = [v for k, v in vars(thresholds).items() if k != "loss_flat_value" and 0 < v < end]
-        points = set()
-        for place in places:
-            for towards in (0, np.inf):
-                value = self.dtype.type(place)
-                for _ in range(count + 1):
-                    points.add(value)
-                    value = np.nextafter(value, self.dtype.type(towards))
-        return np.sort(self.sign * np.array(sorted(points), self.dtype))
+        if np.isnan(high):
+            last = max(float(np.abs(f.x[bad(f)]).max(initial=low)) for f in self._all())
+            high = float(np.nextafter(self.dtype.type(last), self.dtype.type(np.inf)))
+        if self.dtype == np.longdouble:
+            points = self._between(low, high, DEAR)
+        else:
+            points = self._floats(low, high, DEAR if self.dear else LOOK)
+        points = points[points < high]
+        if low == high or not len(points):
+            return np.nan
+        return float(bad(self._at(points)).mean())
 
+    def worst(self) -> tuple[float, float]:
+        """Return the |x| at which the loss is wrong by the largest factor, and that factor.
 
-def _any(found: Measured, kind: Callable[[Array], Mask]) -> Mask:
-    """Return where loss or gradient are of a kind, shape (n,)."""
-    masks: Mask = np.any([kind(value) for value in found.value.values()], axis=0)
-    return masks
+        The factor is the loss divided by the true loss, between 0 and infinity.
+        """
+        place, ratio = np.nan, 1.0
+        for found in self._all():
+            off, ratios = found.off("loss"), found.ratio()
+            with np.errstate(divide="ignore"):
+                size = np.where(off & ~np.isnan(ratios), np.abs(np.log(ratios)), 0)
+                if size.max() > np.abs(np.log(ratio)):
+                    i = int(np.argmax(size))
+                    place, ratio = float(np.abs(found.x[i])), float(ratios[i])
+        return place, ratio if np.isfinite(place) else np.nan
+
+    def jump(self) -> tuple[float, float]:
+        """Return the first |x| whose loss has jumped from that of the float before, and the loss.
+
+        Not a number if the loss does not jump by the factor `JUMP`.
+        """
+
+        def jumps(found: Measured) -> Array:
+            with np.errstate(all="ignore"):
+                ratio = found.ratio()
+                change = np.abs(np.log(ratio[1:] / ratio[:-1]))
+            return np.append(0, np.nan_to_num(change, nan=0.0, posinf=np.inf))
+
+        hits = np.flatnonzero(jumps(self.seen) > np.log(JUMP))
+        if not hits.size:
+            return np.nan, np.nan
+        low, high = np.abs(self.seen.x[hits[0] - 1]), np.abs(self.seen.x[hits[0]])
+        place = self._narrow(low, high, lambda p: max(1, int(np.argmax(jumps(self._at(p))))))
+        before = np.nextafter(self.dtype.type(place), self.dtype.type(0))
+        pair = self._at(np.array([before, place], self.dtype))
+        if jumps(pair)[1] <= np.log(JUMP):  # steep, but no jump
+            return np.nan, np.nan
+        return place, float(pair.value["loss"][1])

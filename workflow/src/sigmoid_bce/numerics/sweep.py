@@ -27,6 +27,8 @@ RANGES = {
     "longdouble": [(60, 1 / 16), (120, 1), (11500, 64)],
 }
 """The |x| of a sweep, as (end, step) from 0 outward; loss and gradient underflow before the end."""
+BESIDE_ZERO = 2.0 ** np.array([-120, -60, *range(-24, -6)])
+"""The |x| beside 0, where max(x, 0) and |x| have a kink."""
 OFF_SHARE, OFF_ULPS = 0.01, 4
 """A value is off if its error is more than this share of the truth and more than so many ulps. Good
 implementations stay within 4 ulps, which exceed 1 % in bfloat16 and among subnormals only."""
@@ -51,14 +53,14 @@ def magnitudes(dtype: str, coarse: bool = False) -> Array:
 
     Examples
     --------
-    >>> magnitudes("float32")[[0, 1, -1]].tolist()
-    [0.0, 0.015625, 120.0]
+    >>> magnitudes("float32")[[0, 20, 21, -1]].tolist()
+    [0.0, 0.0078125, 0.015625, 120.0]
     """
-    parts, start = [], 0.0
+    parts, start = [BESIDE_ZERO], 0.0
     for end, step in RANGES[dtype]:
         parts.append(np.arange(start, end, max(step, COARSE if coarse else 0)))
         start = end
-    return increasing(np.append(np.concatenate(parts), start).astype(DTYPES[dtype]))
+    return increasing(np.sort(np.append(np.concatenate(parts), start)).astype(DTYPES[dtype]))
 
 
 def increasing(values: Array) -> Array:
@@ -142,6 +144,53 @@ class Measured:
         with np.errstate(invalid="ignore", over="ignore"):
             right: Mask = np.abs(self.value[quantity] - truth) <= self._allowed(truth)
         return ~right
+
+    def alive(self) -> Mask:
+        """Return where the true gradient, rounded to the dtype, is not 0; shape (n,)."""
+        smallest = np.longdouble(ml_dtypes.finfo(self.x.dtype).smallest_subnormal)
+        # half of the smallest number is rounded to 0
+        alive: Mask = np.abs(self.truth("gradient")) > smallest / 2
+        return alive
+
+    def dead(self) -> Mask:
+        """Return where the gradient is 0 and the true one, rounded, is not; shape (n,)."""
+        dead: Mask = (self.value["gradient"] == 0) & self.alive()
+        return dead
+
+    def subnormal(self) -> Mask:
+        """Return where the true loss is below the normal numbers of the dtype, shape (n,)."""
+        normal = np.longdouble(ml_dtypes.finfo(self.x.dtype).smallest_normal)
+        subnormal: Mask = self.truth("loss") < normal
+        return subnormal
+
+    def ratio(self) -> Float64Array:
+        """Return the loss divided by the true loss, shape (n,); nan where both are 0."""
+        with np.errstate(all="ignore"):
+            ratio: Float64Array = (self.value["loss"] / self.truth("loss")).astype(np.float64)
+        return ratio
+
+    def changes(self) -> Mask:
+        """Return where a value differs from that of the next point, shape (n - 1,)."""
+        values = list(self.value.values())
+        same = [(v[1:] == v[:-1]) | (np.isnan(v[1:]) & np.isnan(v[:-1])) for v in values]
+        changes: Mask = ~np.all(same, axis=0)
+        return changes
+
+    def merged(self, other: Measured) -> Measured:
+        """Return both measurements, by increasing |x| and without repetitions.
+
+        Examples
+        --------
+        >>> half = Implementation("half", lambda x, y: (np.full_like(x, 0.5), None))
+        >>> a, b = (measure(half, np.float32(x), 1.0) for x in ([0, -2], [-1, -2]))
+        >>> a.merged(b).x.tolist()
+        [0.0, -1.0, -2.0]
+        """
+        x = np.concatenate([self.x, other.x])
+        order = np.argsort(np.abs(x), kind="stable")
+        kept = order[np.append(True, np.diff(np.abs(x[order])) > 0)]
+        value = {q: np.concatenate([v, other.value[q]])[kept] for q, v in self.value.items()}
+        return Measured(x[kept], self.y, value)
 
     def over(self) -> Mask:
         """Return where the loss is too large by more than 1 % and 4 ulps, shape (n,)."""

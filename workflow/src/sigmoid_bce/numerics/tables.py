@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from pathlib import Path
 from typing import Any
 
@@ -14,8 +13,8 @@ from pyarrow import parquet
 from sigmoid_bce.jobs.files import replacing
 from sigmoid_bce.jobs.logs import UserError
 from sigmoid_bce.numerics import catalogue, reference
-from sigmoid_bce.numerics.search import COLUMNS
 from sigmoid_bce.numerics.sweep import QUANTITIES, magnitudes
+from sigmoid_bce.numerics.thresholds import COLUMNS
 
 HARD = (0.0, 1.0)
 """The labels of the article."""
@@ -30,9 +29,10 @@ SCHEMA = pa.schema(
     + [(name, pa.float64()) for name in NUMBERS]
 )
 """The columns of a sweep."""
-THRESHOLDS = [*KEY, "from_sigmoid", "has_gradient", "y", "side", *COLUMNS]
+TRAITS = ["from_sigmoid", "has_gradient", "gradient_by_hand", "processor"]
+THRESHOLDS = [*KEY, *TRAITS, "y", "side", *COLUMNS]
 SPECIAL = [*KEY, "y", "x", *QUANTITIES, "raises"]
-STATUS = [*KEY, "status", "seconds", "formula", "source"]
+STATUS = [*KEY, "status", "seconds", "formula", "source", "cause"]
 
 RECORD = Path(__file__).with_name("thresholds.csv")
 """The record: the thresholds of hard labels, measured with the locked releases and committed."""
@@ -73,7 +73,7 @@ def read_thresholds(path: str | Path) -> pd.DataFrame:
 
 
 def _read(path: str | Path) -> pd.DataFrame:
-    names = [*KEY, "side", "raises", "status", "formula", "source"]
+    names = [*KEY, "processor", "side", "raises", "status", "formula", "source", "cause"]
     table = pd.read_csv(path, dtype=dict.fromkeys(names, str))
     return table.fillna({name: "" for name in names if name in table})
 
@@ -132,32 +132,3 @@ def fallbacks() -> pd.DataFrame:
             row = {"dtype": dtype, "quantity": quantity, "points": len(x), "fallback_share": share}
             rows.append(row)
     return pd.DataFrame(rows)
-
-
-def keep(path: str | Path) -> None:
-    """Make a table of thresholds the record.
-
-    Parameters
-    ----------
-    path : str or Path
-        Thresholds of all frameworks. The rows of hard labels are kept, with nine significant
-        digits.
-
-    Raises
-    ------
-    UserError
-        If the file does not exist, or is not a table of thresholds.
-    """
-    if not Path(path).is_file():
-        raise UserError(f"{path} does not exist: run `make numerics` first")
-    table = read_thresholds(path)
-    table = table[table["y"].isin(HARD)][THRESHOLDS]
-    with replacing(RECORD) as part:
-        table.to_csv(part, index=False, float_format="%.9g")
-
-
-if __name__ == "__main__":
-    try:
-        keep(sys.argv[1])
-    except UserError as error:
-        sys.exit(f"error: {error}")

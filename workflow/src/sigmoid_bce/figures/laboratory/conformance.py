@@ -12,7 +12,7 @@ from matplotlib.figure import Figure
 
 from sigmoid_bce.figures import style
 from sigmoid_bce.figures.inputs import LaboratoryTables
-from sigmoid_bce.numerics.findings import PLACES, underflow
+from sigmoid_bce.numerics.criteria import PLACES, underflow
 
 TITLE = "Conformance map"
 READS = ("thresholds",)

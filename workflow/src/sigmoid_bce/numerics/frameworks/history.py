@@ -72,6 +72,14 @@ def implementations() -> list[Implementation]:
         ),
     ]
     return [
-        Implementation(name, function, DTYPES, formula=formula, source=source, from_sigmoid=True)
+        Implementation(
+            name,
+            function,
+            DTYPES,
+            formula=formula,
+            source=source,
+            from_sigmoid=True,
+            gradient_by_hand=True,
+        )
         for name, function, formula, source in entries
     ]

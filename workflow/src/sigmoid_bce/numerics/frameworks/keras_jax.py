@@ -14,6 +14,10 @@ FORMULAS = {
     True: "max(x, 0) - x y + log1p(exp(-|x|))",
     False: "p clipped to [1e-7, 1 - 1e-7]; -(y log p + (1 - y) log(1 - p)); logits not recovered",
 }
+CAUSES = {
+    True: "the loss of float64 outputs is computed in float32; its gradient is not",
+    False: "where p is the upper end of the clip, the clip halves the gradient",
+}
 
 
 def implementations() -> list[Implementation]:
@@ -56,6 +60,7 @@ def implementations() -> list[Implementation]:
             FORMULAS[from_logits],
             "keras/src/backend/jax/nn.py, binary_crossentropy, 3.15",
             from_sigmoid=not from_logits,
+            cause=CAUSES[from_logits],
         )
         for name, (head, from_logits) in PROGRAMS.items()
         if head != "reshape"

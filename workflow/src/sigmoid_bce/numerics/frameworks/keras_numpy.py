@@ -39,6 +39,7 @@ def implementations() -> list[Implementation]:
             "p clipped to [1e-7, 1 - 1e-7]; -(y log p + (1 - y) log(1 - p)), p = sigmoid(x)",
             "keras/src/backend/numpy/nn.py, binary_crossentropy, 3.15",
             from_sigmoid=not from_logits,
+            cause="float64 is computed in float32: this backend's functions return float32",
         )
         for name, (head, from_logits) in PROGRAMS.items()
         if head in ("sigmoid", "linear")

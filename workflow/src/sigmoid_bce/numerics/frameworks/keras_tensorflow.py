@@ -9,6 +9,7 @@ import numpy as np
 
 from sigmoid_bce.numerics.catalogue import Implementation
 from sigmoid_bce.numerics.frameworks._keras import PROGRAMS, compiled, network
+from sigmoid_bce.numerics.frameworks.tensorflow import CAUSES
 
 TITLE = "Keras on TensorFlow"
 PACKAGES = ("keras", "tensorflow")
@@ -110,7 +111,11 @@ def implementations() -> list[Implementation]:
         }
         if head != "reshape":  # `predict` returns the same with and without it
             runs["predict, then loss"] = predict(head, from_logits)
-        entries += [entry(run, dtypes, mode) for mode, run in runs.items()]
+        # a Reshape hides the logits, so that the loss has another gradient
+        causes = {} if head == "reshape" else CAUSES
+        entries += [
+            entry(run, dtypes, mode, cause=causes.get(mode, "")) for mode, run in runs.items()
+        ]
         if head == "sigmoid":
             run, mode = evaluate(head, from_logits), "evaluate, a sample a batch"
             entries.append(entry(run, mode=mode, soft=False, per_sample=True))
@@ -122,7 +127,9 @@ def implementations() -> list[Implementation]:
             lambda y: np.stack([1 - y, y], axis=1),
         )
         entry = partial(Implementation, mode=mode, source=SOURCE, from_sigmoid=True)
-        entries.append(entry("Dense(2, softmax), BinaryCrossentropy()", run, formula=softmax))
+        name = "Dense(2, softmax), BinaryCrossentropy()"
+        cause = "on TensorFlow, Keras takes the input of the softmax for that of a sigmoid"
+        entries.append(entry(name, run, formula=softmax, cause=cause))
         run = by_dtype(lambda d: compiled(keras, "reshape", d, False, d), mode)
         name = "Dense(1, sigmoid), Reshape, BinaryCrossentropy(dtype=half)"
         entries.append(entry(name, run, HALF, formula=f"{CLIP}, in half precision"))

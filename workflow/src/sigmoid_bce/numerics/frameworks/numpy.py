@@ -36,6 +36,7 @@ def implementations() -> list[Implementation]:
             dtypes,
             formula="max(x, 0) - x y + log1p(exp(-|x|))",
             source="tensorflow/python/ops/nn_impl.py, 2.21, in NumPy",
+            gradient_by_hand=True,
         ),
         Implementation(
             "logaddexp(0, x) - x * y",
@@ -43,6 +44,7 @@ def implementations() -> list[Implementation]:
             dtypes,
             formula="log(exp(0) + exp(x)) - x y; gradient 1 / (1 + exp(-x)) - y",
             source="numpy/_core/src/npymath, npy_logaddexp, 2.4",
+            gradient_by_hand=True,
         ),
         Implementation(
             "plain formula, from the sigmoid",
@@ -51,5 +53,6 @@ def implementations() -> list[Implementation]:
             formula="p = 1 / (1 + exp(-x)); -(y log p + (1 - y) log(1 - p))",
             source="the article's figure 3, its curve in extended precision (long double)",
             from_sigmoid=True,
+            gradient_by_hand=True,
         ),
     ]

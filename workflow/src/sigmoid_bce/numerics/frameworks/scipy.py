@@ -27,6 +27,7 @@ def implementations() -> list[Implementation]:
             formula="-(y log_expit(x) + (1 - y) log_expit(-x)); "
             "gradient (1 - y) expit(x) - y expit(-x)",
             source="scipy/special, xsf log_exp.h, 1.17",
+            gradient_by_hand=True,
         ),
         Implementation(
             "xlogy, xlog1py of expit",

@@ -5,6 +5,10 @@ from sigmoid_bce.numerics.catalogue import Implementation
 TITLE = "TensorFlow"
 PACKAGES = ("tensorflow",)
 INSTEAD = "tf.nn.sigmoid_cross_entropy_with_logits(labels=y, logits=x)"
+CAUSES = {
+    "graph": "the graph's arithmetic optimisation rewrites the gradient of label 1; it is right "
+    "with tf.config.optimizer.set_experimental_options({'arithmetic_optimization': False})"
+}
 
 
 def implementations() -> list[Implementation]:
@@ -30,6 +34,7 @@ def implementations() -> list[Implementation]:
             mode,
             formula="max(x, 0) - x y + log1p(exp(-|x|))",
             source="tensorflow/python/ops/nn_impl.py, 2.21",
+            cause=CAUSES.get(mode, ""),
         )
         for mode, run in modes.items()
     ]

@@ -1,0 +1,96 @@
+"""The record: the thresholds that are committed, each with its release, processor and date."""
+
+from __future__ import annotations
+
+import sys
+from datetime import date
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from sigmoid_bce.jobs.files import replacing
+from sigmoid_bce.jobs.logs import UserError
+from sigmoid_bce.numerics.tables import HARD, RECORD, THRESHOLDS, read_all, read_thresholds
+from sigmoid_bce.numerics.thresholds import COLUMNS, NO_PLACES
+
+PROCESSORS = RECORD.with_name("processors.csv")
+"""Rows of the record as they are on other processors, where one of their thresholds moves."""
+KEY = ["framework", "implementation", "version", "mode", "dtype", "y", "side"]
+"""The columns that tell the rows of the record apart."""
+PLACES = [column for column in COLUMNS if column not in NO_PLACES]
+MOVED = 0.02
+"""A threshold has moved if it differs by more than this share."""
+
+
+def moved(one: pd.DataFrame, other: pd.DataFrame) -> pd.DataFrame:
+    """Return the rows of `other` that have another threshold than the same rows of `one`.
+
+    Parameters
+    ----------
+    one, other : DataFrame
+        Thresholds, as `read_thresholds` returns them. Places that one of them lacks are not
+        compared.
+
+    Returns
+    -------
+    DataFrame
+        Columns of `other`.
+
+    Examples
+    --------
+    >>> table = read_thresholds(RECORD).head(4)
+    >>> len(moved(table, table)), len(moved(table.fillna({"loss_off": 9}), table))
+    (0, 4)
+    """
+    places = [place for place in PLACES if place in one and place in other]
+    both = other.reset_index().merge(one, on=KEY, suffixes=("", "_then"))
+    differs = np.zeros(len(both), bool)
+    for place in places:
+        a, b = both[place], both[f"{place}_then"]
+        differs |= (a.isna() != b.isna()) | ((a - b).abs() > MOVED * a.abs())
+    return other.loc[both["index"][differs]]
+
+
+def keep(path: str | Path, record: Path = RECORD, processors: Path = PROCESSORS) -> None:
+    """Make a table of thresholds the record.
+
+    Rows of the record before that were measured with the same releases on another processor, and
+    have a threshold elsewhere, are kept in `processors`.
+
+    Parameters
+    ----------
+    path : str or Path
+        Thresholds of all frameworks. The rows of hard labels are kept, with nine significant
+        digits, the date of the file, and `differs_on`: the processors on which a threshold of
+        this row is known to lie elsewhere, by more than 2 %.
+    record, processors : Path
+        The files to write.
+
+    Raises
+    ------
+    UserError
+        If the file does not exist, or is not a table of thresholds.
+    """
+    if not Path(path).is_file():
+        raise UserError(f"{path} does not exist: run `make numerics` first")
+    table = read_thresholds(path)
+    table = table[table["y"].isin(HARD)][THRESHOLDS].reset_index(drop=True)
+    day = date.fromtimestamp(Path(path).stat().st_mtime).isoformat()
+    others = read_all([processors, record])
+    others = others[others["processor"].notna() & ~others["processor"].isin(table["processor"])]
+    others = moved(table, others.reset_index(drop=True))
+    others = others.drop_duplicates([*KEY, "processor"], keep="last")
+    names = others.groupby(KEY, dropna=False)["processor"].agg("; ".join).rename("differs_on")
+    table = table.merge(names, left_on=KEY, right_index=True, how="left").assign(date=day)
+    table["differs_on"] = table["differs_on"].fillna("")
+    for file, rows in ((record, table), (processors, others.drop(columns="differs_on"))):
+        with replacing(file) as part:
+            rows.to_csv(part, index=False, float_format="%.9g")
+
+
+if __name__ == "__main__":
+    try:
+        keep(sys.argv[1])
+    except UserError as error:
+        sys.exit(f"error: {error}")
