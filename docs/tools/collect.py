@@ -103,7 +103,7 @@ def values(study: Path) -> pd.DataFrame:
     limits = read_thresholds(study / "numerics/thresholds.csv")
     curves = pd.read_parquet(present(study / "numerics/article.parquet"))
     wrong = limits[(limits["side"] == "wrong") & limits["y"].isin([0, 1])]
-    dead = wrong.groupby("dtype")["gradient_zero"].min()
+    dead = wrong.groupby("dtype")["gradient_zero_first"].min()
     historic = curves[curves["curve"] == "Keras of 2018"].groupby("y")["loss"].max()
     found = {
         "programs": (state["status"] == "measured").sum(),

@@ -100,7 +100,7 @@ def models() -> str:
 EVENTS = {
     "off": ("loss_off", "gradient_off"),
     "flat": ("loss_flat",),
-    "gradient 0": ("gradient_zero",),
+    "gradient 0": ("gradient_zero_first",),
 }
 """Columns of the table of programs on either side, and the thresholds behind them."""
 SUBNORMAL = -np.finfo(np.float32).minexp * np.log(2)
@@ -111,9 +111,13 @@ def happens(side: pd.DataFrame, event: str) -> str:
     """Return from which |raw output| on an event happens: one number, or label 0 / label 1."""
     if event == "gradient 0" and not side["has_gradient"].any():
         return "no gradient"
+    by_hand = bool(side["gradient_by_hand"].any())
+    if event == "gradient 0" and by_hand:
+        return "no gradient"
+    places = [place for place in EVENTS[event] if not (by_hand and place.startswith("gradient"))]
     found = []
     for _, row in side.sort_values("y").iterrows():
-        where = row[list(EVENTS[event])].min()
+        where = row[places].min()
         seen = where < SUBNORMAL or (row["side"] == "wrong" and np.isfinite(where))
         found.append(number(where, ".1f") if seen else "–")
     text = found[0] if len(set(found)) == 1 else " / ".join(found)

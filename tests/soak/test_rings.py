@@ -14,7 +14,7 @@ import pandas as pd
 import pytest
 
 import check
-from sigmoid_bce.numerics import reference
+from sigmoid_bce.numerics import frameworks, reference
 from support.checkout import ROOT, checkout, snakemake
 
 
@@ -61,6 +61,14 @@ def test_a_million_values(kind, record_property):
             wrong += abs(float(mpmath.mpf(float(value)) - truth)) > half
     record_property("said", f"{wrong} of {x.size:,} {kind} values are not the nearest float32")
     assert wrong == 0
+
+
+@pytest.mark.parametrize("name", frameworks.names())
+def test_no_float_goes_wrong_before_the_record_says_so(name, record_property):
+    """20,000 floats before each threshold and 100,000 even points below it."""
+    said = run([sys.executable, "-m", "support.scan", name], ROOT / "tests", 60)
+    record_property("said", said.strip().splitlines()[-1])
+    assert "earlier:" not in said, said[-6000:]
 
 
 @pytest.mark.parametrize("study", ["config/config.yaml", "config/studies/article-offline.yaml"])

@@ -42,6 +42,7 @@ rule numerics_tables:
         implementations=f"{NUMERICS}/implementations.csv",
         findings=f"{NUMERICS}/findings.csv",
         reference=f"{NUMERICS}/reference.csv",
+        points=f"{NUMERICS}/points.csv",
         findings_html=report(
             f"{NUMERICS}/findings.html",
             caption="../report/tables/findings.rst",

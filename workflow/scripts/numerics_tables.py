@@ -7,7 +7,7 @@ from sigmoid_bce.figures.tables import write_html
 from sigmoid_bce.jobs.files import write_csv
 from sigmoid_bce.jobs.logs import logged_to
 from sigmoid_bce.numerics import findings
-from sigmoid_bce.numerics.tables import fallbacks, merge_sweeps, read_all
+from sigmoid_bce.numerics.tables import fallbacks, merge_sweeps, points, read_all
 
 with logged_to(snakemake.log[0]):
     given, made = snakemake.input, snakemake.output
@@ -15,7 +15,7 @@ with logged_to(snakemake.log[0]):
     tables["findings"] = findings.find(tables["thresholds"], tables["implementations"])
     tables["reference"] = fallbacks()
     merge_sweeps(given.sweep, made.sweep)
-    for name, table in tables.items():
+    for name, table in {**tables, "points": points(made.sweep)}.items():
         write_csv(table, made[name])
     summary = findings.summary(tables["findings"])
     write_html(summary, "Findings, worst first", made.findings_html)

@@ -21,6 +21,9 @@ HARD = (0.0, 1.0)
 SOFT = (0.125, 0.875)
 """Labels in between, which are the same number in every precision."""
 
+NAMED = (0, 1, 2, 4, 8, 12, 16, 20, 40, 80)
+"""Magnitudes of raw outputs at which values are listed."""
+
 KEY = ["implementation", "framework", "version", "mode", "dtype"]
 """The columns that every table begins with."""
 NUMBERS = ("y", "x", *(f"{q}{suffix}" for suffix in ("", "_exact", "_ulp") for q in QUANTITIES))
@@ -111,6 +114,26 @@ def merge_sweeps(parts: list[str | Path], output: str | Path) -> None:
             source = parquet.ParquetFile(file)
             for group in range(source.num_row_groups):
                 out.write_table(source.read_row_group(group).cast(SCHEMA))
+
+
+def points(sweep: str | Path) -> pd.DataFrame:
+    """Return loss and gradient of every implementation at the raw outputs of `NAMED`.
+
+    Parameters
+    ----------
+    sweep : str or Path
+        A Parquet file with the columns of `SCHEMA`.
+
+    Returns
+    -------
+    DataFrame
+        The rows of hard labels at these raw outputs, with the columns of `SCHEMA` but errors in
+        ulps.
+    """
+    named = [sign * x for x in NAMED for sign in (1.0, -1.0)]
+    chosen = [("x", "in", named), ("y", "in", list(HARD))]
+    columns = [name for name in SCHEMA.names if not name.endswith("_ulp")]
+    return pd.read_parquet(sweep, columns=columns, filters=chosen)
 
 
 def fallbacks() -> pd.DataFrame:
