@@ -34,7 +34,7 @@ PROGRAMS = {
     "`Reshape` between",
     ("Keras on JAX", KERAS): "Keras on JAX: the same",
     ("Keras on PyTorch", KERAS): "Keras on PyTorch: the same",
-    ("Keras on TensorFlow", "Dense(2, softmax), BinaryCrossentropy()"): "Keras: "
+    ("Keras on TensorFlow", "Dense(2, softmax), BinaryCrossentropy()"): "Keras on TensorFlow: "
     "`Dense(2, softmax)`, `BinaryCrossentropy()`",
     ("PyTorch", "BCELoss() after sigmoid"): "PyTorch `BCELoss`",
     ("PyTorch", "BCEWithLogitsLoss()"): "PyTorch `BCEWithLogitsLoss`",
