@@ -199,7 +199,7 @@ def _provenance(record: AttemptRecord) -> dict[str, str]:
     found = {
         "attempt": record["attempt"],
         "mlflow.source.git.commit": record["git_commit"] or "unknown",
-        "git_dirty": record["git_dirty"],
+        "git_dirty": "unknown" if record["git_dirty"] is None else record["git_dirty"],
         "lock_sha256": (record["lock_sha256"] or "unknown")[:SHORT],
         "slurm_job_id": record["slurm_job_id"],
         "rule": "train",
