@@ -96,10 +96,13 @@ class Run:
         return tags | ({"process": self.process} if self.process else {})
 
     @property
-    def files(self) -> set[str]:
-        """The names of all artifacts."""
-        files = {f"{folder}/{file.name}".lstrip("/") for folder, file in self.artifacts}
-        return files | {name for name, _ in self.texts}
+    def files(self) -> dict[str, int]:
+        """The size of every artifact by its name."""
+        files = {
+            f"{folder}/{file.name}".lstrip("/"): file.stat().st_size
+            for folder, file in self.artifacts
+        }
+        return files | {name: len(text.encode()) for name, text in self.texts}
 
     @cached_property
     def content(self) -> str:
