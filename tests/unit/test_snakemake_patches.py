@@ -13,6 +13,7 @@ from types import SimpleNamespace
 import pytest
 import snakemake_executor_plugin_slurm as plugin
 from snakemake.cli import get_argument_parser
+from snakemake.deployment.conda import CondaEnvFileSpec
 from snakemake.jobs import GroupJob
 from snakemake.modules import WorkflowModifier
 from snakemake.scheduling.job_scheduler import JobRateLimiter, JobScheduler
@@ -25,6 +26,7 @@ from support.checkout import ROOT
 WORKFLOW_PATCHES = [
     patches.lift_rate_limit,
     patches.interrupt_at_any_time,
+    patches.take_braces_in_paths,
     patches.name_the_rule_of_a_group,
     patches.check_states_steadily,
     patches.run_groups_in_parallel,
@@ -71,6 +73,7 @@ def test_the_defects_are_still_there():
     """When one of these fails, its patch can go."""
     assert "with self._lock:" in inspect.getsource(JobScheduler.exit_gracefully)
     assert not hasattr(GroupJob, "rule")
+    assert "self.file.format(**wildcards)" in inspect.getsource(CondaEnvFileSpec.apply_wildcards)
     source = inspect.getsource(plugin.Executor)
     assert "job.rule.name" in source
     assert "self.next_seconds_between_status_checks + 10" in source
@@ -139,6 +142,7 @@ def test_groups_get_their_arguments():
 @pytest.mark.parametrize("patch", WORKFLOW_PATCHES, ids=lambda patch: patch.__name__)
 def test_without_its_name_a_patch_is_left_out_with_a_line(patch, capsys, monkeypatch):
     monkeypatch.delattr("snakemake.jobs.GroupJob")
+    monkeypatch.delattr("snakemake.deployment.conda.CondaEnvFileSpec")
     monkeypatch.delattr("snakemake.scheduling.job_scheduler.JobScheduler.exit_gracefully")
     patch(SimpleNamespace())
     lines = capsys.readouterr().err.splitlines()

@@ -168,6 +168,26 @@ def interrupt_at_any_time(workflow: Any) -> None:
     scheduler.exit_gracefully = exit_gracefully
 
 
+@_patch("a project in a folder with braces in its name does not run")
+def take_braces_in_paths(workflow: Any) -> None:
+    """Let the path of a workflow have braces.
+
+    Reason: Snakemake takes them in the path of a rule's conda environment for wildcards.
+    Gain: no time; such a project runs.
+    Upstream: docs/upstream/braces-in-paths.md
+
+    Parameters
+    ----------
+    workflow : snakemake.workflow.Workflow
+        Any; the patch is for all of them. No environment of this workflow has a wildcard.
+    """
+    from snakemake.deployment import conda
+
+    spec = _named(conda, "CondaEnvFileSpec", inspect.isclass)
+    _named(spec, "apply_wildcards", callable)
+    spec.apply_wildcards = lambda self, wildcards: self
+
+
 @_patch("an error in the submission of a group hides its reason")
 def name_the_rule_of_a_group(workflow: Any) -> None:
     """Give a group of jobs the attribute `rule`.
