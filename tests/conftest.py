@@ -5,6 +5,7 @@ import signal
 import hypothesis
 import pytest
 
+from support import leftovers
 from support.checkout import checkout, snakemake
 
 # the same examples in every run, and no folder of them
@@ -16,6 +17,16 @@ signal.signal(signal.SIGTERM, signal.default_int_handler)
 
 # before anything imports TensorFlow
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
+leftovers.mark()
+
+NAME = "a b 100%20 #1 {seed}' é"
+
+
+@pytest.fixture(scope="session", autouse=True)
+def nothing_is_left():
+    """Check at the very end that every process which the tests started has ended."""
+    yield
+    leftovers.check_none_is_left()
 
 
 def pytest_collection_modifyitems(items):
@@ -28,8 +39,10 @@ def pytest_collection_modifyitems(items):
 
 @pytest.fixture(scope="session")
 def smoke(tmp_path_factory):
-    """A folder in which the smoke study has run."""
-    folder = checkout(tmp_path_factory.mktemp("smoke"))
+    """A folder in which the smoke study has run; its name has what programs stumble over."""
+    folder = tmp_path_factory.mktemp("smoke") / NAME
+    folder.mkdir()
+    checkout(folder)
     snakemake(folder, "--configfile", "config/studies/smoke.yaml")
     return folder
 

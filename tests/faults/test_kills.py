@@ -216,9 +216,9 @@ main(sys.argv[1:])
 
 
 def test_sigterm_while_snakemake_counts_its_jobs(fresh):
-    """Snakemake's handler takes a lock that Snakemake holds at that moment."""
+    """Snakemake's handler takes a lock that Snakemake holds then; also in a job (--no-hooks)."""
     done = subprocess.run(
-        [sys.executable, "-c", COUNTING, "--cores", "2", *CONFIG],
+        [sys.executable, "-c", COUNTING, "--cores", "2", "--no-hooks", *CONFIG],
         cwd=fresh,
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,

@@ -1,6 +1,7 @@
 # The study, its plan, and the names that every rule file uses; no rules.
 import sys
 from os import environ
+from os.path import relpath
 from pathlib import Path
 
 from snakemake.exceptions import WorkflowError
@@ -32,6 +33,9 @@ STANDALONE = not snakemake_patches.is_module(workflow)
 environment.prepare(WORKFLOW / "src", STANDALONE)
 if STANDALONE:
     snakemake_patches.collect_garbage_less_often()
+    snakemake_patches.interrupt_at_any_time(workflow)
+    if "{" in str(WORKFLOW):
+        snakemake_patches.take_braces_in_paths(workflow)
     if environ.get("SLURM_JOB_ID") and not workflow.is_main_process:
         plugin.limit_to_allocation(workflow)
 

@@ -123,8 +123,6 @@ rule report:
         mem_mb=1500,
         runtime=30,
     params:
-        # Snakemake's own report covers the jobs that have finished by now
-        snakefile=workflow.main_snakefile,
         config=STUDY.model_dump(mode="json", exclude={"tracking"}),
         captions=[
             digest.files_digest(WORKFLOW / folder)

@@ -6,7 +6,6 @@ onstart:
         check_writable(RESULTS)
     except Unwritable as error:
         raise WorkflowError(error) from None
-    snakemake_patches.interrupt_at_any_time(workflow)
     snakemake_patches.lift_rate_limit(workflow)
     start_on_cluster()
     at_start(RESULTS)

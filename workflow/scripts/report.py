@@ -16,8 +16,9 @@ with logged_to(snakemake.log[0]), tempfile.TemporaryDirectory() as folder:
     config.write_text(json.dumps(snakemake.params.config))
     with replacing(snakemake.output.html) as part:
         command = ["figures", "--report", str(part), "--configfile", str(config)]
-        command += ["--snakefile", snakemake.params.snakefile]
-        # the run that this is a job of holds the lock
+        # no param: a project that was moved has another path, but the same report
+        command += ["--snakefile", str(Path(snakemake.scriptdir).parent / "Snakefile")]
+        # the run that this is a job of holds the lock; the report covers its finished jobs
         command += ["--nolock", "--workflow-profile", "none"]
         try:
             main(command)

@@ -12,6 +12,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
+from sigmoid_bce.jobs.credentials import masked
+
 _terminal: list[int] = []  # standard error as it was before `logged_to`
 
 
@@ -75,11 +77,12 @@ def logged_to(path: str | Path) -> Iterator[None]:
         print(_used(start), flush=True)
     except Exception as error:
         if not isinstance(error, UserError):
-            traceback.print_exc()
+            print(masked(traceback.format_exc()), end="")
         print(_used(start), flush=True)
-        print(f"error: {error}", file=sys.stderr, flush=True)
+        message = f"error: {masked(error)}"
+        print(message, file=sys.stderr, flush=True)
         if raw.full:
-            announce(f"{path} cannot be written; error: {error}")
+            announce(f"{path} cannot be written; {message}")
         raise SystemExit(1) from None
     finally:
         sys.stdout.flush()

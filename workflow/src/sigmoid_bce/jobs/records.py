@@ -19,7 +19,7 @@ class Circumstances(TypedDict):
     slurm_job_id: str | None
     cuda_visible_devices: str | None
     git_commit: str | None
-    git_dirty: bool
+    git_dirty: bool | None  # None where it is unknown, as of the commit
     lock_sha256: str | None
     versions: dict[str, str | None]
 

@@ -12,10 +12,10 @@ import asyncio
 import gc
 import inspect
 import sys
+from _thread import start_new_thread
 from collections.abc import Callable, Mapping
 from dataclasses import is_dataclass
 from functools import wraps
-from threading import Lock, RLock
 from typing import Any, Concatenate, ParamSpec
 
 from snakemake import common
@@ -139,21 +139,53 @@ def lift_rate_limit(workflow: Any) -> None:
 
 @_patch("SIGTERM may be obeyed only after a second signal")
 def interrupt_at_any_time(workflow: Any) -> None:
-    """Let SIGTERM end the workflow at any time.
+    """Let SIGTERM end a workflow at any time.
 
-    Reason: Snakemake's signal handler takes the scheduler's lock. If the signal arrives while the
-    main thread holds that lock, the workflow waits for itself forever.
+    Reason: Snakemake's signal handler takes the scheduler's lock and that of its semaphore. If the
+    signal arrives while the main thread holds one of them, the workflow waits for itself forever.
     Gain: no time; a job on a cluster that runs out of time always ends in order.
     Upstream: docs/upstream/sigterm-deadlock.md
 
     Parameters
     ----------
     workflow : snakemake.workflow.Workflow
-        When it starts.
+        Any; the patch is for all of them. A Snakefile applies it when it is read, since the
+        processes of jobs (`--no-hooks`) call no `onstart`.
     """
-    scheduler = _named(workflow, "scheduler")
-    _named(scheduler, "_lock", lambda lock: isinstance(lock, type(Lock())))
-    scheduler._lock = RLock()
+    from snakemake.scheduling import job_scheduler
+
+    scheduler = _named(job_scheduler, "JobScheduler", inspect.isclass)
+    _named(scheduler, "exit_gracefully", callable)
+    names = _named(scheduler, "__init__").__code__.co_names
+    if missing := {"_user_kill", "_open_jobs"} - set(names):
+        raise Changed(f"{_title(scheduler)} has no {', '.join(sorted(missing))}")
+
+    def exit_gracefully(self: Any, *_: Any) -> None:
+        self._user_kill = "graceful"
+        # a thread may wait for the semaphore's lock; Thread.start would take another lock
+        start_new_thread(self._open_jobs.release, ())
+
+    scheduler.exit_gracefully = exit_gracefully
+
+
+@_patch("a project in a folder with braces in its name does not run")
+def take_braces_in_paths(workflow: Any) -> None:
+    """Let the path of a workflow have braces.
+
+    Reason: Snakemake takes them in the path of a rule's conda environment for wildcards.
+    Gain: no time; such a project runs.
+    Upstream: docs/upstream/braces-in-paths.md
+
+    Parameters
+    ----------
+    workflow : snakemake.workflow.Workflow
+        Any; the patch is for all of them. No environment of this workflow has a wildcard.
+    """
+    from snakemake.deployment import conda
+
+    spec = _named(conda, "CondaEnvFileSpec", inspect.isclass)
+    _named(spec, "apply_wildcards", callable)
+    spec.apply_wildcards = lambda self, wildcards: self
 
 
 @_patch("an error in the submission of a group hides its reason")

@@ -10,7 +10,7 @@ from typing import Annotated, Literal, Self
 
 from pydantic import Field, model_validator
 
-from sigmoid_bce.jobs import plugins
+from sigmoid_bce.jobs import credentials, plugins
 from sigmoid_bce.study.base import Name, Plugin, Positive, Seed, Strict, nearest
 from sigmoid_bce.study.datasets import Dataset
 from sigmoid_bce.study.models import Model
@@ -109,7 +109,7 @@ class Tracking(Strict):
 
     @model_validator(mode="after")
     def _without_secrets(self) -> Self:
-        if "@" in self.uri.split("://")[-1].split("/")[0]:
+        if credentials.held(self.uri):
             raise ValueError(
                 "uri holds a name or password, which must not be in a configuration: set "
                 "MLFLOW_TRACKING_USERNAME and MLFLOW_TRACKING_PASSWORD (for a database, the whole "

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import yaml
 
+from sigmoid_bce.jobs.credentials import masked
 from sigmoid_bce.study.parse import parse
 from sigmoid_bce.tracking.reconcile import cells_with_attempts, reconcile
 
@@ -45,7 +46,7 @@ def main() -> int:
         results = _folder(given.study)
         changes = COMMANDS[given.command](results)
     except Exception as error:
-        print(f"error: {error}", file=sys.stderr)
+        print(f"error: {masked(error)}", file=sys.stderr)
         return 1
     for change in changes:
         print(change)

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import pandas as pd
 
+from sigmoid_bce.jobs.credentials import masked
 from sigmoid_bce.tracking.runs import PRIMARY_METRIC
 
 if TYPE_CHECKING:
@@ -229,7 +230,7 @@ def note(experiment: str, question: str, settings: dict[str, Any], files: Sequen
         The study's artifacts, tables included.
     """
     rows = [
-        (f"`{section}.{key}`", f"`{json.dumps(value)}`")
+        (f"`{section}.{key}`", f"`{masked(json.dumps(value))}`")
         for section, part in settings.items()
         for key, value in (part or {}).items()
     ]
