@@ -102,11 +102,6 @@ def test_another_mirror_changes_no_param(archive):
     assert list(one.backbones) == list(two.backbones)
 
 
-def test_classes_have_names(archive):
-    assert PLAN.classes(only(dataset="elpv")) == list(DEFAULT["datasets"]["elpv"]["classes"])
-    assert plan(archive).classes(only(dataset="elpv")) == ["other", "cracked"]
-
-
 def test_models_with_the_same_frozen_part_share_features():
     config = copy.deepcopy(DEFAULT)
     config["models"]["wide"] = {**config["models"][HEAD], "dense": 7}

@@ -54,6 +54,7 @@ rule prepare:
         images=f"{RESULTS}/data/{{dataset}}/images.npy",
         manifest=f"{RESULTS}/data/{{dataset}}/manifest.parquet",
         quarantine=f"{RESULTS}/data/{{dataset}}/quarantine.csv",
+        summary=f"{RESULTS}/data/{{dataset}}/summary.json",
     log:
         f"{LOGS}/prepare/{{dataset}}.log",
     benchmark:

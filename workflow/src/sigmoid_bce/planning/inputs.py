@@ -239,12 +239,6 @@ class Plan:
         """Return a digest of a data set's loose files; an empty string if it has none."""
         return items.contents(self.study.datasets[wildcards.dataset])
 
-    @input_function
-    def classes(self, wildcards: Wildcards) -> list[str]:
-        """Return the names of label 0 and label 1 of a data set."""
-        dataset = self.study.datasets[wildcards.dataset]
-        return list(dataset.classes or ("other", getattr(dataset, "positive", "")))
-
     # ---- networks ----
 
     @input_function

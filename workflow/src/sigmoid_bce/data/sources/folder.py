@@ -7,7 +7,8 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from sigmoid_bce.data.items import Item, loose_items
-from sigmoid_bce.data.listing import DataError, Listing, assign, few, hidden, split_parts, walk
+from sigmoid_bce.data.labels import assign
+from sigmoid_bce.data.listing import DataError, Listing, few, hidden, split_parts, walk
 from sigmoid_bce.study.datasets import FolderDataset
 
 
@@ -18,7 +19,7 @@ def items(dataset: FolderDataset, file: None) -> Iterator[Item]:
 
 def listing(dataset: FolderDataset) -> Listing:
     """Return the images of the folder."""
-    return Listing(Path(dataset.path), assign(walk(dataset.path), dataset))
+    return Listing(Path(dataset.path), *assign(walk(dataset.path), dataset))
 
 
 def _sub_folders(path: Path) -> list[str]:
