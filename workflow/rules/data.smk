@@ -35,8 +35,9 @@ rule fetch:
     resources:
         mem_mb=400,
         runtime=240,
-        # a resource and not a param, so that another mirror of the same file reruns nothing
+        # resources and not params, so that another mirror of the same file reruns nothing
         sources=PLAN.sources,
+        most=PLAN.most,
     params:
         # no digest of code, since the SHA-256 shows whether the file is right
         sha256=lambda wildcards: wildcards.digest,

@@ -224,6 +224,11 @@ class Plan:
         return json.dumps([download.file] if download.file else download.url)
 
     @input_function
+    def most(self, wildcards: Wildcards) -> int:
+        """Return the most bytes of a download of unknown size."""
+        return 10**6 * self.downloads[wildcards.digest].limit_mb
+
+    @input_function
     def dataset_file(self, wildcards: Wildcards) -> str | list[str]:
         """Return the file that holds or lists a data set's images; an empty list if it has none."""
         files = base.files(self.study.datasets[wildcards.dataset]).values()
