@@ -130,7 +130,7 @@ def test_a_folder_that_cannot_be_listed(number, tmp_path, monkeypatch):
 
 @pytest.mark.parametrize("number", NUMBERS)
 def test_a_file_that_cannot_be_looked_at(number, tmp_path, monkeypatch):
-    root = fill(tmp_path / "pets", ["cat", "dog"])
+    fill(tmp_path / "pets", ["cat", "dog"])
     dataset = found(tmp_path, folder_of("pets"))
     stat = os.stat
 
@@ -140,10 +140,10 @@ def test_a_file_that_cannot_be_looked_at(number, tmp_path, monkeypatch):
         return stat(path, **options)
 
     monkeypatch.setattr(os, "stat", broken)
-    for ask in (contents, lambda dataset: [item.read() for item in items(dataset, None)]):
-        with pytest.raises(FaultError, match=r"dog/3\.jpg cannot be read"):
+    reading = lambda dataset: [item.read() for item in items(dataset, None)]  # noqa: E731
+    for ask in (contents, reading, lambda _: found(tmp_path, folder_of("pets"))):
+        with pytest.raises((FaultError, ConfigError), match=r"dog/3\.jpg cannot be read"):
             ask(dataset)
-    assert root.exists()
 
 
 def test_a_table_that_cannot_be_read(tmp_path):
@@ -157,14 +157,14 @@ def test_a_table_that_cannot_be_read(tmp_path):
 def test_a_name_that_no_file_has(name, tmp_path):
     root = fill(tmp_path / "pets", ["cat", "dog"])
     (root / "loop").symlink_to("loop")
-    (root / "labels.csv").write_text(f'file,label\ncat/0.jpg,c\ndog/0.jpg,d\n"{name}",d\n')
-    dataset = TableDataset(
-        source="table", path=str(root / "labels.csv"), image_size=16, classes=("c", "d")
-    )
+    rows = [f"{kind}/{i}.jpg,{kind}\n" for kind in ("cat", "dog") for i in range(6)]
+    (root / "labels.csv").write_text("".join(["file,label\n", *rows, f'"{name}",dog\n']))
+    section = {"source": "table", "path": "pets/labels.csv", "classes": ["cat", "dog"]}
+    dataset = found(tmp_path, section)
+    contents(dataset)
     *_, last = items(dataset, None)
     with pytest.raises(BrokenImageError, match="no such file"):
         last.read()
-    contents(dataset)
 
 
 # ---- equal files ----

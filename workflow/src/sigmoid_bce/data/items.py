@@ -32,8 +32,19 @@ class Item(NamedTuple):
     class_name: str = ""
 
 
-def _status(path: Path) -> os.stat_result | None:
-    """Return what is known of a file; None if there is none of that name."""
+def status(path: Path) -> os.stat_result | None:
+    """Return what is known of a file; None if there is none of that name.
+
+    Raises
+    ------
+    OSError
+        If it cannot be known at the moment.
+
+    Examples
+    --------
+    >>> status(Path("none.jpg")) is None
+    True
+    """
     try:
         return path.stat()
     except ValueError:  # a name that no file can have
@@ -55,12 +66,12 @@ def _read(path: Path) -> bytes:
         If it cannot be read at the moment.
     """
     with stopping(path):
-        status = _status(path)
-        if status is None or not stat.S_ISREG(status.st_mode):
+        known = status(path)
+        if known is None or not stat.S_ISREG(known.st_mode):
             raise BrokenImageError("no such file")
-        if status.st_size > MEMBER_BYTES:
+        if known.st_size > MEMBER_BYTES:
             raise BrokenImageError(
-                f"{status.st_size:,} bytes: more than the {MEMBER_BYTES:,} bytes allowed"
+                f"{known.st_size:,} bytes: more than the {MEMBER_BYTES:,} bytes allowed"
             )
         return path.read_bytes()
 
@@ -141,6 +152,6 @@ def contents(dataset: Dataset) -> str:
         digest.update(f"{printable(file)}\0".encode())
         path = listed.folder / file
         with stopping(path):
-            if status := _status(path):  # of a missing file, the name alone counts
-                digest.update(f"{status.st_size}\0{status.st_mtime_ns}\n".encode())
+            if known := status(path):  # of a missing file, the name alone counts
+                digest.update(f"{known.st_size}\0{known.st_mtime_ns}\n".encode())
     return digest.hexdigest()[:16]

@@ -275,10 +275,12 @@ def prepare(
         out.flush()
     parts = {name: int((table["split"] == name).sum()) for name in ("train", "validation")}
     print(f"{parts['train']} training images, {parts['validation']} validation images", flush=True)
+    equal = copies.count(table)
+    print(", ".join(f"{name}: {number}" for name, number in equal._asdict().items()), flush=True)
     table.insert(0, "sample_id", np.arange(len(table), dtype=np.int64))
     table = table.reset_index(drop=True)
     write_parquet(table[["sample_id", "file", "label", "split", "sha256"]], manifest)
     write_csv(pd.DataFrame(bad, columns=["file", "reason"]), quarantine)
     if summary:
-        numbers = {**parts, "quarantined": len(bad), **copies.count(table)._asdict()}
+        numbers = {**parts, "quarantined": len(bad), **equal._asdict()}
         write_json({"classes": _names(classes, table), **numbers}, summary)

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterator
 from pathlib import Path
 
+from sigmoid_bce.data.faults import stopping
 from sigmoid_bce.data.items import Item, loose_items
 from sigmoid_bce.data.labels import assign
 from sigmoid_bce.data.listing import DataError, Listing, few, hidden, split_parts, walk
@@ -24,7 +24,8 @@ def listing(dataset: FolderDataset) -> Listing:
 
 def _sub_folders(path: Path) -> list[str]:
     """Return the names of the visible sub-folders, sorted."""
-    return sorted(e.name for e in os.scandir(path) if e.is_dir() and not hidden(e.name))
+    with stopping(path):
+        return sorted(e.name for e in path.iterdir() if not hidden(e.name) and e.is_dir())
 
 
 def _class_folders(folder: Path) -> list[str]:
