@@ -41,6 +41,14 @@ def test_kills(seed, record_property):
     record_property("said", said.strip().splitlines()[-1])
 
 
+def test_generated_data(record_property):
+    """Folders, tables, archives, 1,000 each: no label changes, no damage is a traceback."""
+    command = [sys.executable, "-m", "pytest", "-q", "tests/unit/test_labels.py"]
+    command += ["tests/unit/test_archives.py", "-k", "generated or one_line"]
+    said = run(command, ROOT, 30, SIGMOID_BCE_EXAMPLES="1000")
+    record_property("said", said.strip().splitlines()[-1])
+
+
 @pytest.mark.parametrize("kind", ["loss", "gradient"])
 def test_a_million_values(kind, record_property):
     """The reference against mpmath at a million raw outputs: no value is off by one ulp."""

@@ -54,6 +54,7 @@ rule track_study:
     input:
         cells=rules.track_cells.output.runs,
         study=[
+            rules.tables.output.datasets,
             rules.tables.output.cells,
             rules.tables.output.models,
             rules.tables.output.batches,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from sigmoid_bce.data import items
+from sigmoid_bce.data.faults import stopping
 from sigmoid_bce.data.listing import Entry
 from sigmoid_bce.study.base import ConfigError
 from sigmoid_bce.study.config import Study
@@ -40,7 +41,8 @@ def _check(dataset: Dataset, largest: int) -> None:
     listing = items.listing(dataset)
     if listing is None:
         return
-    there = [entry for entry in listing.entries if (listing.folder / entry.file).is_file()]
+    with stopping(listing.folder):
+        there = [entry for entry in listing.entries if items.status(listing.folder / entry.file)]
     if not there:
         first = listing.folder / listing.entries[0].file
         raise ValueError(f"none of its {len(listing.entries)} files exists; the first is {first}")

@@ -224,6 +224,11 @@ class Plan:
         return json.dumps([download.file] if download.file else download.url)
 
     @input_function
+    def most(self, wildcards: Wildcards) -> int:
+        """Return the most bytes of a download of unknown size."""
+        return 10**6 * self.downloads[wildcards.digest].limit_mb
+
+    @input_function
     def dataset_file(self, wildcards: Wildcards) -> str | list[str]:
         """Return the file that holds or lists a data set's images; an empty list if it has none."""
         files = base.files(self.study.datasets[wildcards.dataset]).values()
@@ -238,12 +243,6 @@ class Plan:
     def contents(self, wildcards: Wildcards) -> str:
         """Return a digest of a data set's loose files; an empty string if it has none."""
         return items.contents(self.study.datasets[wildcards.dataset])
-
-    @input_function
-    def classes(self, wildcards: Wildcards) -> list[str]:
-        """Return the names of label 0 and label 1 of a data set."""
-        dataset = self.study.datasets[wildcards.dataset]
-        return list(dataset.classes or ("other", getattr(dataset, "positive", "")))
 
     # ---- networks ----
 

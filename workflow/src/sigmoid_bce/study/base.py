@@ -31,6 +31,9 @@ PATTERNS = {
 }
 """The form of strings, and the words for it in messages."""
 
+LIMIT_MB = 20_000
+"""The size at which a download of unknown size ends, if a configuration says nothing else."""
+
 NAME, SHA256, URL, VERSION, FUNCTION = PATTERNS
 
 Name = Annotated[str, Field(pattern=NAME)]
@@ -137,6 +140,11 @@ class Download(Strict):
         Sha256 | None, BeforeValidator(lambda value: None if value in ("", "null") else value)
     ] = Field(default=None, description="Its SHA-256; required with `url`.")
     file: str = Field(default="", description="A local file, used instead of the URL.")
+    limit_mb: Positive = Field(
+        default=LIMIT_MB,
+        description="The most megabytes that are taken from a server that does not say how many "
+        "come.",
+    )
 
     @model_validator(mode="after")
     def _complete(self) -> Self:

@@ -17,6 +17,9 @@ from sigmoid_bce.study.base import (
     Wheel,
 )
 
+MAX_PIXELS = 2**28
+"""The most pixels of an image, if a data set does not say otherwise: no telephone takes more."""
+
 Digits = Annotated[list[Annotated[int, Field(ge=0, le=9, strict=True)]], Field(min_length=1)]
 
 
@@ -70,6 +73,15 @@ class Images(Strict):
     image_size: Positive = Field(description="Height and width of the stored images, in pixels.")
     channels: Literal[1, 3] = Field(default=3, description="1 = grey, 3 = colour.")
     licence: str = Field(default="", description="The images' licence, shown in the report.")
+    duplicates: Literal["keep", "drop", "refuse"] = Field(
+        default="keep",
+        description="What is done about equal files. keep: all are used; a warning counts those "
+        "in both parts of the split or in both classes. drop: the first is used, and none that is "
+        "in both classes. refuse: the study stops if one is in both parts or in both classes.",
+    )
+    max_pixels: Positive = Field(
+        default=MAX_PIXELS, description="The most pixels of an image; larger ones are quarantined."
+    )
     classes: tuple[str, str] | None = None
     split: Split | None = None
 
