@@ -17,6 +17,7 @@ signal.signal(signal.SIGTERM, signal.default_int_handler)
 
 # before anything imports TensorFlow
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
+# so that whatever they start is found at the end
 leftovers.mark()
 
 NAME = "a b 100%20 #1 {seed}' é"
