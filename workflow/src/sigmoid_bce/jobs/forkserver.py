@@ -35,8 +35,7 @@ FORK = "SIGMOID_BCE_FORK"
 SCRIPT = ("snakemake.script", "pydantic", "pandas", "pyarrow.parquet")
 PRELOADS = {
     "networks": (
-        *SCRIPT, "tensorflow", "keras", "h5py",
-        "sigmoid_bce.training.train", "sigmoid_bce.training.raw_outputs",
+        *SCRIPT, "sigmoid_bce.training.train", "sigmoid_bce.training.raw_outputs", "h5py",
     ),
     "tables": (
         *SCRIPT, "scipy.special", "matplotlib.pyplot", "seaborn",

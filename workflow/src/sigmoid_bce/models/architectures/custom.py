@@ -9,6 +9,7 @@ from keras import layers
 
 from sigmoid_bce.models import endings
 from sigmoid_bce.models.own_code import NetworkError, function, of_user
+from sigmoid_bce.numerics.surroundings import restored
 from sigmoid_bce.study.models import Custom
 
 
@@ -57,11 +58,12 @@ def network(model: Custom, shape: tuple[int, ...]) -> keras.Model:
         If the function fails, or does not return a Keras model of one input and one raw output.
     """
     name = f"{model.file}: {model.function.split(':')[1]}"
-    made = _made(model, shape, name)
     pixels = keras.Input(shape, dtype="uint8")
     as_floats = layers.Rescaling(1.0, dtype="float32", name="pixels")(pixels)
-    with of_user(name, model.folder):
-        output = made(as_floats)
+    with restored(keras, str(model.file)):
+        made = _made(model, shape, name)
+        with of_user(name, model.folder):
+            output = made(as_floats)
     if not hasattr(output, "shape"):
         raise NetworkError(
             f"{name}: it has {len(output)} outputs, expected one raw output for a binary label"
