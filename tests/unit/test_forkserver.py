@@ -94,7 +94,8 @@ def test_a_fork_has_imports_environment_folder_and_status(start, tmp_path):
     _, err = failing.communicate(timeout=60)
     assert failing.returncode == 1
     assert "ValueError: no such thing" in err
-    assert start("sys.exit('message')").wait(60) == 1
+    _, err = (ending := start("sys.exit('message')")).communicate(timeout=60)
+    assert (ending.returncode, err) == (1, "message\n")
 
 
 def test_without_snakemake_a_script_runs_by_itself(start):
@@ -130,7 +131,11 @@ def test_the_fork_dies_with_the_script_s_process(start):
 def test_the_script_s_process_ends_as_its_fork_is_killed(start):
     process = start("time.sleep(600)")
     os.kill(said(process)["pid"], signal.SIGKILL)
-    assert process.wait(60) == 128 + signal.SIGKILL
+    _, err = process.communicate(timeout=60)
+    assert process.returncode == 128 + signal.SIGKILL
+    assert "it was killed" in err
+    _, err = start("os._exit(3)").communicate(timeout=60)
+    assert "called os._exit" in err
 
 
 def test_sigterm_reaches_the_fork(start):

@@ -35,8 +35,7 @@ FORK = "SIGMOID_BCE_FORK"
 SCRIPT = ("snakemake.script", "pydantic", "pandas", "pyarrow.parquet")
 PRELOADS = {
     "networks": (
-        *SCRIPT, "tensorflow", "keras", "h5py",
-        "sigmoid_bce.training.train", "sigmoid_bce.training.raw_outputs",
+        *SCRIPT, "sigmoid_bce.training.train", "sigmoid_bce.training.raw_outputs", "h5py",
     ),
     "tables": (
         *SCRIPT, "scipy.special", "matplotlib.pyplot", "seaborn",
@@ -99,7 +98,15 @@ def forked(kind: str) -> None:
         for number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(number, lambda number, _: os.kill(process, number))
         status = connection.recv(4)
-    sys.exit(struct.unpack("I", status)[0] if len(status) == 4 else 128 + signal.SIGKILL)
+    if len(status) == 4:
+        sys.exit(struct.unpack("I", status)[0])
+    print(
+        "error: the job ended without a status: it was killed, as when memory runs out, or it "
+        "crashed, or code in it called os._exit",
+        file=sys.stderr,
+        flush=True,
+    )
+    sys.exit(128 + signal.SIGKILL)
 
 
 def orphaned() -> bool:
@@ -253,6 +260,8 @@ def _run(connection: socket.socket) -> None:
         status = 0
     except SystemExit as end:
         status = end.code if isinstance(end.code, int) else int(end.code is not None)
+        if end.code is not None and end.code != status:
+            print(end.code, file=sys.stderr)
     except BaseException:
         sys.excepthook(*sys.exc_info())
     finally:

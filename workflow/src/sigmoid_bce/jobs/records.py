@@ -57,6 +57,8 @@ class RunRecord(AttemptRecord):
     device: str
     threads: int
     deterministic: bool
+    keras: dict[str, Any]  # floatx, epsilon, image_data_format and backend
+    environment: dict[str, str]  # variables that may change the last bits of a result
     mlflow_run_id: NotRequired[str]
 
 

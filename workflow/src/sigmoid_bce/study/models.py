@@ -138,6 +138,10 @@ class Custom(Trained):
         "configuration's folder.",
     )
     image_size: Positive = Field(description="Height and width of its input, in pixels.")
+    really_raw: bool = Field(
+        default=False,
+        description="Take its output as the raw output, although it is bounded or of one sign.",
+    )
 
     @property
     def file(self) -> Path:
