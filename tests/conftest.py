@@ -4,8 +4,10 @@ import signal
 
 import hypothesis
 import pytest
+import yaml
 
 from support.checkout import checkout, snakemake
+from support.hostile import NAME
 
 # the same examples in every run, and no folder of them
 hypothesis.settings.register_profile("tests", derandomize=True, database=None, deadline=None)
@@ -20,8 +22,13 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
 
 @pytest.fixture(scope="session")
 def smoke(tmp_path_factory):
-    """A folder in which the smoke study has run."""
+    """A folder in which the smoke study has run, with hostile texts of its user."""
     folder = checkout(tmp_path_factory.mktemp("smoke"))
+    file = folder / "config/studies/smoke.yaml"
+    study = yaml.safe_load(file.read_text())
+    study["question"] += f" {NAME}"
+    study["datasets"]["digits"] |= {"classes": [f"0{NAME}", f"1{NAME}"], "licence": NAME}
+    file.write_text(yaml.safe_dump(study))
     snakemake(folder, "--configfile", "config/studies/smoke.yaml")
     return folder
 

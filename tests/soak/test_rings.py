@@ -16,6 +16,7 @@ import pytest
 import check
 from sigmoid_bce.numerics import reference
 from support.checkout import ROOT, checkout, snakemake
+from support.fuzz import fuzz
 
 
 def run(command, folder, minutes, **environment):
@@ -39,6 +40,11 @@ def test_kills(seed, record_property):
     command = [sys.executable, "-m", "pytest", "-q", "tests/faults/test_kills.py"]
     said = run(command, ROOT, 15, SIGMOID_BCE_KILLS=str(seed))
     record_property("said", said.strip().splitlines()[-1])
+
+
+def test_a_thousand_configurations(tmp_path):
+    """Generated configurations: each is a study, or its mistakes are a line each."""
+    fuzz(1000, tmp_path)
 
 
 @pytest.mark.parametrize("kind", ["loss", "gradient"])

@@ -42,7 +42,7 @@ rule track_cells:
     params:
         study=STUDY.study,
         cells=[str(cell) for cell in PLAN.cells],
-        results=lambda wildcards: RESULTS,
+        results=literal(RESULTS),
         code=PLAN.code("track_cells"),
     conda:
         "../../envs/tracking.yaml"
@@ -78,12 +78,12 @@ rule track_study:
         runtime=60,
     params:
         study=STUDY.study,
-        question=STUDY.question,
+        question=literal(STUDY.question),
         cells=[str(cell) for cell in PLAN.cells],
         settings=STUDY.model_dump(
             mode="json", exclude={"study", "question", "tracking"}
         ),
-        results=lambda wildcards: RESULTS,
+        results=literal(RESULTS),
         code=PLAN.code("track_study"),
     conda:
         "../../envs/tracking.yaml"

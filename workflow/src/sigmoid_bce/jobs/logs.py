@@ -19,6 +19,17 @@ class UserError(Exception):
     """An error that the user can fix. Only its message is shown; it says where and how."""
 
 
+def one_line(text: str) -> str:
+    r"""Return a text of users in one line: line ends and other control characters are escaped.
+
+    Examples
+    --------
+    >>> one_line("cat\ndog\x1b[2J, é")
+    'cat\\ndog\\x1b[2J, é'
+    """
+    return "".join(c if c.isprintable() else repr(c)[1:-1] for c in text)
+
+
 class _Lossy(io.FileIO):
     """A file that drops lines when its disk is full, so that the work goes on."""
 

@@ -156,6 +156,35 @@ def interrupt_at_any_time(workflow: Any) -> None:
     scheduler._lock = RLock()
 
 
+@_patch("a name with </script> in it is run as code by a browser that shows the report")
+def escape_report(reporter: Any) -> None:
+    """Let Snakemake's report hold texts of users as texts.
+
+    Reason: the report writes JSON into <script> elements, where </script> in a param ends one.
+    Gain: no time; a class that is named like code does not run in the reader's browser.
+    Upstream: docs/upstream/report-script.md
+
+    Parameters
+    ----------
+    reporter : module
+        snakemake.report.html_reporter.
+    """
+    data = _named(reporter, "data")
+    for name in ("categories", "results", "rules"):
+        render = _named(data, f"render_{name}", callable)
+        setattr(data, f"render_{name}", _without_markup(render))
+
+
+def _without_markup(render: Callable[..., str]) -> Callable[..., str]:
+    """Return a function whose JSON holds no <, the same values otherwise."""
+
+    @wraps(render)
+    def escaped(*args: Any, **kwargs: Any) -> str:
+        return render(*args, **kwargs).replace("<", "\\u003c")
+
+    return escaped
+
+
 @_patch("an error in the submission of a group hides its reason")
 def name_the_rule_of_a_group(workflow: Any) -> None:
     """Give a group of jobs the attribute `rule`.
