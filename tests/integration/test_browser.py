@@ -156,7 +156,7 @@ def test_texts_of_users_are_no_code(page, smoke):
     # every result of the report, with its params
     for path in page.chrome.execute_script("return Object.keys(results)"):
         page.chrome.execute_script("app.showResultInfo(arguments[0])", path)
-        page.wait("return document.body.innerText.includes('rule')")
+        page.wait("return document.querySelector('#app').textContent.includes('Job parameters')")
         assert page.chrome.execute_script("return window.hostile") is None
 
 

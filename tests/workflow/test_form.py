@@ -12,6 +12,7 @@ import yaml
 
 from sigmoid_bce.jobs import plugins
 from sigmoid_bce.planning.inputs import PLUGINS
+from sigmoid_bce.planning.locate import TAKEN
 from sigmoid_bce.planning.pins import PINS
 from support.checkout import DEFAULT, ROOT, checkout, snakemake
 
@@ -256,3 +257,8 @@ def test_the_lock_names_no_address():
     entries = re.findall(r"^[a-z0-9_.-]+==.*\n +--hash=sha256:", text, re.MULTILINE)
     assert {entry.split("==")[0] for entry in entries} == set(pins)
     assert len(pins) > 100
+
+
+def test_users_modules_may_hide_none_that_jobs_import():
+    imported = third_party(*(ROOT / "workflow").glob("s*/**/*.py"))
+    assert imported <= TAKEN

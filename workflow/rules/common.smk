@@ -43,12 +43,6 @@ if STANDALONE:
     if environ.get("SLURM_JOB_ID") and not workflow.is_main_process:
         plugin.limit_to_allocation(workflow)
 
-if "{" in str(WORKFLOW):
-    raise WorkflowError(
-        f"{WORKFLOW}: Snakemake takes {{...}} in the path of a workflow for a wildcard: rename "
-        "the folder"
-    )
-
 CONFIG = ", ".join(map(str, workflow.configfiles)) or "--config"
 try:
     # relative paths are relative to the working directory, or to the configuration's folder

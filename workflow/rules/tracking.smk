@@ -14,8 +14,12 @@ onstart:
 
 
 onerror:
+    import atexit
+    from sigmoid_bce.jobs.ending import summary
     from sigmoid_bce.tracking.reconcile import after_error
 
+    # below Snakemake's own last lines
+    atexit.register(print, summary(workflow), file=sys.stderr)
     after_error(RESULTS)
 
 

@@ -17,8 +17,7 @@ with logged_to(snakemake.log[0]):
     }
     batches = dict(zip(params.stages, map(read_parquet, given.batches), strict=True))
     sizes = params.batch_sizes, params.figure_batch_size
-    classes = [style.plain(name) for name in params.classes]
-    tables = CellTables(params.title, classes, samples, batches, *sizes)
+    tables = CellTables(params.title, params.classes, samples, batches, *sizes)
     values = {}
     for svg in map(Path, made.svg):
         figure = registry.load("cell", svg.stem)

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Protocol, cast
 
 from sigmoid_bce.jobs import locks
 from sigmoid_bce.jobs.files import write_json
+from sigmoid_bce.jobs.logs import told
 from sigmoid_bce.jobs.provenance import circumstances
 from sigmoid_bce.jobs.records import AttemptRecord, PastAttempt, Row, Status
 
@@ -135,7 +136,7 @@ class Attempt:
         reason = None
         if kind is not None and issubclass(kind, Exception):
             # the same text as the last line of the log
-            status, reason = "FAILED", f"error: {error}".strip().splitlines()[-1]
+            status, reason = "FAILED", told(error).strip().splitlines()[-1]
         elif kind is not None:
             status, reason = "KILLED", interrupted(len(self.rows))
         ended = int(time.time() * 1000)

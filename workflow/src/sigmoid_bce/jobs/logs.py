@@ -30,6 +30,18 @@ def one_line(text: str) -> str:
     return "".join(c if c.isprintable() else repr(c)[1:-1] for c in text)
 
 
+def told(error: object) -> str:
+    """Return an error as the last line of the log has it: with its kind, if it is not a user's.
+
+    Examples
+    --------
+    >>> told(UserError("no image")), told(KeyError("a"))
+    ('error: no image', "error: KeyError: 'a'")
+    """
+    kind = "" if isinstance(error, UserError) else f"{type(error).__name__}: "
+    return f"error: {kind}{error}"
+
+
 class _Lossy(io.FileIO):
     """A file that drops lines when its disk is full, so that the work goes on."""
 
@@ -88,9 +100,9 @@ def logged_to(path: str | Path) -> Iterator[None]:
         if not isinstance(error, UserError):
             traceback.print_exc()
         print(_used(start), flush=True)
-        print(f"error: {error}", file=sys.stderr, flush=True)
+        print(told(error), file=sys.stderr, flush=True)
         if raw.full:
-            announce(f"{path} cannot be written; error: {error}")
+            announce(f"{path} cannot be written; {told(error)}")
         raise SystemExit(1) from None
     finally:
         sys.stdout.flush()
