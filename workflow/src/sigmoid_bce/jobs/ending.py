@@ -12,7 +12,7 @@ from sigmoid_bce.jobs.snakemake_patches import unfinished
 MOST = 20  # jobs that are listed
 LINES = 5  # of a job's log
 TAIL = 8192  # bytes that are read of a log
-AGAIN = "Finished results are kept. The same command goes on from there."
+AGAIN = "Finished results and checkpoints are kept. The same command goes on from there."
 
 
 def last_lines(log: Path) -> list[str]:
