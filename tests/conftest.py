@@ -4,9 +4,11 @@ import signal
 
 import hypothesis
 import pytest
+import yaml
 
 from support import leftovers
 from support.checkout import checkout, snakemake
+from support.hostile import NAME
 
 # the same examples in every run, and no folder of them
 hypothesis.settings.register_profile("tests", derandomize=True, database=None, deadline=None)
@@ -20,7 +22,7 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
 # so that whatever they start is found at the end
 leftovers.mark()
 
-NAME = "a b 100%20 #1 {seed}' é"
+FOLDER = "a b 100%20 #1 {seed}' é"
 
 
 @pytest.fixture(scope="session", autouse=True)
@@ -40,10 +42,15 @@ def pytest_collection_modifyitems(items):
 
 @pytest.fixture(scope="session")
 def smoke(tmp_path_factory):
-    """A folder in which the smoke study has run; its name has what programs stumble over."""
-    folder = tmp_path_factory.mktemp("smoke") / NAME
+    """A folder in which the smoke study has run; it and its user's texts have hostile names."""
+    folder = tmp_path_factory.mktemp("smoke") / FOLDER
     folder.mkdir()
     checkout(folder)
+    file = folder / "config/studies/smoke.yaml"
+    study = yaml.safe_load(file.read_text())
+    study["question"] += f" {NAME}"
+    study["datasets"]["digits"] |= {"classes": [f"0{NAME}", f"1{NAME}"], "licence": NAME}
+    file.write_text(yaml.safe_dump(study))
     snakemake(folder, "--configfile", "config/studies/smoke.yaml")
     return folder
 

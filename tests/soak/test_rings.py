@@ -16,6 +16,7 @@ import pytest
 import check
 from sigmoid_bce.numerics import reference
 from support.checkout import ROOT, checkout, snakemake
+from support.fuzz import fuzz
 
 
 def run(command, folder, minutes, **environment):
@@ -47,6 +48,11 @@ def test_generated_data(record_property):
     command += ["tests/unit/test_archives.py", "-k", "generated or one_line"]
     said = run(command, ROOT, 30, SIGMOID_BCE_EXAMPLES="1000")
     record_property("said", said.strip().splitlines()[-1])
+
+
+def test_a_thousand_configurations(tmp_path):
+    """Generated configurations: each is a study, or its mistakes are a line each."""
+    fuzz(1000, tmp_path)
 
 
 @pytest.mark.parametrize("kind", ["loss", "gradient"])

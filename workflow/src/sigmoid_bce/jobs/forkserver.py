@@ -25,6 +25,8 @@ from hashlib import sha256
 from importlib import import_module
 from pathlib import Path
 
+from sigmoid_bce.jobs import gpus
+
 OWNER = "SIGMOID_BCE_FORKSERVER"
 """Environment variable: the Snakemake process of the jobs. Without it, jobs do not fork."""
 
@@ -181,7 +183,9 @@ def _start(owner: str, *kinds: str) -> subprocess.Popen[bytes]:
     """Start the server of the first kind; after its imports, it starts those of the others."""
     # threads of BLAS or MLflow in the server would make forks unsafe
     threadless = {"OPENBLAS_NUM_THREADS": "1", "MLFLOW_DISABLE_TELEMETRY": "true"}
-    environment = {**os.environ, **threadless, "TF_CPP_MIN_LOG_LEVEL": "2"}
+    # without a GPU, TensorFlow's only errors are about that
+    level = {"TF_CPP_MIN_LOG_LEVEL": "2" if gpus.pool() else "3"}
+    environment = {**level, **os.environ, **threadless}
     return subprocess.Popen(
         [sys.executable, "-P", "-m", "sigmoid_bce.jobs.forkserver", owner, *kinds],
         cwd="/",

@@ -22,6 +22,17 @@ class UserError(Exception):
     """An error that the user can fix. Only its message is shown; it says where and how."""
 
 
+def one_line(text: str) -> str:
+    r"""Return a text of users in one line: line ends and other control characters are escaped.
+
+    Examples
+    --------
+    >>> one_line("cat\ndog\x1b[2J, é")
+    'cat\\ndog\\x1b[2J, é'
+    """
+    return "".join(c if c.isprintable() else repr(c)[1:-1] for c in text)
+
+
 def told(error: object) -> str:
     """Return an error as the last line of the log has it: with its kind, if it is not a user's.
 
@@ -33,7 +44,7 @@ def told(error: object) -> str:
     "error: sys.exit('no GPU here') ended the job"
     """
     if isinstance(error, SystemExit):
-        return f"error: sys.exit({masked(error.code)!r}) ended the job"
+        return f"error: sys.exit({masked(repr(error.code))}) ended the job"
     kind = "" if isinstance(error, UserError) else f"{type(error).__name__}: "
     return f"error: {kind}{masked(error)}"
 

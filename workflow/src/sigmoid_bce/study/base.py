@@ -36,12 +36,27 @@ LIMIT_MB = 20_000
 
 NAME, SHA256, URL, VERSION, FUNCTION = PATTERNS
 
-Name = Annotated[str, Field(pattern=NAME)]
+
+def _number(value: object) -> object:
+    """Refuse true and false, which Python takes for 1 and 0."""
+    if isinstance(value, bool):
+        raise ValueError(f"expected a number, found {value}")
+    return value
+
+
+LONGEST_NAME = 128
+"""A file system takes 255 bytes, and names of files hold more than a name: a prefix, a suffix."""
+
+Name = Annotated[str, Field(pattern=NAME, max_length=LONGEST_NAME)]
 Sha256 = Annotated[str, Field(pattern=SHA256)]
 Url = Annotated[str, Field(pattern=URL)]
 Version = Annotated[str, Field(pattern=VERSION)]
 Function = Annotated[str, Field(pattern=FUNCTION)]
-Positive = Annotated[int, Field(ge=1, strict=True)]
+Positive = Annotated[int, Field(ge=1, lt=2**31, strict=True)]
+Pixels = Annotated[int, Field(ge=1, le=10_000, strict=True)]
+Units = Annotated[int, Field(ge=1, le=1_000_000, strict=True)]
+Epochs = Annotated[int, Field(ge=1, le=1_000_000, strict=True)]
+Real = Annotated[float, BeforeValidator(_number, json_schema_input_type=float)]
 Seed = Annotated[int, Field(ge=0, lt=2**31, strict=True)]
 
 
@@ -115,7 +130,7 @@ FolderPath = Annotated[str, Field(min_length=1), Local("folder")]
 class Strict(BaseModel):
     """A section that refuses unknown keys."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
 
 
 class Wheel(Strict):
