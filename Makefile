@@ -92,7 +92,8 @@ verdict: install ## judge the raw outputs of any model: RAW=outputs.csv
 	@if [ -z "$$RAW" ]; then echo "name the file: make verdict RAW=outputs.csv (.csv, .parquet, .npz, .npy)"; exit 2; fi
 	@$(BIN)/python -m sigmoid_bce.verdicts $(if $(LABEL),--label="$$LABEL") \
 		$(if $(RAW_OUTPUT),--raw-output="$$RAW_OUTPUT") $(if $(TO),--to="$$TO") \
-		$(if $(THRESHOLDS),--thresholds="$$THRESHOLDS") $(if $(REALLY_RAW),--really-raw) -- "$$RAW"
+		$(if $(THRESHOLDS),--thresholds="$$THRESHOLDS") $(foreach label,$(IGNORE),--ignore="$(label)") \
+		$(if $(REALLY_RAW),--really-raw) -- "$$RAW"
 
 cluster: install $(VENV)/slurm ## run the study on SLURM; docs/cluster.md
 	$(IN_VENV) snakemake --workflow-profile workflow/profiles/slurm --configfile "$$CONFIG"

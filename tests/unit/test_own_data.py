@@ -225,6 +225,22 @@ def test_table_with_other_columns_and_numbers_for_labels(tmp_path):
     assert listing(found(tmp_path, dataset | {"positive": 0})).entries[0].label == 1
 
 
+@pytest.mark.parametrize(
+    "classes",
+    [
+        ("-1", "+1"),
+        ("-1", "1"),
+        ("2", "10"),
+        ("0", "255"),
+        ("False", "True"),
+        ("no", "yes"),
+        ("B", "a"),
+    ],
+)
+def test_the_greater_of_two_numbers_in_a_table_is_label_1(classes, tmp_path):
+    assert found(tmp_path, table_of(tmp_path, lines(labels=classes[::-1]))).classes == classes
+
+
 def test_table_with_a_split(tmp_path):
     text = "file,label,part\n" + "".join(
         f"{kind}/{i}.jpg,{kind},{part}\n"
@@ -257,6 +273,9 @@ TABLES = [
     (lines(), {"classes": ["c", "x"]}, r"no row is of the class 'x'"),
     (lines(labels=("c", "c")), {"positive": "c"}, r"no row is of another class than 'c'"),
     (lines().replace("/", "/no/"), {}, r"none of its 10 files exists; the first is .*cat/no/0"),
+    (lines(labels=("Cat", "cat")), {}, "'cat' and 'Cat' are one class, written in two ways"),
+    (lines() + "cat/x.jpg,D\n", {"classes": ["c", "d"]}, "'d' and 'D' are one class"),
+    (lines(labels=("1", "0")) + "a.jpg,1.0\n", {"positive": "1"}, "'1' and '1.0' are one class"),
     (lines(), {"split_column": "label"}, r"column 'label' has c, d: expected train and valid"),
     (lines(), {"split": {"by": "given"}}, r"split\.by: given, but there is no split_column"),
 ]

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import csv
+import math
 from collections import Counter
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import NamedTuple
 
@@ -86,9 +88,25 @@ def _rows(dataset: TableDataset) -> list[_Row]:
     return list(rows.values())
 
 
+def _meaning(label: str) -> tuple[float, str]:
+    """Return what a label means: its number, or its text in any case.
+
+    Examples
+    --------
+    >>> _meaning("+1"), _meaning("1.0"), _meaning("Cat")
+    ((1.0, ''), (1.0, ''), (inf, 'cat'))
+    """
+    with suppress(ValueError):
+        if math.isfinite(number := float(label)):
+            return number, ""
+    return math.inf, label.casefold()
+
+
 def classes(dataset: TableDataset) -> tuple[str, str]:
-    """Return the two classes of the table, in alphabetical order."""
-    names = sorted({row.label for row in _rows(dataset)})
+    """Return the two classes of the table: numbers in ascending order, texts alphabetically."""
+    names = sorted(
+        {row.label for row in _rows(dataset)}, key=lambda name: (_meaning(name)[0], name)
+    )
     if len(names) != 2:
         raise DataError(
             f"{dataset.path}: the column {dataset.label_column!r} has {len(names)} "
@@ -112,6 +130,13 @@ def _labels(dataset: TableDataset, there: set[str]) -> dict[str, int]:
     for name in (*sorted(zeros), one):
         if name not in there:
             raise DataError(f"{dataset.path}: no row is of the class {name!r}: {has}")
+    for name in sorted(there):
+        for chosen in (one,) if dataset.positive else (zero, one):
+            if name != chosen and _meaning(name) == _meaning(chosen):
+                raise DataError(
+                    f"{dataset.path}: {chosen!r} and {name!r} are one class, written in two ways: "
+                    f"write {chosen!r} in every row"
+                )
     return dict.fromkeys(zeros, 0) | {one: 1}
 
 
