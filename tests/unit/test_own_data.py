@@ -225,6 +225,22 @@ def test_table_with_other_columns_and_numbers_for_labels(tmp_path):
     assert listing(found(tmp_path, dataset | {"positive": 0})).entries[0].label == 1
 
 
+@pytest.mark.parametrize(
+    "classes",
+    [
+        ("-1", "+1"),
+        ("-1", "1"),
+        ("2", "10"),
+        ("0", "255"),
+        ("False", "True"),
+        ("no", "yes"),
+        ("B", "a"),
+    ],
+)
+def test_the_greater_of_two_numbers_in_a_table_is_label_1(classes, tmp_path):
+    assert found(tmp_path, table_of(tmp_path, lines(labels=classes[::-1]))).classes == classes
+
+
 def test_table_with_a_split(tmp_path):
     text = "file,label,part\n" + "".join(
         f"{kind}/{i}.jpg,{kind},{part}\n"
@@ -257,6 +273,9 @@ TABLES = [
     (lines(), {"classes": ["c", "x"]}, r"no row is of the class 'x'"),
     (lines(labels=("c", "c")), {"positive": "c"}, r"no row is of another class than 'c'"),
     (lines().replace("/", "/no/"), {}, r"none of its 10 files exists; the first is .*cat/no/0"),
+    (lines(labels=("Cat", "cat")), {}, "'cat' and 'Cat' are one class, written in two ways"),
+    (lines() + "cat/x.jpg,D\n", {"classes": ["c", "d"]}, "'d' and 'D' are one class"),
+    (lines(labels=("1", "0")) + "a.jpg,1.0\n", {"positive": "1"}, "'1' and '1.0' are one class"),
     (lines(), {"split_column": "label"}, r"column 'label' has c, d: expected train and valid"),
     (lines(), {"split": {"by": "given"}}, r"split\.by: given, but there is no split_column"),
 ]
@@ -314,3 +333,27 @@ def test_shares():
     assert [len(part) for part in choose(labels, Split())] == [80, 20]
     assert [len(part) for part in choose(labels, Split(validation=0.25, train=50))] == [50, 25]
     assert [len(part) for part in choose(labels, Split(validation=10))] == [90, 10]
+
+
+def test_a_batch_larger_than_the_training_set_is_said(tmp_path, capsys):
+    fill(tmp_path, ["cat", "dog"])
+    config = {"source": "folder", "path": str(tmp_path), "split": {"validation": 2}}
+    for size in (10, 11):
+        grid = SMOKE["grid"] | {"dataset": ["mine"], "batch_size": [4, size]}
+        check(locate(study(tmp_path, config, grid=grid), [tmp_path], "downloads", "a"), "my.yaml")
+    (line,) = capsys.readouterr().err.splitlines()
+    assert line.startswith("my.yaml: grid.batch_size: 11 is more than the 10 training images of")
+
+
+@pytest.mark.parametrize("name", ["keras", "json", "sigmoid_bce.nets", "PIL", "_thread"])
+def test_a_module_called_like_one_that_jobs_import(name, tmp_path):
+    file = tmp_path.joinpath(*name.split(".")).with_suffix(".py")
+    file.parent.mkdir(exist_ok=True)
+    file.write_text("def build(): pass\n")
+    own = {"architecture": "custom", "function": f"{name}:build", "folder": str(tmp_path)}
+    own |= {"image_size": 8, "learning_rate": 0.1, "max_epochs": 20}
+    models = SMOKE["models"] | {"own": own}
+    config = parse(SMOKE | {"models": models}, "my.yaml")
+    first = name.split(".")[0]
+    with pytest.raises(ConfigError, match=f"models.own: function: .*module called '{first}'"):
+        locate(config, [tmp_path], "downloads", "my.yaml")

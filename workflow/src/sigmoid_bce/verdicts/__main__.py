@@ -12,7 +12,7 @@ from pathlib import Path
 # before pyarrow is imported: Arrow's own allocators reserve address space ahead
 os.environ.setdefault("ARROW_DEFAULT_MEMORY_POOL", "system")
 
-from sigmoid_bce.verdicts.outputs import LABEL, RAW_OUTPUT
+from sigmoid_bce.verdicts.errors import LABEL, RAW_OUTPUT
 from sigmoid_bce.verdicts.read import from_file
 
 
@@ -26,6 +26,14 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--label", default=LABEL, help="column of labels, or its beginning")
     parser.add_argument(
         "--raw-output", default=RAW_OUTPUT, help="column of raw outputs, or its beginning"
+    )
+    parser.add_argument(
+        "--ignore",
+        type=float,
+        action="append",
+        default=[],
+        metavar="LABEL",
+        help="leave out samples with this label, such as 255 or nan; may be given several times",
     )
     parser.add_argument("--to", help="folder of the results, by default results/verdict-<file>")
     parser.add_argument(
@@ -43,7 +51,7 @@ def main() -> None:
     name = re.sub(r"[^a-z0-9_.-]+", "-", Path(given.file).stem.lower()).strip("-.") or "outputs"
     folder = Path(given.to or f"results/verdict-{name}")
     try:
-        outputs = from_file(given.file, given.label, given.raw_output)
+        outputs = from_file(given.file, given.label, given.raw_output, given.ignore)
         # heavy imports only once the file has been opened
         from sigmoid_bce.verdicts import page
         from sigmoid_bce.verdicts.judge import judge

@@ -29,7 +29,8 @@ class Verdict:
         The file's name, or the caller's name for the raw outputs.
     outputs : DataFrame
         By label, and for all together: samples, the share of label 1, the share on the correct
-        side, the range of raw outputs, the greatest magnitude on the wrong side, the mean loss.
+        side, the range of raw outputs, the greatest magnitude on the wrong side, the mean loss, and
+        the number of samples that are left out.
     implementations : DataFrame
         By label, implementation, framework, version, mode and dtype: shares of samples, by side,
         as `sigmoid_bce.verdicts.shares.compute` returns them.
@@ -76,6 +77,7 @@ def _summary(name: str, tally: Tally) -> dict[str, object]:
         "raw_output_max": tally.high,
         "wrong_side_max": tally.wrong,
         "mean_loss": tally.loss / tally.samples,
+        "left_out": tally.left_out,
     }
 
 
@@ -93,22 +95,38 @@ def compared(counted: Counted) -> tuple[pd.DataFrame, pd.DataFrame]:
         all pixels, of a row.
     """
     x, y = counted.sample
+    out = np.isnan(y)
+    if out.all():  # where few pixels are not left out, none may be in the sample
+        x, y = (part[None] for part in counted.first)
+        out = np.isnan(y)
     table = compare.samples(
         pd.DataFrame(
-            {"sample_id": np.arange(x.size), "label": y.reshape(-1), "raw_output": x.reshape(-1)}
-        )
-    )
-    rows = table
-    if x[0].size > 1:
-        columns = {n: table[n].to_numpy().reshape(len(x), -1) for n in table.columns}
-        rows = pd.DataFrame(
             {
-                "label": columns["label"].sum(axis=1),
-                "clipped": columns["clipped"].sum(axis=1),
-                **{n: columns[n].mean(axis=1) for n in compare.LOSSES},
+                "sample_id": np.arange(x.size),
+                "label": np.where(out, 0, y).reshape(-1),
+                "raw_output": np.where(out, x.dtype.type(0), x).reshape(-1),
             }
         )
-    return table, compare.batches(rows, [s for s in BATCH_SIZES if s <= len(x)], seed=0)
+    )
+    kept = table[~out.reshape(-1)]
+    if x[0].size == 1:
+        return kept, _batches(kept)
+    columns = {n: table[n].to_numpy().reshape(len(x), -1) for n in table.columns}
+    if out.any():
+        mask = out.reshape(len(x), -1)
+        columns = {n: np.ma.array(values, mask=mask) for n, values in columns.items()}
+    rows = pd.DataFrame(
+        {
+            "label": columns["label"].sum(axis=1),
+            "clipped": columns["clipped"].sum(axis=1),
+            **{n: columns[n].mean(axis=1).astype(columns[n].dtype) for n in compare.LOSSES},
+        }
+    )
+    return kept, _batches(rows[~out.all(axis=(1, 2))])
+
+
+def _batches(rows: pd.DataFrame) -> pd.DataFrame:
+    return compare.batches(rows, [s for s in BATCH_SIZES if s <= len(rows)], seed=0)
 
 
 def _by_size(batches: pd.DataFrame, rows: int) -> pd.DataFrame:
@@ -134,6 +152,8 @@ def _by_size(batches: pd.DataFrame, rows: int) -> pd.DataFrame:
 
 
 def _refuse_probabilities(outputs: Outputs, counted: Counted) -> None:
+    whole = np.isin(counted.sample[0], (0, 1)).all()
+    swapped = ". All are 0 or 1: are they labels, or predicted classes?" if whole else ""
     for name, tally in zip(outputs.labels, counted.tallies, strict=True):
         if tally.low >= 0 and tally.high <= 1:
             of = f" of label {name}" if name else ""
@@ -141,7 +161,7 @@ def _refuse_probabilities(outputs: Outputs, counted: Counted) -> None:
                 f"{outputs.name}: every raw output{of} lies within [0, 1] ({tally.low:.3g} to "
                 f"{tally.high:.3g}), as probabilities do. Convert probabilities with raw_output = "
                 "log(p) - log1p(-p), or better, save the input of the sigmoid. If these are raw "
-                "outputs, confirm it with REALLY_RAW=1 (--really-raw, really_raw=True)"
+                "outputs, confirm it with REALLY_RAW=1 (--really-raw, really_raw=True)" + swapped
             )
 
 
@@ -204,7 +224,7 @@ def judge(
         implementations=implementations,
         batches=sizes,
         sentences=tuple(words.sentences(summary, implementations, sizes, counted)),
-        warnings=tuple(words.warnings(outputs, counted)),
+        warnings=(*outputs.notes, *words.warnings(outputs, counted)),
         instead=words.instead(words.harmed(implementations)["framework"]),
     )
     return verdict, counted, samples, batches
@@ -218,6 +238,7 @@ def verdict(
     labels: Iterable[str] = (),
     thresholds: str | Path | None = None,
     really_raw: bool = False,
+    ignore: float | Iterable[float] = (),
 ) -> Verdict:
     """Return the cost of computing binary cross-entropy of raw outputs from their sigmoid.
 
@@ -225,9 +246,11 @@ def verdict(
     ----------
     raw_output : array_like, shape (n,), (n, labels), (n, height, width) or (..., labels)
         Raw outputs (logits) of one label, of several labels, or of each pixel. Without `label`, an
-        iterable of pairs (raw outputs, labels), for data that do not fit into memory.
+        iterable of pairs (raw outputs, labels), for data that do not fit into memory. An axis of
+        length 1 makes no difference, so (n, 1) goes with labels (n,).
     label : array_like, shape of `raw_output`
-        Labels in [0, 1]. A sample with label 0.5 has no correct side.
+        Labels in [0, 1]. A sample with label 0.5 has no correct side. Where both have an index or
+        names of columns, the names decide what belongs together. Masked samples are left out.
     name : str
         Their name in messages.
     labels : iterable of str
@@ -236,6 +259,9 @@ def verdict(
         A study's ``numerics/thresholds.csv`` in place of the committed record.
     really_raw : bool
         Accept raw outputs that all lie within [0, 1], as probabilities do.
+    ignore : float or iterable of float
+        Labels that mark samples to be left out, such as -1, 255 or nan. A nan leaves out missing
+        labels as well.
 
     Returns
     -------
@@ -245,8 +271,8 @@ def verdict(
     Raises
     ------
     BadOutputs
-        A `ValueError` of one line, with the place: nan, inf, labels outside [0, 1], shapes that
-        differ, no values at all, or probabilities in place of raw outputs.
+        A `ValueError` of one line, with the place: nan, inf, labels outside [0, 1], shapes or names
+        that differ, no values at all, or probabilities in place of raw outputs.
 
     Examples
     --------
@@ -255,5 +281,6 @@ def verdict(
     >>> float(found.outputs["wrong_side_max"].iloc[0])
     18.5
     """
-    outputs = from_arrays(raw_output, label, name, labels)
+    ignored = ignore if isinstance(ignore, Iterable) else [ignore]
+    outputs = from_arrays(raw_output, label, name, labels, ignored)
     return judge(outputs, thresholds, really_raw)[0]

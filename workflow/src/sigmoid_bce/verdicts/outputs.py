@@ -2,25 +2,20 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
 
-from sigmoid_bce.jobs.logs import UserError
+from sigmoid_bce.verdicts.containers import Pair, pair
+from sigmoid_bce.verdicts.errors import LABEL, RAW_OUTPUT, Array, BadOutputs
 
 CHUNK = 1 << 18
-LABEL, RAW_OUTPUT = "label", "raw_output"
-Array = NDArray[Any]
 Chunk = tuple[Array, Array]
 Place = Callable[[str, int, int, int], str]
 """From LABEL or RAW_OUTPUT, row, pixel and label to words that say where that value is."""
-
-
-class BadOutputs(UserError, ValueError):
-    """An error in raw outputs or labels: one line with the place and the value expected there."""
 
 
 @dataclass
@@ -34,11 +29,16 @@ class Outputs:
     labels : tuple of str
         Names of the labels; one empty name if there is only one label.
     chunks : iterable of (ndarray, ndarray)
-        Raw outputs and labels, each of shape (rows, pixels, labels).
+        Raw outputs and labels, each of shape (rows, pixels, labels). Labels are a masked array if
+        samples are left out.
     place : callable
         The place of a value, for messages.
     shape : tuple of int
         Height and width, if each row is a map; else empty.
+    ignore : tuple of float
+        Labels that mark a sample to be left out.
+    notes : iterable of str
+        What the reader should know; complete once all chunks are read.
     """
 
     name: str
@@ -46,6 +46,8 @@ class Outputs:
     chunks: Iterable[Chunk]
     place: Place
     shape: tuple[int, ...] = ()
+    ignore: tuple[float, ...] = ()
+    notes: Iterable[str] = ()
 
 
 def as_floats(values: Array) -> Array:
@@ -58,40 +60,87 @@ def as_floats(values: Array) -> Array:
     >>> as_floats(np.float16([1.5])).dtype, as_floats(np.array([1])).dtype
     (dtype('float32'), dtype('float64'))
     """
+    values = values.astype(values.dtype.newbyteorder("="), copy=False)
     if values.dtype in (np.float32, np.float64):
         return values
-    half = values.dtype == np.float16 or values.dtype.name == "bfloat16"
+    half = values.dtype == np.float16 or values.dtype.kind == "V"  # bfloat16 and its like
     return values.astype(np.float32 if half else np.float64)
 
 
-def _numeric(name: str, what: str, values: ArrayLike) -> Array:
-    """Return values as an array; raise if they are not numbers."""
-    values = np.asarray(values)
-    if values.dtype.kind not in "fiub" and values.dtype.name != "bfloat16":
-        raise BadOutputs(f"{name}: {what}: expected numbers, found {values.dtype}")
-    return values
+def _hint(x: tuple[int, ...], y: tuple[int, ...]) -> str:
+    """Return what to write for shapes that do not fit."""
+
+    def first(shape: tuple[int, ...]) -> tuple[int, ...]:
+        """Return the shape (n, height, width, labels) of one that has the labels first."""
+        return (shape[0], *shape[2:], shape[1])
+
+    for name, shape, other in ((LABEL, y, x), (RAW_OUTPUT, x, y)):
+        if len(shape) == len(other) == 4 and first(shape) == other:
+            return f"; {name} has the labels before height and width: numpy.moveaxis({name}, 1, -1)"
+        if shape == (1, *other):
+            return f"; write {name}[0]"
+    if len(x) == 2 and y == x[::-1]:
+        return f"; write {LABEL}.T"
+    if len(x) in (2, 4) and y in (x[:-1], (*x[:-1], 1)):
+        softmax = " (of a softmax with two, the raw output is the second less the first)"
+        return (
+            f"; each sample has {x[-1]} raw outputs{softmax if x[-1] == 2 else ''}, and one label: "
+            f"for class numbers write label[..., None] == numpy.arange({x[-1]})"
+        )
+    return ""
 
 
-def _shaped(name: str, x: Array, y: Array) -> Chunk:
-    """Return both arrays as (rows, pixels, labels)."""
-    if y.shape != x.shape:
+def common_shape(name: str, x: tuple[int, ...], y: tuple[int, ...]) -> tuple[int, ...]:
+    """Return the shape in which raw outputs and labels are paired.
+
+    An axis of length 1 that only one of them has is dropped, unless it is the first.
+
+    Examples
+    --------
+    >>> common_shape("x", (8, 1), (8,)), common_shape("x", (8, 1, 5, 5), (8, 5, 5))
+    ((8,), (8, 5, 5))
+    """
+    shape = min(x, y, key=len)
+    bare = [(s[0], *(n for n in s[1:] if n != 1)) if s else s for s in (x, y)]
+    if x != y and (bare[0] != bare[1] or not shape):
         raise BadOutputs(
             f"{name}: expected raw outputs and labels of the same shape, "
-            f"found {x.shape} and {y.shape}"
+            f"found {x} and {y}{_hint(x, y)}"
         )
-    if not 1 <= x.ndim <= 4:
+    if x != y and len(x) == len(y):
+        shape = bare[0]  # (n, 1, height, width) and (n, height, width, 1)
+    if not 1 <= len(shape) <= 4:
         raise BadOutputs(
             f"{name}: expected an array of shape (n,), (n, labels), (n, height, width) or "
-            f"(n, height, width, labels), found {x.shape}"
+            f"(n, height, width, labels), found {shape}"
         )
-    pixels = x.shape[1] * x.shape[2] if x.ndim > 2 else 1
-    labels = x.shape[-1] if x.ndim in (2, 4) else 1
-    shape = (len(x), pixels, labels)
-    return x.reshape(shape), y.reshape(shape)
+    return shape
+
+
+def _shaped(x: Array, y: Array, shape: tuple[int, ...]) -> Chunk:
+    """Return both arrays as (rows, pixels, labels); labels are masked where either was."""
+    pixels = math.prod(shape[1:3]) if len(shape) > 2 else 1
+    inner = (len(x), pixels, shape[-1] if len(shape) in (2, 4) else 1)
+    if isinstance(x, np.ma.MaskedArray):
+        mask = np.ma.getmaskarray(x).reshape(inner) | np.ma.getmaskarray(y).reshape(inner)
+        y = np.ma.array(np.ma.getdata(y).reshape(inner), mask=mask)
+    return np.ma.getdata(x).reshape(inner), y.reshape(inner)
+
+
+def _reading_of(shape: tuple[int, ...]) -> list[str]:
+    """Return what to say of axes that look as if labels came before height and width."""
+    if len(shape) < 4 or shape[1] >= min(shape[2:]):
+        return []
+    _, height, width, labels = shape
+    return [
+        f"the shape {shape} is read as {height} x {width} pixels of {labels} labels; if it is (n, "
+        "labels, height, width), write numpy.moveaxis(array, 1, -1) of raw outputs and labels"
+    ]
 
 
 def _pieces(x: Array, y: Array) -> Iterator[Chunk]:
     """Yield arrays in chunks, with raw outputs as floats."""
+    y = y.astype(np.float32) if y.dtype.kind == "V" else y
     rows = max(1, CHUNK // max(1, x[:1].size))
     for start in range(0, len(x), rows):
         yield as_floats(x[start : start + rows]), y[start : start + rows]
@@ -109,7 +158,11 @@ def _place(name: str, shape: tuple[int, ...], several: bool) -> Place:
 
 
 def from_arrays(
-    raw_output: Any, label: Any = None, name: str = "", names: Iterable[str] = ()
+    raw_output: Any,
+    label: Any = None,
+    name: str = "",
+    names: Iterable[str] = (),
+    ignore: Iterable[float] = (),
 ) -> Outputs:
     """Return raw outputs and labels from arrays in memory.
 
@@ -122,7 +175,10 @@ def from_arrays(
     name : str
         Their name in messages.
     names : iterable of str
-        Names of the labels, if there are several; by default 0, 1, and so on.
+        Names of the labels, if there are several; by default those of a frame's columns, or 0, 1,
+        and so on.
+    ignore : iterable of float
+        Labels that mark a sample to be left out.
 
     Returns
     -------
@@ -131,7 +187,7 @@ def from_arrays(
     Raises
     ------
     BadOutputs
-        If the arrays do not hold numbers, differ in shape, or have another shape.
+        If the arrays do not hold numbers, differ in shape or in their names, or have another shape.
 
     Examples
     --------
@@ -140,35 +196,51 @@ def from_arrays(
     """
     where = name or "raw outputs"
     pairs = iter(raw_output if label is None else [(raw_output, label)])
-    if not names and hasattr(raw_output, "columns"):
-        names = map(str, raw_output.columns)
+    notes: dict[str, None] = {}
 
-    def checked() -> Iterator[Chunk]:
-        for pair in pairs:
-            if not isinstance(pair, tuple | list) or len(pair) != 2:
+    def checked() -> Iterator[tuple[Pair, tuple[int, ...]]]:
+        for given in pairs:
+            if not isinstance(given, tuple | list) or len(given) != 2:
                 raise BadOutputs(
                     f"{where}: without labels, expected pairs (raw outputs, labels), "
-                    f"found {type(pair).__name__}"
+                    f"found {type(given).__name__}"
                 )
-            yield (_numeric(where, RAW_OUTPUT, pair[0]), _numeric(where, LABEL, pair[1]))
+            found = pair(where, *given)
+            notes.update(dict.fromkeys(found.notes))
+            yield found, common_shape(where, found.x.shape, found.y.shape)
 
     arrays = checked()
-    first = next(arrays, None)
+    first, whole = next(arrays, (None, ()))
     if first is None:
         raise BadOutputs(f"{where}: expected at least one raw output, found none")
-    raw = first[0]
-    chunk = _shaped(where, *first)
-    count, shape = chunk[0].shape[2], raw.shape[1:3] if raw.ndim > 2 else ()
-    labels = tuple(names) or (tuple(map(str, range(count))) if count > 1 else ("",))
-    if len(labels) != count:
-        raise BadOutputs(f"{where}: expected {count} names of labels, found {len(labels)}")
+    notes.update(dict.fromkeys(_reading_of(whole)))
+    chunk = _shaped(first.x, first.y, whole)
+    count, shape = chunk[0].shape[2], whole[1:3] if len(whole) > 2 else ()
+    labels = _names(where, tuple(names), first.names, count)
 
     def chunks() -> Iterator[Chunk]:
         yield from _pieces(*chunk)
-        for x, y in arrays:
-            if x.shape[1:] != raw.shape[1:]:
-                rest = ", ".join(map(str, raw.shape[1:]))
-                raise BadOutputs(f"{where}: expected chunks of (rows, {rest}), found {x.shape}")
-            yield from _pieces(*_shaped(where, x, y))
+        for found, whole_ in arrays:
+            if whole_[1:] != whole[1:]:
+                rest = ", ".join(map(str, whole[1:]))
+                raise BadOutputs(f"{where}: expected chunks of (rows, {rest}), found {whole_}")
+            if found.names != first.names:
+                listed = ", ".join(found.names) or "none"
+                raise BadOutputs(f"{where}: a chunk names its labels otherwise: {listed}")
+            yield from _pieces(*_shaped(found.x, found.y, whole_))
 
-    return Outputs(where, labels, chunks(), _place(where, shape, count > 1), shape)
+    place = _place(where, shape, count > 1)
+    return Outputs(where, labels, chunks(), place, shape, tuple(ignore), notes)
+
+
+def _names(
+    where: str, given: tuple[str, ...], found: tuple[str, ...], count: int
+) -> tuple[str, ...]:
+    """Return the names of the labels."""
+    if sorted(given) == sorted(found) and given != found:
+        listed = ", ".join(found)
+        raise BadOutputs(f"{where}: expected names of labels in the order of columns: {listed}")
+    labels = given or found or (tuple(map(str, range(count))) if count > 1 else ("",))
+    if len(labels) != count:
+        raise BadOutputs(f"{where}: expected {count} names of labels, found {len(labels)}")
+    return labels

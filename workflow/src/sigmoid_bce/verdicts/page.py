@@ -128,12 +128,16 @@ def _of_labels(name: str, labels: list[str], counted: Counted, unit: str) -> dic
 def _of_map(name: str, label: str, counted: Counted, shape: tuple[int, int]) -> dict[str, Drawn]:
     """Draw the first map of the first label."""
     x, y = (part[:, 0] for part in counted.first)
+    out = np.isnan(y)
+    x, y = np.where(out, x.dtype.type(0), x), np.where(out, 0.5, y)
     pixels = compare.samples(
         pd.DataFrame({"sample_id": np.arange(len(x)), "label": y, "raw_output": x})
     )
     of = f", label {label}" if label else ""
-    figure = raw_outputs.as_map(pixels, shape, f"{name}: row 1{of}")
-    return {"map": Drawn(figure, "The first map: labels, raw outputs, and the clipped pixels.")}
+    grey = " Pixels that are left out are grey." if out.any() else ""
+    figure = raw_outputs.as_map(pixels, shape, f"{name}: first map{of}")
+    caption = f"The first map: labels, raw outputs, and the clipped pixels.{grey}"
+    return {"map": Drawn(figure, caption)}
 
 
 def figures(
@@ -157,8 +161,8 @@ def figures(
     dict of Drawn by str
         By name, figure and caption.
     """
-    name, unit = Path(verdict.name).name, "pixels" if shape else "samples"
-    labels = list(verdict.outputs["label"][:-1])
+    name, unit = style.plain(Path(verdict.name).name), "pixels" if shape else "samples"
+    labels = [style.plain(str(label)) for label in verdict.outputs["label"][:-1]]
     drawn = _of_samples(name, samples, counted.total(), unit)
     drawn |= _of_batches(name, batches, bool(shape))
     if labels:

@@ -2,25 +2,18 @@
 
 from __future__ import annotations
 
+import math
 import zipfile
-import zlib
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import ExitStack
 from pathlib import Path
 from typing import IO
 
 import numpy as np
 
-from sigmoid_bce.verdicts.outputs import (
-    CHUNK,
-    LABEL,
-    RAW_OUTPUT,
-    Array,
-    BadOutputs,
-    Chunk,
-    Outputs,
-    from_arrays,
-)
+from sigmoid_bce.verdicts.containers import is_number
+from sigmoid_bce.verdicts.errors import LABEL, RAW_OUTPUT, Array, BadOutputs
+from sigmoid_bce.verdicts.outputs import CHUNK, Chunk, Outputs, common_shape, from_arrays
 from sigmoid_bce.verdicts.tables import from_csv, from_parquet
 
 
@@ -34,7 +27,7 @@ class _Member:
         if version != (1, 0):
             read = np.lib.format.read_array_header_2_0
         self.shape, fortran, self.dtype = read(self.file)
-        if self.dtype.hasobject or self.dtype.kind not in "fiub":
+        if not is_number(self.dtype):
             raise BadOutputs(f"{self.where}: expected numbers, found {self.dtype}")
         if fortran and len(self.shape) > 1:
             raise BadOutputs(
@@ -45,7 +38,7 @@ class _Member:
     def rows(self, count: int) -> Array:
         """Return the next `count` rows."""
         shape = (count, *self.shape[1:])
-        size = int(np.prod(shape)) * self.dtype.itemsize
+        size = math.prod(shape) * self.dtype.itemsize
         data = self.file.read(size)
         if len(data) != size:
             raise BadOutputs(f"{self.where}: the file ends too early")
@@ -70,18 +63,14 @@ def _members(
     ]
 
 
-def _from_npz(path: Path, label: str, raw_output: str) -> Outputs:
+def _from_npz(path: Path, label: str, raw_output: str, ignore: tuple[float, ...]) -> Outputs:
     """Return the raw outputs and labels of a .npz file with two arrays."""
 
     def pairs() -> Iterator[Chunk]:
         with zipfile.ZipFile(path) as archive, ExitStack() as opened:
             y, x = _members(path, archive, opened, (label, raw_output))
-            if x.shape != y.shape:
-                raise BadOutputs(
-                    f"{path}: expected {raw_output} and {label} of the same shape, "
-                    f"found {x.shape} and {y.shape}"
-                )
-            size = int(np.prod(x.shape[1:]))
+            common_shape(str(path), x.shape, y.shape)
+            size = math.prod(x.shape[1:])
             rows = max(1, CHUNK // max(1, size))
             for start in range(0, x.shape[0] if x.shape and size else 0, rows):
                 count = min(rows, x.shape[0] - start)
@@ -90,15 +79,15 @@ def _from_npz(path: Path, label: str, raw_output: str) -> Outputs:
     def checked() -> Iterator[Chunk]:
         try:
             yield from pairs()
-        except BadOutputs:
+        except (BadOutputs, MemoryError):
             raise
-        except (zipfile.BadZipFile, zlib.error, EOFError, ValueError) as error:
-            raise BadOutputs(f"{path}: not a .npz file, or damaged: {error}") from None
+        except Exception as error:  # damage shows as errors of every kind
+            raise BadOutputs(f"{path}: not a .npz file, or damaged: {_line(error)}") from None
 
-    return from_arrays(checked(), name=str(path))
+    return from_arrays(checked(), name=str(path), ignore=ignore)
 
 
-def _from_npy(path: Path, label: str, raw_output: str) -> Outputs:
+def _from_npy(path: Path, label: str, raw_output: str, ignore: tuple[float, ...]) -> Outputs:
     """Return the raw outputs of a .npy file, and the labels of another one."""
     other = Path(label)
     if other.suffix != ".npy":
@@ -107,14 +96,18 @@ def _from_npy(path: Path, label: str, raw_output: str) -> Outputs:
             "(--label), or save both arrays in one .npz file"
         )
     _check_readable(other)
-    return from_arrays(_load(path), _load(other), str(path))
+    return from_arrays(_load(path), _load(other), str(path), ignore=ignore)
 
 
 def _load(path: Path) -> Array:
     try:
         return np.load(path, mmap_mode="r", allow_pickle=False)
-    except (ValueError, EOFError, OSError) as error:
-        raise BadOutputs(f"{path}: not a .npy file of numbers: {error}") from None
+    except Exception as error:
+        raise BadOutputs(f"{path}: not a .npy file of numbers: {_line(error)}") from None
+
+
+def _line(error: Exception) -> str:
+    return (str(error).splitlines() or [type(error).__name__])[0]
 
 
 READERS = {".csv": from_csv, ".parquet": from_parquet, ".npz": _from_npz, ".npy": _from_npy}
@@ -130,7 +123,12 @@ def _check_readable(path: Path) -> None:
         raise BadOutputs(f"{path}: the file is empty")
 
 
-def from_file(path: str | Path, label: str = LABEL, raw_output: str = RAW_OUTPUT) -> Outputs:
+def from_file(
+    path: str | Path,
+    label: str = LABEL,
+    raw_output: str = RAW_OUTPUT,
+    ignore: Iterable[float] = (),
+) -> Outputs:
     r"""Return the raw outputs and labels that a file holds.
 
     Parameters
@@ -141,6 +139,8 @@ def from_file(path: str | Path, label: str = LABEL, raw_output: str = RAW_OUTPUT
         `label` and `raw_output`; or a .npy file of raw outputs.
     label, raw_output : str
         Other names of the columns or arrays. For .npy, `label` is the file of labels.
+    ignore : iterable of float
+        Labels that mark a sample to be left out; nan also stands for a missing one.
 
     Returns
     -------
@@ -167,4 +167,4 @@ def from_file(path: str | Path, label: str = LABEL, raw_output: str = RAW_OUTPUT
             f"{path}: expected a file ending in {', '.join(READERS)}, found {path.suffix or 'none'}"
         )
     _check_readable(path)
-    return reader(path, label, raw_output)
+    return reader(path, label, raw_output, tuple(ignore))

@@ -13,6 +13,7 @@ from sigmoid_bce.verdicts.tally import GROUPS, Edges, Tally
 
 RECORD = Path(__file__).parents[1] / "numerics" / "thresholds.csv"
 """The committed thresholds, measured with the locked releases."""
+DTYPES = ("float16", "bfloat16", "float32", "float64", "longdouble")
 KEYS = ["implementation", "framework", "version", "mode", "dtype"]
 TRAITS = ["from_sigmoid", "has_gradient"]
 SHARES = {
@@ -51,22 +52,41 @@ def read(path: str | Path | None = None) -> pd.DataFrame:
     """
     path = Path(path or RECORD)
     text = dict.fromkeys([*KEYS, "side"], str)
-    table = pd.read_csv(path, dtype=text, keep_default_na=False, na_values=[""])
-    columns = {*KEYS, *TRAITS, "y", "side", *SHARES, "loss_flat_value"}
-    missing = columns - set(table.columns)
+    try:
+        table = pd.read_csv(path, dtype=text, keep_default_na=False, na_values=[""])
+    except ValueError as error:
+        raise ValueError(f"{path}: not a table: {str(error).splitlines()[0]}") from None
+    numbers = ["y", *SHARES, "loss_flat_value"]
+    missing = {*KEYS, *TRAITS, *numbers, "side"} - set(table.columns)
     if missing:
         raise ValueError(f"{path}: the column {sorted(missing)[0]!r} is missing")
     table[[*KEYS, "side"]] = table[[*KEYS, "side"]].fillna("")
+    _check(path, table, numbers)
     # thresholds of soft labels have no place in this comparison
     table = table[table["y"].isin([0, 1])].astype({"y": int}).reset_index(drop=True)
-    sizes = table.groupby(KEYS, sort=False).size()
-    if (sizes != len(GROUPS)).any():
-        name = ", ".join(sizes.index[sizes != len(GROUPS)][0])
-        raise ValueError(f"{path}: {name}: expected a row for each label and side")
+    for key, part in table.groupby(KEYS, sort=False):
+        if set(zip(part["y"], part["side"], strict=True)) != set(GROUPS) or len(part) > len(GROUPS):
+            raise ValueError(f"{path}: {', '.join(key)}: expected a row for each label and side")
+    if table.empty:
+        raise ValueError(f"{path}: expected a row for each label and side, found none")
     # implementation by implementation, in the order of GROUPS
     number = table.groupby(KEYS, sort=False).ngroup()
     order = table.assign(order=number).sort_values(["order", "y", "side"]).index
     return table.loc[order].reset_index(drop=True)
+
+
+def _check(path: Path, table: pd.DataFrame, numbers: list[str]) -> None:
+    """Raise an error if a column has values of another kind."""
+    wanted = {**dict.fromkeys(numbers, "iuf"), **dict.fromkeys(TRAITS, "b")}
+    for column, kinds in wanted.items():
+        if table[column].dtype.kind not in kinds:
+            kind = "True or False" if kinds == "b" else "numbers"
+            raise ValueError(f"{path}: the column {column!r}: expected {kind}")
+    for name in table["dtype"]:
+        if name not in DTYPES:
+            raise ValueError(
+                f"{path}: the column 'dtype': expected {', '.join(DTYPES)}, not {name!r}"
+            )
 
 
 def edges(thresholds: pd.DataFrame) -> Edges:

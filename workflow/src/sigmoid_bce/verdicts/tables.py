@@ -2,26 +2,26 @@
 
 from __future__ import annotations
 
+import codecs
 import csv
+import functools
 import itertools
+import math
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import Any, NamedTuple, NoReturn
 
 import numpy as np
 
-from sigmoid_bce.verdicts.outputs import (
-    CHUNK,
-    RAW_OUTPUT,
-    Array,
-    BadOutputs,
-    Chunk,
-    Outputs,
-    Place,
-    as_floats,
-)
+from sigmoid_bce.verdicts.errors import RAW_OUTPUT, Array, BadOutputs
+from sigmoid_bce.verdicts.outputs import CHUNK, Chunk, Outputs, Place, as_floats
 
 BLOCK = 4 << 20  # bytes of a CSV file that are read at a time
+LONGEST = 64 << 20  # bytes of a row, at most
+WORDS = {"true": 1.0, "false": 0.0}
+"""Labels that are words."""
 Where = Callable[[int, str], str]
 """From a row (from 0) and a column to words that say where that value is."""
 
@@ -39,33 +39,34 @@ def _missing(path: Path, column: str, found: list[str], hint: str = "") -> BadOu
     return BadOutputs(f"{path}: the column {column!r} is missing; there are {listed}{hint}")
 
 
-def _refuse_duplicates(path: Path, found: list[str], label: str, raw_output: str) -> None:
-    for column in found:
-        if found.count(column) > 1 and column.startswith((label, raw_output)):
-            raise BadOutputs(f"{path}: two columns are called {column!r}: rename one of them")
-
-
 def _pairs(path: Path, found: list[str], label: str, raw_output: str) -> Columns:
     """Return pairs of columns ``<label>_<name>`` and ``<raw_output>_<name>``, one a label."""
+    start = f"{raw_output}_"
+    names = [c.removeprefix(start) for c in found if c.startswith(start)]
+    labels = [f"{label}_{name}" for name in names]
+    for column in labels:
+        if column not in found:
+            raise _missing(path, column, found)
+    return Columns(tuple(names), labels, [start + name for name in names])
 
-    def names(start: str) -> list[str]:
-        return [c.removeprefix(f"{start}_") for c in found if c.startswith(f"{start}_")]
 
-    labels, raw = names(label), names(raw_output)
-    missing = [f"{label}_{n}" for n in raw if n not in labels]
-    missing += [f"{raw_output}_{n}" for n in labels if n not in raw]
-    if missing:
-        raise _missing(path, missing[0], found)
-    return Columns(tuple(raw), [f"{label}_{n}" for n in raw], [f"{raw_output}_{n}" for n in raw])
+def _once(path: Path, found: list[str], columns: Columns) -> Columns:
+    """Return columns, or raise an error if one of their names is not unique."""
+    number = Counter(found)
+    for column in columns.label + columns.raw_output:
+        if number[column] > 1:
+            raise BadOutputs(f"{path}: two columns are called {column!r}: rename one of them")
+    return columns
 
 
 def _columns(path: Path, found: list[str], label: str, raw_output: str) -> Columns:
-    """Return the columns of a file that hold labels and raw outputs."""
-    _refuse_duplicates(path, found, label, raw_output)
+    """Return the columns of a file that hold labels and raw outputs; others do not count."""
+    if label == raw_output:
+        raise BadOutputs(f"{path}: labels and raw outputs are one column, {label!r}: name another")
     if label in found and raw_output in found:
-        return Columns(("",), [label], [raw_output])
+        return _once(path, found, Columns(("",), [label], [raw_output]))
     if raw_output not in found and any(c.startswith(f"{raw_output}_") for c in found):
-        return _pairs(path, found, label, raw_output)
+        return _once(path, found, _pairs(path, found, label, raw_output))
     column = label if label not in found else raw_output
     separated = len(found) == 1 and any(mark in found[0] for mark in ";\t")
     hint = "; separate columns by commas" if separated else ""
@@ -73,35 +74,76 @@ def _columns(path: Path, found: list[str], label: str, raw_output: str) -> Colum
     raise _missing(path, column, found, hint)
 
 
-def _is_number(text: str) -> bool:
-    """Return whether the CSV reader accepts a text as a number, or as a missing one."""
+def _numbers(column: Any, label: bool) -> Any:
+    """Return texts of pyarrow as numbers, null where a text is none; labels may be words."""
+    import pyarrow as pa
+    from pyarrow import compute as pc
+
+    trimmed = pc.utf8_trim(column, characters=" \t")
     try:
-        float(text or "0")
-    except ValueError:
-        return False
-    # Python also accepts 1_000 and surrounding blanks
-    return not set(text) & set("_ \t")
+        # the conversion that the CSV reader makes
+        return trimmed.cast(pa.float64())
+    except pa.ArrowInvalid:
+        pass
+    texts = trimmed.dictionary_encode()
+    values = [_number(text, label) for text in texts.dictionary]
+    return pa.array(values, pa.float64()).take(texts.indices)
 
 
-def _values(column: Any, where: Callable[[int], str]) -> Array:
-    """Return a column of pyarrow as an array of numbers; `where` names the place of a row."""
+def _number(text: Any, label: bool) -> float | None:
     import pyarrow as pa
 
-    if column.null_count:
-        row = int(np.argmax(column.is_null().to_numpy(zero_copy_only=False)))
-        raise BadOutputs(f"{where(row)}: the value is missing")
+    try:
+        return float(text.cast(pa.float64()).as_py())
+    except pa.ArrowInvalid:
+        return WORDS.get(str(text).lower()) if label else None
+
+
+def _not_a_number(values: Any, place: str, label: bool) -> BadOutputs:
+    """Return the error for values of pyarrow of which none is a number."""
+    import pyarrow as pa
+
+    of = "" if pa.types.is_string(values.type) else f" (a column of {values.type})"
+    texts = sorted(map(_shown, values.unique())) if label else []
+    two = f"; write 0 and 1 for {texts[0]!r} and {texts[1]!r}" if len(texts) == 2 else ""
+    return BadOutputs(f"{place}: expected a number, found {_shown(values[0])!r}{of}{two}")
+
+
+def _shown(value: Any) -> str:
+    """Return the beginning of a value; the text of a CSV file was read as Latin-1."""
+    text = str(value)[:240]
+    with suppress(UnicodeEncodeError):
+        text = text.encode("latin-1").decode(errors="replace")
+    return text[:60]
+
+
+def _first(flags: Any) -> int:
+    return int(np.argmax(flags.to_numpy(zero_copy_only=False)))
+
+
+def _values(column: Any, where: Callable[[int], str], label: bool, missing: bool) -> Array:
+    """Return a column of pyarrow as an array of numbers; `where` names the place of a row.
+
+    Values may be missing, and are nan then, only if `missing` says so.
+    """
+    import pyarrow as pa
+    from pyarrow import compute as pc
+
     kinds = pa.types
     if kinds.is_dictionary(column.type):
         column = column.dictionary_decode()
-    if kinds.is_decimal(column.type):
+    if column.null_count and not missing:
+        raise BadOutputs(f"{where(_first(column.is_null()))}: the value is missing")
+    if kinds.is_string(column.type) or kinds.is_large_string(column.type):
+        numbers = _numbers(column, label)
+        lost = pc.and_(numbers.is_null(), column.is_valid())
+        if pc.any(lost).as_py():
+            raise _not_a_number(column.filter(lost), where(_first(lost)), label)
+        column = numbers
+    if kinds.is_decimal(column.type) or (kinds.is_boolean(column.type) and column.null_count):
         column = column.cast(pa.float64())
     if not any(is_(column.type) for is_ in (kinds.is_floating, kinds.is_integer, kinds.is_boolean)):
-        texts = [str(value) for value in column.to_pylist()]
-        row = next((i for i, text in enumerate(texts) if not _is_number(text)), 0)
-        raise BadOutputs(
-            f"{where(row)}: expected a number, found {texts[row][:60]!r} (a column of "
-            f"{column.type})"
-        )
+        raise _not_a_number(column, where(0), label)
     return column.to_numpy(zero_copy_only=False)
 
 
@@ -110,17 +152,20 @@ def _joined(parts: list[Array]) -> Array:
     return parts[0].reshape(-1, 1, 1) if len(parts) == 1 else np.stack(parts).T[:, None, :]
 
 
-def _chunks(batches: Iterable[Any], columns: Columns, where: Where) -> Iterator[Chunk]:
+def _chunks(
+    batches: Iterable[Any], columns: Columns, where: Where, ignore: tuple[float, ...]
+) -> Iterator[Chunk]:
     """Yield the record batches of pyarrow as chunks."""
-    start = 0
+    start, missing = 0, any(map(math.isnan, ignore))
 
-    def values(batch: Any, name: str) -> Array:
-        return _values(batch.column(name), lambda row: where(start + row, name))
+    def values(batch: Any, name: str, label: bool) -> Array:
+        column = batch.column(name)
+        return _values(column, lambda row: where(start + row, name), label, label and missing)
 
     for batch in batches:
         if len(batch):
-            x = [as_floats(values(batch, name)) for name in columns.raw_output]
-            y = [values(batch, name) for name in columns.label]
+            x = [as_floats(values(batch, name, False)) for name in columns.raw_output]
+            y = [values(batch, name, True) for name in columns.label]
             start += len(batch)
             yield _joined(x), _joined(y)
 
@@ -132,7 +177,102 @@ def _place(columns: Columns, where: Where) -> Place:
     return place
 
 
-def from_csv(path: Path, label: str, raw_output: str) -> Outputs:
+def _open_csv(
+    path: Path,
+    names: list[str] | None,
+    wanted: list[str],
+    text: bool = True,
+    on_ragged: Any = None,
+    block: int = BLOCK,
+) -> Any:
+    """Open a CSV file, its columns as numbers, or as text with the rows one after the other.
+
+    As Latin-1, any bytes are a text; `names` are then those of the columns, once they are known.
+    """
+    import pyarrow as pa
+    from pyarrow import csv as pa_csv
+
+    kind = pa.string() if text else pa.float64()
+    return pa_csv.open_csv(
+        path,
+        read_options=pa_csv.ReadOptions(
+            block_size=block,
+            use_threads=not text,
+            encoding="latin1" if text else "utf8",
+            column_names=names if text else None,
+            skip_rows_after_names=1 if text and names else 0,
+        ),
+        # other columns may hold texts of several lines
+        parse_options=pa_csv.ParseOptions(newlines_in_values=True, invalid_row_handler=on_ragged),
+        convert_options=pa_csv.ConvertOptions(
+            include_columns=wanted,
+            column_types=dict.fromkeys(wanted, kind),
+            # "nan" is a number, to be refused as such, and not a missing value
+            null_values=[""],
+            strings_can_be_null=True,
+        ),
+    )
+
+
+def _header(path: Path) -> list[str]:
+    """Return the names of a CSV file's columns."""
+    import pyarrow as pa
+
+    with open(path, "rb") as file:
+        if file.read(4).removeprefix(codecs.BOM_UTF8)[:1] in (b"", b"\n", b"\r"):
+            raise BadOutputs(f"{path}: the first line is empty: expected names of columns")
+    skip = functools.partial(_open_csv, path, None, [], on_ragged=lambda row: "skip")
+    try:
+        try:
+            names = skip().schema.names
+        except pa.ArrowInvalid:
+            names = skip(block=LONGEST).schema.names
+        header = [name.encode("latin-1").decode() for name in names]
+    except UnicodeDecodeError:
+        raise BadOutputs(f"{path}: expected text in UTF-8") from None
+    except pa.ArrowInvalid as error:
+        raise BadOutputs(f"{path}: {str(error).splitlines()[0]}") from None
+    return [header[0].removeprefix("\ufeff"), *header[1:]]
+
+
+def _as_text(path: Path, header: list[str], wanted: list[str], done: int) -> Iterator[Any]:
+    """Yield the rows of a CSV file as text, after those that are done.
+
+    Raises
+    ------
+    BadOutputs
+        At a row with more or fewer columns than the header.
+    """
+    import pyarrow as pa
+
+    ragged: list[Any] = []
+
+    def on_ragged(row: Any) -> str:
+        ragged.append(row)
+        return "skip"
+
+    def refuse() -> NoReturn:
+        row = ragged[0].number - 2
+        raise BadOutputs(
+            f"{path}: row {row + 1} (line {_line_of(path, row)}): expected {len(header)} columns, "
+            f"found {ragged[0].actual_columns}"
+        )
+
+    start = 0
+    try:
+        for batch in _open_csv(path, header, wanted, on_ragged=on_ragged, block=LONGEST):
+            end = min(len(batch), ragged[0].number - 2 - start) if ragged else len(batch)
+            yield batch.slice(max(0, done - start), max(0, end - max(0, done - start)))
+            if end < len(batch):
+                refuse()
+            start += len(batch)
+    except pa.ArrowInvalid as error:
+        raise BadOutputs(f"{path}: {str(error).splitlines()[0]}") from None
+    if ragged:
+        refuse()
+
+
+def from_csv(path: Path, label: str, raw_output: str, ignore: tuple[float, ...] = ()) -> Outputs:
     """Return the raw outputs and labels of a CSV file.
 
     Parameters
@@ -140,6 +280,8 @@ def from_csv(path: Path, label: str, raw_output: str) -> Outputs:
     path : Path
     label, raw_output : str
         The columns, or with several labels the beginning of their names.
+    ignore : tuple of float
+        Labels that mark a sample to be left out.
 
     Raises
     ------
@@ -147,15 +289,8 @@ def from_csv(path: Path, label: str, raw_output: str) -> Outputs:
         If the file is not CSV text in UTF-8, or lacks a column.
     """
     import pyarrow as pa
-    from pyarrow import csv as pa_csv
 
-    try:
-        with open(path, encoding="utf-8-sig", newline="") as file:
-            header = next(csv.reader(file), None)
-    except UnicodeDecodeError:
-        raise BadOutputs(f"{path}: expected text in UTF-8") from None
-    if not header:
-        raise BadOutputs(f"{path}: the first line is empty: expected names of columns")
+    header = _header(path)
     columns = _columns(path, header, label, raw_output)
     wanted = columns.label + columns.raw_output
 
@@ -163,59 +298,34 @@ def from_csv(path: Path, label: str, raw_output: str) -> Outputs:
         return f"{path}: row {row + 1} (line {_line_of(path, row)}), column {column!r}"
 
     def batches() -> Iterator[Any]:
+        done = 0
         try:
-            yield from pa_csv.open_csv(
-                path,
-                read_options=pa_csv.ReadOptions(block_size=BLOCK),
-                # other columns may hold texts of several lines
-                parse_options=pa_csv.ParseOptions(newlines_in_values=True),
-                convert_options=pa_csv.ConvertOptions(
-                    include_columns=wanted,
-                    column_types=dict.fromkeys(wanted, pa.float64()),
-                    # "nan" is a number, to be refused as such, and not a missing value
-                    null_values=[""],
-                ),
-            )
-        except pa.ArrowInvalid as error:
-            _explain(path, header, wanted, error)
+            for batch in _open_csv(path, None, wanted, text=False):
+                yield batch
+                done += len(batch)
+        except pa.ArrowInvalid:  # words, or an error, which is found among texts
+            yield from _as_text(path, header, wanted, done)
 
-    chunks = _chunks(batches(), columns, where)
-    return Outputs(str(path), columns.names, chunks, _place(columns, where))
+    chunks = _chunks(batches(), columns, where, ignore)
+    return Outputs(str(path), columns.names, chunks, _place(columns, where), ignore=ignore)
 
 
 def _line_of(path: Path, row: int) -> int:
     """Return the line (from 1) on which a data row (from 0) of a CSV file ends."""
-    with open(path, encoding="utf-8-sig", newline="", errors="replace") as file:
-        reader = csv.reader(file)
-        rows = filter(None, reader)
-        next(itertools.islice(rows, row + 1, None), None)  # one more, for the header
-        return reader.line_num
+    limit = csv.field_size_limit(1 << 30)
+    try:
+        with open(path, encoding="latin-1", newline="") as file:
+            reader = csv.reader(file)
+            rows = filter(None, reader)
+            next(itertools.islice(rows, row + 1, None), None)  # one more, for the header
+            return reader.line_num
+    finally:
+        csv.field_size_limit(limit)
 
 
-def _explain(path: Path, header: list[str], wanted: list[str], error: Exception) -> NoReturn:
-    """Raise an error that names the row of a CSV file that pyarrow could not read."""
-    at = {name: header.index(name) for name in wanted}
-    row = 0
-    with open(path, encoding="utf-8-sig", newline="", errors="replace") as file:
-        reader = csv.reader(file)
-        next(reader)
-        for values in filter(None, reader):
-            row += 1
-            where = f"{path}: row {row} (line {reader.line_num})"
-            if len(values) != len(header):
-                raise BadOutputs(
-                    f"{where}: expected {len(header)} columns, found {len(values)}"
-                ) from None
-            for name, index in at.items():
-                if not _is_number(values[index]):
-                    found = values[index][:60]
-                    raise BadOutputs(
-                        f"{where}, column {name!r}: expected a number, found {found!r}"
-                    ) from None
-    raise BadOutputs(f"{path}: {str(error).splitlines()[0]}") from None
-
-
-def from_parquet(path: Path, label: str, raw_output: str) -> Outputs:
+def from_parquet(
+    path: Path, label: str, raw_output: str, ignore: tuple[float, ...] = ()
+) -> Outputs:
     """Return the raw outputs and labels of a Parquet file.
 
     Parameters
@@ -223,6 +333,8 @@ def from_parquet(path: Path, label: str, raw_output: str) -> Outputs:
     path : Path
     label, raw_output : str
         The columns, or with several labels the beginning of their names.
+    ignore : tuple of float
+        Labels that mark a sample to be left out.
 
     Raises
     ------
@@ -235,7 +347,7 @@ def from_parquet(path: Path, label: str, raw_output: str) -> Outputs:
     try:
         # a buffered stream, because a row group may be larger than memory
         file = parquet.ParquetFile(path, buffer_size=1 << 20, pre_buffer=False)
-    except pa.ArrowInvalid as error:
+    except (pa.ArrowException, OSError) as error:
         raise BadOutputs(f"{path}: not a Parquet file: {str(error).splitlines()[0]}") from None
     columns = _columns(path, file.schema_arrow.names, label, raw_output)
 
@@ -245,8 +357,8 @@ def from_parquet(path: Path, label: str, raw_output: str) -> Outputs:
     def batches() -> Iterator[Any]:
         try:
             yield from file.iter_batches(CHUNK, columns=columns.label + columns.raw_output)
-        except (pa.ArrowInvalid, OSError) as error:
+        except (pa.ArrowException, OSError) as error:
             raise BadOutputs(f"{path}: damaged: {str(error).splitlines()[0]}") from None
 
-    chunks = _chunks(batches(), columns, where)
-    return Outputs(str(path), columns.names, chunks, _place(columns, where))
+    chunks = _chunks(batches(), columns, where, ignore)
+    return Outputs(str(path), columns.names, chunks, _place(columns, where), ignore=ignore)

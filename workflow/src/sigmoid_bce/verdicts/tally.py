@@ -52,6 +52,8 @@ class Tally:
         All samples; those with a label above 0.5; those on the correct side.
     soft, sideless : int
         Samples with a label strictly between 0 and 1; with 0.5, which has no correct side.
+    left_out : int
+        Samples that were not counted.
     low, high, wrong : float
         The least and greatest raw output; the greatest magnitude on the wrong side.
     loss : float
@@ -76,6 +78,7 @@ class Tally:
     correct: int = 0
     soft: int = 0
     sideless: int = 0
+    left_out: int = 0
     low: float = np.inf
     high: float = -np.inf
     wrong: float = 0.0
@@ -93,7 +96,7 @@ class Tally:
 
     def add(self, other: Tally) -> None:
         """Add another tally with the same thresholds to this one."""
-        for name in ("samples", "ones", "correct", "soft", "sideless", "loss"):
+        for name in ("samples", "ones", "correct", "soft", "sideless", "left_out", "loss"):
             setattr(self, name, getattr(self, name) + getattr(other, name))
         self.low, self.high = min(self.low, other.low), max(self.high, other.high)
         self.wrong = max(self.wrong, other.wrong)

@@ -11,10 +11,10 @@ import pandas as pd
 from sigmoid_bce.numerics import catalogue, frameworks
 from sigmoid_bce.verdicts.count import Counted
 from sigmoid_bce.verdicts.outputs import Outputs
+from sigmoid_bce.verdicts.shares import DTYPES
 
 EVERY = "all"
 """The name of all labels together, in tables."""
-DTYPES = ("float16", "bfloat16", "float32", "float64", "longdouble")
 PRECISIONS = {
     "float32": ["float32"],
     "half precision": ["float16", "bfloat16"],
@@ -200,10 +200,11 @@ def _on_precision(name: str, part: pd.DataFrame, samples: int, mean_loss: float)
     return text
 
 
-def _on_outputs(outputs: pd.DataFrame) -> str:
+def _on_outputs(outputs: pd.DataFrame, shape: tuple[int, ...]) -> str:
     """Return the sentences on the raw outputs themselves."""
     whole = _row(outputs, -1)
     labels = f" of {len(outputs) - 1} labels" if len(outputs) > 1 else ""
+    labels += f" in maps of {' x '.join(map(str, shape))} pixels (height x width)" if shape else ""
     return (
         f"{int(whole['samples']):,} raw outputs{labels} range from {whole['raw_output_min']:.3g} "
         f"to {whole['raw_output_max']:.3g}. {percent(whole['ones_share'])} have label 1, and "
@@ -272,7 +273,7 @@ def sentences(
         The first is the answer; the others give the numbers behind it.
     """
     table, whole = in_use(implementations), _row(outputs, -1)
-    lines = [_headline(table), _on_outputs(outputs)]
+    lines = [_headline(table), _on_outputs(outputs, counted.shape)]
     for name, group in PRECISIONS.items():
         part = table[table["dtype"].isin(group)]
         if len(part):
@@ -295,6 +296,10 @@ def warnings(outputs: Outputs, counted: Counted) -> list[str]:
     out = []
     for name, tally in zip(outputs.labels, counted.tallies, strict=True):
         of = f"label {name}: " if name else ""
+        if tally.left_out:
+            whole = tally.left_out + tally.samples
+            share = percent(tally.left_out / whole)
+            out.append(f"{of}left out: {tally.left_out:,} of {whole:,} samples ({share})")
         if tally.ones in (0, tally.samples - tally.sideless):
             only = int(tally.ones > 0)
             out.append(
