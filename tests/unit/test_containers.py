@@ -169,6 +169,14 @@ def test_missing_labels_are_refused_or_left_out_by_request(holder):
     assert (total.samples, total.ones, total.left_out, total.low) == (3, 3, 1, -40)
 
 
+@pytest.fixture(scope="module")
+def few(tmp_path_factory):
+    """Thresholds of a few implementations, which are soon compared."""
+    path = tmp_path_factory.mktemp("few") / "thresholds.csv"
+    shares.read().query("framework == 'SciPy'").to_csv(path, index=False)
+    return path
+
+
 MASKS = {
     "labels": lambda x, y, out: (x, np.ma.array(y, mask=out)),
     "raw outputs": lambda x, y, out: (np.ma.array(x, mask=out), y),
@@ -181,16 +189,16 @@ MASKS = {
 
 @pytest.mark.parametrize("masked", MASKS.values(), ids=MASKS)
 @pytest.mark.parametrize("shape", [(60,), (20, 3), (3, 2, 5, 2)])
-def test_masked_samples_are_left_out(masked, shape):
+def test_masked_samples_are_left_out(masked, shape, few):
     rng = np.random.default_rng(len(shape))
     x, y = rng.normal(0, 12, shape), rng.integers(0, 2, shape)
     out = rng.random(shape) < 0.3
     out[0] = True  # a row of which nothing is left
-    found = sigmoid_bce.verdict(*masked(x, y, out), ignore=[-1, 255])
+    found = sigmoid_bce.verdict(*masked(x, y, out), ignore=[-1, 255], thresholds=few)
     assert found.outputs["left_out"].iloc[-1] == out.sum()
     assert "left out: " in found.warnings[0]
     assert found.outputs["samples"].iloc[-1] == (~out).sum()
-    kept = sigmoid_bce.verdict(x[~out], y[~out])
+    kept = sigmoid_bce.verdict(x[~out], y[~out], thresholds=few)
     whole = found.to_frame().query("label == 'all'").drop(columns="label").reset_index(drop=True)
     pd.testing.assert_frame_equal(whole, kept.to_frame().drop(columns="label"))
     assert np.isclose(found.outputs["mean_loss"].iloc[-1], kept.outputs["mean_loss"].iloc[0])
