@@ -1,6 +1,13 @@
 # `make run` and `make test` do all the set-up; `make` alone lists every target and starts nothing.
 SHELL := /bin/bash
 CONFIG ?= config/config.yaml
+# recipes read the names of files from the environment: as texts, whatever signs they hold
+override export CONFIG := $(value CONFIG)
+override export RAW := $(value RAW)
+override export LABEL := $(value LABEL)
+override export RAW_OUTPUT := $(value RAW_OUTPUT)
+override export TO := $(value TO)
+override export THRESHOLDS := $(value THRESHOLDS)
 CORES ?= all
 PORT ?= 5000
 VENV := .venv
@@ -10,9 +17,10 @@ PYTHON ?= $(shell for python in python3 python3.13 python3.12 python3.11; do \
 	$$python -c 'import sys; sys.exit(not (3, 11) <= sys.version_info < (3, 14))' 2>/dev/null \
 	&& echo $$python && break; done)
 IN_VENV = PATH="$(CURDIR)/$(BIN):$$PATH"
-SNAKEMAKE = $(IN_VENV) snakemake --cores $(CORES) --configfile "$(CONFIG)"
+# targets come after --cores: --configfile would take them for files
+SNAKEMAKE = $(IN_VENV) snakemake --configfile "$$CONFIG" --cores $(CORES)
 PIP = $(BIN)/python -m pip install --quiet --disable-pip-version-check
-STUDY = $$($(BIN)/python -c 'import sys, yaml; print(yaml.safe_load(open(sys.argv[1]))["study"])' "$(CONFIG)")
+STUDY = $$($(BIN)/python -m sigmoid_bce.study.reading "$$CONFIG")
 
 .DEFAULT_GOAL := help
 .PHONY: help run test soak lint bench numbers readme numerics record report tracking reconcile ui \
@@ -25,14 +33,14 @@ run: install ## install, run the study CONFIG (the default one), make its report
 	@# a progress bar only on a terminal
 	@if [ -t 1 ]; then $(SNAKEMAKE) --logger rich; else $(SNAKEMAKE); fi
 	@echo
-	@study=$(STUDY); \
+	@study=$(STUDY) || exit 1; \
 	echo "figures   results/$$study/figures/"; \
 	echo "tables    results/$$study/tables/"; \
 	echo "report    results/$$study/report.html"
 	@echo "runs      make ui, then http://127.0.0.1:$(PORT)"
 
 test: install $(VENV)/slurm ## install, run the tests
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest -n 2 --dist loadgroup --no-loadscope-reorder
 
 soak: frameworks $(VENV)/slurm ## run the rings of tests that take hours; finished ones are kept
 	$(BIN)/python -m pytest tests/soak -m soak $(ARGS)
@@ -63,7 +71,7 @@ frameworks: install ## install every framework that the conformance suite can me
 	$(PIP) --no-build-isolation -c $(VENV)/constraints.txt -e '.[frameworks]'
 
 record: install ## make the last measured thresholds the record that tests and verdicts use
-	$(BIN)/python -m sigmoid_bce.numerics.tables "results/$(STUDY)/numerics/thresholds.csv"
+	study=$(STUDY) && $(BIN)/python -m sigmoid_bce.numerics.tables "results/$$study/numerics/thresholds.csv"
 
 report: install ## make the report again
 	$(SNAKEMAKE) --forcerun report --until report
@@ -72,20 +80,23 @@ tracking: install ## log every run of the study again
 	$(SNAKEMAKE) --forcerun track_cells
 
 reconcile: install ## close the runs that a crash left open; snakemake does it when it starts
-	$(BIN)/python -m sigmoid_bce.tracking reconcile "$(CONFIG)"
+	$(BIN)/python -m sigmoid_bce.tracking reconcile "$$CONFIG"
 
-ui: install ## show the runs in MLflow, on 127.0.0.1:PORT
+ui: install ## show the runs in MLflow, on 127.0.0.1:PORT, without a login
+	@echo "Everybody with an account on this machine can see and change the runs while this runs."
+	@echo "docs/tracking.md, \"On a shared machine\", says how to ask for a password."
 	MLFLOW_SERVER_ENABLE_JOB_EXECUTION=false MLFLOW_DISABLE_TELEMETRY=true \
-	$(BIN)/mlflow server --host 127.0.0.1 --port $(PORT) --workers 1 --backend-store-uri sqlite:///mlflow.db
+	$(BIN)/mlflow server --host 127.0.0.1 --port $(PORT) --workers 1 --backend-store-uri sqlite:///mlflow.db $(UI)
 
 verdict: install ## judge the raw outputs of any model: RAW=outputs.csv
-	@if [ -z "$(RAW)" ]; then echo "name the file: make verdict RAW=outputs.csv (.csv, .parquet, .npz, .npy)"; exit 2; fi
-	@$(BIN)/python -m sigmoid_bce.verdicts "$(RAW)" $(if $(LABEL),--label "$(LABEL)") \
-		$(if $(RAW_OUTPUT),--raw-output "$(RAW_OUTPUT)") $(if $(TO),--to "$(TO)") \
-		$(if $(THRESHOLDS),--thresholds "$(THRESHOLDS)") $(foreach label,$(IGNORE),--ignore="$(label)") $(if $(REALLY_RAW),--really-raw)
+	@if [ -z "$$RAW" ]; then echo "name the file: make verdict RAW=outputs.csv (.csv, .parquet, .npz, .npy)"; exit 2; fi
+	@$(BIN)/python -m sigmoid_bce.verdicts $(if $(LABEL),--label="$$LABEL") \
+		$(if $(RAW_OUTPUT),--raw-output="$$RAW_OUTPUT") $(if $(TO),--to="$$TO") \
+		$(if $(THRESHOLDS),--thresholds="$$THRESHOLDS") $(foreach label,$(IGNORE),--ignore="$(label)") \
+		$(if $(REALLY_RAW),--really-raw) -- "$$RAW"
 
 cluster: install $(VENV)/slurm ## run the study on SLURM; docs/cluster.md
-	$(IN_VENV) snakemake --workflow-profile workflow/profiles/slurm --configfile "$(CONFIG)"
+	$(IN_VENV) snakemake --workflow-profile workflow/profiles/slurm --configfile "$$CONFIG"
 
 cluster-await cluster-cancel: install ## await, or cancel, the jobs that an earlier run left in SLURM's queue
 	@$(BIN)/python -m sigmoid_bce.slurm.queue $(@:cluster-%=%)

@@ -4,8 +4,11 @@ import signal
 
 import hypothesis
 import pytest
+import yaml
 
+from support import leftovers
 from support.checkout import checkout, snakemake
+from support.hostile import NAME
 
 # the same examples in every run, and no folder of them
 hypothesis.settings.register_profile("tests", derandomize=True, database=None, deadline=None)
@@ -16,12 +19,38 @@ signal.signal(signal.SIGTERM, signal.default_int_handler)
 
 # before anything imports TensorFlow
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
+# so that whatever they start is found at the end
+leftovers.mark()
+
+FOLDER = "a b 100%20 #1 {seed}' é"
+
+
+@pytest.fixture(scope="session", autouse=True)
+def nothing_is_left():
+    """Check at the very end that every process which the tests started has ended."""
+    yield
+    leftovers.check_none_is_left()
+
+
+def pytest_collection_modifyitems(items):
+    """Name the tests that `make test` runs one after the other: they share a study or a SLURM."""
+    for item in items:
+        folder = item.path.parent.name
+        group = folder if folder in ("cluster", "faults") else item.nodeid.split("::")[0]
+        item.add_marker(pytest.mark.xdist_group(group))
 
 
 @pytest.fixture(scope="session")
 def smoke(tmp_path_factory):
-    """A folder in which the smoke study has run."""
-    folder = checkout(tmp_path_factory.mktemp("smoke"))
+    """A folder in which the smoke study has run; it and its user's texts have hostile names."""
+    folder = tmp_path_factory.mktemp("smoke") / FOLDER
+    folder.mkdir()
+    checkout(folder)
+    file = folder / "config/studies/smoke.yaml"
+    study = yaml.safe_load(file.read_text())
+    study["question"] += f" {NAME}"
+    study["datasets"]["digits"] |= {"classes": [f"0{NAME}", f"1{NAME}"], "licence": NAME}
+    file.write_text(yaml.safe_dump(study))
     snakemake(folder, "--configfile", "config/studies/smoke.yaml")
     return folder
 

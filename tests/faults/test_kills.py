@@ -216,9 +216,9 @@ main(sys.argv[1:])
 
 
 def test_sigterm_while_snakemake_counts_its_jobs(fresh):
-    """Snakemake's handler takes a lock that Snakemake holds at that moment."""
+    """Snakemake's handler takes a lock that Snakemake holds then; also in a job (--no-hooks)."""
     done = subprocess.run(
-        [sys.executable, "-c", COUNTING, "--cores", "2", *CONFIG],
+        [sys.executable, "-c", COUNTING, "--cores", "2", "--no-hooks", *CONFIG],
         cwd=fresh,
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
@@ -250,7 +250,7 @@ def test_a_failed_cell_is_shown_with_its_reason_and_the_others_finished(fresh):
     cell = Cell("digits", "wild", "logits", 16, 0)
     log = (fresh / RESULTS / f"logs/train/{cell}.log").read_text()
     reason = by_model["wild"].data.tags["reason"]
-    assert reason == log.splitlines()[-1] == "error: [Errno 28] No space left on device"
+    assert reason == log.splitlines()[-1] == "error: OSError: [Errno 28] No space left on device"
     record = json.loads((fresh / RESULTS / f"train/{cell}/attempts/1/attempt.json").read_text())
     assert record["status"] == "FAILED"
     assert by_model["wild"].data.metrics["loss"] > 0

@@ -9,6 +9,7 @@ import pytest
 
 from support.checkout import ROOT
 from support.export import all_pages, key
+from support.hostile import NAME
 from support.servers import LIMIT, mlflow_server, need
 
 FLAGS = [
@@ -80,6 +81,12 @@ class Page:
         self.shot(name)
         return body
 
+    def wait(self, script):
+        end = time.monotonic() + LIMIT
+        while not self.chrome.execute_script(script):
+            assert time.monotonic() < end, script
+            time.sleep(0.1)
+
     def shot(self, name):
         folder = ROOT / "results" / "screenshots"
         folder.mkdir(parents=True, exist_ok=True)
@@ -129,6 +136,28 @@ def test_models_and_note_are_shown(page):
     page.open("/models?workflowType=machine_learning", "models", "convnet", "Ready")
     run = next(run for cell, run in page.ids.items() if "loss~logits" in cell and "seed" in cell)
     page.open(f"/runs/{run}", "run", "digits", "dataset", "convnet")
+
+
+def test_texts_of_users_are_no_code(page, smoke):
+    """The report and the run's note show a hostile question, and run no part of it."""
+    reports = [(smoke / "results/smoke/report.html").as_uri(), page.base + RUNS]
+    for address, part in zip(reports, ("#app", "body"), strict=True):
+        page.chrome.get("about:blank")
+        page.chrome.get(address)
+        page.wait(f"return document.querySelector('{part}').innerText.length > 100")
+        assert page.chrome.execute_script("return window.hostile") is None
+    page.chrome.get(reports[0])
+    page.wait("return document.querySelector('#app').innerText.length > 100")
+    assert " ".join(NAME.split()[:4]) in page.chrome.execute_script(
+        "return document.body.innerText"
+    )
+    made = "return document.querySelectorAll('#app script, img:not([src^=data])').length"
+    assert page.chrome.execute_script(made) == 0
+    # every result of the report, with its params
+    for path in page.chrome.execute_script("return Object.keys(results)"):
+        page.chrome.execute_script("app.showResultInfo(arguments[0])", path)
+        page.wait("return document.querySelector('#app').textContent.includes('Job parameters')")
+        assert page.chrome.execute_script("return window.hostile") is None
 
 
 def test_screenshots_are_kept():

@@ -2,6 +2,7 @@
 
 import ast
 import re
+import shutil
 
 import pytest
 
@@ -41,6 +42,10 @@ def edited(smoke):
     yield edit
     for file, text in before.items():
         file.write_text(text)
+
+
+def test_a_moved_project_reruns_nothing(smoke, tmp_path):
+    assert planned(shutil.copytree(smoke, tmp_path / "moved", symlinks=True)) == set()
 
 
 def test_dates_rerun_nothing(smoke):

@@ -7,15 +7,24 @@ import signal
 import sqlite3
 import subprocess
 import sys
+from collections import OrderedDict
+from contextlib import closing
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import pytest
 from google.protobuf.json_format import MessageToDict
+from mlflow import MlflowClient
+from mlflow.exceptions import MlflowException
+from mlflow.tracking._tracking_service import utils
 
 from sigmoid_bce.study.cells import Cell
+from sigmoid_bce.tracking import reconcile, store
+from sigmoid_bce.tracking.address import sqlite_address, uri
+from sigmoid_bce.tracking.sync import log_cells
 from support.checkout import snakemake
-from support.export import points, runs
+from support.export import exported, points, runs
 from support.tracked import STUDY, UNCHANGED, client, command, copied, environment, export, track
 
 CONFIG = ("--configfile", "config/studies/smoke.yaml")
@@ -194,6 +203,150 @@ def test_an_older_database_is_left_alone(folder):
     assert f"mlflow db upgrade sqlite:///{folder}/mlflow.db" in log.splitlines()[-1]
     assert len(log.splitlines()) == 2  # the first one says the time that it took
     assert (folder / "mlflow.db").read_bytes() == before
+
+
+def logged_here(folder, monkeypatch):
+    """Log a folder in this process; return a client of its database."""
+    monkeypatch.chdir(folder)
+    monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
+    # copies of a project have runs of the same ids
+    monkeypatch.setattr(utils, "_artifact_repos_cache", OrderedDict())
+    log_cells(STUDY, Path("results/smoke"), CELLS)
+    return MlflowClient(uri())
+
+
+def files_of(folder):
+    return {
+        str(file.relative_to(folder)): (file.stat().st_mtime_ns, file.stat().st_size)
+        for file in folder.rglob("*")
+        if file.is_file()
+    }
+
+
+@pytest.mark.parametrize("name", ["moved", 'b l%20a#n?k\' "{seed}" é'])
+def test_a_copied_project_leaves_the_original_alone(folder, tracked, tmp_path, monkeypatch, name):
+    _, first = tracked
+    copy, before = tmp_path / name / "project", files_of(folder)
+    shutil.copytree(folder, copy, symlinks=True)
+    place = copy / "mlartifacts" / STUDY
+    shutil.rmtree(next(place.glob("models/*")))
+    for cell in ("*/artifacts/figures/*.png", "*/artifacts/run.json"):
+        next(place.glob(cell)).unlink()
+    mlflow = logged_here(copy, monkeypatch)
+    experiment, (run, *_) = mlflow.get_experiment_by_name(STUDY), runs(mlflow, STUDY)
+    for where in (experiment.artifact_location, run.info.artifact_uri):
+        assert where.startswith(place.as_uri())
+    assert exported(mlflow, STUDY) == first
+    assert files_of(folder) == before
+    # the artifacts of one project in a database that both use
+    monkeypatch.chdir(folder)
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", sqlite_address(copy / "mlflow.db"))
+    if "?" not in name:
+        with pytest.raises(store.TrackingError, match="belongs to another project"):
+            log_cells(STUDY, Path("results/smoke"), CELLS)
+        assert files_of(folder).keys() == before.keys()
+
+
+def test_lost_files_of_a_model_come_back(folder, monkeypatch, capsys):
+    models = sorted((folder / "mlartifacts" / STUDY / "models").iterdir())
+    weights = next(models[1].rglob("*.h5"))
+    whole = weights.read_bytes()
+    shutil.rmtree(models[0])
+    weights.write_bytes(whole[:100])
+    logged_here(folder, monkeypatch)
+    assert "2 cells logged, 2 changes" in capsys.readouterr().out
+    assert weights.read_bytes() == whole
+    one, other = ({file.name for file in model.rglob("*.*")} for model in models)
+    assert one == other
+    logged_here(folder, monkeypatch)
+    assert UNCHANGED[0] in capsys.readouterr().out
+
+
+def test_a_start_closes_dead_runs_without_a_word_and_asks_mlflow_only_then(
+    folder, monkeypatch, capfd
+):
+    mlflow = logged_here(folder, monkeypatch)
+    capfd.readouterr()
+    with monkeypatch.context() as patch:
+        patch.setattr(reconcile.subprocess, "run", lambda *_, **__: pytest.fail("MLflow is asked"))
+        reconcile.at_start("results/smoke")
+    assert capfd.readouterr() == ("", "")
+    experiment = mlflow.get_experiment_by_name(STUDY).experiment_id
+    dead = mlflow.create_run(experiment, tags={"cell": str(CELLS[0]), "process": "elsewhere"})
+    reconcile.at_start("results/smoke")
+    assert mlflow.get_run(dead.info.run_id).info.status == "KILLED"
+    _, said = capfd.readouterr()
+    assert "reconcile: " not in said
+    assert "KILLED, its process no longer exists" in said
+
+
+def cut(file, end):
+    file.write_bytes(file.read_bytes()[:end])
+
+
+def revision(file, value):
+    with closing(sqlite3.connect(file)) as connection:
+        connection.execute("UPDATE alembic_version SET version_num = ?", [value])
+        connection.commit()
+
+
+DATABASES = {
+    "text": (lambda file: file.write_text("hello " * 1000), "is damaged: move it away with `mv "),
+    "truncated": (lambda file: cut(file, -4096), "is damaged: move it away with `mv "),
+    "its first bytes": (lambda file: cut(file, 100), "is damaged: move it away with `mv "),
+    "newer": (lambda file: revision(file, "ffffffffffff"), "A newer release wrote it: use that"),
+    "a folder": (lambda file: (file.unlink(), file.mkdir()), "cannot be opened by "),
+}
+
+
+@pytest.mark.parametrize("kind", DATABASES)
+def test_a_database_that_cannot_be_used_has_its_own_words(kind, folder, monkeypatch):
+    file, (harm, words) = folder / "mlflow.db", DATABASES[kind]
+    harm(file)
+    before = file.is_file() and file.read_bytes()
+    with pytest.raises(store.TrackingError) as caught:
+        logged_here(folder, monkeypatch)
+    line = str(caught.value)
+    assert words in line
+    assert "\n" not in line
+    assert "start it" not in line
+    assert before == (file.is_file() and file.read_bytes())
+
+
+def test_a_database_that_is_locked_or_read_only_says_so(folder, monkeypatch):
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", "sqlite:///mlflow.db?timeout=0.1")
+    monkeypatch.chdir(folder)
+    with closing(sqlite3.connect("mlflow.db", isolation_level=None)) as connection:
+        connection.execute("BEGIN EXCLUSIVE")
+        with pytest.raises(store.TrackingError, match="is in use by another program: wait for it"):
+            store.client()
+    store.client()
+    for error in (
+        "(raised as a result of Query-invoked autoflush)\n(sqlite3.OperationalError) attempt to "
+        "write a readonly database\n[SQL: ...]",
+        "[Errno 30] Read-only file system: 'mlflow.lock'",
+    ):
+        assert "cannot be written by " in str(store.explained(MlflowException(error)))
+
+
+def test_an_empty_database_is_filled(folder, tracked, monkeypatch):
+    (folder / "mlflow.db").write_bytes(b"")
+    shutil.rmtree(folder / "mlartifacts")
+    found = exported(logged_here(folder, monkeypatch), STUDY)
+    assert {what: run for what, run in found.items() if what[0] == "cell"} == {
+        what: run for what, run in tracked[1].items() if what[0] == "cell"
+    }
+
+
+@pytest.mark.parametrize(
+    "address",
+    ["postgresql://me@host:se/cret", "postgresql://me:se@cret@127.0.0.1:9/x", "secret"],
+)
+def test_an_address_that_cannot_be_read_is_not_quoted(address, monkeypatch):
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", address)
+    with pytest.raises(store.TrackingError, match="is no address of a database") as caught:
+        store.client()
+    assert "cret" not in str(caught.value)
 
 
 COLD = """

@@ -16,6 +16,7 @@ import pytest
 import check
 from sigmoid_bce.numerics import reference
 from support.checkout import ROOT, checkout, snakemake
+from support.fuzz import fuzz
 
 
 def run(command, folder, minutes, **environment):
@@ -39,6 +40,19 @@ def test_kills(seed, record_property):
     command = [sys.executable, "-m", "pytest", "-q", "tests/faults/test_kills.py"]
     said = run(command, ROOT, 15, SIGMOID_BCE_KILLS=str(seed))
     record_property("said", said.strip().splitlines()[-1])
+
+
+def test_generated_data(record_property):
+    """Folders, tables, archives, 1,000 each: no label changes, no damage is a traceback."""
+    command = [sys.executable, "-m", "pytest", "-q", "tests/unit/test_labels.py"]
+    command += ["tests/unit/test_archives.py", "-k", "generated or one_line"]
+    said = run(command, ROOT, 30, SIGMOID_BCE_EXAMPLES="1000")
+    record_property("said", said.strip().splitlines()[-1])
+
+
+def test_a_thousand_configurations(tmp_path):
+    """Generated configurations: each is a study, or its mistakes are a line each."""
+    fuzz(1000, tmp_path)
 
 
 @pytest.mark.parametrize("kind", ["loss", "gradient"])
@@ -83,9 +97,10 @@ def test_growth(tmp_path, record_property):
     command = [sys.executable, "benchmarks/run.py", "growth", "--limit", "0", "--out", tmp_path]
     run(command, ROOT, 40)
     rows = json.loads((tmp_path / "growth.json").read_text())["rows"]
-    plans = {row[0]: row[2] for row in rows if row[1].startswith("dry run")}
-    record_property("said", f"CPU seconds of dry runs: {plans}")
-    assert plans["3,000 cells"] / plans["300 cells"] < 12
+    walls = {row[0]: round(row[2]) for row in rows if row[1] == "dry run"}
+    (growth,) = (row[2] for row in rows if row[1] == "dry run, growth")
+    record_property("said", f"seconds of dry runs: {walls}, growth {growth:.2f}, 1 is linear")
+    assert growth < 1.2
 
 
 def pythons():

@@ -3,7 +3,9 @@
 import contextlib
 import http.server
 import re
+import socket
 import threading
+import time
 from pathlib import Path
 
 
@@ -48,3 +50,31 @@ def serve(folder, *, ranges=True, break_after=(), status=200, length=True):
             yield f"http://127.0.0.1:{server.server_port}", seen
         finally:
             server.shutdown()
+
+
+@contextlib.contextmanager
+def sending(*answers):
+    """Serve one answer a connection, byte for byte; yield the address and the requests.
+
+    An answer is bytes, or a list of bytes and of seconds to wait. The last one is repeated. Its
+    connection ends after it.
+    """
+    seen, left = [], list(answers)
+
+    def serve_one(connection):
+        answer = left.pop(0) if len(left) > 1 else left[0]
+        with connection, contextlib.suppress(OSError):
+            seen.append(connection.recv(65536).decode())
+            for part in answer if isinstance(answer, list) else [answer]:
+                time.sleep(part) if isinstance(part, float | int) else connection.sendall(part)
+
+    def serve_all(listener):
+        with contextlib.suppress(OSError):
+            while True:
+                connection, _ = listener.accept()
+                threading.Thread(target=serve_one, args=[connection], daemon=True).start()
+
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        threading.Thread(target=serve_all, args=[listener], daemon=True).start()
+        yield f"http://127.0.0.1:{listener.getsockname()[1]}", seen
+        listener.shutdown(socket.SHUT_RDWR)

@@ -1,15 +1,23 @@
 """Archives that are an attack are refused, and the member is named; others are read in place."""
 
+import contextlib
 import gzip
 import io
+import os
 import stat
 import tarfile
+import tempfile
 import zipfile
+from functools import cache
+from pathlib import Path
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from sigmoid_bce.data import archives
 from sigmoid_bce.data.items import items
+from sigmoid_bce.data.listing import DataError
 from sigmoid_bce.study.datasets import HttpDataset
 from support import pets
 
@@ -224,3 +232,83 @@ def test_a_damaged_member_alone_is_quarantined(tmp_path):
         except zipfile.BadZipFile:
             bad.append(item.file)
     assert len(bad) == 1
+
+
+@pytest.mark.parametrize("kind", ["tar", "tar.gz"])
+def test_a_damaged_header_in_the_middle_is_not_the_end(kind, tmp_path):
+    path = pets.kaggle(tmp_path / f"a.{kind}", 4)
+    data = bytearray(gzip.decompress(path.read_bytes()) if kind == "tar.gz" else path.read_bytes())
+    data[data.index(b"train/cat.2.jpg") + 3] ^= 1
+    path.write_bytes(gzip.compress(data) if kind == "tar.gz" else data)
+    with pytest.raises(archives.ArchiveError, match=r"a\.tar.*bad checksum at byte [\d,]+$"):
+        archives.names(path)
+
+
+def test_a_tar_archive_without_its_end(tmp_path):
+    """Some programs write none."""
+    path = pets.kaggle(tmp_path / "a.tar", 4)
+    expected = archives.names(path)
+    path.write_bytes(path.read_bytes().rstrip(b"\0") + bytes(511))
+    size = path.stat().st_size // 512 * 512
+    os.truncate(path, size)
+    assert archives.names(path) == expected
+
+
+@pytest.mark.parametrize(("name", "number"), [("cat/b.zip", 3), ("b.zip", 2)])
+def test_a_damaged_archive_in_an_archive_is_not_left_out_in_silence(name, number, tmp_path, capsys):
+    inner = zipped(tmp_path / "b.zip", ("cat/0.jpg", b"x"), ("dog/0.jpg", b"y")).read_bytes()
+    members = [("cat/1.jpg", b"x"), ("dog/1.jpg", b"y"), (name, inner[:-30])]
+    found = [item.file for item in items(spec(), zipped(tmp_path / "a.zip", *members))]
+    assert len(found) == number
+    assert (name in found) == (number == 3)  # it is read, and quarantined as no image
+    assert ("no class 1" in capsys.readouterr().out) == (number == 2)
+
+
+def test_what_is_found_no_more_is_an_error(tmp_path, monkeypatch):
+    archive = pets.kaggle(tmp_path / "a.zip", 2)
+    monkeypatch.setattr(archives, "contents", lambda *_: iter([("train/cat.0.jpg", b"x")]))
+    with pytest.raises(archives.ArchiveError, match=r"'train/cat\.1\.jpg' was in it"):
+        list(items(spec(), archive))
+
+
+@cache
+def whole(kind):
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder, f"a.{kind}")
+        return pets.kaggle(path, 2, nested=kind == "nested.zip").read_bytes()
+
+
+KINDS = ["zip", "nested.zip", "tar", "tar.gz", "tar.xz", "tar.bz2"]
+EXAMPLES = int(os.environ.get("SIGMOID_BCE_EXAMPLES", "40"))
+
+
+@st.composite
+def damaged(draw):
+    """Return an archive with changes: mostly in its headers, and most of them small."""
+    data = bytearray(whole(draw(st.sampled_from(KINDS))))
+    for _ in range(draw(st.integers(1, 4))):
+        place = draw(
+            st.one_of(st.integers(0, 600), st.integers(-400, -1), st.integers(0, len(data)))
+        )
+        start = place % max(1, len(data))
+        new = draw(
+            st.one_of(st.binary(max_size=12), st.sampled_from([b"\xff" * 8, bytes(8), b"PK"]))
+        )
+        data[start : start + draw(st.sampled_from([len(new), 0, 1, 5000]))] = new
+    return bytes(data)
+
+
+@settings(max_examples=EXAMPLES)
+@given(damaged())
+def test_a_damaged_archive_is_one_line(data):
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder, "a.zip")
+        path.write_bytes(data)
+        try:
+            for item in items(spec(), path):
+                with contextlib.suppress(*archives.BROKEN):
+                    assert isinstance(item.read(), bytes)
+        except (archives.ArchiveError, DataError) as error:
+            lines = str(error).splitlines()
+            assert len(lines) == 1
+            assert lines[0].startswith(str(path))

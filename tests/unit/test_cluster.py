@@ -8,7 +8,7 @@ import pytest
 from snakemake.iocontainers import ResourceList
 
 from sigmoid_bce.jobs import locks
-from sigmoid_bce.slurm.check import Request, _unfit, check, missing_resource
+from sigmoid_bce.slurm.check import Request, _unfit, check, keeps_accounts, missing_resource
 from sigmoid_bce.slurm.commands import ClusterError
 from sigmoid_bce.slurm.queue import RUNS, leftover_jobs, refuse_leftovers
 from sigmoid_bce.slurm.sinfo import parse
@@ -130,3 +130,11 @@ def test_somebody_else_s_account(tmp_path, monkeypatch):
     assert str(caught.value) == (
         "account 'phsyics' (slurm_account) is not one of yours: did you mean 'physics'?"
     )
+
+
+@pytest.mark.parametrize(("answer", "keeps"), [("exit 0", True), ("exit 1", False)])
+def test_a_cluster_keeps_accounts_or_not(answer, keeps, tmp_path, monkeypatch):
+    (tmp_path / "sacct").write_text(f"#!/bin/sh\n{answer}\n")
+    (tmp_path / "sacct").chmod(0o755)
+    monkeypatch.setenv("PATH", str(tmp_path))
+    assert keeps_accounts() is keeps

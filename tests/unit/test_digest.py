@@ -78,7 +78,7 @@ WORDS = {
     ),
     "a lock": ("jobs/locks.py", swap("LOCK_EX", "LOCK_SH")),
     "how a job starts": ("jobs/forkserver.py", swap("START = 10.0", "START = 20.0")),
-    "a key of the configuration": ("study/config.py", swap("patience: Positive", "pat: Positive")),
+    "a key of the configuration": ("study/config.py", swap("patience: Epochs", "pat: Epochs")),
 }
 
 

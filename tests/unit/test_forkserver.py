@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -11,6 +12,7 @@ from importlib.util import find_spec
 import psutil
 import pytest
 
+from sigmoid_bce.jobs import forkserver
 from sigmoid_bce.jobs.forkserver import OWNER, PRELOADS, orphaned
 from support.checkout import ROOT
 
@@ -92,7 +94,8 @@ def test_a_fork_has_imports_environment_folder_and_status(start, tmp_path):
     _, err = failing.communicate(timeout=60)
     assert failing.returncode == 1
     assert "ValueError: no such thing" in err
-    assert start("sys.exit('message')").wait(60) == 1
+    _, err = (ending := start("sys.exit('message')")).communicate(timeout=60)
+    assert (ending.returncode, err) == (1, "message\n")
 
 
 def test_without_snakemake_a_script_runs_by_itself(start):
@@ -128,7 +131,11 @@ def test_the_fork_dies_with_the_script_s_process(start):
 def test_the_script_s_process_ends_as_its_fork_is_killed(start):
     process = start("time.sleep(600)")
     os.kill(said(process)["pid"], signal.SIGKILL)
-    assert process.wait(60) == 128 + signal.SIGKILL
+    _, err = process.communicate(timeout=60)
+    assert process.returncode == 128 + signal.SIGKILL
+    assert "it was killed" in err
+    _, err = start("os._exit(3)").communicate(timeout=60)
+    assert "called os._exit" in err
 
 
 def test_sigterm_reaches_the_fork(start):
@@ -160,6 +167,43 @@ def test_an_interrupted_server_costs_no_job(start):
     server.kill()
     assert process.wait(60) == 0
     assert said(start())["warm"]
+
+
+HOLDERS = {
+    "binds the name": "",
+    "accepts nobody": "s.listen(0); c = [socket.socket(socket.AF_UNIX) for _ in range(3)]; "
+    "[x.setblocking(False) or x.connect_ex(sys.argv[1]) for x in c]",
+    "never answers": "s.listen(9)",
+}
+HOLD = "import socket, sys, time; s = socket.socket(socket.AF_UNIX); s.bind(sys.argv[1]); {}; "
+HOLD += "print('ready', flush=True); time.sleep(600)"
+NOBODY = 65534
+
+
+@pytest.mark.parametrize("user", [os.geteuid(), NOBODY])
+@pytest.mark.parametrize("holder", HOLDERS)
+def test_a_name_that_somebody_holds_costs_seconds(holder, user, owner, monkeypatch):
+    if user != os.geteuid() != 0:
+        pytest.skip("only root starts a process of another user")
+    monkeypatch.setenv(OWNER, str(owner.pid))
+    monkeypatch.setattr(forkserver, "ANSWER", 1)
+    name = forkserver._address("tables", str(owner.pid)).replace("\0", "\\0")
+    code = HOLD.format(HOLDERS[holder] or "0").replace("sys.argv[1]", f"'{name}'")
+    held = subprocess.Popen(
+        # a virtual environment may be closed to other users
+        [shutil.which("python3", path=os.defpath) or sys.executable, "-c", code],
+        user=user,
+        cwd="/",
+        stdout=subprocess.PIPE,
+    )
+    try:
+        assert held.stdout.readline() == b"ready\n"
+        begin = time.monotonic()
+        forkserver.forked("tables")  # returns: the script runs by itself
+        assert time.monotonic() - begin < forkserver.START
+    finally:
+        held.kill()
+        held.communicate()
 
 
 def test_servers_start_before_they_are_asked_for(start, owner, tmp_path):

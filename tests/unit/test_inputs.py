@@ -87,6 +87,7 @@ def test_a_download_is_named_by_its_content(archive):
     found = plan(archive)
     assert found.dataset_file(only(dataset="elpv")) == f"results/downloads/sha256-{SHA256}"
     assert json.loads(found.sources(only(digest=SHA256))) == ["https://example.org/a.zip"]
+    assert found.most(only(digest=SHA256)) == 20_000_000_000
     settings = found.dataset(only(dataset="elpv"))["archive"]
     assert settings == {"file": f"results/downloads/sha256-{SHA256}", "sha256": SHA256}
 
@@ -95,16 +96,12 @@ def test_another_mirror_changes_no_param(archive):
     other = copy.deepcopy(archive)
     other["datasets"]["elpv"]["archive"]["url"] = ["https://example.com/b.zip"]
     other["models"][HEAD]["weights"]["url"] = ["https://example.com/w.pth"]
+    other["datasets"]["elpv"]["archive"]["limit_mb"] = 5
     one, two = plan(archive), plan(other)
     assert one.sources(only(digest=SHA256)) != two.sources(only(digest=SHA256))
     assert one.dataset(only(dataset="elpv")) == two.dataset(only(dataset="elpv"))
     assert one.model(wildcards(model=HEAD)) == two.model(wildcards(model=HEAD))
     assert list(one.backbones) == list(two.backbones)
-
-
-def test_classes_have_names(archive):
-    assert PLAN.classes(only(dataset="elpv")) == list(DEFAULT["datasets"]["elpv"]["classes"])
-    assert plan(archive).classes(only(dataset="elpv")) == ["other", "cracked"]
 
 
 def test_models_with_the_same_frozen_part_share_features():

@@ -24,4 +24,4 @@ def test_a_full_disk_costs_log_lines_only():
 def test_an_error_without_room_in_the_log_is_on_the_terminal():
     done = run("raise OSError('the disk is full')")
     assert done.returncode == 1
-    assert done.stderr == "/dev/full cannot be written; error: the disk is full\n"
+    assert done.stderr == "/dev/full cannot be written; error: OSError: the disk is full\n"

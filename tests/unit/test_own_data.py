@@ -333,3 +333,27 @@ def test_shares():
     assert [len(part) for part in choose(labels, Split())] == [80, 20]
     assert [len(part) for part in choose(labels, Split(validation=0.25, train=50))] == [50, 25]
     assert [len(part) for part in choose(labels, Split(validation=10))] == [90, 10]
+
+
+def test_a_batch_larger_than_the_training_set_is_said(tmp_path, capsys):
+    fill(tmp_path, ["cat", "dog"])
+    config = {"source": "folder", "path": str(tmp_path), "split": {"validation": 2}}
+    for size in (10, 11):
+        grid = SMOKE["grid"] | {"dataset": ["mine"], "batch_size": [4, size]}
+        check(locate(study(tmp_path, config, grid=grid), [tmp_path], "downloads", "a"), "my.yaml")
+    (line,) = capsys.readouterr().err.splitlines()
+    assert line.startswith("my.yaml: grid.batch_size: 11 is more than the 10 training images of")
+
+
+@pytest.mark.parametrize("name", ["keras", "json", "sigmoid_bce.nets", "PIL", "_thread"])
+def test_a_module_called_like_one_that_jobs_import(name, tmp_path):
+    file = tmp_path.joinpath(*name.split(".")).with_suffix(".py")
+    file.parent.mkdir(exist_ok=True)
+    file.write_text("def build(): pass\n")
+    own = {"architecture": "custom", "function": f"{name}:build", "folder": str(tmp_path)}
+    own |= {"image_size": 8, "learning_rate": 0.1, "max_epochs": 20}
+    models = SMOKE["models"] | {"own": own}
+    config = parse(SMOKE | {"models": models}, "my.yaml")
+    first = name.split(".")[0]
+    with pytest.raises(ConfigError, match=f"models.own: function: .*module called '{first}'"):
+        locate(config, [tmp_path], "downloads", "my.yaml")

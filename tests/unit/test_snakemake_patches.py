@@ -4,6 +4,7 @@ import asyncio
 import gc
 import inspect
 import re
+import signal
 import threading
 from dataclasses import replace
 from pathlib import Path
@@ -12,6 +13,7 @@ from types import SimpleNamespace
 import pytest
 import snakemake_executor_plugin_slurm as plugin
 from snakemake.cli import get_argument_parser
+from snakemake.deployment.conda import CondaEnvFileSpec
 from snakemake.jobs import GroupJob
 from snakemake.modules import WorkflowModifier
 from snakemake.scheduling.job_scheduler import JobRateLimiter, JobScheduler
@@ -24,6 +26,7 @@ from support.checkout import ROOT
 WORKFLOW_PATCHES = [
     patches.lift_rate_limit,
     patches.interrupt_at_any_time,
+    patches.take_braces_in_paths,
     patches.name_the_rule_of_a_group,
     patches.check_states_steadily,
     patches.run_groups_in_parallel,
@@ -40,9 +43,7 @@ class Executor:
 def workflow(limit="100/1s", executor="local"):
     """The parts of a workflow that patches touch, made of Snakemake's own classes."""
     limiter = JobRateLimiter(MaxJobsPerTimespan.parse_choice(limit))
-    scheduler = SimpleNamespace(
-        job_rate_limiter=limiter, _lock=threading.Lock(), _executor=Executor()
-    )
+    scheduler = SimpleNamespace(job_rate_limiter=limiter, _executor=Executor())
     return SimpleNamespace(
         scheduler=scheduler,
         executor_plugin=SimpleNamespace(
@@ -56,9 +57,10 @@ def workflow(limit="100/1s", executor="local"):
 def test_the_pinned_releases_have_the_names():
     source = inspect.getsource(JobScheduler)
     assert "self.job_rate_limiter = " in source
-    assert "self._lock = threading.Lock()" in source
+    assert "self._open_jobs = threading.Semaphore(0)" in source
     assert "self._executor = executor_plugin.executor(" in source
-    assert "with self._lock:" in inspect.getsource(JobScheduler.exit_gracefully)
+    assert "signal.signal(signal.SIGTERM, self.exit_gracefully)" in source
+    assert 'if user_kill == "graceful":' in source
     assert "jobs" in vars(GroupJob)
     assert callable(WorkflowModifier.is_main_snakefile)
     assert "self.run_uuid = " in inspect.getsource(plugin.Executor)
@@ -69,7 +71,9 @@ def test_the_pinned_releases_have_the_names():
 
 def test_the_defects_are_still_there():
     """When one of these fails, its patch can go."""
+    assert "with self._lock:" in inspect.getsource(JobScheduler.exit_gracefully)
     assert not hasattr(GroupJob, "rule")
+    assert "self.file.format(**wildcards)" in inspect.getsource(CondaEnvFileSpec.apply_wildcards)
     source = inspect.getsource(plugin.Executor)
     assert "job.rule.name" in source
     assert "self.next_seconds_between_status_checks + 10" in source
@@ -92,11 +96,25 @@ def test_the_limit_stays_where_somebody_did_or_jobs_are_submitted(limit, executo
     assert flow.scheduler.job_rate_limiter.max_jobs == int(limit.split("/")[0])
 
 
-def test_a_signal_handler_may_take_the_lock_again():
-    flow = workflow()
-    patches.interrupt_at_any_time(flow)
-    with flow.scheduler._lock:
-        assert flow.scheduler._lock.acquire(timeout=1)
+def test_a_signal_may_come_while_snakemake_holds_a_lock(handler):
+    patches.interrupt_at_any_time(workflow())
+    scheduler = object.__new__(JobScheduler)
+    scheduler._lock, scheduler._open_jobs = threading.Lock(), threading.Semaphore(0)
+    handler(scheduler.exit_gracefully)
+    # the semaphore's own lock, and that of threads which are just starting
+    with scheduler._lock, scheduler._open_jobs._cond, threading._active_limbo_lock:
+        signal.raise_signal(signal.SIGTERM)
+    assert scheduler._open_jobs.acquire(timeout=10)
+    assert scheduler._user_kill == "graceful"
+
+
+@pytest.fixture
+def handler(monkeypatch):
+    """Set the handler of SIGTERM for one test; Snakemake's own is put back, too."""
+    monkeypatch.setattr(JobScheduler, "exit_gracefully", JobScheduler.exit_gracefully)
+    before = signal.getsignal(signal.SIGTERM)
+    yield lambda function: signal.signal(signal.SIGTERM, function)
+    signal.signal(signal.SIGTERM, before)
 
 
 def test_a_group_has_a_rule():
@@ -124,18 +142,20 @@ def test_groups_get_their_arguments():
 @pytest.mark.parametrize("patch", WORKFLOW_PATCHES, ids=lambda patch: patch.__name__)
 def test_without_its_name_a_patch_is_left_out_with_a_line(patch, capsys, monkeypatch):
     monkeypatch.delattr("snakemake.jobs.GroupJob")
+    monkeypatch.delattr("snakemake.deployment.conda.CondaEnvFileSpec")
+    monkeypatch.delattr("snakemake.scheduling.job_scheduler.JobScheduler.exit_gracefully")
     patch(SimpleNamespace())
     lines = capsys.readouterr().err.splitlines()
     assert len(lines) == 1
     assert re.match(r"snakemake 9\S+ is not patched \(.* has no \w+\): .*", lines[0])
 
 
-def test_a_name_with_another_meaning_is_left_alone(capsys):
-    flow = workflow()
-    flow.scheduler._lock = lock = object()
-    patches.interrupt_at_any_time(flow)
-    assert flow.scheduler._lock is lock
-    assert "_lock is a object" in capsys.readouterr().err
+def test_a_name_with_another_meaning_is_left_alone(capsys, monkeypatch):
+    monkeypatch.setattr(JobScheduler, "__init__", lambda self: None)
+    before = JobScheduler.exit_gracefully
+    patches.interrupt_at_any_time(workflow())
+    assert JobScheduler.exit_gracefully is before
+    assert "has no _open_jobs, _user_kill" in capsys.readouterr().err
 
 
 def test_a_run_s_name_is_told_or_a_line_says_why_not(capsys):

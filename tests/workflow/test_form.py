@@ -12,6 +12,7 @@ import yaml
 
 from sigmoid_bce.jobs import plugins
 from sigmoid_bce.planning.inputs import PLUGINS
+from sigmoid_bce.planning.locate import TAKEN
 from sigmoid_bce.planning.pins import PINS
 from support.checkout import DEFAULT, ROOT, checkout, snakemake
 
@@ -258,24 +259,6 @@ def test_the_lock_names_no_address():
     assert len(pins) > 100
 
 
-@pytest.mark.parametrize("target", ["run", "numerics", "record", "report", "reconcile", "cluster"])
-def test_make_takes_a_configuration_in_a_folder_with_a_space(target):
-    command = ["make", "--dry-run", target, "CONFIG=my studies/one.yaml"]
-    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True)
-    found = done.stdout.count("my studies/one.yaml")
-    assert found == done.stdout.count('"my studies/one.yaml"') > 0
-
-
-DOCUMENTS = sorted([*ROOT.glob("*.md"), *ROOT.glob("docs/**/*.md"), ROOT / "config/README.md"])
-
-
-@pytest.mark.parametrize("file", DOCUMENTS, ids=lambda file: str(file.relative_to(ROOT)))
-def test_targets_of_make_in_documents_exist(file):
-    targets = subprocess.run(["make", "help"], cwd=ROOT, capture_output=True, text=True).stdout
-    known = set(re.findall(r"^make ([a-z -]+?) {2,}", targets, re.MULTILINE))
-    known = {name for names in known for name in names.split()}
-    assert {"run", "test", "cluster-await"} <= known
-    code = re.findall(
-        r"^    make ([a-z][\w-]*)|`make ([a-z][\w-]*)", file.read_text(), re.MULTILINE
-    )
-    assert {one or other for one, other in code} <= known
+def test_users_modules_may_hide_none_that_jobs_import():
+    imported = third_party(*(ROOT / "workflow").glob("s*/**/*.py"))
+    assert imported <= TAKEN

@@ -81,7 +81,7 @@ use rule * from sigmoid_bce as bce_*
 onstart:
     scheduler = {
         "limiter": type(workflow.scheduler.job_rate_limiter).__name__,
-        "lock": type(workflow.scheduler._lock).__name__,
+        "handler": workflow.scheduler.exit_gracefully.__module__,
     }
     with open("seen.json", "w") as file:
         json.dump({"before": BEFORE, "after": settings(), "scheduler": scheduler}, file)
@@ -110,7 +110,10 @@ def test_a_host_workflow_keeps_its_snakemake_and_environment(folder, tmp_path):
         if before["environment"].get(key) != after["environment"].get(key)
     }
     assert changed == {"SIGMOID_BCE_FORKSERVER"}
-    assert seen["scheduler"] == {"limiter": "JobRateLimiter", "lock": "lock"}
+    assert seen["scheduler"] == {
+        "limiter": "JobRateLimiter",
+        "handler": "snakemake.scheduling.job_scheduler",
+    }
     own = json.loads((tmp_path / "own.json").read_text())
     assert own["PYTHONPATH"] == source["PYTHONPATH"]
     assert "MLFLOW_TRACKING_URI" not in own

@@ -1,6 +1,7 @@
 # The study, its plan, and the names that every rule file uses; no rules.
 import sys
 from os import environ
+from os.path import relpath
 from pathlib import Path
 
 from snakemake.exceptions import WorkflowError
@@ -13,7 +14,14 @@ sys.path.insert(0, str(WORKFLOW / "src"))
 
 from sigmoid_bce.jobs import forkserver, plugins, snakemake_patches
 from sigmoid_bce.planning import data, digest, environment, locate, pins
-from sigmoid_bce.planning.inputs import TITLE, Plan, check_plugins, growing, labels
+from sigmoid_bce.planning.inputs import (
+    TITLE,
+    Plan,
+    check_plugins,
+    growing,
+    labels,
+    literal,
+)
 from sigmoid_bce.planning.sections import DOWNLOADS, plain
 from sigmoid_bce.slurm import plugin
 from sigmoid_bce.slurm.commands import ClusterError
@@ -21,6 +29,7 @@ from sigmoid_bce.study.cells import PATTERN as CELL
 from sigmoid_bce.study.cells import STAGES
 from sigmoid_bce.study.base import ConfigError
 from sigmoid_bce.study.parse import parse as parse_study
+from sigmoid_bce.study.reading import check as check_files
 
 try:
     pins.check("snakemake")
@@ -32,6 +41,9 @@ STANDALONE = not snakemake_patches.is_module(workflow)
 environment.prepare(WORKFLOW / "src", STANDALONE)
 if STANDALONE:
     snakemake_patches.collect_garbage_less_often()
+    snakemake_patches.interrupt_at_any_time(workflow)
+    if "{" in str(WORKFLOW):
+        snakemake_patches.take_braces_in_paths(workflow)
     if environ.get("SLURM_JOB_ID") and not workflow.is_main_process:
         plugin.limit_to_allocation(workflow)
 
@@ -39,6 +51,8 @@ CONFIG = ", ".join(map(str, workflow.configfiles)) or "--config"
 try:
     # relative paths are relative to the working directory, or to the configuration's folder
     FOLDERS = [Path(), *(Path(file).parent for file in workflow.configfiles)]
+    if workflow.is_main_process and STANDALONE:
+        check_files(workflow.configfiles)
     STUDY = locate.locate(parse_study(config, CONFIG), FOLDERS, DOWNLOADS, CONFIG)
     if workflow.is_main_process:
         check_plugins()

@@ -47,13 +47,20 @@ rule tables:
             f"{RESULTS}/compare/{CELL}/{{stage}}.batches.parquet", stage=STAGES
         ),
         runs=PLAN.of_cells(f"{RESULTS}/train/{CELL}/run.json"),
-        quarantine=expand(
-            f"{RESULTS}/data/{{dataset}}/quarantine.csv", dataset=STUDY.grid.dataset
+        summaries=expand(
+            f"{RESULTS}/data/{{dataset}}/summary.json", dataset=STUDY.grid.dataset
         ),
     output:
+        datasets=f"{RESULTS}/tables/datasets.csv",
         cells=f"{RESULTS}/tables/cells.csv",
         models=f"{RESULTS}/tables/models.csv",
         batches=f"{RESULTS}/tables/batches.csv",
+        datasets_html=report(
+            f"{RESULTS}/tables/datasets.html",
+            caption="../report/tables/datasets.rst",
+            category="Tables",
+            labels={"table": "data sets"},
+        ),
         cells_html=report(
             f"{RESULTS}/tables/cells.html",
             caption="../report/tables/cells.rst",

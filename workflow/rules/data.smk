@@ -35,8 +35,9 @@ rule fetch:
     resources:
         mem_mb=400,
         runtime=240,
-        # a resource and not a param, so that another mirror of the same file reruns nothing
+        # resources and not params, so that another mirror of the same file reruns nothing
         sources=PLAN.sources,
+        most=PLAN.most,
     params:
         # no digest of code, since the SHA-256 shows whether the file is right
         sha256=lambda wildcards: wildcards.digest,
@@ -54,6 +55,7 @@ rule prepare:
         images=f"{RESULTS}/data/{{dataset}}/images.npy",
         manifest=f"{RESULTS}/data/{{dataset}}/manifest.parquet",
         quarantine=f"{RESULTS}/data/{{dataset}}/quarantine.csv",
+        summary=f"{RESULTS}/data/{{dataset}}/summary.json",
     log:
         f"{LOGS}/prepare/{{dataset}}.log",
     benchmark:

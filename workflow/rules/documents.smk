@@ -1,8 +1,8 @@
 # not part of `all`: the rule graph of the default study, for docs/architecture.md
 rule rulegraph:
     input:
-        config=WORKFLOW.parent / "config/config.yaml",
-        rules=lambda wildcards: sorted(map(str, WORKFLOW.glob("rules/*.smk"))),
+        config=lambda wildcards: relpath(WORKFLOW.parent / "config/config.yaml"),
+        rules=lambda wildcards: sorted(map(relpath, WORKFLOW.glob("rules/*.smk"))),
     output:
         graph="docs/rulegraph.mmd",
     log:

@@ -32,6 +32,7 @@ rule figure_cell:
         samples=rules.compare.output.samples,
         batches=rules.compare.output.batches,
         raw=rules.raw_outputs.output.stages,
+        summary=rules.prepare.output.summary,
     output:
         svg=[
             report(
@@ -55,7 +56,6 @@ rule figure_cell:
         runtime=5,
     params:
         title=TITLE,
-        classes=PLAN.classes,
         stages=list(STAGES),
         batch_sizes=STUDY.comparison.batch_sizes,
         figure_batch_size=STUDY.comparison.figure_batch_size,
@@ -123,8 +123,6 @@ rule report:
         mem_mb=1500,
         runtime=30,
     params:
-        # Snakemake's own report covers the jobs that have finished by now
-        snakefile=workflow.main_snakefile,
         config=STUDY.model_dump(mode="json", exclude={"tracking"}),
         captions=[
             digest.files_digest(WORKFLOW / folder)

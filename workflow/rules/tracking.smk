@@ -6,7 +6,6 @@ onstart:
         check_writable(RESULTS)
     except Unwritable as error:
         raise WorkflowError(error) from None
-    snakemake_patches.interrupt_at_any_time(workflow)
     snakemake_patches.lift_rate_limit(workflow)
     start_on_cluster()
     at_start(RESULTS)
@@ -14,8 +13,12 @@ onstart:
 
 
 onerror:
+    import atexit
+    from sigmoid_bce.jobs.ending import summary
     from sigmoid_bce.tracking.reconcile import after_error
 
+    # below Snakemake's own last lines
+    atexit.register(print, summary(workflow), file=sys.stderr)
     after_error(RESULTS)
 
 
@@ -42,7 +45,7 @@ rule track_cells:
     params:
         study=STUDY.study,
         cells=[str(cell) for cell in PLAN.cells],
-        results=lambda wildcards: RESULTS,
+        results=literal(RESULTS),
         code=PLAN.code("track_cells"),
     conda:
         "../../envs/tracking.yaml"
@@ -55,6 +58,7 @@ rule track_study:
     input:
         cells=rules.track_cells.output.runs,
         study=[
+            rules.tables.output.datasets,
             rules.tables.output.cells,
             rules.tables.output.models,
             rules.tables.output.batches,
@@ -78,12 +82,12 @@ rule track_study:
         runtime=60,
     params:
         study=STUDY.study,
-        question=STUDY.question,
+        question=literal(STUDY.question),
         cells=[str(cell) for cell in PLAN.cells],
         settings=STUDY.model_dump(
             mode="json", exclude={"study", "question", "tracking"}
         ),
-        results=lambda wildcards: RESULTS,
+        results=literal(RESULTS),
         code=PLAN.code("track_study"),
     conda:
         "../../envs/tracking.yaml"

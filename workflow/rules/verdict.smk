@@ -1,7 +1,9 @@
 rule verdict:
     input:
         raw=f"{RESULTS}/raw_outputs/{CELL}/{{stage}}.parquet",
-        thresholds=f"{WORKFLOW}/src/sigmoid_bce/numerics/thresholds.csv",
+        thresholds=lambda wildcards: relpath(
+            WORKFLOW / "src/sigmoid_bce/numerics/thresholds.csv"
+        ),
     output:
         folder=directory(f"{RESULTS}/verdict/{CELL}/{{stage}}"),
     log:

@@ -8,4 +8,5 @@ with logged_to(snakemake.log[0]):
         json.loads(snakemake.resources.sources),
         snakemake.params.sha256,
         snakemake.output.file,
+        most=snakemake.resources.most,
     )

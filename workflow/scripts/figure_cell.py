@@ -6,7 +6,7 @@ from pathlib import Path
 
 from sigmoid_bce.figures import registry, style
 from sigmoid_bce.figures.inputs import CellTables
-from sigmoid_bce.jobs.files import read_parquet
+from sigmoid_bce.jobs.files import read_json, read_parquet
 from sigmoid_bce.jobs.logs import logged_to
 
 with logged_to(snakemake.log[0]):
@@ -17,7 +17,8 @@ with logged_to(snakemake.log[0]):
     }
     batches = dict(zip(params.stages, map(read_parquet, given.batches), strict=True))
     sizes = params.batch_sizes, params.figure_batch_size
-    tables = CellTables(params.title, params.classes, samples, batches, *sizes)
+    classes = read_json(given.summary)["classes"]
+    tables = CellTables(params.title, classes, samples, batches, *sizes)
     values = {}
     for svg in map(Path, made.svg):
         figure = registry.load("cell", svg.stem)

@@ -19,4 +19,8 @@ with logged_to(snakemake.log[0]):
         images=snakemake.output.images,
         manifest=snakemake.output.manifest,
         quarantine=snakemake.output.quarantine,
+        summary=snakemake.output.summary,
+        classes=dataset.classes or ("", dataset.positive),
+        duplicates=dataset.duplicates,
+        max_pixels=dataset.max_pixels,
     )

@@ -11,13 +11,18 @@ from sigmoid_bce.jobs.logs import logged_to
 
 with logged_to(snakemake.log[0]), tempfile.TemporaryDirectory() as folder:
     from snakemake.cli import main
+    from snakemake.report import html_reporter
 
+    from sigmoid_bce.jobs.snakemake_patches import escape_report
+
+    escape_report(html_reporter)
     config = Path(folder) / "config.json"
     config.write_text(json.dumps(snakemake.params.config))
     with replacing(snakemake.output.html) as part:
         command = ["figures", "--report", str(part), "--configfile", str(config)]
-        command += ["--snakefile", snakemake.params.snakefile]
-        # the run that this is a job of holds the lock
+        # no param: a project that was moved has another path, but the same report
+        command += ["--snakefile", str(Path(snakemake.scriptdir).parent / "Snakefile")]
+        # the run that this is a job of holds the lock; the report covers its finished jobs
         command += ["--nolock", "--workflow-profile", "none"]
         try:
             main(command)

@@ -20,9 +20,9 @@ with logged_to(snakemake.log[0]):
     for (cell, run), file in zip(runs.items(), given.runs, strict=True):
         of_study = {**params.training, **params.models[Cell.parse(cell).model]}
         summary.check_settings(file, {**run["training"], **run["model"]}, of_study)
-    quarantined = {
-        d: len(pd.read_csv(f)) for d, f in zip(params.datasets, given.quarantine, strict=True)
-    }
+    datasets = summary.of_datasets(
+        dict(zip(params.datasets, map(read_json, given.summaries), strict=True))
+    )
     rows, batches = [], []
     for (cell, stage), raw, samples, batch in zip(
         stages, given.raw, given.samples, given.batches, strict=True
@@ -33,7 +33,7 @@ with logged_to(snakemake.log[0]):
             cell,
             stage,
             epochs,
-            quarantined[cell.dataset],
+            datasets["quarantined"][cell.dataset],
             read_parquet(raw),
             read_parquet(samples),
         )
@@ -42,10 +42,11 @@ with logged_to(snakemake.log[0]):
     cells = pd.DataFrame(rows)
     models, sizes = summary.by_model(cells), summary.by_batch_size(pd.concat(batches))
     for table, name, title in (
+        (datasets.reset_index(), "datasets", "Data sets"),
         (cells, "cells", "Every cell, at both stages"),
         (models, "models", "By model and stage"),
         (sizes, "batches", "By size of the batch"),
     ):
         write_csv(table, made[name])
         write_html(table, title, made[f"{name}_html"])
-    write_values(summary.values(cells, models, sizes), made.values)
+    write_values(summary.values(datasets, cells, models, sizes), made.values)

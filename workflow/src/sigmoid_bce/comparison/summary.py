@@ -14,6 +14,9 @@ from sigmoid_bce.comparison import metrics
 from sigmoid_bce.jobs.logs import UserError
 from sigmoid_bce.study.cells import Cell
 
+IN_CAPTIONS = ("quarantined", "copies_across_split", "copies_across_classes")
+"""The numbers of images that captions quote, for all data sets together."""
+
 
 def check_settings(run: str | Path, made: Mapping[str, Any], wanted: Mapping[str, Any]) -> None:
     """Check that a cell was trained with the study's settings.
@@ -52,6 +55,33 @@ def check_settings(run: str | Path, made: Mapping[str, Any], wanted: Mapping[str
             f"{run}: trained with {then}; the study has {now}. Delete this file, then run "
             "snakemake again"
         )
+
+
+def of_datasets(summaries: Mapping[str, Mapping[str, Any]]) -> pd.DataFrame:
+    """Return tables/datasets.csv.
+
+    Parameters
+    ----------
+    summaries : dict of dict
+        The content of each data set's summary.json, by the data set's name.
+
+    Returns
+    -------
+    DataFrame
+        A row a data set, with its name as the index: the names of both classes, and numbers of
+        images.
+
+    Examples
+    --------
+    >>> of_datasets({"pets": {"classes": ["cat", "dog"], "train": 8}}).to_dict("records")
+    [{'label_0': 'cat', 'label_1': 'dog', 'train': 8}]
+    """
+    rows = {}
+    for name, summary in summaries.items():
+        numbers = {key: value for key, value in summary.items() if key != "classes"}
+        zero, one = summary["classes"]
+        rows[name] = {"label_0": zero, "label_1": one, **numbers}
+    return pd.DataFrame.from_dict(rows, orient="index").rename_axis("dataset")
 
 
 def stage_rows(
@@ -158,12 +188,14 @@ def by_batch_size(batches: pd.DataFrame) -> pd.DataFrame:
 
 
 def values(
-    cells: pd.DataFrame, models: pd.DataFrame, batches: pd.DataFrame
+    datasets: pd.DataFrame, cells: pd.DataFrame, models: pd.DataFrame, batches: pd.DataFrame
 ) -> dict[str, int | float]:
     """Return the numbers of the full stage that the captions of the tables quote.
 
     Parameters
     ----------
+    datasets : DataFrame
+        The table that `of_datasets` returns.
     cells : DataFrame
         Rows of `stage_rows`.
     models, batches : DataFrame
@@ -180,7 +212,7 @@ def values(
     small = sizes[sizes["compared_batch_size"] == sizes["compared_batch_size"].min()]
     return {
         "cells": len(full),
-        "quarantined": int(full.drop_duplicates("dataset")["quarantined"].sum()),
+        **{name: int(datasets[name].sum()) for name in IN_CAPTIONS},
         "raw_min": float(full["raw_output_min"].min()),
         "raw_max": float(full["raw_output_max"].max()),
         "clipped_percent_max": float(100 * last["clipped_share_max"].max()),

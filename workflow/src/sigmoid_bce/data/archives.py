@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import bz2
+import errno
 import gzip
 import lzma
 import re
@@ -11,16 +12,17 @@ import tarfile
 import zipfile
 import zlib
 from collections.abc import Callable, Collection, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any, BinaryIO, NoReturn
 
+from sigmoid_bce.data.faults import is_fault, line, stopping
 from sigmoid_bce.jobs.logs import UserError
 
 MEMBERS = 1_000_000
 """The most members that an archive may have."""
-MEMBER_BYTES = 2**28
-"""The most bytes that a member may unpack to."""
+MEMBER_BYTES = 2**30
+"""The most bytes that a member may unpack to: `MAX_PIXELS` in colour are 3/4 of it."""
 RATIO, RATIO_FROM = 100, 2**27
 """The most that an archive may unpack to: this many times its size, or this many bytes."""
 MEMBER_RATIO, MEMBER_RATIO_FROM = 200, 2**24
@@ -36,12 +38,48 @@ OPENERS: dict[bytes, Callable[..., Any]] = {
 BROKEN = (EOFError, zlib.error, lzma.LZMAError, tarfile.TarError, zipfile.BadZipFile)
 """The errors of a damaged archive."""
 
-
 Member = tuple[str, bytes | Exception]
 
 
 class ArchiveError(UserError, ValueError):
     """An archive that is damaged or may be an attack. The message names the member."""
+
+
+def _at_fault(error: Exception) -> bool:
+    """Return whether the machine is at fault, and not the archive."""
+    # a damaged archive may name a position before its start
+    return is_fault(error) and getattr(error, "errno", None) != errno.EINVAL
+
+
+@contextmanager
+def whole(path: str | Path) -> Iterator[None]:
+    """Raise an error of one line if an archive that a block reads is damaged.
+
+    Parameters
+    ----------
+    path : str or Path
+        For the message.
+
+    Raises
+    ------
+    ArchiveError
+        If the archive is damaged. The libraries raise many kinds of errors then.
+    FaultError
+        If it cannot be read.
+    """
+    with stopping(path):
+        try:
+            yield
+        except UserError:
+            raise
+        except tarfile.ReadError as error:
+            raise ArchiveError(
+                f"{path}: neither a zip archive nor a complete tar archive: {line(error)}"
+            ) from None
+        except Exception as error:
+            if _at_fault(error):
+                raise
+            raise ArchiveError(f"{path}: a damaged archive: {line(error)}") from None
 
 
 class _Guard:
@@ -59,6 +97,8 @@ class _Guard:
         """Count a member, and refuse a dangerous path or an archive bomb."""
         self.members += 1
         self.bytes += size
+        if size < 0:
+            self.refuse(name, "has a negative size")
         if "\0" in name or not name:
             self.refuse(name, "has an empty or invalid name")
         if name.startswith(("/", "\\")) or re.match(r"[A-Za-z]:", name):
@@ -101,48 +141,54 @@ def _zip_infos(archive: zipfile.ZipFile, guard: _Guard, prefix: str = "") -> lis
 @contextmanager
 def _inner(archive: zipfile.ZipFile, info: zipfile.ZipInfo) -> Iterator[zipfile.ZipFile | None]:
     """Open a zip archive inside another one; yield None if it is not a zip archive."""
-    with archive.open(info) as file:
+    with ExitStack() as stack:
         try:
-            inner = zipfile.ZipFile(file)
-        except BROKEN:
-            yield None
-            return
-        with inner:
-            yield inner
+            file = stack.enter_context(archive.open(info))
+            inner = stack.enter_context(zipfile.ZipFile(file))
+        except Exception as error:
+            if _at_fault(error):
+                raise
+            inner = None
+        yield inner
 
 
 def _zip(path: Path, wanted: Collection[str] | None) -> Iterator[Member]:
     guard = _Guard(path)
     with zipfile.ZipFile(path) as archive:
         for info in _zip_infos(archive, guard):
-            if info.filename.casefold().endswith(".zip"):
+            if info.filename.casefold().endswith(".zip") and info.filename not in (wanted or ()):
                 # Kaggle's archive contains train.zip
                 prefix = f"{info.filename}/"
                 if wanted is not None and not any(name.startswith(prefix) for name in wanted):
                     continue
                 with _inner(archive, info) as inner:
-                    if inner is None:
-                        continue
-                    for member in _zip_infos(inner, guard, prefix):
+                    for member in _zip_infos(inner, guard, prefix) if inner else ():
                         guard.check_size(prefix + member.filename, member.file_size)
                         yield from _zip_member(inner, member, prefix, wanted)
-            else:
-                guard.check_size(info.filename, info.file_size)
-                yield from _zip_member(archive, info, "", wanted)
+                if inner:
+                    continue
+            guard.check_size(info.filename, info.file_size)
+            yield from _zip_member(archive, info, "", wanted)
 
 
 def _zip_member(
-    archive: zipfile.ZipFile, info: zipfile.ZipInfo, prefix: str, wanted: Collection[str] | None
+    archive: zipfile.ZipFile | None,
+    info: zipfile.ZipInfo,
+    prefix: str,
+    wanted: Collection[str] | None,
 ) -> Iterator[Member]:
     """Yield a member if it is wanted, with its content or the error that reading it gave."""
     name = prefix + info.filename
     if wanted is None:
         yield name, b""
-    elif name in wanted:
+    elif name in wanted and archive:
         try:
-            yield name, archive.read(info)
-        except (*BROKEN, NotImplementedError) as error:
-            yield name, error
+            data: bytes | Exception = archive.read(info)
+        except Exception as error:
+            if _at_fault(error):
+                raise
+            data = zipfile.BadZipFile(line(error))
+        yield name, data
 
 
 class _Limited:
@@ -158,6 +204,19 @@ class _Limited:
         return self.file.read(size)
 
 
+class _Header(tarfile.TarInfo):
+    """The header of a member. tarfile takes a damaged one for the end of the archive."""
+
+    @classmethod
+    def fromtarfile(cls, archive: Any) -> Any:
+        try:
+            return super().fromtarfile(archive)
+        except tarfile.HeaderError as error:
+            if type(error).__name__ in ("InvalidHeaderError", "TruncatedHeaderError"):
+                raise tarfile.ReadError(f"{error} at byte {archive.offset:,}") from None
+            raise
+
+
 def _tar(path: Path, wanted: Collection[str] | None) -> Iterator[Member]:
     guard = _Guard(path)
     with open(path, "rb") as raw:
@@ -165,7 +224,7 @@ def _tar(path: Path, wanted: Collection[str] | None) -> Iterator[Member]:
     openers = (opener for start, opener in OPENERS.items() if magic.startswith(start))
     with next(openers, open)(path, "rb") as file:
         limited: Any = _Limited(file, path)
-        with tarfile.open(fileobj=limited, mode="r:") as archive:
+        with tarfile.open(fileobj=limited, mode="r:", tarinfo=_Header) as archive:
             yield from _tar_members(archive, guard, wanted)
 
 
@@ -186,16 +245,10 @@ def _tar_members(archive: Any, guard: _Guard, wanted: Collection[str] | None) ->
 def _read(path: str | Path, wanted: Collection[str] | None) -> Iterator[Member]:
     """Yield the wanted members with their content; without `wanted`, every name and no content."""
     path = Path(path)
-    with open(path, "rb") as file:
-        is_zip = file.read(2) == b"PK"
-    try:
+    with whole(path):
+        with open(path, "rb") as file:
+            is_zip = file.read(2) == b"PK"
         yield from (_zip if is_zip else _tar)(path, wanted)
-    except tarfile.ReadError as error:
-        raise ArchiveError(
-            f"{path}: neither a zip archive nor a complete tar archive: {error}"
-        ) from None
-    except (*BROKEN, OSError) as error:
-        raise ArchiveError(f"{path}: a damaged archive: {error}") from None
 
 
 def names(path: str | Path) -> list[str]:

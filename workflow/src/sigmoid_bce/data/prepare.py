@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import hashlib
-import io
 import re
 import tempfile
-import warnings
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import BinaryIO
@@ -14,95 +12,26 @@ from typing import BinaryIO
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
-from PIL import Image, ImageOps, UnidentifiedImageError
 from sklearn.model_selection import train_test_split
 
+from sigmoid_bce.data import copies
 from sigmoid_bce.data.archives import BROKEN
+from sigmoid_bce.data.decode import decode
+from sigmoid_bce.data.faults import MISSING, BrokenImageError, is_fault, stopping
 from sigmoid_bce.data.items import Item
 from sigmoid_bce.data.listing import DataError
-from sigmoid_bce.jobs.files import mapped, remove_parts, replacing, write_csv, write_parquet
-from sigmoid_bce.study.datasets import Split
+from sigmoid_bce.jobs.files import (
+    mapped,
+    remove_parts,
+    replacing,
+    write_csv,
+    write_json,
+    write_parquet,
+)
+from sigmoid_bce.jobs.logs import announce
+from sigmoid_bce.study.datasets import MAX_PIXELS, Split
 
-MODES = {1: "L", 3: "RGB"}
-
-
-class BrokenImageError(Exception):
-    """An image that cannot be used. The message is the reason."""
-
-
-def _eight_bits(image: Image.Image) -> Image.Image:
-    """Return an image with one channel of more than 8 bits as 8-bit grey.
-
-    16-bit values are divided by 257, and floats in [0, 1] are multiplied by 255. Other values are
-    kept if they lie in [0, 255], and are stretched to it otherwise.
-    """
-    values = np.asarray(image, np.float64)
-    if not np.isfinite(values).all():
-        raise BrokenImageError("some values are not finite")
-    low, high = values.min(), values.max()
-    if image.mode != "F" and low >= 0 and (image.mode.startswith("I;16") or high > 255):
-        values = values / (257 if high <= 65535 else high / 255)
-    elif image.mode == "F" and 0 <= low <= high <= 1:
-        values = values * 255
-    elif low < 0 or high > 255:
-        values = (values - low) * (255 / (high - low))
-    return Image.fromarray(np.uint8(np.rint(values)))
-
-
-def _plain(image: Image.Image) -> Image.Image:
-    """Return an image turned upright by its EXIF data, with transparent parts on white."""
-    image = ImageOps.exif_transpose(image)
-    if image.mode == "F" or image.mode.startswith("I"):
-        return _eight_bits(image)
-    if image.mode in ("RGBa", "La"):
-        image = image.convert({"RGBa": "RGBA", "La": "LA"}[image.mode])
-    if image.mode in ("RGBA", "LA", "PA") or "transparency" in image.info:
-        image = image.convert("RGBA")
-        return Image.alpha_composite(Image.new("RGBA", image.size, "white"), image)
-    return image
-
-
-def decode(data: bytes, size: int, channels: int) -> NDArray[np.uint8]:
-    """Return an image's pixels.
-
-    Parameters
-    ----------
-    data : bytes
-        The file's content, in any format that Pillow reads. Of an animation, the first picture is
-        used.
-    size : int
-        Height and width to resize to, in pixels.
-    channels : {1, 3}
-        Grey or colour.
-
-    Returns
-    -------
-    ndarray of uint8, shape (size, size, channels)
-
-    Raises
-    ------
-    BrokenImageError
-        If the file is empty, not an image or truncated, or has more pixels than Pillow allows.
-    """
-    if not data:
-        raise BrokenImageError("empty file")
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            warnings.simplefilter("error", Image.DecompressionBombWarning)
-            with Image.open(io.BytesIO(data)) as image:
-                pixels = _plain(image).convert(MODES[channels])
-                if pixels.size != (size, size):
-                    pixels = pixels.resize((size, size), Image.Resampling.BILINEAR)
-    except BrokenImageError:
-        raise
-    except UnidentifiedImageError:
-        raise BrokenImageError("not an image") from None
-    except (Image.DecompressionBombError, Image.DecompressionBombWarning):
-        raise BrokenImageError("more pixels than Pillow allows: an image bomb") from None
-    except Exception as error:  # Pillow's decoders raise many kinds of errors
-        raise BrokenImageError(f"broken image: {error}") from None
-    return np.asarray(pixels).reshape(size, size, channels)
+COLUMNS = ["file", "label", "split", "sha256", "class_name"]
 
 
 def _natural(file: str) -> list[int | str]:
@@ -198,37 +127,87 @@ def _given(table: pd.DataFrame) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
     return rows[0], rows[1]
 
 
+def _image(item: Item, size: int, channels: int, max_pixels: int) -> tuple[str, bytes]:
+    """Return the digest of an image and its pixels.
+
+    Raises
+    ------
+    BrokenImageError
+        If the file is no image that can be used.
+    FaultError
+        If the machine is at fault.
+    """
+    with stopping(item.file):
+        try:
+            data = item.read()
+        except (KeyError, *BROKEN, NotImplementedError) as error:
+            raise BrokenImageError(f"broken in its archive: {error}") from None
+        except OSError as error:
+            if is_fault(error) and error.errno not in MISSING:
+                raise
+            raise BrokenImageError(error.strerror or str(error)) from None
+        pixels = decode(data, size, channels, max_pixels=max_pixels).tobytes()
+        return hashlib.sha256(data).hexdigest(), pixels
+
+
 def _usable(
-    items: Iterable[Item], size: int, channels: int, pixels: BinaryIO
-) -> tuple[list[tuple[str, int, str, str]], list[tuple[str, str]]]:
+    items: Iterable[Item], size: int, channels: int, max_pixels: int, pixels: BinaryIO
+) -> tuple[pd.DataFrame, list[tuple[str, str]]]:
     """Decode every image and write its pixels to a file.
 
     Returns
     -------
-    good : list of (file, label, split, sha256)
-        The images in the file, in its order.
+    good : DataFrame
+        The images in the file, in its order, with `COLUMNS`.
     bad : list of (file, reason)
     """
     good, bad = [], []
     for item in items:
         try:
-            data = item.read()
-            image = decode(data, size, channels)
+            digest, image = _image(item, size, channels, max_pixels)
         except BrokenImageError as error:
             bad.append((item.file, str(error)))
-        except OSError as error:
-            bad.append((item.file, error.strerror or str(error)))
-        except (KeyError, *BROKEN, NotImplementedError) as error:
-            bad.append((item.file, f"broken in its archive: {error}"))
         else:
-            pixels.write(image.tobytes())
-            good.append((item.file, item.label, item.split, hashlib.sha256(data).hexdigest()))
+            pixels.write(image)
+            good.append((item.file, item.label, item.split, digest, item.class_name))
             if len(good) % 500 == 0:
                 print(f"{len(good)} images decoded, {len(bad)} quarantined", flush=True)
     print(f"{len(good)} images decoded, {len(bad)} quarantined", flush=True)
-    for file, reason in bad[:20]:
-        print(f"quarantined: {file}: {reason}", flush=True)
-    return good, bad
+    table = pd.DataFrame(good, columns=COLUMNS)
+    table["label"] = table["label"].astype("int8")
+    return table, bad
+
+
+def _split(table: pd.DataFrame, split: Split) -> pd.DataFrame:
+    """Return the images that a split takes, each with its part."""
+    if table["split"].any():
+        train, validation = _given(table)
+    else:
+        labels = table["label"].to_numpy(np.int64)
+        train, validation = choose(labels, split, list(table["file"]))
+    part = pd.Series(None, index=table.index, dtype="str")
+    part.iloc[train] = "train"
+    part.iloc[validation] = "validation"
+    return table.assign(split=part)[part.notna()]
+
+
+def _check_copies(table: pd.DataFrame, duplicates: str, name: str) -> None:
+    """Say how many images are in both parts or in both classes, or refuse them."""
+    found = copies.described(table)
+    if found and duplicates == "refuse":
+        raise DataError(f"{found}: set duplicates to drop or to keep, or remove them")
+    if found:
+        announce(f"warning: {name}: {found}; the key duplicates can drop or refuse them")
+
+
+def _names(classes: Sequence[str], table: pd.DataFrame) -> list[str]:
+    """Return the names of both classes. One that is "" has the name of its only class."""
+    names = []
+    for label, name in enumerate(classes):
+        of_label = table.loc[table["label"] == label, "class_name"].unique()
+        found = {value.casefold(): value for value in reversed(of_label)}
+        names.append(name or (next(iter(found.values())) if len(found) == 1 else "") or "other")
+    return names
 
 
 def prepare(
@@ -240,8 +219,12 @@ def prepare(
     images: str | Path,
     manifest: str | Path,
     quarantine: str | Path,
+    summary: str | Path | None = None,
+    classes: Sequence[str] = ("", ""),
+    duplicates: str = "keep",
+    max_pixels: int = MAX_PIXELS,
 ) -> None:
-    """Decode, quarantine and split a data set, and write the three files that describe it.
+    """Decode, quarantine and split a data set, and write the files that describe it.
 
     Parameters
     ----------
@@ -258,34 +241,46 @@ def prepare(
         The file to write: Parquet with sample_id (the row in `images`), file, label, split, sha256.
     quarantine : str or Path
         The file to write: CSV with file, reason.
+    summary : str or Path, optional
+        The file to write: JSON with the names of both classes, and numbers of images.
+    classes : sequence of two str
+        The names of label 0 and of label 1. "" is the name that the items have.
+    duplicates : {"keep", "drop", "refuse"}
+        What is done about equal files.
+    max_pixels : int
+        The most pixels of an image.
 
     Raises
     ------
     DataError
-        As `choose`, or if a part of a given split lacks a class.
+        As `choose`, or if a part of a given split lacks a class, or equal files are refused.
+    FaultError
+        If the machine is at fault, and not a file.
     """
     remove_parts(images)
     with replacing(images) as part, tempfile.TemporaryFile(dir=part.parent) as pixels:
-        good, bad = _usable(items, size, channels, pixels)
-        table = pd.DataFrame(good, columns=["file", "label", "split", "sha256"])
-        table["label"] = table["label"].astype("int8")
-        if table["split"].any():
-            train, validation = _given(table)
-        else:
-            labels = table["label"].to_numpy(np.int64)
-            train, validation = choose(labels, split or Split(), list(table["file"]))
-        table["split"] = pd.Series(None, index=table.index, dtype="str")
-        table.loc[train, "split"] = "train"
-        table.loc[validation, "split"] = "validation"
-        rows = np.flatnonzero(table["split"].notna())
-        table = table.iloc[rows].reset_index(drop=True)
-        table.insert(0, "sample_id", np.arange(len(table), dtype=np.int64))
+        table, bad = _usable(items, size, channels, max_pixels, pixels)
+        if duplicates == "drop":
+            table, dropped = copies.drop(table)
+            bad += dropped
+        for file, reason in bad[:20]:
+            print(f"quarantined: {file}: {reason}", flush=True)
+        table = _split(table, split or Split())
+        _check_copies(table, duplicates, str(Path(manifest).parent))
         shape = (size, size, channels)
-        out = mapped(part, np.uint8, (len(rows), *shape))
-        for i, row in enumerate(rows):
+        out = mapped(part, np.uint8, (len(table), *shape))
+        for i, row in enumerate(table.index):
             pixels.seek(int(row) * size * size * channels)
             out[i] = np.frombuffer(pixels.read(out[i].nbytes), np.uint8).reshape(shape)
         out.flush()
-    print(f"{len(train)} training images, {len(validation)} validation images", flush=True)
+    parts = {name: int((table["split"] == name).sum()) for name in ("train", "validation")}
+    print(f"{parts['train']} training images, {parts['validation']} validation images", flush=True)
+    equal = copies.count(table)
+    print(", ".join(f"{name}: {number}" for name, number in equal._asdict().items()), flush=True)
+    table.insert(0, "sample_id", np.arange(len(table), dtype=np.int64))
+    table = table.reset_index(drop=True)
     write_parquet(table[["sample_id", "file", "label", "split", "sha256"]], manifest)
     write_csv(pd.DataFrame(bad, columns=["file", "reason"]), quarantine)
+    if summary:
+        numbers = {**parts, "quarantined": len(bad), **equal._asdict()}
+        write_json({"classes": _names(classes, table), **numbers}, summary)

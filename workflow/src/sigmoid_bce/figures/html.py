@@ -12,6 +12,7 @@ import pandas as pd
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from sigmoid_bce.jobs.files import replacing
+from sigmoid_bce.jobs.logs import one_line
 
 TEMPLATE = Path(__file__).with_name("page.html.jinja")
 
@@ -74,7 +75,7 @@ def render(title: str, sections: Sequence[Section]) -> str:
     )
     environment.filters["as_table"] = _table
     template = environment.get_template(TEMPLATE.name)
-    page: str = template.render(title=title, sections=sections)
+    page: str = template.render(title=one_line(title), sections=sections)
     return page + "\n"
 
 
@@ -96,4 +97,4 @@ def write(path: str | Path, title: str, sections: Sequence[Section]) -> None:
     """
     page = render(title, sections)
     with replacing(path) as part:
-        part.write_text(page)
+        part.write_text(page, encoding="utf-8")

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pandas as pd
 
+from sigmoid_bce.figures import style
 from sigmoid_bce.jobs.files import read_parquet
 from sigmoid_bce.numerics.tables import read_thresholds
 
@@ -18,11 +19,14 @@ class CellTables:
     """The comparison of one trained network, by stage."""
 
     name: str  # the cell in words
-    classes: Sequence[str]  # names of label 0 and label 1
+    classes: Sequence[str]  # names of label 0 and label 1, as figures can show them
     samples: Mapping[str, pd.DataFrame]  # by stage, a row for each image, with its split
     batches: Mapping[str, pd.DataFrame]  # by stage, a row for each batch of training images
     batch_sizes: Sequence[int]
     figure_batch_size: int  # the batch size of figure 6
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "classes", [style.plain(name) for name in self.classes])
 
     def training(self, stage: str) -> pd.DataFrame:
         """Return the rows of the training images at one stage.

@@ -13,15 +13,17 @@ import numpy as np
 import seaborn as sns
 from matplotlib import pyplot as plt
 from matplotlib.figure import Figure
-from matplotlib.ticker import LogFormatterMathtext
+from matplotlib.ticker import LogFormatter, LogFormatterMathtext
 from numpy.typing import NDArray
 
 from sigmoid_bce.jobs.files import replacing
+from sigmoid_bce.jobs.logs import one_line
 
 COLOURS = sns.color_palette("colorblind")
 CLASS_COLOURS = (COLOURS[0], COLOURS[1])
 CLIP_COLOUR = COLOURS[3]
 DPI = 150
+LONGEST = 32  # characters of a name
 SUPERSCRIPTS = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
 
 
@@ -82,6 +84,23 @@ def use() -> None:
     mpl.rcParams["svg.hashsalt"] = "sigmoid-bce"
     mpl.rcParams["savefig.dpi"] = DPI
     mpl.rcParams["figure.constrained_layout.use"] = True
+    # a $ in a name begins no formula
+    mpl.rcParams["text.parse_math"] = False
+
+
+def plain(text: str) -> str:
+    r"""Return a text of users as a figure can show it: in one line, and not too long.
+
+    Matplotlib leaves a name with a leading _ out of a legend, and SVG holds no control characters.
+
+    Examples
+    --------
+    >>> plain("_cat\x00"), len(plain("long" * 1000))
+    (' _cat\\x00', 32)
+    """
+    text = one_line(text)
+    text = text if len(text) <= LONGEST else f"{text[: LONGEST - 1]}…"
+    return f" {text}" if text.startswith("_") else text
 
 
 def power(value: float, position: float | None = None) -> str:
@@ -121,6 +140,7 @@ def save(figure: Figure, svg: str | Path, png: str | Path) -> None:
         for axis in (axes.xaxis, axes.yaxis):
             if isinstance(axis.get_major_formatter(), LogFormatterMathtext):
                 axis.set_major_formatter(power)  # parsing TeX for every tick is slow
+                axis.set_minor_formatter(LogFormatter())
     # the layout of the PNG, whose text is wider, suits both
     for path in (png, svg):
         with replacing(path) as part:
@@ -154,4 +174,4 @@ def write_values(values: Mapping[str, object], path: str | Path) -> None:
         for name, value in values.items()
     ]
     with replacing(path) as part:
-        part.write_text("\n".join(lines) + "\n")
+        part.write_text("\n".join(lines) + "\n", encoding="utf-8")

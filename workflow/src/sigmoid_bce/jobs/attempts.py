@@ -5,7 +5,6 @@ from __future__ import annotations
 import csv
 import json
 import signal
-import sys
 import time
 from collections.abc import Callable, Sequence
 from itertools import accumulate
@@ -14,6 +13,8 @@ from typing import TYPE_CHECKING, Protocol, cast
 
 from sigmoid_bce.jobs import locks
 from sigmoid_bce.jobs.files import write_json
+from sigmoid_bce.jobs.logs import told
+from sigmoid_bce.jobs.notice import Interrupted
 from sigmoid_bce.jobs.provenance import circumstances
 from sigmoid_bce.jobs.records import AttemptRecord, PastAttempt, Row, Status
 
@@ -50,7 +51,7 @@ class Attempt:
 
     Raises
     ------
-    SystemExit
+    Interrupted
         With status 143, when the process receives SIGTERM.
     """
 
@@ -88,7 +89,7 @@ class Attempt:
             **circumstances(),
         )
         self._write()
-        signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))
+        signal.signal(signal.SIGTERM, _terminated)
         if self._follow:
             try:
                 self.follower = self._follow(self.record, self.rows)
@@ -133,11 +134,11 @@ class Attempt:
     def __exit__(self, kind: type[BaseException] | None, error: object, _: object) -> None:
         status: Status = "FINISHED"
         reason = None
-        if kind is not None and issubclass(kind, Exception):
-            # the same text as the last line of the log
-            status, reason = "FAILED", f"error: {error}".strip().splitlines()[-1]
-        elif kind is not None:
+        if kind is not None and issubclass(kind, (Interrupted, KeyboardInterrupt)):
             status, reason = "KILLED", interrupted(len(self.rows))
+        elif kind is not None:
+            # the same text as the last line of the log
+            status, reason = "FAILED", told(error).strip().splitlines()[-1]
         ended = int(time.time() * 1000)
         self.record |= {"status": status, "reason": reason, "ended": ended}
         self._write()
@@ -146,6 +147,10 @@ class Attempt:
             self.file.close()
         except OSError as error:
             print(f"{self.file.name} is incomplete: {error}", flush=True)
+
+
+def _terminated(number: int, _: object) -> None:
+    raise Interrupted(number)
 
 
 def interrupted(epochs: int) -> str:

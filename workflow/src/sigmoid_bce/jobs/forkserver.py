@@ -25,6 +25,8 @@ from hashlib import sha256
 from importlib import import_module
 from pathlib import Path
 
+from sigmoid_bce.jobs import gpus
+
 OWNER = "SIGMOID_BCE_FORKSERVER"
 """Environment variable: the Snakemake process of the jobs. Without it, jobs do not fork."""
 
@@ -35,8 +37,7 @@ FORK = "SIGMOID_BCE_FORK"
 SCRIPT = ("snakemake.script", "pydantic", "pandas", "pyarrow.parquet")
 PRELOADS = {
     "networks": (
-        *SCRIPT, "tensorflow", "keras", "h5py",
-        "sigmoid_bce.training.train", "sigmoid_bce.training.raw_outputs",
+        *SCRIPT, "sigmoid_bce.training.train", "sigmoid_bce.training.raw_outputs", "h5py",
     ),
     "tables": (
         *SCRIPT, "scipy.special", "matplotlib.pyplot", "seaborn",
@@ -49,6 +50,8 @@ PRELOADS = {
 """The modules that jobs of a kind import. Modules that an environment lacks are left out."""
 
 START = 10.0  # seconds within which a server must listen
+LATE = 1.0  # seconds that a job waits for another's server after its own has ended
+ANSWER = 60.0  # seconds within which a server must fork: its imports come first
 LONGEST = 1 << 20  # bytes of a request
 
 
@@ -81,6 +84,7 @@ def forked(kind: str) -> None:
         return
     # until the fork's pid is known, a signal ends this process, and with it the fork
     with connection:
+        connection.settimeout(ANSWER)
         request = {"argv": sys.argv, "cwd": str(Path.cwd()), "env": {**os.environ, FORK: "1"}}
         message = json.dumps(request).encode()
         try:
@@ -91,11 +95,20 @@ def forked(kind: str) -> None:
             return
         if len(answer) < 4:  # the fork did not start
             return
+        connection.settimeout(None)
         (process,) = struct.unpack("I", answer)
         for number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(number, lambda number, _: os.kill(process, number))
         status = connection.recv(4)
-    sys.exit(struct.unpack("I", status)[0] if len(status) == 4 else 128 + signal.SIGKILL)
+    if len(status) == 4:
+        sys.exit(struct.unpack("I", status)[0])
+    print(
+        "error: the job ended without a status: it was killed, as when memory runs out, or it "
+        "crashed, or code in it called os._exit",
+        file=sys.stderr,
+        flush=True,
+    )
+    sys.exit(128 + signal.SIGKILL)
 
 
 def orphaned() -> bool:
@@ -140,18 +153,23 @@ def _address(kind: str, owner: str) -> str:
 
 
 def _connected(kind: str, owner: str) -> socket.socket | None:
-    """Return a connection to the server of a kind; start the server if there is none."""
+    """Return a connection to the server of a kind; start the server if there is none.
+
+    None if the name of the server belongs to a process that does not serve.
+    """
     address = _address(kind, owner)
-    started, end = False, time.monotonic() + START
+    started, end = None, time.monotonic() + START
     while time.monotonic() < end:
         connection = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+        # a connection that has to wait is refused: whoever holds the name may never accept it
+        connection.setblocking(False)
         try:
             connection.connect(address)
         except OSError:
             connection.close()
-            if not started:
-                _start(owner, kind)
-                started = True
+            started = started or _start(owner, kind)
+            if started.poll() is not None:
+                end = min(end, time.monotonic() + LATE)
             time.sleep(0.02)
             continue
         if _user(connection) == os.getuid():
@@ -161,12 +179,14 @@ def _connected(kind: str, owner: str) -> socket.socket | None:
     return None
 
 
-def _start(owner: str, *kinds: str) -> None:
+def _start(owner: str, *kinds: str) -> subprocess.Popen[bytes]:
     """Start the server of the first kind; after its imports, it starts those of the others."""
     # threads of BLAS or MLflow in the server would make forks unsafe
     threadless = {"OPENBLAS_NUM_THREADS": "1", "MLFLOW_DISABLE_TELEMETRY": "true"}
-    environment = {**os.environ, **threadless, "TF_CPP_MIN_LOG_LEVEL": "2"}
-    subprocess.Popen(
+    # without a GPU, TensorFlow's only errors are about that
+    level = {"TF_CPP_MIN_LOG_LEVEL": "2" if gpus.pool() else "3"}
+    environment = {**level, **os.environ, **threadless}
+    return subprocess.Popen(
         [sys.executable, "-P", "-m", "sigmoid_bce.jobs.forkserver", owner, *kinds],
         cwd="/",
         env=environment,
@@ -193,7 +213,7 @@ def _serve(owner: str, kind: str, *later: str) -> socket.socket:
         if later:
             _start(owner, *later)
         sys.exit()
-    server.listen(128)
+    server.listen(4096)
     for module in PRELOADS[kind]:
         with suppress(ImportError):
             import_module(module)
@@ -233,7 +253,10 @@ def _run(connection: socket.socket) -> None:
     os.environ.clear()
     os.environ.update(request["env"])
     sys.argv = request["argv"]
-    connection.sendall(struct.pack("I", os.getpid()))
+    try:
+        connection.sendall(struct.pack("I", os.getpid()))
+    except OSError:  # the client runs the script by itself
+        os._exit(1)
     threading.Thread(target=_die_with_client, args=(connection,), daemon=True).start()
     status = 1
     try:
@@ -241,6 +264,8 @@ def _run(connection: socket.socket) -> None:
         status = 0
     except SystemExit as end:
         status = end.code if isinstance(end.code, int) else int(end.code is not None)
+        if end.code is not None and end.code != status:
+            print(end.code, file=sys.stderr)
     except BaseException:
         sys.excepthook(*sys.exc_info())
     finally:

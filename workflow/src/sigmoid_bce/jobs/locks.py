@@ -163,7 +163,8 @@ def _now() -> str:
     return datetime.now(UTC).isoformat(" ", "seconds")
 
 
-def _user() -> str:
+def user() -> str:
+    """Return the name of this process's user, or else the number."""
     try:
         return getpass.getuser()
     except (KeyError, OSError):  # a container's user may have no name
@@ -221,7 +222,7 @@ def hold(path: str | Path, outputs: Iterable[str | Path], identity: Any) -> Iter
         for file in files:
             remove_parts(file)
         record = Record(
-            pid=os.getpid(), user=_user(), host=gethostname(), since=_now(), identity=identity
+            pid=os.getpid(), user=user(), host=gethostname(), since=_now(), identity=identity
         )
         _write(lock, record)
         yield True

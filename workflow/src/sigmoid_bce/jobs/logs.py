@@ -12,11 +12,41 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
+from sigmoid_bce.jobs.credentials import masked
+from sigmoid_bce.jobs.notice import Interrupted
+
 _terminal: list[int] = []  # standard error as it was before `logged_to`
 
 
 class UserError(Exception):
     """An error that the user can fix. Only its message is shown; it says where and how."""
+
+
+def one_line(text: str) -> str:
+    r"""Return a text of users in one line: line ends and other control characters are escaped.
+
+    Examples
+    --------
+    >>> one_line("cat\ndog\x1b[2J, é")
+    'cat\\ndog\\x1b[2J, é'
+    """
+    return "".join(c if c.isprintable() else repr(c)[1:-1] for c in text)
+
+
+def told(error: object) -> str:
+    """Return an error as the last line of the log has it: with its kind, if it is not a user's.
+
+    Examples
+    --------
+    >>> told(UserError("no image")), told(KeyError("a"))
+    ('error: no image', "error: KeyError: 'a'")
+    >>> told(SystemExit("no GPU here"))
+    "error: sys.exit('no GPU here') ended the job"
+    """
+    if isinstance(error, SystemExit):
+        return f"error: sys.exit({masked(repr(error.code))}) ended the job"
+    kind = "" if isinstance(error, UserError) else f"{type(error).__name__}: "
+    return f"error: {kind}{masked(error)}"
 
 
 class _Lossy(io.FileIO):
@@ -54,8 +84,8 @@ def logged_to(path: str | Path) -> Iterator[None]:
     Raises
     ------
     SystemExit
-        With status 1, in place of any exception of the block. The log then has the message of a
-        `UserError`, or the traceback of any other exception.
+        With status 1, in place of any exception of the block but Ctrl-C and `Interrupted`. The log
+        then has the message of a `UserError`, or the traceback of any other exception.
     """
     Path(path).parent.mkdir(parents=True, exist_ok=True)
     with open(path, "w"):
@@ -73,13 +103,15 @@ def logged_to(path: str | Path) -> Iterator[None]:
     try:
         yield
         print(_used(start), flush=True)
-    except Exception as error:
+    except (Interrupted, KeyboardInterrupt):
+        raise
+    except BaseException as error:  # code of the user's may call sys.exit
         if not isinstance(error, UserError):
-            traceback.print_exc()
+            print(masked(traceback.format_exc()), end="")
         print(_used(start), flush=True)
-        print(f"error: {error}", file=sys.stderr, flush=True)
+        print(told(error), file=sys.stderr, flush=True)
         if raw.full:
-            announce(f"{path} cannot be written; error: {error}")
+            announce(f"{path} cannot be written; {told(error)}")
         raise SystemExit(1) from None
     finally:
         sys.stdout.flush()

@@ -11,6 +11,13 @@ ECHO = 1.0
 """Within so many seconds, a signal is a repetition: the same notice may come by several ways."""
 
 
+class Interrupted(SystemExit):
+    """The end of the process by a signal, in contrast to a call of `sys.exit` by other code."""
+
+    def __init__(self, number: int) -> None:
+        super().__init__(128 + number)
+
+
 class Notice:
     """A context that notes SIGTERM or SIGINT; a second notice ends the process at once.
 
@@ -35,7 +42,7 @@ class Notice:
         if not self.signal:
             self.signal, self._noted = number, time.monotonic()
         elif time.monotonic() - self._noted > ECHO:
-            raise SystemExit(128 + number)
+            raise Interrupted(number)
 
     def __enter__(self) -> Notice:
         # only the main thread may set handlers

@@ -19,7 +19,7 @@ class Circumstances(TypedDict):
     slurm_job_id: str | None
     cuda_visible_devices: str | None
     git_commit: str | None
-    git_dirty: bool
+    git_dirty: bool | None  # None where it is unknown, as of the commit
     lock_sha256: str | None
     versions: dict[str, str | None]
 
@@ -57,6 +57,8 @@ class RunRecord(AttemptRecord):
     device: str
     threads: int
     deterministic: bool
+    keras: dict[str, Any]  # floatx, epsilon, image_data_format and backend
+    environment: dict[str, str]  # variables that may change the last bits of a result
     mlflow_run_id: NotRequired[str]
 
 

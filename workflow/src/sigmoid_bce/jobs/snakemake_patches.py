@@ -12,10 +12,10 @@ import asyncio
 import gc
 import inspect
 import sys
+from _thread import start_new_thread
 from collections.abc import Callable, Mapping
 from dataclasses import is_dataclass
 from functools import wraps
-from threading import Lock, RLock
 from typing import Any, Concatenate, ParamSpec
 
 from snakemake import common
@@ -139,21 +139,82 @@ def lift_rate_limit(workflow: Any) -> None:
 
 @_patch("SIGTERM may be obeyed only after a second signal")
 def interrupt_at_any_time(workflow: Any) -> None:
-    """Let SIGTERM end the workflow at any time.
+    """Let SIGTERM end a workflow at any time.
 
-    Reason: Snakemake's signal handler takes the scheduler's lock. If the signal arrives while the
-    main thread holds that lock, the workflow waits for itself forever.
+    Reason: Snakemake's signal handler takes the scheduler's lock and that of its semaphore. If the
+    signal arrives while the main thread holds one of them, the workflow waits for itself forever.
     Gain: no time; a job on a cluster that runs out of time always ends in order.
     Upstream: docs/upstream/sigterm-deadlock.md
 
     Parameters
     ----------
     workflow : snakemake.workflow.Workflow
-        When it starts.
+        Any; the patch is for all of them. A Snakefile applies it when it is read, since the
+        processes of jobs (`--no-hooks`) call no `onstart`.
     """
-    scheduler = _named(workflow, "scheduler")
-    _named(scheduler, "_lock", lambda lock: isinstance(lock, type(Lock())))
-    scheduler._lock = RLock()
+    from snakemake.scheduling import job_scheduler
+
+    scheduler = _named(job_scheduler, "JobScheduler", inspect.isclass)
+    _named(scheduler, "exit_gracefully", callable)
+    names = _named(scheduler, "__init__").__code__.co_names
+    if missing := {"_user_kill", "_open_jobs"} - set(names):
+        raise Changed(f"{_title(scheduler)} has no {', '.join(sorted(missing))}")
+
+    def exit_gracefully(self: Any, *_: Any) -> None:
+        self._user_kill = "graceful"
+        # a thread may wait for the semaphore's lock; Thread.start would take another lock
+        start_new_thread(self._open_jobs.release, ())
+
+    scheduler.exit_gracefully = exit_gracefully
+
+
+@_patch("a project in a folder with braces in its name does not run")
+def take_braces_in_paths(workflow: Any) -> None:
+    """Let the path of a workflow have braces.
+
+    Reason: Snakemake takes them in the path of a rule's conda environment for wildcards.
+    Gain: no time; such a project runs.
+    Upstream: docs/upstream/braces-in-paths.md
+
+    Parameters
+    ----------
+    workflow : snakemake.workflow.Workflow
+        Any; the patch is for all of them. No environment of this workflow has a wildcard.
+    """
+    from snakemake.deployment import conda
+
+    spec = _named(conda, "CondaEnvFileSpec", inspect.isclass)
+    _named(spec, "apply_wildcards", callable)
+    spec.apply_wildcards = lambda self, wildcards: self
+
+
+@_patch("a name with </script> in it is run as code by a browser that shows the report")
+def escape_report(reporter: Any) -> None:
+    """Let Snakemake's report hold texts of users as texts.
+
+    Reason: the report writes JSON into <script> elements, where </script> in a param ends one.
+    Gain: no time; a class that is named like code does not run in the reader's browser.
+    Upstream: docs/upstream/report-script.md
+
+    Parameters
+    ----------
+    reporter : module
+        snakemake.report.html_reporter.
+    """
+    data = _named(reporter, "data")
+    for name in ("categories", "results", "rules"):
+        render = _named(data, f"render_{name}", callable)
+        setattr(data, f"render_{name}", _without_markup(render))
+
+
+def _without_markup(render: Callable[..., str]) -> Callable[..., str]:
+    """Return a function whose JSON holds no <, the same values otherwise."""
+
+    @wraps(render)
+    def escaped(*args: Any, **kwargs: Any) -> str:
+        return render(*args, **kwargs).replace("<", "\\u003c")
+
+    return escaped
 
 
 @_patch("an error in the submission of a group hides its reason")
@@ -236,6 +297,25 @@ def tell_run_name(workflow: Any, listener: Callable[[str], None]) -> None:
     """
     executor = _named(_named(workflow, "scheduler"), "_executor")
     listener(_named(executor, "run_uuid", lambda value: isinstance(value, str)))
+
+
+def unfinished(workflow: Any) -> tuple[list[Any], list[Any]]:
+    """Return the jobs of a workflow that failed, and those that ran when it was interrupted.
+
+    Reason: Snakemake tells a hook that something failed, and not what.
+    Gain: no time; a workflow ends with the list of what failed.
+    Upstream: no issue is needed; without these names, the list is empty.
+
+    Parameters
+    ----------
+    workflow : snakemake.workflow.Workflow
+        At its end.
+    """
+    scheduler = getattr(workflow, "scheduler", None)
+    parts = [getattr(scheduler, name, ()) for name in ("failed", "running")]
+    # a group of jobs is no job, but holds some
+    jobs = [[job for part in found for job in getattr(part, "jobs", [part])] for found in parts]
+    return jobs[0], jobs[1]
 
 
 def refusal(job: Any) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import tempfile
 from collections.abc import Callable
 from pathlib import Path
@@ -10,28 +11,31 @@ import h5py
 import keras
 
 
-def _arrays(file: h5py.File) -> int:
-    """Return how many arrays of layers a Keras weights file has."""
-    count = 0
+def _sizes(file: h5py.File) -> list[int]:
+    """Return the number of values of each array of layers in a Keras weights file."""
+    sizes = []
 
     def visit(name, node):
-        nonlocal count
-        count += isinstance(node, h5py.Dataset) and not name.startswith(("optimizer", "top_level"))
+        if isinstance(node, h5py.Dataset) and not name.startswith(("optimizer", "top_level")):
+            sizes.append(node.size or 0)
 
     file.visititems(visit)
-    return count
+    return sorted(sizes)
 
 
 def _load(network: keras.Model, path: Path) -> None:
     """Fill a network from a weights file of Keras 3 or of Keras 2."""
     try:
         with h5py.File(path) as file:
-            found, old = _arrays(file), "layer_names" in file.attrs or "model_weights" in file
-    except OSError as error:
+            found, old = _sizes(file), "layer_names" in file.attrs or "model_weights" in file
+    except (OSError, RuntimeError) as error:
         raise ValueError(f"{path}: not a complete Keras weights file, .h5: {error}") from None
     other = f"{path}: weights of another architecture than {network.name} without its top"
-    if found != len(network.weights):
-        raise ValueError(f"{other}: {found} arrays, expected {len(network.weights)}")
+    if len(found) != len(network.weights):
+        raise ValueError(f"{other}: {len(found)} arrays, expected {len(network.weights)}")
+    # a file of a few bytes may claim arrays of any size, which Keras would allocate
+    if found != sorted(math.prod(weight.shape) for weight in network.weights):
+        raise ValueError(f"{other}: its arrays have other sizes")
     # Keras tells the format by the file's name
     with tempfile.TemporaryDirectory() as folder:
         link = Path(folder) / ("all.h5" if old else "all.weights.h5")

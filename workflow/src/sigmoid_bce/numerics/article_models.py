@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from typing import Any
 
 import numpy as np
@@ -21,6 +20,7 @@ from sigmoid_bce.numerics.article import (
     raw_outputs,
 )
 from sigmoid_bce.numerics.frameworks.history import keras_2_2
+from sigmoid_bce.numerics.surroundings import keras_on
 
 
 def curves() -> pd.DataFrame:
@@ -35,8 +35,7 @@ def curves() -> pd.DataFrame:
     DataFrame
         curve (from `sigmoid_bce.numerics.article.CURVES`), y, x, loss (float64).
     """
-    os.environ["KERAS_BACKEND"] = "tensorflow"
-    import keras
+    keras = keras_on("tensorflow")
     import tensorflow as tf
 
     def model(activation: str | None, loss: Any) -> Any:

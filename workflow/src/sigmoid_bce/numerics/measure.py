@@ -14,7 +14,7 @@ import pyarrow as pa
 from pyarrow import parquet
 
 from sigmoid_bce.jobs.files import replacing, write_csv
-from sigmoid_bce.numerics import catalogue, frameworks
+from sigmoid_bce.numerics import catalogue, frameworks, surroundings
 from sigmoid_bce.numerics.catalogue import Framework, Implementation
 from sigmoid_bce.numerics.search import SIDES, Search
 from sigmoid_bce.numerics.sweep import measure, special_values, table
@@ -92,6 +92,7 @@ def _implementations(framework: Framework, missing: list[str]) -> tuple[list[Imp
     """Return the implementations of a framework, or none and the reason."""
     if missing:
         return [], f"not measured: {', '.join(missing)} not installed"
+    surroundings.clear()
     try:
         return framework.implementations(), "not measured: no implementations"
     except Exception as error:

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import sys
+
 from sigmoid_bce.data import items
+from sigmoid_bce.data.faults import stopping
 from sigmoid_bce.data.listing import Entry
 from sigmoid_bce.study.base import ConfigError
 from sigmoid_bce.study.config import Study
@@ -11,6 +14,8 @@ from sigmoid_bce.study.datasets import Dataset, Split
 
 def check(study: Study, where: str) -> None:
     """Check the loose files of every data set in the grid of a located study.
+
+    A batch that is larger than the training set is said, and no mistake.
 
     Parameters
     ----------
@@ -28,19 +33,27 @@ def check(study: Study, where: str) -> None:
     lines = []
     for name in study.grid.dataset:
         try:
-            _check(study.datasets[name], max(study.comparison.batch_sizes))
+            train = _check(study.datasets[name], max(study.comparison.batch_sizes))
         except (ValueError, OSError) as error:
             lines.append(f"{where}: datasets.{name}: {error}")
+            continue
+        if train and (larger := [size for size in study.grid.batch_size if size > train]):
+            print(
+                f"{where}: grid.batch_size: {', '.join(map(str, larger))} is more than the {train} "
+                f"training images of {name}: each of its epochs is one batch",
+                file=sys.stderr,
+            )
     if lines:
         raise ConfigError("\n".join(lines))
 
 
-def _check(dataset: Dataset, largest: int) -> None:
-    """Raise an error if the loose files of a data set are missing or too few."""
+def _check(dataset: Dataset, largest: int) -> int | None:
+    """Return the number of training images if it is known; raise an error if files are missing."""
     listing = items.listing(dataset)
     if listing is None:
-        return
-    there = [entry for entry in listing.entries if (listing.folder / entry.file).is_file()]
+        return dataset.split.train if dataset.split else None
+    with stopping(listing.folder):
+        there = [entry for entry in listing.entries if items.status(listing.folder / entry.file)]
     if not there:
         first = listing.folder / listing.entries[0].file
         raise ValueError(f"none of its {len(listing.entries)} files exists; the first is {first}")
@@ -49,6 +62,7 @@ def _check(dataset: Dataset, largest: int) -> None:
         raise ValueError(
             f"comparison.batch_sizes: {largest} is more than the {train} training images"
         )
+    return train
 
 
 def _training_images(entries: list[Entry], split: Split | None) -> int:

@@ -47,7 +47,7 @@ class _Meaning(ast.NodeTransformer):
         # an annotation makes a name a field of a dataclass, whatever the type
         fields = [part for part in node.body if isinstance(part, ast.AnnAssign)]
         for field in fields:
-            if not {"ClassVar", "InitVar"} & set(_names(field.annotation)):
+            if not {"ClassVar", "InitVar"} & set(_names(ast.walk(field.annotation))):
                 field.annotation = ast.Constant("field")
         self.generic_visit(node)
         return node
@@ -129,9 +129,9 @@ class _Part:
     origin: str = ""  # of an import from the package: where the name is from
 
 
-def _names(node: ast.AST) -> Iterator[str]:
-    """Yield every identifier in a syntax tree, and every string that may be one."""
-    for part in ast.walk(node):
+def _names(nodes: Iterable[ast.AST]) -> Iterator[str]:
+    """Yield every identifier in the nodes of a syntax tree, and every string that may be one."""
+    for part in nodes:
         if isinstance(part, ast.Name):
             yield part.id
         elif isinstance(part, ast.Attribute):
@@ -156,10 +156,10 @@ def _defines(node: ast.stmt) -> set[str]:
     return set()
 
 
-def _data(node: ast.AST, file: Path) -> Iterator[str]:
-    """Yield the content of files beside a module that a syntax tree names, such as templates."""
+def _data(names: Iterable[str], file: Path) -> Iterator[str]:
+    """Yield the content of files beside a module that its code names, such as templates."""
     beside = _folder(file.parent)
-    for name in sorted(set(_names(node))):
+    for name in sorted(names):
         # of a path, only its first part is looked for among the names
         if name.split("/")[0] not in beside or len(name) > 200 or "\0" in name:
             continue
@@ -173,9 +173,9 @@ def _folder(folder: Path) -> frozenset[str]:
     return frozenset(path.name for path in folder.iterdir())
 
 
-def _wanted(node: ast.AST, file: Path, root: Path) -> Iterator[tuple[Path, str]]:
-    """Yield the names that the imports in a syntax tree ask for, each with its folder."""
-    for part in ast.walk(node):
+def _wanted(nodes: list[ast.AST], file: Path, root: Path) -> Iterator[tuple[Path, str]]:
+    """Yield the names that the imports among nodes ask for, each with its folder."""
+    for part in nodes:
         if isinstance(part, ast.Import):
             yield from ((root, alias.name) for alias in part.names)
         elif isinstance(part, ast.ImportFrom):
@@ -185,13 +185,13 @@ def _wanted(node: ast.AST, file: Path, root: Path) -> Iterator[tuple[Path, str]]
             yield from ((base, f"{first}.{alias.name}".strip(".")) for alias in part.names)
 
 
-def _targets(node: ast.AST, file: Path, root: Path, package: str) -> frozenset[Path]:
-    """Return the files below `root` that the imports in a syntax tree run.
+def _targets(nodes: list[ast.AST], file: Path, root: Path, package: str) -> frozenset[Path]:
+    """Return the files below `root` that the imports among nodes run.
 
     `package` is the name that `root` is imported by, "" if its modules are imported by their own.
     """
     found: set[Path] = set()
-    for base, name in _wanted(node, file, root):
+    for base, name in _wanted(nodes, file, root):
         names = name.split(".") if name else []
         if base == root and package:
             if names[:1] != [package]:
@@ -205,6 +205,7 @@ def _targets(node: ast.AST, file: Path, root: Path, package: str) -> frozenset[P
     return frozenset(path for path in found if path.is_file() and not _apart(path))
 
 
+@cache
 def _apart(file: Path) -> bool:
     return any(file.is_relative_to(PACKAGE / place) for place in APART)
 
@@ -243,22 +244,25 @@ def _side_effect(node: ast.stmt, loaded: set[str]) -> bool:
     return isinstance(node, ast.Assign) and private and _acts(node.value)
 
 
-def _statements(nodes: list[ast.stmt]) -> Iterator[tuple[ast.stmt, frozenset[str], str]]:
-    """Yield statements at the top of a module, each with the names it defines and its text."""
-    parts = [part for node in nodes for part in ast.walk(node) if isinstance(part, ast.Name)]
+def _statements(
+    nodes: list[ast.stmt],
+) -> Iterator[tuple[list[ast.AST], frozenset[str], str]]:
+    """Yield statements at the top of a module: all nodes, the names it defines, and its text."""
+    walked = [list(ast.walk(node)) for node in nodes]
+    parts = [part for inner in walked for part in inner if isinstance(part, ast.Name)]
     loaded = {part.id for part in parts if isinstance(part.ctx, ast.Load)}
     defined = [
         frozenset() if _side_effect(node, loaded) else frozenset(_defines(node)) for node in nodes
     ]
     times = Counter(name for names in defined for name in names)
     ordered = 0
-    for node, defines in zip(nodes, defined, strict=True):
+    for node, inner, defines in zip(nodes, walked, defined, strict=True):
         text = ast.unparse(node)
         # the order of definitions does not count, that of other statements does
         if not defines or any(times[name] > 1 for name in defines):
             ordered += 1
             text = f"{ordered} {text}"
-        yield node, defines, text
+        yield inner, defines, text
 
 
 @cache
@@ -268,18 +272,14 @@ def parts(file: Path, root: Path = PACKAGE, package: str = PACKAGE.name) -> tupl
     written = {part.id for part in ast.walk(tree) if isinstance(part, ast.Name)}
     body = _Meaning().visit(tree).body
     imports = [node for node in body if isinstance(node, ast.Import | ast.ImportFrom)]
-    found = [
-        _Part(
-            defines,
-            frozenset(_names(node)),
-            text + "".join(_data(node, file)),
-            _targets(node, file, root, package),
-        )
-        for node, defines, text in _statements([node for node in body if node not in imports])
-    ]
+    found = []
+    for nodes, defines, text in _statements([node for node in body if node not in imports]):
+        names = frozenset(_names(nodes))
+        data = "".join(_data(names, file))
+        found.append(_Part(defines, names, text + data, _targets(nodes, file, root, package)))
     used = {name for part in found for name in part.names}
     for node in imports:
-        modules = _targets(node, file, root, package)
+        modules = _targets([node], file, root, package)
         first = (getattr(node, "module", None) or "").split(".")[0]
         # of a user's modules, it counts which of them a name is from
         own = bool(package) and first == package

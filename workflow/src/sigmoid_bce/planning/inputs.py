@@ -15,7 +15,7 @@ from sigmoid_bce.data import items
 from sigmoid_bce.jobs import plugins, releases, snakemake_patches
 from sigmoid_bce.numerics import frameworks
 from sigmoid_bce.planning import digest
-from sigmoid_bce.planning.sections import backbone_name, file_of, frozen, plain
+from sigmoid_bce.planning.sections import as_input, backbone_name, file_of, frozen, plain
 from sigmoid_bce.study import base
 from sigmoid_bce.study.base import Download, Wheel
 from sigmoid_bce.study.cells import PATTERN, Cell, cells
@@ -88,6 +88,17 @@ def input_function(function: Function) -> Function:
     known = {name: value for name, value in parameters.items() if name != "self"}
     snakemake_patches.tell_parameters(function, known)
     return function
+
+
+def literal(value: Any) -> Callable[[Wildcards], Any]:
+    """Return a function that returns a value, in which Snakemake then replaces no {name}.
+
+    Examples
+    --------
+    >>> literal("Does p = {1, 0} matter?")(None)
+    'Does p = {1, 0} matter?'
+    """
+    return input_function(lambda wildcards: value)
 
 
 def labels(wildcards: Wildcards) -> dict[str, str]:
@@ -224,10 +235,15 @@ class Plan:
         return json.dumps([download.file] if download.file else download.url)
 
     @input_function
+    def most(self, wildcards: Wildcards) -> int:
+        """Return the most bytes of a download of unknown size."""
+        return 10**6 * self.downloads[wildcards.digest].limit_mb
+
+    @input_function
     def dataset_file(self, wildcards: Wildcards) -> str | list[str]:
         """Return the file that holds or lists a data set's images; an empty list if it has none."""
         files = base.files(self.study.datasets[wildcards.dataset]).values()
-        return next(map(file_of, files), [])
+        return next((as_input(file_of(file)) for file in files), [])
 
     @input_function
     def dataset(self, wildcards: Wildcards) -> dict[str, Any]:
@@ -238,12 +254,6 @@ class Plan:
     def contents(self, wildcards: Wildcards) -> str:
         """Return a digest of a data set's loose files; an empty string if it has none."""
         return items.contents(self.study.datasets[wildcards.dataset])
-
-    @input_function
-    def classes(self, wildcards: Wildcards) -> list[str]:
-        """Return the names of label 0 and label 1 of a data set."""
-        dataset = self.study.datasets[wildcards.dataset]
-        return list(dataset.classes or ("other", getattr(dataset, "positive", "")))
 
     # ---- networks ----
 
@@ -266,7 +276,7 @@ class Plan:
     def weights(self, wildcards: Wildcards) -> str | list[str]:
         """Return the file of a frozen network's weights; an empty list if it has none."""
         weights = self.backbones[wildcards.backbone].weights
-        return [] if isinstance(weights, str) else file_of(weights)
+        return [] if isinstance(weights, str) else as_input(file_of(weights))
 
     @property
     def extract_threads(self) -> int:

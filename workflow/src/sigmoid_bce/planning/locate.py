@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import sys
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import TypeVar
@@ -16,6 +17,15 @@ from sigmoid_bce.study.datasets import Classed, Dataset
 from sigmoid_bce.study.models import Custom, Model
 
 Section = TypeVar("Section", bound=Strict)
+
+TAKEN = sys.stdlib_module_names | {
+    "PIL", "h5py", "jax", "jinja2", "keras", "lightgbm", "matplotlib", "ml_dtypes", "mlflow",
+    "mpmath", "numpy", "optax", "packaging", "pandas", "pyarrow", "pydantic", "pydantic_core",
+    "scipy", "seaborn", "sigmoid_bce", "sklearn", "snakemake", "snakemake_executor_plugin_slurm",
+    "snakemake_interface_common", "sqlalchemy", "tenacity", "tensorflow", "tf_keras", "torch",
+    "xgboost", "yaml",
+}  # fmt: skip
+"""Modules of Python and of the packages that jobs import: a user's module would hide them."""
 
 EXISTS: dict[str, Callable[[Path], bool]] = {"file": Path.is_file, "folder": Path.is_dir}
 
@@ -73,6 +83,11 @@ def _section(section: Section, folders: Sequence[Path], downloads: str) -> Secti
 def _custom(model: Custom, folders: Sequence[Path]) -> Custom:
     """Return a user's own model with the folder of its module, which defines its function."""
     module, function = model.function.split(":")
+    if (first := module.split(".")[0]) in TAKEN:
+        raise ValueError(
+            f"function: jobs import another module called {first!r}, which yours would hide: "
+            "rename yours"
+        )
     if model.folder:
         folders = [Path(_find(model.folder, folders, "folder"))]
     places = [model.model_copy(update={"folder": str(folder)}) for folder in folders]

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import json
+import os
+from contextlib import suppress
 from hashlib import sha256
+from pathlib import Path
 from typing import Any
 
 from sigmoid_bce.planning import locate
@@ -27,6 +30,27 @@ def file_of(part: Wheel | Download | str, folder: str = DOWNLOADS) -> str:
     if isinstance(part, Wheel):
         return f"{folder}/{part.package}-{part.version}.whl"
     return locate.cached(part, folder) if part.sha256 else part.file
+
+
+def as_input(path: str) -> str:
+    """Return a path in a form in which Snakemake sees no wildcard: itself, or a link to its file.
+
+    Snakemake takes {v1} in a path for a wildcard, also if an input function returns the path.
+
+    Examples
+    --------
+    >>> as_input("mine.zip")
+    'mine.zip'
+    """
+    if "{" not in path:
+        return path
+    target = Path(path).absolute()
+    link = Path(DOWNLOADS, f"link-{sha256(os.fsencode(target)).hexdigest()[:16]}{target.suffix}")
+    if not link.is_symlink():
+        link.parent.mkdir(parents=True, exist_ok=True)
+        with suppress(FileExistsError):  # made by another Snakemake at the same moment
+            link.symlink_to(target)
+    return str(link)
 
 
 def plain(part: Any) -> dict[str, Any]:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import difflib
-import getpass
 import math
 import re
 import shutil
@@ -11,7 +10,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
 from typing import Any, NamedTuple
 
-from sigmoid_bce.jobs import snakemake_patches
+from sigmoid_bce.jobs import locks, snakemake_patches
 from sigmoid_bce.slurm.commands import ClusterError, ask
 from sigmoid_bce.slurm.sinfo import Nodes, nodes
 
@@ -173,7 +172,7 @@ def _wrong_account(account: str) -> str:
     """Return why an account cannot be used; "" if it can, or if the cluster keeps no accounts."""
     if not account:
         return ""
-    show = ("sacctmgr", "-n", "-P", "show", "assoc", f"user={getpass.getuser()}", "format=account")
+    show = ("sacctmgr", "-n", "-P", "show", "assoc", f"user={locks.user()}", "format=account")
     try:
         known = set(ask(*show).split())
     except ClusterError:  # without accounting, SLURM accepts any name

@@ -5,7 +5,6 @@
 
 from __future__ import annotations
 
-import getpass
 import os
 import re
 import sys
@@ -62,7 +61,7 @@ def leftover_jobs(folder: str | Path = ".") -> list[Job]:
     """
     folder = Path(folder).resolve()
     jobs = []
-    for line in ask("squeue", "-h", "-u", getpass.getuser(), "-o", "%i|%T|%j|%Z").splitlines():
+    for line in ask("squeue", "-h", "-u", locks.user(), "-o", "%i|%T|%j|%Z").splitlines():
         number, state, name, place = line.strip().split("|", 3)
         ours = RUN.fullmatch(name) and Path(place).resolve() == folder
         if ours and not locks.held(folder / RUNS / name):

@@ -1,1 +1,1 @@
-"""The content of a configuration file, checked and typed; nothing here computes or opens files."""
+"""The content of a configuration file: read, checked and typed; nothing here computes."""

@@ -31,14 +31,32 @@ PATTERNS = {
 }
 """The form of strings, and the words for it in messages."""
 
+LIMIT_MB = 20_000
+"""The size at which a download of unknown size ends, if a configuration says nothing else."""
+
 NAME, SHA256, URL, VERSION, FUNCTION = PATTERNS
 
-Name = Annotated[str, Field(pattern=NAME)]
+
+def _number(value: object) -> object:
+    """Refuse true and false, which Python takes for 1 and 0."""
+    if isinstance(value, bool):
+        raise ValueError(f"expected a number, found {value}")
+    return value
+
+
+LONGEST_NAME = 128
+"""A file system takes 255 bytes, and names of files hold more than a name: a prefix, a suffix."""
+
+Name = Annotated[str, Field(pattern=NAME, max_length=LONGEST_NAME)]
 Sha256 = Annotated[str, Field(pattern=SHA256)]
 Url = Annotated[str, Field(pattern=URL)]
 Version = Annotated[str, Field(pattern=VERSION)]
 Function = Annotated[str, Field(pattern=FUNCTION)]
-Positive = Annotated[int, Field(ge=1, strict=True)]
+Positive = Annotated[int, Field(ge=1, lt=2**31, strict=True)]
+Pixels = Annotated[int, Field(ge=1, le=10_000, strict=True)]
+Units = Annotated[int, Field(ge=1, le=1_000_000, strict=True)]
+Epochs = Annotated[int, Field(ge=1, le=1_000_000, strict=True)]
+Real = Annotated[float, BeforeValidator(_number, json_schema_input_type=float)]
 Seed = Annotated[int, Field(ge=0, lt=2**31, strict=True)]
 
 
@@ -112,7 +130,7 @@ FolderPath = Annotated[str, Field(min_length=1), Local("folder")]
 class Strict(BaseModel):
     """A section that refuses unknown keys."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
 
 
 class Wheel(Strict):
@@ -137,6 +155,11 @@ class Download(Strict):
         Sha256 | None, BeforeValidator(lambda value: None if value in ("", "null") else value)
     ] = Field(default=None, description="Its SHA-256; required with `url`.")
     file: str = Field(default="", description="A local file, used instead of the URL.")
+    limit_mb: Positive = Field(
+        default=LIMIT_MB,
+        description="The most megabytes that are taken from a server that does not say how many "
+        "come.",
+    )
 
     @model_validator(mode="after")
     def _complete(self) -> Self:

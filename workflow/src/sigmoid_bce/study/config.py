@@ -10,17 +10,17 @@ from typing import Annotated, Literal, Self
 
 from pydantic import Field, model_validator
 
-from sigmoid_bce.jobs import plugins
-from sigmoid_bce.study.base import Name, Plugin, Positive, Seed, Strict, nearest
+from sigmoid_bce.jobs import credentials, plugins
+from sigmoid_bce.study.base import Epochs, Name, Plugin, Positive, Seed, Strict, nearest
 from sigmoid_bce.study.datasets import Dataset
 from sigmoid_bce.study.models import Model
 
 Loss = Annotated[str, Plugin("loss", "training/losses")]
 Framework = Annotated[str, Plugin("framework", "numerics/frameworks")]
 Precision = Literal["float32", "mixed_float16", "mixed_bfloat16"]
-BatchOfSome = Annotated[int, Field(ge=2, strict=True)]
+BatchOfSome = Annotated[int, Field(ge=2, lt=2**31, strict=True)]
 
-TAKEN = ("downloads", "benchmarks")
+TAKEN = ("downloads", "benchmarks", "slurm")
 """Folders under results/ that are not a study's."""
 
 
@@ -46,8 +46,8 @@ class Grid(Strict):
 class Training(Strict):
     """The ends of the two stages, and the arithmetic of training."""
 
-    early_epochs: Positive = Field(default=8, description="Epochs of the stage `early`.")
-    patience: Positive = Field(
+    early_epochs: Epochs = Field(default=8, description="Epochs of the stage `early`.")
+    patience: Epochs = Field(
         default=15,
         description="The stage `full` ends after this many epochs in a row without a lower "
         "training loss.",
@@ -109,7 +109,7 @@ class Tracking(Strict):
 
     @model_validator(mode="after")
     def _without_secrets(self) -> Self:
-        if "@" in self.uri.split("://")[-1].split("/")[0]:
+        if credentials.held(self.uri):
             raise ValueError(
                 "uri holds a name or password, which must not be in a configuration: set "
                 "MLFLOW_TRACKING_USERNAME and MLFLOW_TRACKING_PASSWORD (for a database, the whole "

@@ -11,11 +11,16 @@ from sigmoid_bce.study.base import (
     FilePath,
     FolderPath,
     Kinds,
+    Pixels,
     Positive,
+    Real,
     Seed,
     Strict,
     Wheel,
 )
+
+MAX_PIXELS = 2**28
+"""The most pixels of an image, if a data set does not say otherwise: no telephone takes more."""
 
 Digits = Annotated[list[Annotated[int, Field(ge=0, le=9, strict=True)]], Field(min_length=1)]
 
@@ -35,7 +40,8 @@ class Split(Strict):
     validation: Annotated[
         Annotated[Positive, Tag("<number>")]
         | Annotated[Annotated[float, Field(gt=0, lt=1)], Tag("<share>")],
-        Discriminator(lambda value: "<share>" if isinstance(value, float) else "<number>"),
+        # YAML takes 1e-1 for a text
+        Discriminator(lambda value: "<share>" if isinstance(value, float | str) else "<number>"),
     ] = Field(
         default=0.2, description="Number of validation images, or their share: 0.2 is a fifth."
     )
@@ -58,7 +64,7 @@ class Table(Strict):
     label_column: Annotated[int, Field(ge=0, strict=True)] = Field(
         default=1, description="Column of the number that decides the label."
     )
-    positive_above: float = Field(
+    positive_above: Real = Field(
         default=0.5, description="The label is 1 if that number is greater."
     )
 
@@ -67,9 +73,18 @@ class Images(Strict):
     """The keys of every data set."""
 
     source: str
-    image_size: Positive = Field(description="Height and width of the stored images, in pixels.")
+    image_size: Pixels = Field(description="Height and width of the stored images, in pixels.")
     channels: Literal[1, 3] = Field(default=3, description="1 = grey, 3 = colour.")
     licence: str = Field(default="", description="The images' licence, shown in the report.")
+    duplicates: Literal["keep", "drop", "refuse"] = Field(
+        default="keep",
+        description="What is done about equal files. keep: all are used; a warning counts those "
+        "in both parts of the split or in both classes. drop: the first is used, and none that is "
+        "in both classes. refuse: the study stops if one is in both parts or in both classes.",
+    )
+    max_pixels: Positive = Field(
+        default=MAX_PIXELS, description="The most pixels of an image; larger ones are quarantined."
+    )
     classes: tuple[str, str] | None = None
     split: Split | None = None
 
@@ -131,7 +146,7 @@ class BundledDataset(Unsplit):
     source: Literal["bundled"]
     negative: Digits = Field(description="Digits of label 0.")
     positive: Digits = Field(description="Digits of label 1.")
-    image_size: Positive = Field(
+    image_size: Pixels = Field(
         default=8, description="Height and width of the stored images, in pixels."
     )
     channels: Literal[1, 3] = Field(default=1, description="1 = grey, 3 = colour.")

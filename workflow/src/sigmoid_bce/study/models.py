@@ -7,7 +7,18 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal, Self
 
 from pydantic import Discriminator, Field, Tag, model_validator
 
-from sigmoid_bce.study.base import Download, Function, Kinds, Plugin, Positive, Strict, Wheel
+from sigmoid_bce.study.base import (
+    Download,
+    Epochs,
+    Function,
+    Kinds,
+    Pixels,
+    Plugin,
+    Real,
+    Strict,
+    Units,
+    Wheel,
+)
 
 Optimizer = Annotated[str, Plugin("optimizer", "training/optimizers")]
 
@@ -39,22 +50,22 @@ class Trained(Strict):
     optimizer: Optimizer = Field(
         default="rmsprop", description="The optimiser, with Keras's defaults."
     )
-    learning_rate: float = Field(gt=0, le=10, description="Its learning rate.")
-    max_epochs: Positive = Field(description="The stage `full` ends after this many epochs.")
-    image_size: Positive | None = None
+    learning_rate: Real = Field(gt=0, le=10, description="Its learning rate.")
+    max_epochs: Epochs = Field(description="The stage `full` ends after this many epochs.")
+    image_size: Pixels | None = None
 
 
 class Headed(Trained):
     """A network that ends in dropout and two dense layers."""
 
-    dense: Positive = Field(description="Units of the hidden dense layer.")
-    dropout: float = Field(ge=0, lt=1, description="Share of units dropped before that layer.")
+    dense: Units = Field(description="Units of the hidden dense layer.")
+    dropout: Real = Field(ge=0, lt=1, description="Share of units dropped before that layer.")
 
 
 class Backbone(Headed):
     """A small head on the features of a frozen network, which are computed once."""
 
-    image_size: Positive | None = Field(
+    image_size: Pixels | None = Field(
         default=None, description="Height and width of its input; the network's own if not given."
     )
     features: Literal["pooled", "flattened"] = Field(
@@ -69,8 +80,8 @@ class Convnet(Headed):
     """The article's network: pairs of convolution and pooling, dropout, two dense layers."""
 
     architecture: Literal["convnet"]
-    image_size: Positive = Field(description="Height and width of its input, in pixels.")
-    filters: list[Positive] = Field(
+    image_size: Pixels = Field(description="Height and width of its input, in pixels.")
+    filters: list[Units] = Field(
         default=[32, 64, 128, 128], min_length=1, description="Filters of each 3 x 3 convolution."
     )
 
@@ -137,7 +148,11 @@ class Custom(Trained):
         description="Folder of the module; if not given, the working directory, then the "
         "configuration's folder.",
     )
-    image_size: Positive = Field(description="Height and width of its input, in pixels.")
+    image_size: Pixels = Field(description="Height and width of its input, in pixels.")
+    really_raw: bool = Field(
+        default=False,
+        description="Take its output as the raw output, although it is bounded or of one sign.",
+    )
 
     @property
     def file(self) -> Path:

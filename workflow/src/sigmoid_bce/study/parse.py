@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping
+from datetime import date
 from typing import Any, get_args
 
 from pydantic import ValidationError
 
+from sigmoid_bce.jobs.logs import one_line
 from sigmoid_bce.study.base import PATTERNS, ConfigError, Strict, nearest
 from sigmoid_bce.study.config import Study
 from sigmoid_bce.study.datasets import SOURCES
@@ -25,6 +28,24 @@ def _sections(annotation: Any) -> list[type[Strict]]:
     if isinstance(annotation, type) and issubclass(annotation, Strict):
         return [annotation]
     return [section for part in get_args(annotation) for section in _sections(part)]
+
+
+def sections_below(section: type[Strict]) -> list[type[Strict]]:
+    """Return a section and all sections in it, however deep.
+
+    Examples
+    --------
+    >>> from sigmoid_bce.study.config import Grid
+    >>> [section.__name__ for section in sections_below(Grid)]
+    ['Grid']
+    """
+    found, todo = [], [section]
+    while todo:
+        one = todo.pop()
+        if one not in found:
+            found.append(one)
+            todo += [s for field in one.model_fields.values() for s in _sections(field.annotation)]
+    return found
 
 
 def _keys(location: Location) -> list[str]:
@@ -73,14 +94,16 @@ def _refused(error: Mistake) -> str:
 
 
 def _wrong_value(error: Mistake) -> str:
-    message = error["msg"].replace("Input should be", "expected")
+    message = re.sub(r"^(Input should be|\w+ should have)", "expected", error["msg"])
     if error["type"] in ("model_type", "dict_type", "model_attributes_type"):
         message = "expected a section of keys and values"
     if error["type"] == "string_pattern_mismatch":
         message = f"expected {PATTERNS[error['ctx']['pattern']]}"
     found = repr(error["input"])
     found = found if len(found) < 60 else f"{found[:57]}..."
-    return f"{_key(error['loc'])}: {message}, found {found}"
+    unquoted = error["type"] == "string_type" and isinstance(error["input"], int | float | date)
+    quote = ": put it in quotes" if unquoted else ""
+    return f"{_key(error['loc'])}: {message}, found {found}{quote}"
 
 
 LINES: dict[str, Callable[[Mistake], str]] = {
@@ -134,4 +157,4 @@ def parse(config: object, where: str = "configuration") -> Study:
         return Study.model_validate(config)
     except ValidationError as error:
         lines = [LINES.get(e["type"], _wrong_value)(e) for e in error.errors()]
-        raise ConfigError("\n".join(f"{where}: {line}" for line in lines)) from None
+        raise ConfigError("\n".join(one_line(f"{where}: {line}") for line in lines)) from None

@@ -7,9 +7,9 @@ import os
 import sys
 from pathlib import Path
 
-import yaml
-
+from sigmoid_bce.jobs.credentials import masked
 from sigmoid_bce.study.parse import parse
+from sigmoid_bce.study.reading import load
 from sigmoid_bce.tracking.reconcile import cells_with_attempts, reconcile
 
 
@@ -29,7 +29,7 @@ def _folder(text: str) -> Path:
     path = Path(text)
     if path.suffix not in (".yaml", ".yml"):
         return path
-    study = parse(yaml.safe_load(path.read_text()), text)
+    study = parse(load(path), text)
     if study.tracking.uri:
         os.environ.setdefault("MLFLOW_TRACKING_URI", study.tracking.uri)
     return Path("results", study.study)
@@ -45,7 +45,7 @@ def main() -> int:
         results = _folder(given.study)
         changes = COMMANDS[given.command](results)
     except Exception as error:
-        print(f"error: {error}", file=sys.stderr)
+        print(f"error: {masked(error)}", file=sys.stderr)
         return 1
     for change in changes:
         print(change)

@@ -3,21 +3,12 @@
 from __future__ import annotations
 
 import os
-import re
 from pathlib import Path
 
-DEFAULT = "sqlite:///mlflow.db"
+from sigmoid_bce.jobs.credentials import ADDRESS
 
-
-def without_credentials(text: object) -> str:
-    """Return a text with the credentials in its addresses masked.
-
-    Examples
-    --------
-    >>> without_credentials("postgresql://me:secret@host/runs is away")
-    'postgresql://***@host/runs is away'
-    """
-    return re.sub(r"://[^/\s]*@", "://***@", str(text))
+SQLITE = "sqlite:///"
+DEFAULT = f"{SQLITE}mlflow.db"
 
 
 def uri() -> str:
@@ -25,13 +16,12 @@ def uri() -> str:
 
     Examples
     --------
-    >>> uri().startswith(("sqlite:////", "http", "postgresql"))
+    >>> uri().startswith(("sqlite:///", "http", "postgresql"))
     True
     """
-    address = os.environ.get("MLFLOW_TRACKING_URI") or DEFAULT
-    # absolute: a job may run in another folder
+    address = os.environ.get(ADDRESS) or DEFAULT
     if file := sqlite_file(address):
-        return f"sqlite:///{file.resolve()}"
+        return sqlite_address(file) + "".join(address.partition("?")[1:])
     return address
 
 
@@ -40,7 +30,22 @@ def sqlite_file(address: str) -> Path | None:
 
     Examples
     --------
-    >>> sqlite_file("sqlite:///mlflow.db").name
-    'mlflow.db'
+    >>> sqlite_file("sqlite:///mlflow.db?timeout=30")
+    PosixPath('mlflow.db')
     """
-    return Path(address.removeprefix("sqlite:///")) if address.startswith("sqlite:///") else None
+    if not address.startswith(SQLITE):
+        return None
+    return Path(address.removeprefix(SQLITE).partition("?")[0])
+
+
+def sqlite_address(file: Path) -> str:
+    """Return the address of an SQLite database: absolute, since a job may run in another folder.
+
+    Examples
+    --------
+    >>> sqlite_address(Path("/a folder#1/mlflow.db"))
+    'sqlite:////a folder#1/mlflow.db'
+    """
+    place = str(file.resolve())
+    # an address has options after a ?; relative to its own folder the file's name has none
+    return SQLITE + (os.path.relpath(place) if "?" in place else place)

@@ -12,6 +12,7 @@ from typing import NamedTuple
 import numpy as np
 import pandas as pd
 
+from sigmoid_bce.data import copies
 from sigmoid_bce.jobs.attempts import read_attempts, times
 from sigmoid_bce.jobs.files import read_parquet, reading, sha256
 from sigmoid_bce.jobs.records import PastAttempt, RunRecord
@@ -33,11 +34,12 @@ class Manifest(NamedTuple):
 
     sha256: str
     splits: tuple[Split, ...]
+    copies: copies.Copies
 
 
 @cache
 def read_manifest(file: Path, dataset: str) -> Manifest:
-    """Return the digest and the splits of a data set's manifest.
+    """Return the digest and the splits of a data set's manifest, and the numbers of equal images.
 
     Raises
     ------
@@ -61,7 +63,7 @@ def read_manifest(file: Path, dataset: str) -> Manifest:
                     json.dumps(profile),
                 )
             )
-        return Manifest(sha256(file), tuple(splits))
+        return Manifest(sha256(file), tuple(splits), copies.count(table))
 
 
 @dataclass(frozen=True)

@@ -8,17 +8,27 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TypeVar
+from urllib.parse import urlsplit
+from urllib.request import url2pathname
 
 from sigmoid_bce.jobs import locks
+from sigmoid_bce.jobs.credentials import masked
 from sigmoid_bce.jobs.logs import UserError
 from sigmoid_bce.tracking import store
-from sigmoid_bce.tracking.address import uri
+from sigmoid_bce.tracking.address import sqlite_file, uri
 from sigmoid_bce.tracking.runs import KEY_TAG
 
 # isort: split
+import mlflow.entities
+import sqlalchemy
 from mlflow import MlflowClient
 from mlflow.entities import LoggedModel, Run
 from mlflow.store.entities import PagedList
+from mlflow.store.tracking.dbmodels.models import SqlExperiment, SqlLoggedModel, SqlRun
+
+ARTIFACTS = "mlartifacts"
+LOCATIONS = (SqlExperiment.artifact_location, SqlRun.artifact_uri, SqlLoggedModel.artifact_location)
+"""Where MLflow's databases keep absolute paths of artifacts."""
 
 Item = TypeVar("Item")
 
@@ -82,13 +92,16 @@ def everything(search: Callable[[str | None], PagedList[Item]]) -> Iterator[Item
             return
 
 
+def _place(study: str) -> str | None:
+    """Return where a study's artifacts belong; None if a server decides."""
+    # without a server, artifacts are files: their place must not depend on the current folder
+    return None if uri().startswith("http") else Path(ARTIFACTS, study).resolve().as_uri()
+
+
 def experiment_id(client: MlflowClient, study: str) -> str:
     """Return the id of a study's experiment; create it if missing, restore it if deleted."""
-    found = client.get_experiment_by_name(study)
+    found, place = client.get_experiment_by_name(study), _place(study)
     if found is None:
-        # without a server, artifacts are files: their place must not depend on the current folder
-        server = uri().startswith("http")
-        place = None if server else Path("mlartifacts", study).resolve().as_uri()
         try:
             return client.create_experiment(study, artifact_location=place)
         except Exception:  # another process created it meanwhile
@@ -97,7 +110,46 @@ def experiment_id(client: MlflowClient, study: str) -> str:
                 raise
     if found.lifecycle_stage == "deleted":
         client.restore_experiment(found.experiment_id)
+    if place and found.artifact_location != place:
+        _bring_home(found, place)
     return found.experiment_id
+
+
+def _bring_home(experiment: mlflow.entities.Experiment, place: str) -> None:
+    """Let the artifacts of a project that was copied or moved be those in its own folder.
+
+    A place that somebody else chose for the artifacts is left alone.
+
+    Raises
+    ------
+    store.TrackingError
+        If the database is outside the project, and the artifacts are those of another project.
+    """
+    address, before = uri(), experiment.artifact_location
+    if not before.endswith(f"/{ARTIFACTS}/{experiment.name}"):
+        return
+    old, new = (Path(url2pathname(urlsplit(location).path)) for location in (before, place))
+    file = sqlite_file(address)
+    if old.exists() and not (file and file.resolve().is_relative_to(Path.cwd())):
+        if new.exists() and old.samefile(new):
+            return
+        raise store.TrackingError(
+            f"experiment {experiment.name} of {masked(address)} has its files in {old}, which "
+            "belongs to another project: give this study another name, or name another database "
+            "in MLFLOW_TRACKING_URI"
+        )
+    engine = sqlalchemy.create_engine(address)
+    with engine.begin() as connection:
+        for column in LOCATIONS:
+            rest = sqlalchemy.func.substr(column, len(before) + 1)
+            connection.execute(
+                sqlalchemy.update(column.class_)
+                .where(column.class_.experiment_id == int(experiment.experiment_id))
+                .where(column.startswith(before, autoescape=True))
+                .values({column.key: sqlalchemy.literal(place) + rest})
+            )
+    engine.dispose()
+    print(f"the artifacts of {experiment.name} are in {new} now: before, {old}", flush=True)
 
 
 @contextmanager

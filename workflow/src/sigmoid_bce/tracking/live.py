@@ -10,8 +10,8 @@ import threading
 from typing import TYPE_CHECKING, NamedTuple
 
 from sigmoid_bce.jobs.attempts import times
+from sigmoid_bce.jobs.credentials import masked
 from sigmoid_bce.jobs.records import AttemptRecord, Row, Status
-from sigmoid_bce.tracking.address import without_credentials
 
 if TYPE_CHECKING:  # the import of MLflow takes seconds: it is the thread's
     from mlflow import MlflowClient
@@ -91,7 +91,7 @@ class LiveView(threading.Thread):
             except Exception as error:
                 self.failures += 1
                 if self.failures == 1:
-                    text = without_credentials(error).strip()
+                    text = masked(error).strip()
                     cause = (text.splitlines() or [type(error).__name__])[0]
                     print(f"live view: {cause[:200]}; trying again", flush=True)
             if end:

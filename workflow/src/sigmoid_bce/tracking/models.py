@@ -12,10 +12,12 @@ from sigmoid_bce.tracking.experiment import Experiment
 from sigmoid_bce.tracking.runs import SHORT, STAGE_METRICS, Network, Point
 
 # isort: split
+from mlflow import MlflowClient
 from mlflow.entities import LoggedModel, LoggedModelOutput, LoggedModelStatus, Run
 from mlflow.models import Model
 
 METRICS = "full/"  # prefix of the metrics that a model shows beside its run
+FILES = {"MLmodel", "requirements.txt", "settings.json"}  # beside the weights
 REQUIREMENTS = ("tensorflow", "keras", "numpy")
 
 
@@ -43,11 +45,18 @@ def sync_model(experiment: Experiment, run: Run, wanted: runs.Run) -> str | None
     if model is None:
         for outdated in held:
             client.delete_logged_model(outdated.model_id)
-        model_id = _log(experiment, run.info.run_id, wanted.key, wanted.network)
+        model_id = _create(experiment, run.info.run_id, wanted.key, wanted.network)
         output = LoggedModelOutput(model_id, wanted.points[-1].step)
         client.log_outputs(run.info.run_id, [output])
         experiment.changed += 1
         return model_id
+    sizes = {
+        file.path: file.file_size for file in client.list_logged_model_artifacts(model.model_id)
+    }
+    weights = wanted.network.weights
+    if not sizes.keys() >= FILES or sizes.get(weights.name) != weights.stat().st_size:
+        _log_files(client, model.model_id, run.info.run_id, wanted.key, wanted.network)
+        experiment.changed += 1
     # a model that was logged before the tables were made lacks its metrics
     keys = {metric.key for metric in model.metrics or ()}
     return None if _metrics_of(wanted) <= keys else model.model_id
@@ -63,9 +72,9 @@ def _holds(model: LoggedModel, network: Network) -> bool:
     return ready and model.tags.get("content") == network.content[:SHORT]
 
 
-def _log(experiment: Experiment, run_id: str, key: str, network: Network) -> str:
-    """Log a network; return the id of its model."""
-    client, weights = experiment.client, network.weights
+def _create(experiment: Experiment, run_id: str, key: str, network: Network) -> str:
+    """Log a network as a new model; return its id."""
+    client = experiment.client
     model = client.create_logged_model(
         experiment.id,
         name=re.sub(r"\W", "_", network.settings["architecture"]),  # may be module:function
@@ -74,10 +83,19 @@ def _log(experiment: Experiment, run_id: str, key: str, network: Network) -> str
         params={k: str(v) for k, v in network.settings.items() if k != "weights"},
         model_type="keras weights",
     )
-    pins = network.versions
+    _log_files(client, model.model_id, run_id, key, network)
+    client.finalize_logged_model(model.model_id, LoggedModelStatus.READY)
+    return model.model_id
+
+
+def _log_files(
+    client: MlflowClient, model_id: str, run_id: str, key: str, network: Network
+) -> None:
+    """Log the files of a model, which may be there already."""
+    pins, weights = network.versions, network.weights
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
-        content = Model(model_id=model.model_id, run_id=run_id)
+        content = Model(model_id=model_id, run_id=run_id)
         content.add_flavor(
             "keras_weights", weights=weights.name, settings="settings.json", cell=key
         )
@@ -87,9 +105,7 @@ def _log(experiment: Experiment, run_id: str, key: str, network: Network) -> str
         )
         write_json(network.settings, folder / "settings.json")
         (folder / weights.name).symlink_to(weights.resolve())
-        client.log_model_artifacts(model.model_id, name)
-    client.finalize_logged_model(model.model_id, LoggedModelStatus.READY)
-    return model.model_id
+        client.log_model_artifacts(model_id, name)
 
 
 def model_of(point: Point, model_id: str | None, wanted: runs.Run) -> dict[str, str]:

@@ -8,11 +8,13 @@ import sqlite3
 import subprocess
 import sys
 from collections.abc import Iterable, Iterator, Mapping
+from contextlib import closing
 from pathlib import Path
 from socket import gethostname
 from typing import TYPE_CHECKING
 
 from sigmoid_bce.jobs.attempts import process, read_attempts
+from sigmoid_bce.jobs.credentials import masked
 from sigmoid_bce.jobs.files import write_json
 from sigmoid_bce.jobs.records import PastAttempt, Status
 from sigmoid_bce.study.cells import Cell
@@ -181,21 +183,22 @@ def _attempts(results: Path, cell: str) -> dict[str, PastAttempt]:
         return {}
 
 
-def _open_in_default(study: str) -> bool:
-    """Return whether mlflow.db has open runs of a study, without the import of MLflow."""
-    file = Path("mlflow.db")
-    if os.environ.get("MLFLOW_TRACKING_URI") or not file.exists():
+def _may_be_open(study: str) -> bool:
+    """Return whether an SQLite database may have open runs of a study; MLflow is not imported."""
+    file = sqlite_file(uri())
+    if file is None or not file.exists():
         return False
     query = (
-        "SELECT count(*) FROM runs JOIN experiments USING (experiment_id) "
-        "WHERE runs.status = 'RUNNING' AND runs.lifecycle_stage = 'active' AND name = ?"
+        "SELECT count(*) FROM runs JOIN experiments USING (experiment_id) WHERE "
+        "runs.status = 'RUNNING' AND runs.lifecycle_stage = 'active' AND experiments.name = ?"
     )
-    connection = sqlite3.connect(f"file:{file}?mode=ro", uri=True, timeout=1)
     try:
-        count: int = connection.execute(query, [study]).fetchone()[0]
-        return count > 0
-    finally:
-        connection.close()
+        address = f"{file.absolute().as_uri()}?mode=ro"
+        with closing(sqlite3.connect(address, uri=True, timeout=1)) as connection:
+            count: int = connection.execute(query, [study]).fetchone()[0]
+    except sqlite3.Error:  # `reconcile` mends it, or says how
+        return True
+    return count > 0
 
 
 def at_start(results: str | Path) -> None:
@@ -207,10 +210,10 @@ def at_start(results: str | Path) -> None:
         changes = note_ends(Path(results))
         for line in changes:
             print(line, file=sys.stderr)
-        if changes or _open_in_default(Path(results).name):
+        if changes or _may_be_open(Path(results).name):
             run("reconcile", results)
     except Exception as error:
-        print(f"reconcile: {error}; try `make reconcile`", file=sys.stderr)
+        print(f"reconcile: {masked(error)}; try `make reconcile`", file=sys.stderr)
 
 
 def run(command: str, results: str | Path) -> None:
@@ -230,4 +233,4 @@ def after_error(results: str | Path) -> None:
         if any(cells_with_attempts(Path(results))):
             run("log", results)
     except Exception as error:
-        print(f"logging: {error}; try `make tracking`", file=sys.stderr)
+        print(f"logging: {masked(error)}; try `make tracking`", file=sys.stderr)

@@ -96,10 +96,13 @@ class Run:
         return tags | ({"process": self.process} if self.process else {})
 
     @property
-    def files(self) -> set[str]:
-        """The names of all artifacts."""
-        files = {f"{folder}/{file.name}".lstrip("/") for folder, file in self.artifacts}
-        return files | {name for name, _ in self.texts}
+    def files(self) -> dict[str, int]:
+        """The size of every artifact by its name."""
+        files = {
+            f"{folder}/{file.name}".lstrip("/"): file.stat().st_size
+            for folder, file in self.artifacts
+        }
+        return files | {name: len(text.encode()) for name, text in self.texts}
 
     @cached_property
     def content(self) -> str:
@@ -199,7 +202,7 @@ def _provenance(record: AttemptRecord) -> dict[str, str]:
     found = {
         "attempt": record["attempt"],
         "mlflow.source.git.commit": record["git_commit"] or "unknown",
-        "git_dirty": record["git_dirty"],
+        "git_dirty": "unknown" if record["git_dirty"] is None else record["git_dirty"],
         "lock_sha256": (record["lock_sha256"] or "unknown")[:SHORT],
         "slurm_job_id": record["slurm_job_id"],
         "rule": "train",
@@ -267,6 +270,7 @@ def cell_run(files: CellFiles, rows: pd.DataFrame | None) -> Run | None:
         params, tags, made_by = _settings(record), _provenance(record), process(record)
         tags |= {key: str(record[key]) for key in ("device", "threads", "deterministic")}
         tags["stopped_by"] = record["stopped_by"]
+    tags |= {name: str(number) for name, number in manifest.copies._asdict().items()}
     weights = files.weights
     # an id says nothing of the training, and would be another one in another database
     text = {key: value for key, value in record.items() if key != "mlflow_run_id"}

@@ -2,31 +2,36 @@
 
 from __future__ import annotations
 
-import hashlib
 import logging
 import os
 import re
+import shlex
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 from sigmoid_bce.jobs import locks
+from sigmoid_bce.jobs.credentials import masked
 from sigmoid_bce.jobs.logs import UserError
-from sigmoid_bce.tracking.address import sqlite_file, uri, without_credentials
+from sigmoid_bce.tracking.address import sqlite_address, sqlite_file, uri
 
 # before MLflow is imported; a server that is away costs seconds, not minutes
 os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
 os.environ.setdefault("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "3")
 os.environ.setdefault("MLFLOW_HTTP_REQUEST_TIMEOUT", "20")
+os.environ.setdefault("PGCONNECT_TIMEOUT", "20")
 os.environ.setdefault("MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR", "false")
 os.environ.setdefault("MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT", "true")
 
 import sqlalchemy
+from alembic.script import Script, ScriptDirectory
 from mlflow import MlflowClient
 from mlflow.exceptions import MlflowException
 from mlflow.store.db import utils as schema
+from mlflow.version import VERSION
 
+LOCK_LIMIT = 120  # seconds that a process waits for others which create the database
 POSTGRES_LOCK = 5_318_008_452  # an arbitrary number that no other program uses
 
 
@@ -37,19 +42,34 @@ class TrackingError(UserError):
 @contextmanager
 def _alone(address: str) -> Iterator[None]:
     """Let one process at a time check for a database, and create it."""
-    name = hashlib.sha256(address.encode()).hexdigest()[:16]
-    file = sqlite_file(address)
-    lock = file.with_suffix(".lock") if file else Path(tempfile.gettempdir(), f"mlflow-{name}.lock")
-    with locks.exclusive(lock):
-        if not address.startswith("postgresql"):
+    if not address.startswith("postgresql"):
+        # never in a folder like /tmp, where another user's lock would keep this user out
+        with locks.exclusive((sqlite_file(address) or Path("mlflow.db")).with_suffix(".lock")):
             yield
-            return
-        # processes of other hosts share only the database
-        engine = sqlalchemy.create_engine(address)
+        return
+    # processes of other users and hosts share only the database
+    engine = sqlalchemy.create_engine(address)
+    try:
         with engine.connect() as connection:
+            connection.execute(sqlalchemy.text(f"SET lock_timeout = '{LOCK_LIMIT}s'"))
             connection.execute(sqlalchemy.text(f"SELECT pg_advisory_lock({POSTGRES_LOCK})"))
             yield
+    finally:
         engine.dispose()
+
+
+def _check_address(address: str) -> None:
+    """Raise if a database's address cannot be read, without its text: it may hold a password."""
+    try:
+        url = sqlalchemy.make_url(address)
+    except (sqlalchemy.exc.ArgumentError, ValueError):
+        url = None
+    if url is None or "@" in (url.host or ""):
+        raise TrackingError(
+            "MLFLOW_TRACKING_URI is no address of a database: write "
+            "postgresql://name:password@host/database. In a name or a password, write %25 for %, "
+            "%2F for /, %3A for : and %40 for @"
+        )
 
 
 def _check_schema(address: str) -> None:
@@ -64,25 +84,37 @@ def _check_schema(address: str) -> None:
     finally:
         engine.dispose()
     expected = schema._get_latest_schema_revision()
-    if found != expected:
-        place = without_credentials(address)
-        raise TrackingError(
-            f"{place} has the schema of another release of MLflow ({found}, this release needs "
-            f"{expected}). Keep a copy, then migrate it with: mlflow db upgrade {place}"
-        )
+    if found == expected:
+        return
+    place = masked(address)
+    if found in {step.revision for step in _migrations(expected)}:
+        remedy = f"Keep a copy, then migrate it with: mlflow db upgrade {shlex.quote(place)}"
+    else:
+        remedy = "A newer release wrote it: use that one here, or move the database away"
+    raise TrackingError(
+        f"{place} has the schema of another release of MLflow ({found}, release {VERSION} needs "
+        f"{expected}). {remedy}"
+    )
+
+
+def _migrations(last: str) -> Iterator[Script]:
+    """Yield the migrations that MLflow knows, down from the last one."""
+    scripts = ScriptDirectory.from_config(schema._get_alembic_config(db_url=""))
+    return scripts.iterate_revisions(last, "base")
 
 
 def _prepare(address: str) -> None:
     file = sqlite_file(address)
     with _alone(address):
-        if file is None or file.exists():
+        # an empty file is what a kill or a full disk left of one
+        if file is None or (file.exists() and (file.is_dir() or file.stat().st_size)):
             _check_schema(address)
         else:
             # created beside, then renamed: a kill must not leave half a database
             file.parent.mkdir(parents=True, exist_ok=True)
             with tempfile.TemporaryDirectory(dir=file.parent) as folder:
                 part = Path(folder) / file.name
-                engine = sqlalchemy.create_engine(f"sqlite:///{part}")
+                engine = sqlalchemy.create_engine(sqlite_address(part))
                 schema._initialize_tables(engine)  # as `mlflow db upgrade` does
                 engine.dispose()
                 part.rename(file)
@@ -105,6 +137,7 @@ def client() -> MlflowClient:
             client = MlflowClient(address)
             client.search_experiments(max_results=1)
         else:
+            _check_address(address)
             _prepare(address)
             client = MlflowClient(address)
     except FAILURES as error:
@@ -112,21 +145,44 @@ def client() -> MlflowClient:
     return client
 
 
-# errors of MLflow, of the network and of the database
-FAILURES = (MlflowException, OSError, sqlalchemy.exc.SQLAlchemyError)
+# errors of MLflow, of the network, of the database, and of a driver that is not installed
+FAILURES = (MlflowException, OSError, sqlalchemy.exc.SQLAlchemyError, ImportError)
+
+SQLITE_WORDS = {
+    "not a database|malformed|disk I/O error": "is damaged: move it away with "
+    "`mv {file} {file}.bad`",
+    "is locked": "is in use by another program: wait for it, or end it",
+    "readonly|read-only|Permission denied": "cannot be written by {user}: mend its permissions and "
+    "those of its folder, or name another database in MLFLOW_TRACKING_URI",
+    "unable to open|Is a directory": "cannot be opened by {user}: see that it is a file, and that "
+    "it and its folder may be read and written",
+    "is full|No space left": "cannot grow: its disk is full",
+}
+"""What to do, by the words of SQLite or of the system."""
+
+
+def _cause(error: Exception) -> str:
+    """Return the line of an error that says what happened."""
+    text = masked(error).strip()
+    # MLflow and SQLAlchemy put their own words before, and the statement after
+    driver = re.search(r"\((?:sqlite3|psycopg\w*)\.[\w.]+\) (.+)", text)
+    return driver[1] if driver else (text.splitlines() or [type(error).__name__])[0]
 
 
 def explained(error: Exception) -> TrackingError:
     """Return one of `FAILURES` as one line that says how to mend it."""
-    address = without_credentials(uri())
+    address, cause = uri(), _cause(error)
     status = getattr(error, "get_http_status_code", int)()
-    text = without_credentials(error)
-    if status in (401, 403) or re.search(r"\b40[13]\b", text[:400]):
+    if file := sqlite_file(address):
+        fitting = (SQLITE_WORDS[words] for words in SQLITE_WORDS if re.search(words, cause, re.I))
+        why = next(fitting, "cannot be used").format(file=shlex.quote(str(file)), user=locks.user())
+        why += f" ({cause[:200]})"
+    elif status in (401, 403) or re.search(r"\b40[13]\b", masked(error)[:400]):
         why = (
             "refuses these credentials: set MLFLOW_TRACKING_USERNAME and MLFLOW_TRACKING_PASSWORD "
             "(403: or the server's --allowed-hosts lacks this name)"
         )
     else:
-        cause = (text.strip().splitlines() or [type(error).__name__])[0][:200]
-        why = f"cannot be used: start it, or correct MLFLOW_TRACKING_URI ({cause})"
-    return TrackingError(f"{address} {why}. Nothing is lost: log later with `make tracking`")
+        why = f"cannot be used: start it, or correct MLFLOW_TRACKING_URI ({cause[:200]})"
+    later = "Nothing is lost: log later with `make tracking`"
+    return TrackingError(f"{masked(address)} {why}. {later}")

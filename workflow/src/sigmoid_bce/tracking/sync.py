@@ -38,7 +38,7 @@ class Held:
 
     run: Run
     points: set[Point] = field(default_factory=set)
-    files: set[str] = field(default_factory=set)
+    files: dict[str, int] = field(default_factory=dict)
 
     @property
     def id(self) -> str:
@@ -99,7 +99,7 @@ def _held(client: MlflowClient, run: Run, wanted: runs.Run) -> Held | None:
     if points is None or not points <= set(wanted.points):
         return None
     files = _files(client, run, {folder for folder, _ in wanted.artifacts})
-    return Held(run, points, files) if files <= wanted.files else None
+    return Held(run, points, files) if files.keys() <= wanted.files.keys() else None
 
 
 def _points(client: MlflowClient, run: Run, wanted: runs.Run) -> set[Point] | None:
@@ -121,13 +121,14 @@ def _points(client: MlflowClient, run: Run, wanted: runs.Run) -> set[Point] | No
     return found
 
 
-def _files(client: MlflowClient, run: Run, folders: set[str]) -> set[str]:
-    """Return the names of a run's artifacts in the root and in `folders`."""
+def _files(client: MlflowClient, run: Run, folders: set[str]) -> dict[str, int]:
+    """Return the size of a run's artifacts in the root and in `folders`, by their name."""
     if run.info.artifact_uri.startswith("file:///"):
         root = Path(url2pathname(run.info.artifact_uri.removeprefix("file://")))
-        return {str(file.relative_to(root)) for file in root.rglob("*") if file.is_file()}
+        files = (file for file in root.rglob("*") if file.is_file())
+        return {str(file.relative_to(root)): file.stat().st_size for file in files}
     return {
-        artifact.path
+        artifact.path: artifact.file_size
         for folder in {"", *folders}
         for artifact in client.list_artifacts(run.info.run_id, folder or None)
         if not artifact.is_dir

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import json
+import re
 import zlib
 from collections.abc import Sequence
 from pathlib import Path
@@ -11,6 +12,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import pandas as pd
 
+from sigmoid_bce.jobs.credentials import masked
 from sigmoid_bce.tracking.runs import PRIMARY_METRIC
 
 if TYPE_CHECKING:
@@ -208,6 +210,22 @@ def _result(files: Sequence[Path]) -> list[str]:
     return []
 
 
+def _plain(text: str) -> str:
+    r"""Return a text of users as Markdown that shows it as it is.
+
+    Examples
+    --------
+    >>> _plain("# <b>one</b>\ntwo?")
+    '\\# \\<b\\>one\\</b\\> two?'
+    """
+    return re.sub(r"([\\`*_{}\[\]<>#|~&$])", r"\\\1", " ".join(text.split()))
+
+
+def _code(text: str) -> str:
+    """Return a text as Markdown's code in a table."""
+    return "`{}`".format(text.replace("`", "'").replace("|", "¦"))
+
+
 def _link(experiment: str, view: str) -> str:
     address = f"#/experiments/{experiment}/runs?viewStateShareKey={view}"
     charts = "&compareRunsMode=CHART" if view == "gap" else ""
@@ -229,12 +247,12 @@ def note(experiment: str, question: str, settings: dict[str, Any], files: Sequen
         The study's artifacts, tables included.
     """
     rows = [
-        (f"`{section}.{key}`", f"`{json.dumps(value)}`")
+        (f"`{section}.{key}`", _code(masked(json.dumps(value))))
         for section, part in settings.items()
         for key, value in (part or {}).items()
     ]
     parts = [
-        *filter(None, [question]),
+        *filter(None, [_plain(question)]),
         *_result(files),
         "## Views",
         "\n".join(_link(experiment, view) for view in VIEWS),

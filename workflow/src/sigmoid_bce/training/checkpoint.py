@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from sigmoid_bce.jobs import checkpoint_files
 from sigmoid_bce.jobs.files import remove_parts, replacing
 from sigmoid_bce.jobs.forkserver import orphaned
-from sigmoid_bce.jobs.notice import Notice
+from sigmoid_bce.jobs.notice import Interrupted, Notice
 from sigmoid_bce.jobs.records import Identity, Row
 
 SHARE = 0.02
@@ -204,7 +204,7 @@ class Checkpoints:
 
     def _exit(self) -> None:
         print(f"signal {self.notice.signal}: stopped, epoch {self._kept} is kept", flush=True)
-        raise SystemExit(128 + self.notice.signal)
+        raise Interrupted(self.notice.signal)
 
     def _finish_writing(self) -> None:
         if self._pending:

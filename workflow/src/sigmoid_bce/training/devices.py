@@ -3,19 +3,20 @@
 from __future__ import annotations
 
 import os
-from typing import TypedDict
+from typing import Any, TypedDict
 
 import keras
 import tensorflow as tf
 from tensorflow.python.framework.config import is_op_determinism_enabled
 
 from sigmoid_bce.jobs import gpus
+from sigmoid_bce.numerics import surroundings
 
 
 def set_up(
     threads: int, seed: int = 0, precision: str = "float32", *, deterministic: bool = True
 ) -> None:
-    """Take a GPU if there is one, limit TensorFlow's threads, and set all seeds.
+    """Take a GPU if there is one, limit TensorFlow's threads, set all seeds and Keras's settings.
 
     It must be called before TensorFlow looks for devices.
 
@@ -30,6 +31,7 @@ def set_up(
     deterministic : bool
         Whether operations must repeat their results bit by bit. XLA's max pooling cannot.
     """
+    surroundings.keras_on("tensorflow")  # a fork has the environment of its job again
     given = "CUDA_VISIBLE_DEVICES" in os.environ
     gpu = gpus.take()
     tf.config.threading.set_intra_op_parallelism_threads(threads)
@@ -67,6 +69,8 @@ class Devices(TypedDict):
     cuda_visible_devices: str | None
     threads: int
     deterministic: bool
+    keras: dict[str, Any]
+    environment: dict[str, str]
 
 
 def used(threads: int) -> Devices:
@@ -78,4 +82,6 @@ def used(threads: int) -> Devices:
         "cuda_visible_devices": os.environ.get("CUDA_VISIBLE_DEVICES"),
         "threads": threads,
         "deterministic": is_op_determinism_enabled(),
+        "keras": surroundings.keras_settings(keras),
+        "environment": surroundings.environment(),
     }

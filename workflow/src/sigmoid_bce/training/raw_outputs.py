@@ -12,10 +12,54 @@ from numpy.typing import NDArray
 
 from sigmoid_bce.jobs.files import reading
 from sigmoid_bce.models import networks
+from sigmoid_bce.models.own_code import EXPECTED, NetworkError
 from sigmoid_bce.study.models import Model
 from sigmoid_bce.training import devices
 
 BATCH = 256
+
+SATURATED = 0.1
+"""Raw outputs within [0, 1] of which this share is exactly 1 are outputs of a sigmoid."""
+
+
+def look(stage: str, outputs: NDArray, *, really_raw: bool) -> None:
+    """Say so if raw outputs look like probabilities, or if all are of one sign.
+
+    Early in a training, or where a class is rare, raw outputs may honestly do so.
+
+    Parameters
+    ----------
+    stage : str
+        For the message.
+    outputs : ndarray, shape (n,)
+    really_raw : bool
+        Whether they are known to be raw outputs.
+
+    Raises
+    ------
+    NetworkError
+        If they certainly come from a sigmoid, since many are exactly 1 and none is larger.
+
+    Examples
+    --------
+    >>> look("full", np.array([0.5, 2.0]), really_raw=False)
+    full: every raw output is positive, 0.5 to 2: the network gives every sample the label 1
+    """
+    low, high = float(outputs.min()), float(outputs.max())
+    if low >= 0 and high <= 1:
+        text = (
+            f"{stage}: every raw output is within [0, 1], as probabilities are: {low:g} to {high:g}"
+        )
+        if not really_raw and low < 0.5 and np.mean(outputs == 1) >= SATURATED:
+            raise NetworkError(f"{text}, and many are 1: {EXPECTED}")
+        print(f"{text}; does the network end in a sigmoid?", flush=True)
+    elif low > 0 or high < 0:
+        sign, label = ("positive", 1) if low > 0 else ("negative", 0)
+        print(
+            f"{stage}: every raw output is {sign}, {low:g} to {high:g}: the network gives every "
+            f"sample the label {label}",
+            flush=True,
+        )
 
 
 def raw_outputs(
@@ -61,4 +105,6 @@ def raw_outputs(
         output = [call(inputs[i : i + BATCH]) for i in range(0, len(inputs), BATCH)]
         table = manifest[["sample_id", "label", "split"]].copy()
         table["raw_output"] = np.concatenate(output)[:, 0].astype(np.float32)
+        stage = Path(file).name.split(".")[0]
+        look(stage, table["raw_output"].to_numpy(), really_raw=getattr(model, "really_raw", False))
         yield table

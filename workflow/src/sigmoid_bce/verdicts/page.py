@@ -161,8 +161,8 @@ def figures(
     dict of Drawn by str
         By name, figure and caption.
     """
-    name, unit = Path(verdict.name).name, "pixels" if shape else "samples"
-    labels = list(verdict.outputs["label"][:-1])
+    name, unit = style.plain(Path(verdict.name).name), "pixels" if shape else "samples"
+    labels = [style.plain(str(label)) for label in verdict.outputs["label"][:-1]]
     drawn = _of_samples(name, samples, counted.total(), unit)
     drawn |= _of_batches(name, batches, bool(shape))
     if labels:

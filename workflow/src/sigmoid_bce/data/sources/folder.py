@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterator
 from pathlib import Path
 
+from sigmoid_bce.data.faults import stopping
 from sigmoid_bce.data.items import Item, loose_items
-from sigmoid_bce.data.listing import DataError, Listing, assign, few, hidden, split_parts, walk
+from sigmoid_bce.data.labels import assign
+from sigmoid_bce.data.listing import DataError, Listing, few, hidden, split_parts, walk
 from sigmoid_bce.study.datasets import FolderDataset
 
 
@@ -18,12 +19,13 @@ def items(dataset: FolderDataset, file: None) -> Iterator[Item]:
 
 def listing(dataset: FolderDataset) -> Listing:
     """Return the images of the folder."""
-    return Listing(Path(dataset.path), assign(walk(dataset.path), dataset))
+    return Listing(Path(dataset.path), *assign(walk(dataset.path), dataset))
 
 
 def _sub_folders(path: Path) -> list[str]:
     """Return the names of the visible sub-folders, sorted."""
-    return sorted(e.name for e in os.scandir(path) if e.is_dir() and not hidden(e.name))
+    with stopping(path):
+        return sorted(e.name for e in path.iterdir() if not hidden(e.name) and e.is_dir())
 
 
 def _class_folders(folder: Path) -> list[str]:

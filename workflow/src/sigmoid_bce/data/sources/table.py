@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import csv
 import math
+from collections import Counter
 from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
 from typing import NamedTuple
 
+from sigmoid_bce.data.faults import stopping
 from sigmoid_bce.data.items import Item, loose_items
-from sigmoid_bce.data.listing import DataError, Entry, Listing, few, split_parts
+from sigmoid_bce.data.listing import DataError, Entry, Listing, counts, few, split_parts
 from sigmoid_bce.study.datasets import TableDataset
 
 
@@ -27,15 +29,23 @@ def items(dataset: TableDataset, file: Path) -> Iterator[Item]:
     yield from loose_items(listing(dataset))
 
 
-def _lines(path: Path) -> Iterator[tuple[int, dict[str, str | None]]]:
-    """Yield the rows of a table with a header, each with the number of its line."""
+def _lines(path: Path, columns: list[str]) -> Iterator[tuple[int, dict[str, str | None]]]:
+    """Yield the rows of a table whose header has `columns`, each with the number of its line."""
     try:
-        with open(path, encoding="utf-8-sig", newline="") as file:
+        with stopping(path), open(path, encoding="utf-8-sig", newline="") as file:
             header = file.readline()
             separator = max(",;\t", key=header.count)
             file.seek(0)
             reader = csv.DictReader(file, delimiter=separator, strict=True)
+            for name in columns:
+                if (number := list(reader.fieldnames or ()).count(name)) > 1:
+                    raise DataError(f"{path} has {number} columns {name!r}: expected one")
             for row in reader:
+                if any(value.strip() for value in row.pop(None, ())):
+                    raise DataError(
+                        f"{path}, line {reader.line_num}: it has more values than the header: put "
+                        f"a value with {separator!r} in it in quotes"
+                    )
                 yield reader.line_num, row
     except UnicodeDecodeError as error:
         raise DataError(f"{path} is not UTF-8 text: {error.reason}") from None
@@ -43,11 +53,15 @@ def _lines(path: Path) -> Iterator[tuple[int, dict[str, str | None]]]:
         raise DataError(f"{path}, line {reader.line_num}: {error}") from None
 
 
+def _columns(dataset: TableDataset) -> list[str]:
+    """Return the names of the columns that count."""
+    return list(filter(None, [dataset.file_column, dataset.label_column, dataset.split_column]))
+
+
 def _row(dataset: TableDataset, number: int, line: dict[str, str | None]) -> _Row:
     """Return the values of a row, or raise an error if one is missing."""
     path, values = dataset.path, []
-    columns = [dataset.file_column, dataset.label_column, dataset.split_column]
-    for key in filter(None, columns):
+    for key in _columns(dataset):
         if key not in line:
             names = ", ".join(filter(None, line))
             raise DataError(f"{path} has no column {key!r}: its columns are {names}")
@@ -60,7 +74,7 @@ def _row(dataset: TableDataset, number: int, line: dict[str, str | None]) -> _Ro
 def _rows(dataset: TableDataset) -> list[_Row]:
     """Return the rows of a table, each file once."""
     rows: dict[str, _Row] = {}
-    for number, line in _lines(Path(dataset.path)):
+    for number, line in _lines(Path(dataset.path), _columns(dataset)):
         row = _row(dataset, number, line)
         earlier = rows.setdefault(row.file, row)
         if earlier != row:
@@ -130,11 +144,23 @@ def listing(dataset: TableDataset) -> Listing:
     """Return the images of the table, in its order."""
     rows = _rows(dataset)
     labels = _labels(dataset, {row.label for row in rows})
+    out = Counter(row.label for row in rows if row.label not in labels)
+    notes = [f"left out, of no class of this data set: {counts(out)}"] if out else []
     rows = [row for row in rows if row.label in labels]
-    folder = Path(dataset.path).parent
     by = dataset.split.by if dataset.split else "given" if dataset.split_column else "seed"
-    if by != "given":
-        return Listing(folder, [Entry(row.file, labels[row.label]) for row in rows])
+    parts = _parts(dataset, rows) if by == "given" else {}
+    entries = [
+        Entry(row.file, labels[row.label], parts.get(row.split.casefold(), ""), row.label)
+        for row in rows
+        if not parts or row.split.casefold() in parts
+    ]
+    if len(entries) < len(rows):
+        notes.append(f"left out, in neither part of the split: {len(rows) - len(entries)} files")
+    return Listing(Path(dataset.path).parent, entries, notes)
+
+
+def _parts(dataset: TableDataset, rows: list[_Row]) -> dict[str, str]:
+    """Return the part of the split that each value in the split's column means."""
     if not dataset.split_column:
         raise DataError("split.by: given, but there is no split_column")
     parts = split_parts(row.split for row in rows)
@@ -143,9 +169,4 @@ def listing(dataset: TableDataset) -> Listing:
             f"{dataset.path}: the column {dataset.split_column!r} has "
             f"{few(row.split or 'nothing' for row in rows)}: expected train and validation"
         )
-    entries = [
-        Entry(row.file, labels[row.label], parts[row.split.casefold()])
-        for row in rows
-        if row.split.casefold() in parts
-    ]
-    return Listing(folder, entries)
+    return parts

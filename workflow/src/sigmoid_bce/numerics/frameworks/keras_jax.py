@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import os
-
 from sigmoid_bce.numerics.catalogue import Implementation
 from sigmoid_bce.numerics.frameworks._keras import PROGRAMS, compiled
+from sigmoid_bce.numerics.surroundings import keras_on
 
 TITLE = "Keras on JAX"
 PACKAGES = ("keras", "jax", "jaxlib")
@@ -18,11 +17,11 @@ FORMULAS = {
 
 def implementations() -> list[Implementation]:
     """Return each program, run operation by operation and jitted."""
-    os.environ["KERAS_BACKEND"] = "jax"
-    os.environ["JAX_ENABLE_X64"] = "1"
+    keras = keras_on("jax")
     import jax
-    import keras
     from jax import numpy as jnp
+
+    jax.config.update("jax_enable_x64", True)
 
     def entry(head, from_logits, mode):
         made = {}

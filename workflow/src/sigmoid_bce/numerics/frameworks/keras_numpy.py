@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import os
-
 import numpy as np
 
 from sigmoid_bce.numerics.catalogue import Implementation
 from sigmoid_bce.numerics.frameworks._keras import PROGRAMS, compiled
+from sigmoid_bce.numerics.surroundings import keras_on
 
 TITLE = "Keras on NumPy"
 PACKAGES = ("keras", "jax")  # this backend imports JAX
@@ -16,8 +15,7 @@ INSTEAD = "np.logaddexp(0, (1 - 2 * y) * x), since this backend clips with from_
 
 def implementations() -> list[Implementation]:
     """Return the losses of the programs."""
-    os.environ["KERAS_BACKEND"] = "numpy"
-    import keras
+    keras = keras_on("numpy")
 
     def entry(head, from_logits):
         made = {}

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import os
 from functools import partial
 
 import numpy as np
 
 from sigmoid_bce.numerics.catalogue import Implementation
 from sigmoid_bce.numerics.frameworks._keras import PROGRAMS, compiled, network
+from sigmoid_bce.numerics.surroundings import keras_on
 
 TITLE = "Keras on TensorFlow"
 PACKAGES = ("keras", "tensorflow")
@@ -24,8 +24,7 @@ MODES = ("eager", "graph", "xla")
 
 def implementations() -> list[Implementation]:
     """Return each program in each mode that can run it."""
-    os.environ["KERAS_BACKEND"] = "tensorflow"
-    import keras
+    keras = keras_on("tensorflow")
     import tensorflow as tf
 
     def step(model):
@@ -57,7 +56,7 @@ def implementations() -> list[Implementation]:
     def evaluate(head, from_logits):
         """Return the loss of `evaluate` in batches of one sample, as the article measured it."""
 
-        class Losses(keras.callbacks.Callback):  # type: ignore[misc]
+        class Losses(keras.callbacks.Callback):  # type: ignore[misc, name-defined]
             def on_test_begin(self, logs=None):
                 self.values = []
 

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import os
-
 import numpy as np
 
 from sigmoid_bce.numerics.catalogue import Implementation
 from sigmoid_bce.numerics.frameworks._keras import PROGRAMS, compiled
+from sigmoid_bce.numerics.surroundings import keras_on
 
 TITLE = "Keras on PyTorch"
 PACKAGES = ("keras", "torch")
@@ -20,8 +19,7 @@ FORMULAS = {
 
 def implementations() -> list[Implementation]:
     """Return each program, run operation by operation."""
-    os.environ["KERAS_BACKEND"] = "torch"
-    import keras
+    keras = keras_on("torch")
     import torch
 
     torch.set_num_threads(1)

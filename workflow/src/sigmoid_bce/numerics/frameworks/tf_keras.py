@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import os
-
 from sigmoid_bce.numerics.catalogue import Implementation
 from sigmoid_bce.numerics.frameworks._keras import PROGRAMS, compiled
+from sigmoid_bce.numerics.surroundings import keras_on
 
 TITLE = "Keras 2"
 PACKAGES = ("tf_keras", "tensorflow")
@@ -16,9 +15,8 @@ CLIP = "p clipped; -(y log(p + 1e-7) + (1 - y) log(1 - p + 1e-7))"
 
 def implementations() -> list[Implementation]:
     """Return each program in each mode."""
-    os.environ["TF_USE_LEGACY_KERAS"] = "1"
+    tf_keras = keras_on("tensorflow", "tf_keras")
     import tensorflow as tf
-    import tf_keras
 
     def entry(head, from_logits, mode):
         made = {}

@@ -1,0 +1,158 @@
+"""The commit in a record is that of the code that ran; where it is unknown, so it says."""
+
+import os
+import shutil
+import subprocess
+import time
+from pathlib import Path
+
+import pytest
+
+from sigmoid_bce.jobs import provenance
+from sigmoid_bce.jobs.provenance import version
+
+FILE = "src/code.py"
+NOBODY = 65534
+
+
+def git(folder, *arguments):
+    command = ["git", "-c", "user.name=t", "-c", "user.email=t@t"]
+    command += ["-c", "protocol.file.allow=always", *map(str, arguments)]
+    clean = {k: v for k, v in os.environ.items() if not k.startswith("GIT_")}
+    return subprocess.check_output(
+        command, cwd=folder, env=clean, text=True, stderr=subprocess.DEVNULL
+    ).strip()
+
+
+def source(folder):
+    (folder / "src").mkdir(parents=True)
+    (folder / FILE).write_text("1\n")
+    return folder
+
+
+def repository(folder):
+    source(folder)
+    git(folder, "init", "-q")
+    git(folder, "add", ".")
+    git(folder, "commit", "-q", "-m", folder.name)
+    return folder
+
+
+def head(folder):
+    return git(folder, "rev-parse", "HEAD")
+
+
+def shown(folder):
+    return tuple(version(folder / FILE, folder))
+
+
+@pytest.fixture
+def outer(tmp_path, monkeypatch):
+    """A repository of somebody else's, for a project below it."""
+    monkeypatch.setenv("GIT_CONFIG_GLOBAL", os.devnull)
+    return repository(tmp_path / "outer")
+
+
+@pytest.fixture
+def project(outer):
+    return repository(outer / "project")
+
+
+CHANGES = {
+    "nothing": (lambda folder: None, False),
+    "a line": (lambda folder: (folder / FILE).write_text("2\n"), True),
+    "a new file": (lambda folder: (folder / "src/new.py").touch(), True),
+    "a new file that status hides": (
+        lambda folder: [
+            git(folder, "config", "status.showUntrackedFiles", "no"),
+            (folder / "src/new.py").touch(),
+        ],
+        True,
+    ),
+    "a deleted file": (lambda folder: (folder / FILE).unlink(), True),
+    # without its index, git cannot tell
+    "a damaged index": (lambda folder: (folder / ".git/index").write_bytes(b"DIRC"), None),
+}
+
+
+@pytest.mark.parametrize("change", CHANGES)
+def test_a_checkout_has_its_commit_and_its_changes(project, change):
+    do, dirty = CHANGES[change]
+    commit = head(project)
+    do(project)
+    assert shown(project) == (commit, dirty)
+
+
+UNKNOWN = {
+    "no repository of its own": lambda folder: shutil.rmtree(folder / ".git"),
+    "an empty .git": lambda folder: [shutil.rmtree(folder / ".git"), (folder / ".git").mkdir()],
+    "a lost worktree": lambda folder: [
+        shutil.rmtree(folder / ".git"),
+        (folder / ".git").write_text("gitdir: /nowhere/.git/worktrees/x\n"),
+    ],
+    "a damaged HEAD": lambda folder: (folder / ".git/HEAD").write_text("?"),
+    "a lost object": lambda folder: shutil.rmtree(folder / ".git/objects"),
+    "no commit": lambda folder: [shutil.rmtree(folder / ".git"), git(folder, "init", "-q")],
+    "a bare repository": lambda folder: git(folder, "config", "core.bare", "true"),
+    "files elsewhere": lambda folder: git(folder, "config", "core.worktree", folder.parent),
+    "files in no commit": lambda folder: [
+        git(folder, "rm", "-q", "--cached", FILE),
+        git(folder, "commit", "-q", "-m", "without"),
+    ],
+}
+
+
+@pytest.mark.parametrize("state", UNKNOWN)
+def test_what_git_does_not_know_is_unknown(project, state):
+    UNKNOWN[state](project)
+    assert shown(project) == (None, None)
+
+
+def test_the_environment_of_a_hook_names_another_repository(project, outer, monkeypatch):
+    for name, path in {"DIR": ".git", "WORK_TREE": ".", "INDEX_FILE": ".git/index"}.items():
+        monkeypatch.setenv(f"GIT_{name}", str(outer / path))
+    assert shown(project) == (head(project), False)
+
+
+def test_a_worktree_and_a_submodule_are_checkouts(project, tmp_path):
+    git(project, "worktree", "add", "-q", tmp_path / "tree")
+    assert shown(tmp_path / "tree") == (head(project), False)
+    above = repository(tmp_path / "above")
+    git(above, "submodule", "add", "-q", project, "part")
+    git(above, "commit", "-q", "-m", "part")
+    assert shown(above / "part") == (head(project), False)
+    assert head(above) != head(project)
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root gives a file away")
+def test_another_user_s_checkout_is_unknown_unless_git_trusts_it(project, monkeypatch):
+    commit = head(project)
+    for path in (project, project / ".git"):
+        os.chown(path, NOBODY, NOBODY)
+    assert shown(project) == (None, None)
+    safe = {"COUNT": "1", "KEY_0": "safe.directory", "VALUE_0": str(project)}
+    for name, value in safe.items():
+        monkeypatch.setenv(f"GIT_CONFIG_{name}", value)
+    assert shown(project) == (commit, False)
+
+
+GITS = {"none": None, "not executable": "", "slow": "#!/bin/sh\nexec sleep 60\n"}
+GITS |= {"broken": "#!/bin/sh\necho hello; exit 0\n", "failing": "#!/bin/sh\nexit 3\n"}
+
+
+@pytest.mark.parametrize("kind", GITS)
+def test_without_a_working_git_a_job_begins(kind, tmp_path, monkeypatch):
+    if (script := GITS[kind]) is not None:
+        (tmp_path / "git").write_text(script)
+        (tmp_path / "git").chmod(0o755 if script else 0o644)
+    monkeypatch.setenv("PATH", f"{tmp_path}:/usr/bin:/bin" if script else str(tmp_path))
+    monkeypatch.setattr(provenance, "GIT_LIMIT", 0.2)
+    begin = time.monotonic()
+    found = provenance.circumstances()
+    assert time.monotonic() - begin < 5
+    assert (found["git_commit"], found["git_dirty"]) == (None, None)
+
+
+def test_this_checkout_s_folder_is_its_root():
+    assert (provenance.ROOT / "workflow/Snakefile").is_file()
+    assert Path(provenance.__file__).resolve().is_relative_to(provenance.ROOT)

@@ -1,0 +1,201 @@
+"""Every command that a document names works, at least as a dry run; so does every block of code."""
+
+import json
+import os
+import re
+import shlex
+import shutil
+import subprocess
+import sys
+import textwrap
+from importlib.util import find_spec
+
+import pytest
+import yaml
+
+from sigmoid_bce.study.config import Study
+from sigmoid_bce.study.parse import parse
+from support.checkout import DEFAULT, ROOT, checkout
+
+DOCUMENTS = sorted([*ROOT.glob("*.md"), *ROOT.glob("docs/**/*.md"), ROOT / "config/README.md"])
+PROFILES = sorted(ROOT.glob("workflow/profiles/*/config.yaml"))
+ELSEWHERE = r"rate-limit|imports|mlflow\.env"
+"""Commands of other projects, in notes for them."""
+
+
+def blocks(text):
+    """Return the indented blocks of a Markdown text, without fenced ones."""
+    text = re.sub(r"```.*?```", "", text, flags=re.DOTALL)
+    found = re.findall(r"(?:^    .*\n|^\n(?=    ))+", text, re.MULTILINE)
+    return [textwrap.dedent(block).strip() for block in found]
+
+
+def commands(*names):
+    """Return the commands in documents and profiles that begin with one of some names."""
+    lines = set()
+    for file in [*DOCUMENTS, *PROFILES]:
+        text = file.read_text()
+        if file.parent.name == "upstream":
+            continue
+        whole = "\n".join(blocks(text)).replace("\\\n", " ")
+        inline = " ".join(text.split())
+        lines |= {*whole.splitlines(), *re.findall(r"`([^`]+)`", inline)}
+        lines |= set(re.findall(r"^# (snakemake [^,\n]+)", text, re.MULTILINE))
+    split = (
+        shlex.split(line, comments=True)
+        for line in lines
+        if re.match(r"[\w./]+ ", line + " ")
+        if line.split()[:1] and line.split()[0] in names
+    )
+    return sorted({tuple(words) for words in split if len(words) > 1 or words[0] == "make"})
+
+
+def made(*words, **environment):
+    """Return the commands that a call of make would run, by programs that only note their names."""
+    return subprocess.run(
+        ["make", "--no-print-directory", "-o", "install", "-o", ".venv/slurm", *words],
+        cwd=ROOT, env={**os.environ, **environment}, capture_output=True, text=True,
+    )  # fmt: skip
+
+
+PROGRAMS = ("snakemake", "python", "mlflow", "uv", "ruff", "snakefmt", "lint-imports", "mypy")
+NOTE = """#!/bin/sh
+for word in "$(basename "$0")" "$@"; do printf '%s\\0' "$word" >> "$NOTED"; done
+printf '\\n\\0' >> "$NOTED"
+case "$*" in *study.reading*) echo study;; esac
+"""
+
+
+@pytest.fixture(scope="module")
+def noted(tmp_path_factory):
+    """A function that runs make with programs that note their arguments, and returns these."""
+    folder = tmp_path_factory.mktemp("programs")
+    for name in PROGRAMS:
+        (folder / name).write_text(NOTE)
+        (folder / name).chmod(0o755)
+
+    def run(*words):
+        file = folder / "noted"
+        file.unlink(missing_ok=True)
+        place = os.path.relpath(folder, ROOT)
+        path = f"{folder}{os.pathsep}{os.environ['PATH']}"
+        done = made(*words, f"BIN={place}", PATH=path, NOTED=str(file))
+        assert done.returncode == 0, (words, done.stdout, done.stderr)
+        found, word = [[]], b""
+        for word in (file.read_bytes() if file.exists() else b"").split(b"\0")[:-1]:
+            if word == b"\n":
+                found.append([])
+            else:
+                found[-1].append(word.decode())
+        return [part for part in found if part]
+
+    return run
+
+
+RUN = """
+import json, os, sys
+from snakemake import cli
+
+for words in json.loads(sys.argv[1]):
+    if (process := os.fork()) == 0:
+        sys.argv, status = ["snakemake", *words], 1
+        try:
+            _, given = cli.parse_args(words)
+            if not (given.cores or given.executor or given.unlock):
+                sys.exit("neither --cores nor an executor is given")
+            # test_form plans every study with every profile
+            if given.targets or given.forcerun or given.config:
+                cli.main([*words, "--dry-run", "--quiet", "all"])
+            status = 0
+        except SystemExit as end:
+            print(end.code if isinstance(end.code, str) else "", file=sys.stderr, flush=True)
+            status = end.code if isinstance(end.code, int) else int(end.code is not None)
+        finally:
+            os._exit(status)
+    _, status = os.waitpid(process, 0)
+    print("ends with", os.waitstatus_to_exitcode(status), *words, flush=True)
+"""
+
+
+def test_every_command_of_snakemake_is_a_dry_run(noted, tmp_path):
+    """Those of make, too; in forks of one process, since the imports take half of the time."""
+    called = [words[1:] for words in commands("snakemake")]
+    for words in commands("make"):
+        called += [line[1:] for line in noted(*words[1:]) if line[0] == "snakemake"]
+    called = [words for words in called if "--lint" not in words]  # test_form
+    folder = checkout(tmp_path)
+    for name in ("rust.yaml", "config/config.yaml"):  # a small study is planned faster
+        shutil.copy(ROOT / "config/studies/smoke.yaml", folder / name)
+    (folder / "dogs-vs-cats.zip").touch()
+    unique = sorted({tuple(word.replace("/data/", "") for word in words) for words in called})
+    assert any("numerics" in words for words in unique)
+    assert any("verdicts" in words for words in unique)
+    done = subprocess.run(
+        [sys.executable, "-c", RUN, json.dumps(unique)],
+        cwd=folder, capture_output=True, text=True, timeout=300,
+    )  # fmt: skip
+    ends = re.findall(r"^ends with (\S+)", done.stdout, re.MULTILINE)
+    assert ends == ["0"] * len(unique), done.stdout + done.stderr[-5000:]
+
+
+def test_every_program_in_python_exists():
+    for words in commands("python", "python3"):
+        if words[1] == "-m" and words[2] != "venv":
+            assert find_spec(words[2]), words
+        elif words[1].endswith(".py"):
+            assert (ROOT / words[1]).is_file(), words
+
+
+def test_make_lists_what_documents_name(noted):
+    listed = made("help").stdout
+    known = {name for names in re.findall(r"^make ([a-z -]+?) {2,}", listed, re.M)
+             for name in names.split()}  # fmt: skip
+    assert {"run", "test", "cluster-await"} <= known
+    for name in sorted(known - {"help", "install"}):
+        assert noted(name, "RAW=outputs.csv"), name
+
+
+HOSTILE = """my "one" 'two' $HOME $(touch three) `touch four`; #%.yaml"""
+
+
+@pytest.mark.parametrize("target", ["run", "numerics", "record", "report", "reconcile", "cluster"])
+def test_make_takes_any_name_of_a_configuration(target, noted):
+    lines = noted(target, f"CONFIG={HOSTILE}")
+    assert sum(HOSTILE in line for line in lines) == (2 if target == "run" else 1)
+    assert not list(ROOT.glob("three")) + list(ROOT.glob("four"))
+
+
+def test_make_takes_any_names_of_a_verdict(noted):
+    (line,) = noted("verdict", f"RAW={HOSTILE}", "LABEL=-a b", f"TO={HOSTILE}", "REALLY_RAW=1")
+    assert line == [
+        "python", "-m", "sigmoid_bce.verdicts", "--label=-a b", f"--to={HOSTILE}", "--really-raw",
+        "--", HOSTILE,
+    ]  # fmt: skip
+
+
+def test_every_block_of_yaml_is_a_part_of_a_study():
+    """Blocks with a source are data sets; those with keys of a study extend the default one."""
+    checked = 0
+    for file in DOCUMENTS:
+        for block in blocks(file.read_text()):
+            if not re.match(r"\w+:( |$)", block, re.MULTILINE):
+                continue
+            part = yaml.safe_load(block)
+            if "source" in part:
+                part = {"datasets": {"elpv": {"image_size": 8, **part}}}
+            assert part.keys() <= Study.model_fields.keys(), block
+            parse(part if "study" in part else DEFAULT | {
+                key: {**DEFAULT[key], **value} for key, value in part.items()
+            })  # fmt: skip
+            checked += 1
+    assert checked >= 3
+
+
+def test_every_block_of_python_compiles():
+    for file in DOCUMENTS:
+        text = file.read_text()
+        found = re.findall(r"```python\n(.*?)```", text, re.DOTALL)
+        found += [block for block in blocks(text) if re.match(r"(import|from) \w", block)]
+        for code in found:
+            entry = code.startswith("    ")  # of a table, in a recipe
+            compile("{\n" + code + "}" if entry else code, str(file), "exec")

@@ -1,0 +1,131 @@
+"""Equal files in a data set: counted by their digests, and dropped or refused if asked to."""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+import pandas as pd
+
+
+class Copies(NamedTuple):
+    """Numbers of equal images.
+
+    Parameters
+    ----------
+    copies : int
+        Images that are equal to an earlier one.
+    copies_across_split : int
+        Validation images that are equal to a training image.
+    copies_across_classes : int
+        Different images that are in both classes.
+    """
+
+    copies: int
+    copies_across_split: int
+    copies_across_classes: int
+
+
+def _across_split(table: pd.DataFrame) -> pd.DataFrame:
+    """Return the validation images that are equal to a training image."""
+    train = table.loc[table["split"] == "train", "sha256"]
+    return table[(table["split"] == "validation") & table["sha256"].isin(train)]
+
+
+def _across_classes(table: pd.DataFrame) -> pd.DataFrame:
+    """Return the images that are in both classes."""
+    return table[table.groupby("sha256")["label"].transform("nunique") > 1]
+
+
+def count(table: pd.DataFrame) -> Copies:
+    """Count the equal images of a data set.
+
+    Parameters
+    ----------
+    table : DataFrame
+        Columns label, split, sha256.
+
+    Examples
+    --------
+    >>> split = ["train", "train", "validation"]
+    >>> count(pd.DataFrame({"label": [0, 1, 1], "split": split, "sha256": list("aba")}))
+    Copies(copies=1, copies_across_split=1, copies_across_classes=1)
+    """
+    return Copies(
+        int(table["sha256"].duplicated().sum()),
+        len(_across_split(table)),
+        _across_classes(table)["sha256"].nunique(),
+    )
+
+
+def _pair(part: pd.DataFrame, table: pd.DataFrame) -> str:
+    """Return the first image of a part, and the first other file that is equal to it."""
+    first = part.iloc[0]
+    same = table[(table["sha256"] == first["sha256"]) & (table["file"] != first["file"])]
+    return " = ".join([first["file"], *same["file"].head(1)])
+
+
+def described(table: pd.DataFrame) -> str:
+    """Return what is wrong about equal images, on one line; "" if none is in both of something.
+
+    Parameters
+    ----------
+    table : DataFrame
+        Columns file, label, split, sha256.
+
+    Examples
+    --------
+    >>> split = ["train", "validation"]
+    >>> values = {"file": ["1.jpg", "2.jpg"], "label": [0, 0], "split": split, "sha256": ["a", "a"]}
+    >>> described(pd.DataFrame(values))
+    '1 of 1 validation images are equal to a training image (2.jpg = 1.jpg)'
+    """
+    inside, both = _across_split(table), _across_classes(table)
+    found = []
+    if len(inside):
+        of = f"{len(inside)} of {(table['split'] == 'validation').sum()}"
+        found.append(
+            f"{of} validation images are equal to a training image ({_pair(inside, table)})"
+        )
+    if len(both):
+        found.append(
+            f"{both['sha256'].nunique()} images are in both classes ({_pair(both, table)})"
+        )
+    return "; ".join(found)
+
+
+def drop(table: pd.DataFrame) -> tuple[pd.DataFrame, list[tuple[str, str]]]:
+    """Drop equal images.
+
+    The first of them stays, a training image if the data give a split. None stays that is in both
+    classes.
+
+    Parameters
+    ----------
+    table : DataFrame
+        Columns file, label, split, sha256. The split may be empty.
+
+    Returns
+    -------
+    table : DataFrame
+        The rows that stay, in their order and with their index.
+    dropped : list of (file, reason)
+
+    Examples
+    --------
+    >>> values = {"file": list("pqrs"), "label": [0, 0, 1, 1], "split": "", "sha256": list("aabc")}
+    >>> kept, dropped = drop(pd.DataFrame(values))
+    >>> list(kept["file"]), dropped
+    (['p', 'r', 's'], [('q', 'equal to p')])
+    """
+    order = table.sort_values("split", key=lambda split: split == "validation", kind="stable")
+    first: dict[tuple[str, int], Any] = {}
+    for row in order.itertuples():
+        first.setdefault((row.sha256, row.label), row)
+    dropped = {}
+    for row in table.itertuples():
+        other, same = first.get((row.sha256, 1 - row.label)), first[row.sha256, row.label]
+        if other:
+            dropped[row.Index] = (row.file, f"equal to {other.file}, of the other class")
+        elif same.Index != row.Index:
+            dropped[row.Index] = (row.file, f"equal to {same.file}")
+    return table.drop(index=list(dropped)), list(dropped.values())

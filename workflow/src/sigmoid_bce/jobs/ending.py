@@ -1,0 +1,82 @@
+"""The last lines of a workflow that failed or was interrupted: what, why, and what is kept."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from typing import Any
+
+from sigmoid_bce.jobs.attempts import read_attempts
+from sigmoid_bce.jobs.snakemake_patches import unfinished
+
+MOST = 20  # jobs that are listed
+LINES = 5  # of a job's log
+TAIL = 8192  # bytes that are read of a log
+AGAIN = "Finished results and checkpoints are kept. The same command goes on from there."
+
+
+def last_lines(log: Path) -> list[str]:
+    r"""Return the end of a job's log: its error, or else its last lines.
+
+    Parameters
+    ----------
+    log : Path
+
+    Returns
+    -------
+    list of str
+        At most `LINES`; none if there is no log.
+
+    Examples
+    --------
+    >>> log = Path("/tmp/sigmoid-bce-example.log")
+    >>> _ = log.write_text("reading\ntook 1.0 s\nerror: no image\n")
+    >>> last_lines(log)
+    ['error: no image']
+    """
+    try:
+        with open(log, "rb") as file:
+            file.seek(max(0, log.stat().st_size - TAIL))
+            text = file.read().decode("utf-8", "replace")
+    except OSError:
+        return []
+    lines = [line for line in text.splitlines() if line.strip() and not line.startswith("took ")]
+    starts = [i for i, line in enumerate(lines) if line.startswith("error: ")]
+    return lines[starts[-1] :][:LINES] if starts else lines[-LINES:]
+
+
+def _reason(job: Any) -> list[str]:
+    """Return why a training ended early, as its last attempt noted it; of other jobs, nothing."""
+    folders = {Path(file).parent for file in job.output}
+    records = [record for folder in folders for record in read_attempts(folder)]
+    return [str(record["reason"]) for record in records[-1:] if record.get("reason")]
+
+
+def _listed(jobs: Iterable[Any], lines_of: Any) -> Iterator[str]:
+    """Yield the lines about each job: its log, and below it what `lines_of` returns."""
+    jobs = sorted(jobs, key=str)
+    for job in jobs[:MOST]:
+        where = next(iter(job.log), None) or next(iter(job.output), "")
+        yield f"  {job.rule.name}: {where}"
+        yield from (f"      {line}" for line in lines_of(job))
+    if len(jobs) > MOST:
+        yield f"  and {len(jobs) - MOST} more"
+
+
+def summary(workflow: Any) -> str:
+    """Return what a workflow that ended early tells at its end.
+
+    Parameters
+    ----------
+    workflow : snakemake.workflow.Workflow
+        After its last job.
+    """
+    failed, running = unfinished(workflow)
+    lines = []
+    if failed:
+        lines.append(f"{len(failed)} job{'s' * (len(failed) > 1)} failed:")
+        lines += _listed(failed, lambda job: last_lines(Path(next(iter(job.log), ""))))
+    if running:
+        lines.append("Interrupted while these jobs ran:")
+        lines += _listed(running, _reason)
+    return "\n".join([*lines, AGAIN])
