@@ -91,6 +91,12 @@ def test_unlabelled_images_of_a_test_part_are_no_class():
     assert labels(files, positive="dog") == {"train/dog/1.jpg": 1, "train/cat/1.jpg": 0}
 
 
+def test_the_names_of_other_classes():
+    files = ["set/train/dog/1.jpg", "set/train/cat/old/1.jpg", "set/val/wolf/1.jpg"]
+    found = assign(files, folder_set(positive="dog")).entries
+    assert [entry.class_name for entry in found] == ["dog", "cat", "wolf"]
+
+
 @pytest.mark.parametrize(
     ("files", "classes", "message"),
     [
