@@ -221,10 +221,10 @@ TEXTS = st.text(st.sampled_from("ab ,;\t\"'.é=#/0"), min_size=1, max_size=6)
 @settings(max_examples=EXAMPLES)
 @given(
     st.lists(
-        st.tuples(TEXTS, st.sampled_from(["c", "d", "D", "e f", "1"])), min_size=2, max_size=8
+        st.tuples(TEXTS, st.sampled_from(["c", "d", "e", "e f", "1"])), min_size=2, max_size=8
     ),
     st.sampled_from(",;\t"),
-    st.sampled_from(["", "c", "D"]),
+    st.sampled_from(["", "c", "e"]),
     st.booleans(),
 )
 def test_no_label_changes_in_a_generated_table(rows, separator, positive, mark):
