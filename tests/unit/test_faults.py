@@ -209,6 +209,12 @@ def test_copies_are_kept_and_counted(tmp_path, capsys):
     ) in capsys.readouterr().out
 
 
+def test_the_copy_that_is_named_is_the_one_that_matters(tmp_path):
+    made = [item._replace(read=functools.partial(pets.draw, "cat", 1)) for item in drawn(6)]
+    with pytest.raises(DataError, match=r"\(cat/0\.jpg = dog/0\.jpg\): set duplicates"):
+        run(tmp_path, made, duplicates="refuse")
+
+
 @pytest.mark.parametrize("split", [("", ""), ("train", "validation")])
 def test_copies_are_dropped(split, tmp_path, capsys):
     manifest, bad, summary = run(tmp_path, with_copies(split), duplicates="drop")
