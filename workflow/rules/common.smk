@@ -40,6 +40,7 @@ STANDALONE = not snakemake_patches.is_module(workflow)
 environment.prepare(WORKFLOW / "src", STANDALONE)
 if STANDALONE:
     snakemake_patches.collect_garbage_less_often()
+    snakemake_patches.escape_report(workflow)
     if environ.get("SLURM_JOB_ID") and not workflow.is_main_process:
         plugin.limit_to_allocation(workflow)
 
