@@ -44,6 +44,7 @@ if STANDALONE:
     snakemake_patches.interrupt_at_any_time(workflow)
     if "{" in str(WORKFLOW):
         snakemake_patches.take_braces_in_paths(workflow)
+    snakemake_patches.escape_report(workflow)
     if environ.get("SLURM_JOB_ID") and not workflow.is_main_process:
         plugin.limit_to_allocation(workflow)
 

@@ -189,7 +189,7 @@ def take_braces_in_paths(workflow: Any) -> None:
 
 
 @_patch("a name with </script> in it is run as code by a browser that shows the report")
-def escape_report(reporter: Any) -> None:
+def escape_report(workflow: Any) -> None:
     """Let Snakemake's report hold texts of users as texts.
 
     Reason: the report writes JSON into <script> elements, where </script> in a param ends one.
@@ -198,10 +198,12 @@ def escape_report(reporter: Any) -> None:
 
     Parameters
     ----------
-    reporter : module
-        snakemake.report.html_reporter.
+    workflow : snakemake.workflow.Workflow
+        Any; the patch is for all reports.
     """
-    data = _named(reporter, "data")
+    from snakemake.report import html_reporter
+
+    data = _named(html_reporter, "data")
     for name in ("categories", "results", "rules"):
         render = _named(data, f"render_{name}", callable)
         setattr(data, f"render_{name}", _without_markup(render))
