@@ -66,6 +66,7 @@ class Attempt:
         self.rows: list[Row] = []
         self._follow = follower
         self.follower: Follower | None = None
+        self.stopped = False  # by SIGTERM; a library may put an error of its own in its place
 
     def __enter__(self) -> Attempt:
         self.folder.mkdir(parents=True, exist_ok=True)
@@ -88,13 +89,17 @@ class Attempt:
             **circumstances(),
         )
         self._write()
-        signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))
+        signal.signal(signal.SIGTERM, self._stop)
         if self._follow:
             try:
                 self.follower = self._follow(self.record, self.rows)
             except Exception as error:
                 print(f"live view: {error}; the training is not shown", flush=True)
         return self
+
+    def _stop(self, number: int, _: object) -> None:
+        self.stopped = True
+        sys.exit(128 + number)
 
     def resume(self, rows: Sequence[Row]) -> None:
         """Take over the epochs of earlier attempts."""
@@ -133,7 +138,7 @@ class Attempt:
     def __exit__(self, kind: type[BaseException] | None, error: object, _: object) -> None:
         status: Status = "FINISHED"
         reason = None
-        if kind is not None and issubclass(kind, Exception):
+        if kind is not None and issubclass(kind, Exception) and not self.stopped:
             # the same text as the last line of the log
             status, reason = "FAILED", f"error: {error}".strip().splitlines()[-1]
         elif kind is not None:
