@@ -16,6 +16,7 @@ from _thread import start_new_thread
 from collections.abc import Callable, Mapping
 from dataclasses import is_dataclass
 from functools import wraps
+from pathlib import Path
 from typing import Any, Concatenate, ParamSpec
 
 from snakemake import common
@@ -83,6 +84,22 @@ def is_module(workflow: Any) -> bool:
         return not _named(_named(workflow, "modifier"), "is_main_snakefile", callable)()
     except Changed:  # the cautious answer: nothing is patched
         return True
+
+
+def apply(workflow: Any, folder: Path) -> None:
+    """Put in place what holds in every process of Snakemake: planning, local and on nodes.
+
+    Parameters
+    ----------
+    workflow : snakemake.workflow.Workflow
+    folder : Path
+        The folder of the Snakefile.
+    """
+    collect_garbage_less_often()
+    interrupt_at_any_time(workflow)
+    if "{" in str(folder):
+        take_braces_in_paths(workflow)
+    escape_report(workflow)
 
 
 def collect_garbage_less_often() -> None:
