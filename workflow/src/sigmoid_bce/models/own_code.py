@@ -47,7 +47,7 @@ def of_user(name: str, folder: str | Path) -> Iterator[None]:
 
     Examples
     --------
-    >>> with of_user("nets.py: build", "."):
+    >>> with of_user("nets.py: build", "/studies"):
     ...     sys.exit("no GPU here")
     Traceback (most recent call last):
     sigmoid_bce.models.own_code.NetworkError: nets.py: build: it ended the process: no GPU here
