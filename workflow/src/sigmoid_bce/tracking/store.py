@@ -29,6 +29,7 @@ from alembic.script import Script, ScriptDirectory
 from mlflow import MlflowClient
 from mlflow.exceptions import MlflowException
 from mlflow.store.db import utils as schema
+from mlflow.store.tracking.sqlalchemy_store import SqlAlchemyStore
 from mlflow.version import VERSION
 
 LOCK_LIMIT = 120  # seconds that a process waits for others which create the database
@@ -105,6 +106,8 @@ def _migrations(last: str) -> Iterator[Script]:
 
 def _prepare(address: str) -> None:
     file = sqlite_file(address)
+    # MLflow would write the path of the current folder into SQL as it is, quotes included
+    root = Path("mlartifacts").resolve().as_uri()
     with _alone(address):
         # an empty file is what a kill or a full disk left of one
         if file is None or (file.exists() and (file.is_dir() or file.stat().st_size)):
@@ -114,11 +117,9 @@ def _prepare(address: str) -> None:
             file.parent.mkdir(parents=True, exist_ok=True)
             with tempfile.TemporaryDirectory(dir=file.parent) as folder:
                 part = Path(folder) / file.name
-                engine = sqlalchemy.create_engine(sqlite_address(part))
-                schema._initialize_tables(engine)  # as `mlflow db upgrade` does
-                engine.dispose()
+                SqlAlchemyStore(sqlite_address(part), root).engine.dispose()
                 part.rename(file)
-        MlflowClient(address).search_experiments(max_results=1)
+        SqlAlchemyStore(address, root)
 
 
 def client() -> MlflowClient:
