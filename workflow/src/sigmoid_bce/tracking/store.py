@@ -25,7 +25,6 @@ os.environ.setdefault("MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR", "false")
 os.environ.setdefault("MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT", "true")
 
 import sqlalchemy
-from alembic.script import Script, ScriptDirectory
 from mlflow import MlflowClient
 from mlflow.exceptions import MlflowException
 from mlflow.store.db import utils as schema
@@ -88,7 +87,7 @@ def _check_schema(address: str) -> None:
     if found == expected:
         return
     place = masked(address)
-    if found in {step.revision for step in _migrations(expected)}:
+    if found in _migrations(expected):
         remedy = f"Keep a copy, then migrate it with: mlflow db upgrade {shlex.quote(place)}"
     else:
         remedy = "A newer release wrote it: use that one here, or move the database away"
@@ -98,10 +97,10 @@ def _check_schema(address: str) -> None:
     )
 
 
-def _migrations(last: str) -> Iterator[Script]:
-    """Yield the migrations that MLflow knows, down from the last one."""
-    scripts = ScriptDirectory.from_config(schema._get_alembic_config(db_url=""))
-    return scripts.iterate_revisions(last, "base")
+def _migrations(last: str) -> set[str]:
+    """Return the migrations that MLflow knows, down from the last one."""
+    scripts = schema.ScriptDirectory.from_config(schema._get_alembic_config(db_url=""))
+    return {step.revision for step in scripts.iterate_revisions(last, "base")}
 
 
 def _prepare(address: str) -> None:
