@@ -8,6 +8,7 @@ override export LABEL := $(value LABEL)
 override export RAW_OUTPUT := $(value RAW_OUTPUT)
 override export TO := $(value TO)
 override export THRESHOLDS := $(value THRESHOLDS)
+override export IGNORE := $(value IGNORE)
 CORES ?= all
 PORT ?= 5000
 VENV := .venv
@@ -92,7 +93,7 @@ verdict: install ## judge the raw outputs of any model: RAW=outputs.csv
 	@if [ -z "$$RAW" ]; then echo "name the file: make verdict RAW=outputs.csv (.csv, .parquet, .npz, .npy)"; exit 2; fi
 	@$(BIN)/python -m sigmoid_bce.verdicts $(if $(LABEL),--label="$$LABEL") \
 		$(if $(RAW_OUTPUT),--raw-output="$$RAW_OUTPUT") $(if $(TO),--to="$$TO") \
-		$(if $(THRESHOLDS),--thresholds="$$THRESHOLDS") $(foreach label,$(IGNORE),--ignore="$(label)") \
+		$(if $(THRESHOLDS),--thresholds="$$THRESHOLDS") $(if $(IGNORE),$$(printf " --ignore=%s" $$IGNORE)) \
 		$(if $(REALLY_RAW),--really-raw) -- "$$RAW"
 
 cluster: install $(VENV)/slurm ## run the study on SLURM; docs/cluster.md

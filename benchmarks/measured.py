@@ -14,6 +14,8 @@ from pathlib import Path
 
 import yaml
 
+from sigmoid_bce.jobs import provenance
+
 ROOT = Path(__file__).parents[1]
 HERE = Path(__file__).parent
 PACKAGES = (
@@ -116,14 +118,10 @@ def _first(pattern: str, file: str) -> str:
 
 def machine() -> dict[str, str]:
     """Return the machine, the releases, the commit and the load of the machine."""
-
-    def git(*arguments):
-        done = subprocess.run(["git", *arguments], cwd=ROOT, capture_output=True, text=True)
-        return done.stdout.strip()
-
     cores = sorted(os.sched_getaffinity(0))
     memory = _first(r"MemTotal:\s+(\d+)", "/proc/meminfo")
-    dirty = " and uncommitted changes" if git("status", "--porcelain") else ""
+    commit, dirty = provenance.version(Path(__file__).resolve())
+    changes = {True: " and uncommitted changes", False: "", None: ""}[dirty]
     return {
         "processor": _first(r"^model name\s*:\s*(.*)", "/proc/cpuinfo") or platform.processor(),
         "cores": f"{len(cores)} of {os.cpu_count()}",
@@ -131,7 +129,7 @@ def machine() -> dict[str, str]:
         "system": platform.platform(),
         "python": platform.python_version(),
         **{name: importlib.metadata.version(name) for name in PACKAGES},
-        "commit": (git("rev-parse", "--short", "HEAD") or "none") + dirty,
+        "commit": (commit or "unknown")[:7] + changes,
         "started": time.strftime("%Y-%m-%d %H:%M:%S %z"),
         "load at start": " ".join(f"{load:.2f}" for load in os.getloadavg()),
     }

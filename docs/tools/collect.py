@@ -206,7 +206,7 @@ def origin(study: Path) -> dict[str, str]:
     elsewhere = {record["host"] for record in records} - {socket.gethostname()}
     if elsewhere:
         raise SystemExit(f"{study} was run on {', '.join(elsewhere)}: run `make numbers` there")
-    commits = sorted({(record["git_commit"] or "none")[:7] for record in records})
+    commits = sorted({(record["git_commit"] or "unknown")[:7] for record in records})
     last = max(file.stat().st_mtime for file in (study / "train").rglob("run.json"))
     sets = sorted({record["cell"].split("/")[0].partition("~")[2] for record in records})
     return {

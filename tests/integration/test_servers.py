@@ -1,6 +1,7 @@
 """A shared server as docs/tracking.md sets it up: PostgreSQL, S3, users; no file has a secret."""
 
 import base64
+import tempfile
 import urllib.request
 from pathlib import Path
 
@@ -9,6 +10,7 @@ import pytest
 from mlflow import MlflowClient
 from test_tracking import cold_start
 
+from sigmoid_bce.tracking import store
 from support.checkout import ROOT
 from support.export import exported
 from support.servers import authentication, mlflow_server, postgresql, s3, status
@@ -35,6 +37,19 @@ def another(database):
 def test_32_processes_on_an_empty_postgresql(database, smoke, tmp_path):
     (tmp_path / "workflow").symlink_to(smoke / "workflow")
     cold_start(tmp_path, MLFLOW_TRACKING_URI=database)
+
+
+def test_users_of_a_postgresql_lock_nothing_but_the_database(database, tmp_path, monkeypatch):
+    """A lock in /tmp would belong to the first user, and keep others out."""
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", database)
+    monkeypatch.setattr(store, "LOCK_LIMIT", 1)
+    with store._alone(database):
+        assert list(tmp_path.iterdir()) == []
+        with pytest.raises(store.TrackingError, match="lock timeout") as caught:
+            store.client()
+    assert database.split(":")[2].split("@")[0] not in str(caught.value)
 
 
 @pytest.fixture(scope="module")

@@ -55,6 +55,14 @@ def test_a_thousand_configurations(tmp_path):
     fuzz(1000, tmp_path)
 
 
+@pytest.mark.parametrize("size", [60, 200])
+def test_kill_grid(size, record_property):
+    """A grid of cells of a second, killed at random: one run a cell, no byte is lost."""
+    command = [sys.executable, "-m", "pytest", "-q", "tests/faults/test_kill_grid.py"]
+    said = run(command, ROOT, 60, SIGMOID_BCE_GRID=str(size))
+    record_property("said", said.strip().splitlines()[-1])
+
+
 @pytest.mark.parametrize("kind", ["loss", "gradient"])
 def test_a_million_values(kind, record_property):
     """The reference against mpmath at a million raw outputs: no value is off by one ulp."""

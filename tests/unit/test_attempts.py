@@ -167,3 +167,13 @@ def test_an_attempt_records_where_it_runs(folder):
     assert record["pid"] == os.getpid()
     assert set(record["versions"]) == {"keras", "numpy", "pandas", "tensorflow"}
     assert set(record) - {"folder", "status"} <= set(AttemptRecord.__annotations__)
+
+
+def test_sigterm_in_a_library_that_makes_an_error_of_it_is_no_failure(folder):
+    """TensorFlow asks for the largest value of a type in a bare `except`."""
+    attempt = Attempt(CELL, folder).__enter__()
+    with pytest.raises(SystemExit, match="143"):
+        attempt._stop(signal.SIGTERM, None)
+    attempt.__exit__(TypeError, TypeError("no maximum"), None)
+    [record] = read_attempts(folder)
+    assert (record["status"], record["reason"]) == ("KILLED", "interrupted before its first epoch")

@@ -54,7 +54,7 @@ def test_a_finished_cell(files):
     assert run.params["patience"] == "15"
     assert "weights" not in run.params
     assert "mlflow_run_id" not in run.texts[0][1]
-    assert run.files == {"history.parquet", "run.json"}
+    assert run.files.keys() == {"history.parquet", "run.json"}
     assert run.network is None
 
 

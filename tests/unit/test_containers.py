@@ -14,6 +14,7 @@ import pytest
 import scipy.sparse
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from pyarrow import parquet
 
 import sigmoid_bce
 from sigmoid_bce.verdicts import count, shares
@@ -30,7 +31,8 @@ LABELS = pd.DataFrame({"cat": Y, "dog": 1 - Y})
 
 def read(outputs):
     """Return all raw outputs and labels, in order, without those that are left out; the notes."""
-    x, y = zip(*((x, np.ma.array(y)) for x, y in outputs.chunks), strict=True)
+    masked = ((x, np.ma.array(count.without(y, outputs.ignore))) for x, y in outputs.chunks)
+    x, y = zip(*masked, strict=True)
     x, y = np.concatenate(x), np.ma.concatenate(y)
     out = np.ma.getmaskarray(y)
     return x[~out].tolist(), y.data[~out].astype(float).tolist(), list(outputs.notes)
@@ -51,6 +53,13 @@ class Array:
 
     def __array__(self, dtype=None, copy=None):
         return np.asarray(self.values, dtype)
+
+
+class Lazy(Array):
+    """An array of Dask, which makes masked arrays."""
+
+    def __array__(self, dtype=None, copy=None):
+        return self.values
 
 
 class Labelled(Array):
@@ -160,6 +169,14 @@ def test_missing_labels_are_refused_or_left_out_by_request(holder):
     assert (total.samples, total.ones, total.left_out, total.low) == (3, 3, 1, -40)
 
 
+@pytest.fixture(scope="module")
+def few(tmp_path_factory):
+    """Thresholds of a few implementations, which are soon compared."""
+    path = tmp_path_factory.mktemp("few") / "thresholds.csv"
+    shares.read().query("framework == 'SciPy'").to_csv(path, index=False)
+    return path
+
+
 MASKS = {
     "labels": lambda x, y, out: (x, np.ma.array(y, mask=out)),
     "raw outputs": lambda x, y, out: (np.ma.array(x, mask=out), y),
@@ -172,16 +189,16 @@ MASKS = {
 
 @pytest.mark.parametrize("masked", MASKS.values(), ids=MASKS)
 @pytest.mark.parametrize("shape", [(60,), (20, 3), (3, 2, 5, 2)])
-def test_masked_samples_are_left_out(masked, shape):
+def test_masked_samples_are_left_out(masked, shape, few):
     rng = np.random.default_rng(len(shape))
     x, y = rng.normal(0, 12, shape), rng.integers(0, 2, shape)
     out = rng.random(shape) < 0.3
     out[0] = True  # a row of which nothing is left
-    found = sigmoid_bce.verdict(*masked(x, y, out), ignore=[-1, 255])
+    found = sigmoid_bce.verdict(*masked(x, y, out), ignore=[-1, 255], thresholds=few)
     assert found.outputs["left_out"].iloc[-1] == out.sum()
     assert "left out: " in found.warnings[0]
     assert found.outputs["samples"].iloc[-1] == (~out).sum()
-    kept = sigmoid_bce.verdict(x[~out], y[~out])
+    kept = sigmoid_bce.verdict(x[~out], y[~out], thresholds=few)
     whole = found.to_frame().query("label == 'all'").drop(columns="label").reset_index(drop=True)
     pd.testing.assert_frame_equal(whole, kept.to_frame().drop(columns="label"))
     assert np.isclose(found.outputs["mean_loss"].iloc[-1], kept.outputs["mean_loss"].iloc[0])
@@ -208,6 +225,7 @@ def test_a_mask_in_a_list_and_one_of_unknown_meaning():
     other = Array(Y)
     other.mask = Y == 0
     assert "numpy.ma.array(values, mask=mask)" in refused(X, other)
+    assert read(from_arrays(X, Lazy(np.ma.array(Y, mask=Y == 0))))[1] == [1, 1, 1]
     padded = Array(MAPS[..., 0])
     padded._keras_mask = np.arange(5) < [[3], [5]]
     found = sigmoid_bce.verdict(padded, MAPS[..., 0] > 0)
@@ -270,6 +288,43 @@ def test_names_that_do_not_agree_are_refused_or_said():
     chunks = [(FRAME, LABELS), (FRAME[["dog", "cat"]], LABELS)]
     assert "names its labels otherwise" in refused(chunks)
     assert from_arrays(FRAME.to_numpy(), LABELS).labels == ("cat", "dog")
+
+
+LEFT_OUT = {
+    "mask": lambda y, out: np.ma.array(y.to_numpy(), mask=out),
+    "NA": lambda y, out: y.astype("Int64").mask(out),
+    "value": lambda y, out: y.mask(out, 255),
+    "nan": lambda y, out: y.mask(out, np.nan),
+    "boolean": lambda y, out: y.astype("boolean").mask(out),
+}
+
+
+@settings(max_examples=60)
+@given(data=st.data(), rows=st.integers(1, 6), columns=st.integers(1, 3))
+def test_every_label_stays_with_its_raw_output(data, rows, columns):
+    """An oracle: the label of a raw output is the one with its row's and its column's name."""
+    shape, names = (rows, columns), list("abc")[:columns]
+    index = data.draw(st.sampled_from([range(rows), range(7, 7 + rows), list("uvwxyz")[:rows]]))
+    numbers = np.arange(rows * columns).reshape(shape)
+    x = pd.DataFrame(numbers + 2.0, index, names)
+    bits = data.draw(st.lists(st.booleans(), min_size=x.size, max_size=x.size))
+    y = pd.DataFrame(np.reshape(bits, shape).astype(int), index, names)
+    order = np.reshape(data.draw(st.permutations(range(x.size))), shape)
+    out = pd.DataFrame(order < 2, index, names)
+    kept = np.argwhere(order >= 2).tolist()
+    label = {float(x.iat[i, j]): float(y.iat[i, j]) for i, j in kept}
+    kind = data.draw(st.sampled_from(sorted(LEFT_OUT)))
+    if kind != "mask":
+        y = y.loc[data.draw(st.permutations(list(index))), data.draw(st.permutations(names))]
+        out = out.loc[y.index, y.columns]
+    holder = data.draw(st.sampled_from([pd.DataFrame, lambda f: f.astype("Float64"), pd.DataFrame]))
+    try:
+        found = read(from_arrays(holder(x), LEFT_OUT[kind](y, out), ignore=[255, math.nan]))
+    except BadOutputs as error:
+        assert "the same in another order" in str(error)  # noqa: PT017
+        assert isinstance(x.index, pd.RangeIndex)
+    else:
+        assert dict(zip(found[0], found[1], strict=True)) == label
 
 
 # --- shapes and axes
@@ -489,6 +544,29 @@ def test_further_columns_are_ignored(tmp_path):
         outputs = from_file(tmp_path / name)
         assert outputs.labels == labels
         assert set(read(outputs)[1]) <= {0, 1}
+
+
+PARQUET = {
+    "texts": (["1", "0", "True", "false"], ""),
+    "dictionary": (pa.array(["1", "0", "1", "0"]).dictionary_encode(), ""),
+    "nulls": (pa.array([True, None, False, True]), ""),
+    "words": (["yes", "no", "yes", "no"], "found 'yes'; write 0 and 1 for 'no' and 'yes'"),
+    "structs": ([{"x": 1}] * 4, "a column of struct"),
+    "lists": ([[1]] * 4, "a column of list"),
+    "times": (pa.array([0, 1, 0, 1], pa.timestamp("s")), "a column of timestamp"),
+}
+
+
+@pytest.mark.parametrize("case", PARQUET)
+def test_columns_of_parquet_are_numbers_or_one_clear_line(tmp_path, case):
+    labels, message = PARQUET[case]
+    parquet.write_table(pa.table({"label": labels, "raw_output": X}), tmp_path / "a.parquet")
+    outputs = from_file(tmp_path / "a.parquet", ignore=[math.nan])
+    if not message:
+        assert set(read(outputs)[1]) == {0, 1}
+        return
+    with pytest.raises(BadOutputs, match=f"row 1, column 'label': .*{message}"):
+        count.run(outputs, EDGES)
 
 
 def test_labels_of_files_can_be_left_out(tmp_path):

@@ -5,6 +5,7 @@ import functools
 import json
 import os
 import resource
+import zipfile
 
 import numpy as np
 import pandas as pd
@@ -17,12 +18,13 @@ from sigmoid_bce.data.items import Item, contents, items
 from sigmoid_bce.data.listing import DataError
 from sigmoid_bce.data.prepare import prepare
 from sigmoid_bce.study.base import ConfigError
-from sigmoid_bce.study.datasets import FolderDataset, TableDataset
+from sigmoid_bce.study.datasets import FolderDataset, HttpDataset, TableDataset
 from support import pets
 
 NUMBERS = [errno.EIO, errno.EMFILE, errno.ENOMEM, errno.ESTALE, errno.EACCES, errno.ETIMEDOUT]
 FAULTS = [OSError(number, os.strerror(number)) for number in NUMBERS]
 FAULTS += [MemoryError(), ImportError("no room"), OSError("out of memory error when reading")]
+CATS = {"image_size": 16, "classes": ("cat", "dog")}
 MEMORY = "/proc/self/mem"  # reading its beginning is a real EIO
 
 
@@ -93,6 +95,22 @@ def test_a_real_error_of_a_disk(tmp_path):
         run(tmp_path / "out", items(found(tmp_path, folder_of("pets")), None))
 
 
+def test_an_archive_that_cannot_be_read():
+    dataset = HttpDataset(source="http", archive={"file": MEMORY}, **CATS)
+    with pytest.raises(FaultError, match=r"mem cannot be read: Input/output error"):
+        list(items(dataset, MEMORY))
+
+
+@pytest.mark.parametrize("error", FAULTS, ids=repr)
+@pytest.mark.parametrize("nested", [False, True])
+def test_a_fault_while_a_member_is_read(error, nested, tmp_path, monkeypatch):
+    archive = pets.kaggle(tmp_path / "a.zip", 3, nested=nested)
+    dataset = HttpDataset(source="http", archive={"file": str(archive)}, **CATS)
+    monkeypatch.setattr(zipfile.ZipFile, "read", functools.partial(stopped, error=error))
+    with pytest.raises(FaultError, match=r"a\.zip cannot be read: "):
+        run(tmp_path, items(dataset, archive))
+
+
 def test_too_many_open_files(tmp_path):
     root = fill(tmp_path / "pets", ["cat", "dog"])
     first = next(items(FolderDataset(source="folder", path=str(root), **CATS), None))
@@ -104,9 +122,6 @@ def test_too_many_open_files(tmp_path):
     finally:
         resource.setrlimit(resource.RLIMIT_NOFILE, limits)
     assert first.read() == pets.draw("cat", 0)
-
-
-CATS = {"image_size": 16, "classes": ("cat", "dog")}
 
 
 @pytest.mark.parametrize("number", NUMBERS)
@@ -192,6 +207,12 @@ def test_copies_are_kept_and_counted(tmp_path, capsys):
         "(cat/again-1.jpg = cat/0.jpg); 1 images are in both classes (dog/11.jpg = cat/dog.jpg); "
         "the key duplicates can drop or refuse them"
     ) in capsys.readouterr().out
+
+
+def test_the_copy_that_is_named_is_the_one_that_matters(tmp_path):
+    made = [item._replace(read=functools.partial(pets.draw, "cat", 1)) for item in drawn(6)]
+    with pytest.raises(DataError, match=r"\(cat/0\.jpg = dog/0\.jpg\): set duplicates"):
+        run(tmp_path, made, duplicates="refuse")
 
 
 @pytest.mark.parametrize("split", [("", ""), ("train", "validation")])

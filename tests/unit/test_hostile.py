@@ -73,15 +73,19 @@ def test_in_a_caption(capfd):
     assert capfd.readouterr().err == ""  # docutils had no complaint
 
 
-def test_in_the_data_of_a_report(monkeypatch):
+def test_in_the_data_of_a_report(monkeypatch, capsys):
     for name in ("categories", "results", "rules"):
         render = getattr(html_reporter.data, f"render_{name}")
         monkeypatch.setattr(html_reporter.data, f"render_{name}", render)  # put back afterwards
-    escape_report(html_reporter)
+    escape_report(None)
     place = Category(NAME)
     data = html_reporter.data.render_categories({place: {place: [SimpleNamespace(path=NAME)]}})
     assert "<" not in data
     assert json.loads(data) == {NAME: {NAME: [NAME]}}
+    monkeypatch.delattr(html_reporter.data, "render_rules")
+    escape_report(None)
+    (line,) = capsys.readouterr().err.splitlines()
+    assert "is not patched (module has no render_rules): a name with </script>" in line
 
 
 def test_in_params_and_paths_of_snakemake(tmp_path, monkeypatch):

@@ -1,5 +1,6 @@
 """Errors in a user's module: one line that names file and line."""
 
+import random
 import signal
 import subprocess
 import sys
@@ -65,6 +66,12 @@ def test_a_neighbour_called_like_a_module_in_use(tmp_path):
         load(tmp_path, "import statistics\nstatistics.WIDTH")
     with pytest.raises(NetworkError, match="is called 'json' too: rename the file"):
         load(tmp_path, "def build(): pass", name="json")
+
+
+def test_a_seed_of_the_module_does_not_count(tmp_path):
+    state = random.getstate()
+    load(tmp_path, "import keras\nkeras.utils.set_random_seed(1)\ndef build(): pass")
+    assert random.getstate() == state
 
 
 @pytest.mark.parametrize("signalled", [KeyboardInterrupt, lambda: Interrupted(signal.SIGTERM)])

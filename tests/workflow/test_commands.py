@@ -10,6 +10,7 @@ import sys
 import textwrap
 from importlib.util import find_spec
 
+import numpy as np
 import pytest
 import yaml
 
@@ -94,7 +95,13 @@ def noted(tmp_path_factory):
 
 RUN = """
 import json, os, sys
-from snakemake import cli
+from snakemake import api, cli, dag, workflow
+from snakemake.executors import dryrun
+sys.path.insert(0, os.path.abspath("workflow/src"))
+from sigmoid_bce.figures import registry
+from sigmoid_bce.planning import data, inputs, locate
+from sigmoid_bce.slurm import plugin
+from sigmoid_bce.study import parse, reading
 
 for words in json.loads(sys.argv[1]):
     if (process := os.fork()) == 0:
@@ -199,3 +206,15 @@ def test_every_block_of_python_compiles():
         for code in found:
             entry = code.startswith("    ")  # of a table, in a recipe
             compile("{\n" + code + "}" if entry else code, str(file), "exec")
+
+
+def test_the_manual_s_verdict_runs():
+    (code,) = (
+        block
+        for block in blocks((ROOT / "config/README.md").read_text())
+        if block.startswith("import sigmoid_bce")
+    )
+    x, y = np.float32([-3, 20, 4]), np.int8([0, 1, 1])
+    names = {"raw_output": x, "label": y, "model": lambda x: x, "batches": [(x, y), (x, y)]}
+    exec(code, names)
+    assert len(names["found"].to_frame())

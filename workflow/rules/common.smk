@@ -40,10 +40,7 @@ except pins.ReleaseError as error:
 STANDALONE = not snakemake_patches.is_module(workflow)
 environment.prepare(WORKFLOW / "src", STANDALONE)
 if STANDALONE:
-    snakemake_patches.collect_garbage_less_often()
-    snakemake_patches.interrupt_at_any_time(workflow)
-    if "{" in str(WORKFLOW):
-        snakemake_patches.take_braces_in_paths(workflow)
+    snakemake_patches.apply(workflow, WORKFLOW)
     if environ.get("SLURM_JOB_ID") and not workflow.is_main_process:
         plugin.limit_to_allocation(workflow)
 

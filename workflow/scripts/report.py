@@ -11,11 +11,7 @@ from sigmoid_bce.jobs.logs import logged_to
 
 with logged_to(snakemake.log[0]), tempfile.TemporaryDirectory() as folder:
     from snakemake.cli import main
-    from snakemake.report import html_reporter
 
-    from sigmoid_bce.jobs.snakemake_patches import escape_report
-
-    escape_report(html_reporter)
     config = Path(folder) / "config.json"
     config.write_text(json.dumps(snakemake.params.config))
     with replacing(snakemake.output.html) as part:

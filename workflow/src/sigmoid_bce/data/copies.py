@@ -57,11 +57,11 @@ def count(table: pd.DataFrame) -> Copies:
     )
 
 
-def _pair(part: pd.DataFrame, table: pd.DataFrame) -> str:
-    """Return the first image of a part, and the first other file that is equal to it."""
+def _pair(part: pd.DataFrame, table: pd.DataFrame, column: str) -> str:
+    """Return the first image of a part, and an equal one that differs from it in a column."""
     first = part.iloc[0]
-    same = table[(table["sha256"] == first["sha256"]) & (table["file"] != first["file"])]
-    return " = ".join([first["file"], *same["file"].head(1)])
+    other = (table["sha256"] == first["sha256"]) & (table[column] != first[column])
+    return f"{first['file']} = {table.loc[other, 'file'].iloc[0]}"
 
 
 def described(table: pd.DataFrame) -> str:
@@ -83,12 +83,11 @@ def described(table: pd.DataFrame) -> str:
     found = []
     if len(inside):
         of = f"{len(inside)} of {(table['split'] == 'validation').sum()}"
-        found.append(
-            f"{of} validation images are equal to a training image ({_pair(inside, table)})"
-        )
+        pair = _pair(inside, table, "split")
+        found.append(f"{of} validation images are equal to a training image ({pair})")
     if len(both):
         found.append(
-            f"{both['sha256'].nunique()} images are in both classes ({_pair(both, table)})"
+            f"{both['sha256'].nunique()} images are in both classes ({_pair(both, table, 'label')})"
         )
     return "; ".join(found)
 

@@ -76,6 +76,6 @@ def stopping(what: object) -> Iterator[None]:
             raise
         name = getattr(error, "filename", None) or what
         raise FaultError(
-            f"{name} cannot be read: {line(error)}: no image was left out for it; mend that, then "
-            "run the same command again"
+            f"{name} cannot be read: {line(error)}: no image was left out for it; mend that or "
+            "remove it, then run the same command again"
         ) from None

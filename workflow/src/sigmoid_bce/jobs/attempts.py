@@ -67,6 +67,7 @@ class Attempt:
         self.rows: list[Row] = []
         self._follow = follower
         self.follower: Follower | None = None
+        self.stopped = False  # by SIGTERM; a library may put an error of its own in its place
 
     def __enter__(self) -> Attempt:
         self.folder.mkdir(parents=True, exist_ok=True)
@@ -89,13 +90,17 @@ class Attempt:
             **circumstances(),
         )
         self._write()
-        signal.signal(signal.SIGTERM, _terminated)
+        signal.signal(signal.SIGTERM, self._stop)
         if self._follow:
             try:
                 self.follower = self._follow(self.record, self.rows)
             except Exception as error:
                 print(f"live view: {error}; the training is not shown", flush=True)
         return self
+
+    def _stop(self, number: int, _: object) -> None:
+        self.stopped = True
+        raise Interrupted(number)
 
     def resume(self, rows: Sequence[Row]) -> None:
         """Take over the epochs of earlier attempts."""
@@ -134,7 +139,9 @@ class Attempt:
     def __exit__(self, kind: type[BaseException] | None, error: object, _: object) -> None:
         status: Status = "FINISHED"
         reason = None
-        if kind is not None and issubclass(kind, (Interrupted, KeyboardInterrupt)):
+        stopped = kind is not None and issubclass(kind, (Interrupted, KeyboardInterrupt))
+        # native code may turn the interruption into an error of its own
+        if stopped or (kind is not None and self.stopped):
             status, reason = "KILLED", interrupted(len(self.rows))
         elif kind is not None:
             # the same text as the last line of the log
@@ -147,10 +154,6 @@ class Attempt:
             self.file.close()
         except OSError as error:
             print(f"{self.file.name} is incomplete: {error}", flush=True)
-
-
-def _terminated(number: int, _: object) -> None:
-    raise Interrupted(number)
 
 
 def interrupted(epochs: int) -> str:

@@ -16,6 +16,7 @@ from _thread import start_new_thread
 from collections.abc import Callable, Mapping
 from dataclasses import is_dataclass
 from functools import wraps
+from pathlib import Path
 from typing import Any, Concatenate, ParamSpec
 
 from snakemake import common
@@ -83,6 +84,22 @@ def is_module(workflow: Any) -> bool:
         return not _named(_named(workflow, "modifier"), "is_main_snakefile", callable)()
     except Changed:  # the cautious answer: nothing is patched
         return True
+
+
+def apply(workflow: Any, folder: Path) -> None:
+    """Put in place what holds in every process of Snakemake: planning, local and on nodes.
+
+    Parameters
+    ----------
+    workflow : snakemake.workflow.Workflow
+    folder : Path
+        The folder of the Snakefile.
+    """
+    collect_garbage_less_often()
+    interrupt_at_any_time(workflow)
+    if "{" in str(folder):
+        take_braces_in_paths(workflow)
+    escape_report(workflow)
 
 
 def collect_garbage_less_often() -> None:
@@ -189,7 +206,7 @@ def take_braces_in_paths(workflow: Any) -> None:
 
 
 @_patch("a name with </script> in it is run as code by a browser that shows the report")
-def escape_report(reporter: Any) -> None:
+def escape_report(workflow: Any) -> None:
     """Let Snakemake's report hold texts of users as texts.
 
     Reason: the report writes JSON into <script> elements, where </script> in a param ends one.
@@ -198,10 +215,12 @@ def escape_report(reporter: Any) -> None:
 
     Parameters
     ----------
-    reporter : module
-        snakemake.report.html_reporter.
+    workflow : snakemake.workflow.Workflow
+        Any; the patch is for all reports.
     """
-    data = _named(reporter, "data")
+    from snakemake.report import html_reporter
+
+    data = _named(html_reporter, "data")
     for name in ("categories", "results", "rules"):
         render = _named(data, f"render_{name}", callable)
         setattr(data, f"render_{name}", _without_markup(render))

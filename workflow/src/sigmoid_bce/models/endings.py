@@ -19,7 +19,7 @@ from sigmoid_bce.models.own_code import EXPECTED, NetworkError
 
 Array = NDArray[np.float64]
 
-IMAGES = 12
+IMAGES = 4
 NEAR, FAR = (1e3, 1e6), (1e6, 1e12)
 """Sizes of weights: of several layers, whose outputs multiply, and of one layer."""
 
@@ -69,8 +69,10 @@ def raw(
     up, down, low, high = _reach(without, _images(shape))
     if up and down:
         return without, cut
-    if up or down:
-        what = "never negative" if up else "never positive"
+    if up:
+        what = "never negative" if low >= 0 else f"never below {low:g}"
+    elif down:
+        what = "never positive" if high <= 0 else f"never above {high:g}"
     else:
         what = f"in [{low:g}, {high:g}]" + ", as after a sigmoid" * (0 <= low <= high <= 1)
     before = f"before the sigmoid of {cut!r}, " if cut else ""
@@ -128,7 +130,7 @@ def _reach(network: keras.Model, images: NDArray) -> tuple[bool, bool, float, fl
         values = np.concatenate(found)
         return values[~np.isnan(values)]
 
-    seen = _array(call(images)).ravel()
+    seen = np.empty(0)
     up = down = False
     for tries, (group, (small, large)) in enumerate(_groups(len(variables))):
         if tries == SOON:
@@ -144,7 +146,9 @@ def _reach(network: keras.Model, images: NDArray) -> tuple[bool, bool, float, fl
             down |= _grows(-near.min(), -far.min())
         if up and down:
             break
-    return up, down, float(np.nanmin(seen)), float(np.nanmax(seen))
+    if not seen.size:  # rather an error of the network's own than one without a reason
+        seen = _array(call(images)).ravel()
+    return up, down, float(seen.min()), float(seen.max())
 
 
 def _grows(near: float, far: float) -> bool:
@@ -233,7 +237,7 @@ def _linear(network: keras.Model, layer: Any, before: Any, after: Any) -> bool:
     nodes = (node for nodes in graph._nodes_by_depth.values() for node in nodes)
     if sum(node.operation is layer for node in nodes) > 1:
         return False  # its other outputs need the sigmoid
-    inputs = np.random.default_rng(0).normal(size=(IMAGES, *before.shape[1:])).astype(np.float32)
+    inputs = np.random.default_rng(0).normal(size=(len(RAW), *before.shape[1:])).astype(np.float32)
     alone = keras.Model(before, after)
     shares = _array(alone(inputs, training=False))
     layer.activation = keras.activations.linear

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib.util
 import os
+import random
 import sys
 import traceback
 from collections.abc import Callable, Iterator
@@ -46,7 +47,7 @@ def of_user(name: str, folder: str | Path) -> Iterator[None]:
 
     Examples
     --------
-    >>> with of_user("nets.py: build", "."):
+    >>> with of_user("nets.py: build", "/studies"):
     ...     sys.exit("no GPU here")
     Traceback (most recent call last):
     sigmoid_bce.models.own_code.NetworkError: nets.py: build: it ended the process: no GPU here
@@ -95,6 +96,8 @@ def _used(name: str, folder: Path) -> bool:
 def function(name: str, file: Path, folder: str | Path) -> Callable[..., Any]:
     """Return a user's function. Its module may import modules of the same folder.
 
+    A seed that the module sets while it is imported does not count.
+
     Parameters
     ----------
     name : str
@@ -127,9 +130,11 @@ def function(name: str, file: Path, folder: str | Path) -> Callable[..., Any]:
         raise NetworkError(f"{file}: not a Python module")
     module = importlib.util.module_from_spec(spec)
     sys.modules[module_name] = module
+    state = random.getstate()  # from which Keras takes the seeds of initial weights
     with of_user(where, folder):
         spec.loader.exec_module(module)
         found = getattr(module, function_name)
+    random.setstate(state)
     if not callable(found):
         raise NetworkError(f"{where}: it is of type {type(found).__name__}, expected a function")
     return found

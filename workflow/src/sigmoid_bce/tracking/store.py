@@ -25,10 +25,10 @@ os.environ.setdefault("MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR", "false")
 os.environ.setdefault("MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT", "true")
 
 import sqlalchemy
-from alembic.script import Script, ScriptDirectory
 from mlflow import MlflowClient
 from mlflow.exceptions import MlflowException
 from mlflow.store.db import utils as schema
+from mlflow.store.tracking.sqlalchemy_store import SqlAlchemyStore
 from mlflow.version import VERSION
 
 LOCK_LIMIT = 120  # seconds that a process waits for others which create the database
@@ -87,7 +87,7 @@ def _check_schema(address: str) -> None:
     if found == expected:
         return
     place = masked(address)
-    if found in {step.revision for step in _migrations(expected)}:
+    if found in _migrations(expected):
         remedy = f"Keep a copy, then migrate it with: mlflow db upgrade {shlex.quote(place)}"
     else:
         remedy = "A newer release wrote it: use that one here, or move the database away"
@@ -97,14 +97,16 @@ def _check_schema(address: str) -> None:
     )
 
 
-def _migrations(last: str) -> Iterator[Script]:
-    """Yield the migrations that MLflow knows, down from the last one."""
-    scripts = ScriptDirectory.from_config(schema._get_alembic_config(db_url=""))
-    return scripts.iterate_revisions(last, "base")
+def _migrations(last: str) -> set[str]:
+    """Return the migrations that MLflow knows, down from the last one."""
+    scripts = schema.ScriptDirectory.from_config(schema._get_alembic_config(db_url=""))
+    return {step.revision for step in scripts.iterate_revisions(last, "base")}
 
 
 def _prepare(address: str) -> None:
     file = sqlite_file(address)
+    # MLflow would write the path of the current folder into SQL as it is, quotes included
+    root = Path("mlartifacts").resolve().as_uri()
     with _alone(address):
         # an empty file is what a kill or a full disk left of one
         if file is None or (file.exists() and (file.is_dir() or file.stat().st_size)):
@@ -114,11 +116,9 @@ def _prepare(address: str) -> None:
             file.parent.mkdir(parents=True, exist_ok=True)
             with tempfile.TemporaryDirectory(dir=file.parent) as folder:
                 part = Path(folder) / file.name
-                engine = sqlalchemy.create_engine(sqlite_address(part))
-                schema._initialize_tables(engine)  # as `mlflow db upgrade` does
-                engine.dispose()
+                SqlAlchemyStore(sqlite_address(part), root).engine.dispose()
                 part.rename(file)
-        MlflowClient(address).search_experiments(max_results=1)
+        SqlAlchemyStore(address, root)
 
 
 def client() -> MlflowClient:

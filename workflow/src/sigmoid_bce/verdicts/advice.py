@@ -85,6 +85,6 @@ class Seen:
 
 
 def _listed(values: Iterable[float], between: str = ", ", quote: bool = False) -> str:
-    texts = [f"{value:g}" for value in values]
+    texts = [repr(value).removesuffix(".0") for value in values]
     text = between.join(texts[:SHOWN]) + (f"{between}..." if len(texts) > SHOWN else "")
     return f'"{text}"' if quote and len(texts) > 1 else text

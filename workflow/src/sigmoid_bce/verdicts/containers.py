@@ -220,6 +220,9 @@ def _array(where: str, values: Any) -> Values:
         for dense in ("toarray", "todense"):
             if hasattr(values, dense):
                 values = getattr(values, dense)()
+        values = np.asanyarray(values)
+    if isinstance(values, np.ma.MaskedArray):
+        return _masked(where, values)
     array = _numbers(where, values)
     if keep is not None:
         mask = ~np.asarray(keep)

@@ -99,7 +99,7 @@ def _refusal(
     )
 
 
-def _without(y: Array, ignore: Iterable[float]) -> Array:
+def without(y: Array, ignore: Iterable[float]) -> Array:
     """Return labels with those masked that are to be left out."""
     out = np.ma.getmaskarray(y)
     labels = np.ma.getdata(y)
@@ -134,7 +134,7 @@ def _pieces(outputs: Outputs, progress: bool) -> Iterator[Piece]:
     row, shown = 0, time.monotonic()
     for x, y in outputs.chunks:
         if outputs.ignore or isinstance(y, np.ma.MaskedArray):
-            y = _without(y, outputs.ignore)
+            y = without(y, outputs.ignore)
         size = max(1, CHUNK // max(1, x.shape[1]))
         for begin in range(0, len(x) if x.size else 0, size):
             yield Piece(row + begin, x[begin : begin + size], y[begin : begin + size])

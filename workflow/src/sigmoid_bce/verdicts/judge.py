@@ -282,5 +282,5 @@ def verdict(
     18.5
     """
     ignored = ignore if isinstance(ignore, Iterable) else [ignore]
-    outputs = from_arrays(raw_output, label, name, labels, ignored)
+    outputs = from_arrays(raw_output, label, name, labels, map(float, ignored))
     return judge(outputs, thresholds, really_raw)[0]

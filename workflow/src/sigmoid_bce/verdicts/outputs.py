@@ -64,7 +64,8 @@ def as_floats(values: Array) -> Array:
     if values.dtype in (np.float32, np.float64):
         return values
     half = values.dtype == np.float16 or values.dtype.kind == "V"  # bfloat16 and its like
-    return values.astype(np.float32 if half else np.float64)
+    with np.errstate(over="ignore"):  # inf, which is refused with its place
+        return values.astype(np.float32 if half else np.float64)
 
 
 def _hint(x: tuple[int, ...], y: tuple[int, ...]) -> str:
@@ -195,7 +196,9 @@ def from_arrays(
     ('cat', 'dog')
     """
     where = name or "raw outputs"
-    pairs = iter(raw_output if label is None else [(raw_output, label)])
+    pairs = raw_output if label is None else [(raw_output, label)]
+    if not isinstance(pairs, Iterable):
+        raise BadOutputs(f"{where}: expected labels, or pairs (raw outputs, labels), found none")
     notes: dict[str, None] = {}
 
     def checked() -> Iterator[tuple[Pair, tuple[int, ...]]]:
@@ -237,6 +240,8 @@ def _names(
     where: str, given: tuple[str, ...], found: tuple[str, ...], count: int
 ) -> tuple[str, ...]:
     """Return the names of the labels."""
+    if not count:
+        raise BadOutputs(f"{where}: expected at least one raw output, found none")
     if sorted(given) == sorted(found) and given != found:
         listed = ", ".join(found)
         raise BadOutputs(f"{where}: expected names of labels in the order of columns: {listed}")

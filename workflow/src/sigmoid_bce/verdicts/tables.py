@@ -79,15 +79,13 @@ def _numbers(column: Any, label: bool) -> Any:
     import pyarrow as pa
     from pyarrow import compute as pc
 
-    trimmed = pc.utf8_trim(column, characters=" \t")
+    texts = pc.utf8_trim(column, characters=" \t").dictionary_encode()
     try:
         # the conversion that the CSV reader makes
-        return trimmed.cast(pa.float64())
+        numbers = texts.dictionary.cast(pa.float64())
     except pa.ArrowInvalid:
-        pass
-    texts = trimmed.dictionary_encode()
-    values = [_number(text, label) for text in texts.dictionary]
-    return pa.array(values, pa.float64()).take(texts.indices)
+        numbers = pa.array([_number(text, label) for text in texts.dictionary], pa.float64())
+    return numbers.take(texts.indices)
 
 
 def _number(text: Any, label: bool) -> float | None:
@@ -101,12 +99,17 @@ def _number(text: Any, label: bool) -> float | None:
 
 def _not_a_number(values: Any, place: str, label: bool) -> BadOutputs:
     """Return the error for values of pyarrow of which none is a number."""
-    import pyarrow as pa
-
-    of = "" if pa.types.is_string(values.type) else f" (a column of {values.type})"
-    texts = sorted(map(_shown, values.unique())) if label else []
+    text = _is_text(values)
+    of = "" if text else f" (a column of {values.type})"
+    texts = sorted(map(_shown, values.unique())) if label and text else []
     two = f"; write 0 and 1 for {texts[0]!r} and {texts[1]!r}" if len(texts) == 2 else ""
     return BadOutputs(f"{place}: expected a number, found {_shown(values[0])!r}{of}{two}")
+
+
+def _is_text(column: Any) -> bool:
+    import pyarrow as pa
+
+    return bool(pa.types.is_string(column.type) or pa.types.is_large_string(column.type))
 
 
 def _shown(value: Any) -> str:
@@ -134,7 +137,7 @@ def _values(column: Any, where: Callable[[int], str], label: bool, missing: bool
         column = column.dictionary_decode()
     if column.null_count and not missing:
         raise BadOutputs(f"{where(_first(column.is_null()))}: the value is missing")
-    if kinds.is_string(column.type) or kinds.is_large_string(column.type):
+    if _is_text(column):
         numbers = _numbers(column, label)
         lost = pc.and_(numbers.is_null(), column.is_valid())
         if pc.any(lost).as_py():
@@ -248,7 +251,7 @@ def _as_text(path: Path, header: list[str], wanted: list[str], done: int) -> Ite
     ragged: list[Any] = []
 
     def on_ragged(row: Any) -> str:
-        ragged.append(row)
+        ragged[1:] = [row]  # the first and the last
         return "skip"
 
     def refuse() -> NoReturn:
@@ -314,11 +317,11 @@ def _line_of(path: Path, row: int) -> int:
     """Return the line (from 1) on which a data row (from 0) of a CSV file ends."""
     limit = csv.field_size_limit(1 << 30)
     try:
-        with open(path, encoding="latin-1", newline="") as file:
+        with open(path, encoding="latin-1", newline="") as file, suppress(csv.Error):
             reader = csv.reader(file)
             rows = filter(None, reader)
             next(itertools.islice(rows, row + 1, None), None)  # one more, for the header
-            return reader.line_num
+        return reader.line_num
     finally:
         csv.field_size_limit(limit)
 
@@ -347,9 +350,10 @@ def from_parquet(
     try:
         # a buffered stream, because a row group may be larger than memory
         file = parquet.ParquetFile(path, buffer_size=1 << 20, pre_buffer=False)
-    except (pa.ArrowException, OSError) as error:
+        names = file.schema_arrow.names
+    except (pa.ArrowException, OSError, ValueError) as error:
         raise BadOutputs(f"{path}: not a Parquet file: {str(error).splitlines()[0]}") from None
-    columns = _columns(path, file.schema_arrow.names, label, raw_output)
+    columns = _columns(path, names, label, raw_output)
 
     def where(row: int, column: str) -> str:
         return f"{path}: row {row + 1}, column {column!r}"
@@ -357,7 +361,7 @@ def from_parquet(
     def batches() -> Iterator[Any]:
         try:
             yield from file.iter_batches(CHUNK, columns=columns.label + columns.raw_output)
-        except (pa.ArrowException, OSError) as error:
+        except (pa.ArrowException, OSError, ValueError) as error:
             raise BadOutputs(f"{path}: damaged: {str(error).splitlines()[0]}") from None
 
     chunks = _chunks(batches(), columns, where, ignore)

@@ -139,7 +139,8 @@ def _coarser(histogram: Array, width: float, wanted: float) -> Array:
 
 def _up(values: NDArray[np.floating], dtype: np.dtype[Any]) -> Array:
     """Return the least numbers of `dtype` that are not below `values`."""
-    rounded = values.astype(dtype)
+    with np.errstate(over="ignore"):  # no raw output lies beyond the largest number
+        rounded = values.astype(dtype)
     return np.where(rounded < values, np.nextafter(rounded, dtype.type(np.inf)), rounded)
 
 
