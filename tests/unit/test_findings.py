@@ -106,12 +106,12 @@ def test_the_worst_consequence_ranks_first_and_modes_share_a_row():
     seen = found[found["finding"].isin(["not a number", "dead when wrong"])]
     assert list(seen["x"]) == [16.0, 5.0, 3.0, 9.0, 1.0]
     assert list(seen["dtype"]) == ["float32", "bfloat16", "float32", "float32", "float16"]
-    assert list(seen["mode"]) == ["", "", "", ", xla", ""]
+    assert list(seen["mode"]) == ["", "", "", "; xla", ""]
     assert list(found["rank"]) == list(range(1, len(found) + 1))
     short = summary(found)
     assert not short.duplicated(["framework", "implementation", "finding"]).any()
     (row,) = short[short["finding"] == "not a number"].to_dict("records")
-    assert (row["x"], row["dtype"], row["y"]) == (3.0, "float32, float16", "0, 1")
+    assert (row["x"], row["dtype"], row["y"]) == (3.0, "float32; float16", "0; 1")
 
 
 def test_how_wrong_it_is():
@@ -167,7 +167,7 @@ def test_1_keras_finds_its_way_back_until_something_stands_between():
             .all()
         )
     flat = found("flat", **KERAS, dtype="float32")
-    assert {"predict, then loss"} <= set(", ".join(flat["mode"]).split(", ")) | set(flat["mode"])
+    assert {"predict, then loss"} <= set("; ".join(flat["mode"]).split("; ")) | set(flat["mode"])
     assert flat["implementation"].str.contains("Reshape").any()
     for backend in ("Keras on JAX", "Keras on PyTorch"):
         assert len(found("dead when wrong", framework=backend, dtype="float32", **PLAIN))

@@ -94,13 +94,15 @@ def _detail(row: pd.Series, place: str) -> str:
     if place in ("loss_over", "loss_off", "loss_under") and row["side"] == "wrong":
         if np.isfinite(row["loss_jump"]):
             parts.append(f"jumps to {row['loss_jump_value']:.4g} at {row['loss_jump']:.4g}")
-        if np.isfinite(row["loss_worst"]):
-            ratio = row["loss_worst_ratio"]
-            parts.append(f"{ratio:.3g} times the true loss at {row['loss_worst']:.4g}")
+        ratio, at = row["loss_worst_ratio"], row["loss_worst"]
+        if ratio > 1 if place == "loss_over" else ratio < 1:
+            parts.append(f"{ratio:.3g} times the true loss at {at:.4g}")
     if place == "gradient_zero_first" and row["gradient_zero"] != row[place]:
-        parts.append(f"for good from {_at(row['gradient_zero'])}")
-        if np.isfinite(row["gradient_zero_share"]):
-            parts.append(f"{row['gradient_zero_share']:.0%} of the floats before")
+        good, share = row["gradient_zero"], row["gradient_zero_share"]
+        parts.append(f"for good from {_at(good)}" if np.isfinite(good) else "not for good")
+        if np.isfinite(share):
+            where = "before" if np.isfinite(good) else "up to the last of them"
+            parts.append(f"{share:.0%} of the floats {where}")
     return ", ".join(parts)
 
 

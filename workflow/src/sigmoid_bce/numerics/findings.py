@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TypedDict
 
 import pandas as pd
+from pandas.api.types import is_numeric_dtype
 
 from sigmoid_bce.numerics.criteria import CRITERIA, PROGRAM
 
@@ -41,7 +42,7 @@ def find(thresholds: pd.DataFrame, implementations: pd.DataFrame | None = None) 
             for hit in criterion.hits(table)]  # fmt: skip
     rows = []
     for i, criterion, row, finding in hits:
-        by_hand = finding.quantity.startswith("gradient") and row["gradient_by_hand"]
+        by_hand = bool(finding.quantity.startswith("gradient") and row["gradient_by_hand"])
         rows.append(
             {
                 "x": finding.x,
@@ -51,7 +52,7 @@ def find(thresholds: pd.DataFrame, implementations: pd.DataFrame | None = None) 
                 "quantity": finding.quantity,
                 "detail": ", ".join(filter(None, ["gradient by hand" * by_hand, finding.detail])),
                 "cause": causes.get(tuple(row[["framework", "implementation", "mode"]]), ""),
-                "order": (i, bool(by_hand), PRECISIONS.index(row["dtype"])),
+                "order": (i, by_hand, PRECISIONS.index(row["dtype"])),
                 "near": round(finding.x, 3),
             }
         )
@@ -77,7 +78,10 @@ def _causes(implementations: pd.DataFrame | None) -> dict[tuple[str, ...], str]:
 
 
 def _joined(names: pd.Series) -> str:
-    return ", ".join(dict.fromkeys(f"{n:g}" if isinstance(n, float) else str(n) for n in names))
+    """Return the different names in their order; numbers are sorted."""
+    if is_numeric_dtype(names):
+        return "; ".join(f"{number:g}" for number in sorted(set(names)))
+    return "; ".join(dict.fromkeys(part for name in names for part in name.split("; ")))
 
 
 def summary(found: pd.DataFrame) -> pd.DataFrame:

@@ -84,7 +84,7 @@ def keep(path: str | Path, record: Path = RECORD, processors: Path = PROCESSORS)
     names = others.groupby(KEY, dropna=False)["processor"].agg("; ".join).rename("differs_on")
     table = table.merge(names, left_on=KEY, right_index=True, how="left").assign(date=day)
     table["differs_on"] = table["differs_on"].fillna("")
-    for file, rows in ((record, table), (processors, others.drop(columns="differs_on"))):
+    for file, rows in ((record, table), (processors, others.reindex(columns=THRESHOLDS))):
         with replacing(file) as part:
             rows.to_csv(part, index=False, float_format="%.9g")
 
