@@ -32,6 +32,7 @@ def nothing_is_left():
     leftovers.check_none_is_left()
 
 
+@pytest.hookimpl(tryfirst=True)  # before pytest-xdist reads the names
 def pytest_collection_modifyitems(items):
     """Name the tests that `make test` runs one after the other: they share a study or a SLURM."""
     for item in items:
