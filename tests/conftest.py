@@ -32,13 +32,18 @@ def nothing_is_left():
     leftovers.check_none_is_left()
 
 
-@pytest.hookimpl(tryfirst=True)  # before pytest-xdist reads the names
-def pytest_collection_modifyitems(items):
-    """Name the tests that `make test` runs one after the other: they share a study or a SLURM."""
-    for item in items:
-        folder = item.path.parent.name
-        group = folder if folder in ("cluster", "faults") else item.nodeid.split("::")[0]
-        item.add_marker(pytest.mark.xdist_group(group))
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config, log):
+    """Give each worker whole files, and the folders whose tests share a study or a SLURM whole."""
+    from xdist.scheduler import LoadScopeScheduling
+
+    class Whole(LoadScopeScheduling):
+        def _split_scope(self, nodeid):
+            file = nodeid.split("::")[0]
+            shared = [name for name in ("tests/cluster/", "tests/faults/") if file.startswith(name)]
+            return shared[0] if shared else file
+
+    return Whole(config, log)
 
 
 @pytest.fixture(scope="session")
