@@ -41,7 +41,7 @@ run: install ## install, run the study CONFIG (the default one), make its report
 	@echo "runs      make ui, then http://127.0.0.1:$(PORT)"
 
 test: install $(VENV)/slurm ## install, run the tests
-	$(BIN)/python -m pytest -n 2 --dist loadgroup --no-loadscope-reorder
+	$(BIN)/python -m pytest -n 2 --no-loadscope-reorder
 
 soak: frameworks $(VENV)/slurm ## run the rings of tests that take hours; finished ones are kept
 	$(BIN)/python -m pytest tests/soak -m soak $(ARGS)

@@ -6,9 +6,8 @@ import hypothesis
 import pytest
 import yaml
 
-from support import leftovers
+from support import hostile, leftovers
 from support.checkout import checkout, snakemake
-from support.hostile import NAME
 
 # the same examples in every run, and no folder of them
 hypothesis.settings.register_profile("tests", derandomize=True, database=None, deadline=None)
@@ -32,12 +31,18 @@ def nothing_is_left():
     leftovers.check_none_is_left()
 
 
-def pytest_collection_modifyitems(items):
-    """Name the tests that `make test` runs one after the other: they share a study or a SLURM."""
-    for item in items:
-        folder = item.path.parent.name
-        group = folder if folder in ("cluster", "faults") else item.nodeid.split("::")[0]
-        item.add_marker(pytest.mark.xdist_group(group))
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config, log):
+    """Give each worker whole files, and the folders whose tests share a study or a SLURM whole."""
+    from xdist.scheduler import LoadScopeScheduling
+
+    class Whole(LoadScopeScheduling):
+        def _split_scope(self, nodeid):
+            file = nodeid.split("::")[0]
+            shared = [name for name in ("tests/cluster/", "tests/faults/") if file.startswith(name)]
+            return shared[0] if shared else file
+
+    return Whole(config, log)
 
 
 @pytest.fixture(scope="session")
@@ -47,10 +52,7 @@ def smoke(tmp_path_factory):
     folder.mkdir()
     checkout(folder)
     file = folder / "config/studies/smoke.yaml"
-    study = yaml.safe_load(file.read_text())
-    study["question"] += f" {NAME}"
-    study["datasets"]["digits"] |= {"classes": [f"0{NAME}", f"1{NAME}"], "licence": NAME}
-    file.write_text(yaml.safe_dump(study))
+    file.write_text(yaml.safe_dump(hostile.spoil(yaml.safe_load(file.read_text()))))
     snakemake(folder, "--configfile", "config/studies/smoke.yaml")
     return folder
 

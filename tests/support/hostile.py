@@ -10,3 +10,10 @@ NAME = (
 
 UNPRINTABLE = "_\n\t\x00\x1b[2J\x85\u2028\ud800"
 """What a figure, a page or a line of a log cannot hold."""
+
+
+def spoil(study):
+    """Put the text into every place of the smoke study that takes a user's text."""
+    study["question"] += f" {NAME}"
+    study["datasets"]["digits"] |= {"classes": [f"0{NAME}", f"1{NAME}"], "licence": NAME}
+    return study

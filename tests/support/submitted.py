@@ -11,6 +11,7 @@ import yaml
 
 from sigmoid_bce.study.cells import Cell
 from support.checkout import SMOKE, checkout
+from support.hostile import spoil
 
 STUDY = "grid"
 LOSSES = ("logits", "sigmoid_clipped")
@@ -23,7 +24,7 @@ def cells(seeds):
 def grid(folder, seeds=(0,), epochs=None):
     """Return a checkout with the smoke study for some seeds, its profile set up for `cluster`."""
     checkout(folder)
-    study = copy.deepcopy(SMOKE) | {"study": STUDY}
+    study = spoil(copy.deepcopy(SMOKE)) | {"study": STUDY}
     study["grid"]["seed"] = list(seeds)
     del study["numerics"]
     if epochs:
