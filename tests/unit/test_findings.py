@@ -127,7 +127,7 @@ def test_how_wrong_it_is():
 
 
 def test_a_cause_is_told_with_every_finding_of_its_program():
-    table = rows({"loss_off": 9.0, "mode": "graph"}, {"loss_off": 3.0})
+    table = rows({"first_nan": 9.0, "mode": "graph"}, {"first_nan": 3.0})
     known = pd.DataFrame({"framework": ["F", "F"], "implementation": ["it", "it"]})
     found = find(table, known.assign(mode=["graph", ""], cause=["because", ""]))
     assert set(found.loc[found["mode"] == "graph", "cause"]) == {"because"}

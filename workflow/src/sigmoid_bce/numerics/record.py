@@ -81,9 +81,9 @@ def keep(path: str | Path, record: Path = RECORD, processors: Path = PROCESSORS)
     others = others[others["processor"].notna() & ~others["processor"].isin(table["processor"])]
     others = moved(table, others.reset_index(drop=True))
     others = others.drop_duplicates([*KEY, "processor"], keep="last")
-    names = others.groupby(KEY, dropna=False)["processor"].agg("; ".join).rename("differs_on")
-    table = table.merge(names, left_on=KEY, right_index=True, how="left").assign(date=day)
-    table["differs_on"] = table["differs_on"].fillna("")
+    names = others.groupby(KEY)["processor"].agg("; ".join).to_dict()
+    keys = table[KEY].itertuples(index=False, name=None)
+    table = table.assign(differs_on=[names.get(key, "") for key in keys], date=day)
     for file, rows in ((record, table), (processors, others.reindex(columns=THRESHOLDS))):
         with replacing(file) as part:
             rows.to_csv(part, index=False, float_format="%.9g")
