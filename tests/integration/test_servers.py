@@ -120,7 +120,7 @@ def test_requests_without_credentials_are_refused(shared, smoke, tmp_path):
         code, log = track(folder, MLFLOW_TRACKING_URI=server.uri, **wrong)
         assert code == 1
         _, line = log.splitlines()  # the first one says the time that it took
-        assert "refuses these credentials: set MLFLOW_TRACKING_USERNAME" in line
+        assert "refuses these credentials; set MLFLOW_TRACKING_USERNAME" in line
     # a request to another host name is refused, even with the right password
     user = ":".join((access["MLFLOW_TRACKING_USERNAME"], access["MLFLOW_TRACKING_PASSWORD"]))
     headers = {"Authorization": f"Basic {base64.b64encode(user.encode()).decode()}"}

@@ -179,7 +179,7 @@ def explained(error: Exception) -> TrackingError:
         why += f" ({cause[:200]})"
     elif status in (401, 403) or re.search(r"\b40[13]\b", masked(error)[:400]):
         why = (
-            "refuses these credentials: set MLFLOW_TRACKING_USERNAME and MLFLOW_TRACKING_PASSWORD "
+            "refuses these credentials; set MLFLOW_TRACKING_USERNAME and MLFLOW_TRACKING_PASSWORD "
             "(403: or the server's --allowed-hosts lacks this name)"
         )
     else:
