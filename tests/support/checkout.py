@@ -23,7 +23,7 @@ def snakemake(folder, *arguments, check=True, **environment):
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         text=True,
-        timeout=900,
+        timeout=1800,
     )
     assert not check or done.returncode == 0, done.stdout[-6000:]
     return done

@@ -24,6 +24,17 @@ class Copies(NamedTuple):
     copies_across_split: int
     copies_across_classes: int
 
+    def __str__(self) -> str:
+        """Return the numbers in words.
+
+        Examples
+        --------
+        >>> str(Copies(3, 1, 0))
+        '3, 1 across the split, 0 across classes'
+        """
+        total, split, classes = self
+        return f"{total}, {split} across the split, {classes} across classes"
+
 
 def _across_split(table: pd.DataFrame) -> pd.DataFrame:
     """Return the validation images that are equal to a training image."""

@@ -15,14 +15,18 @@ SIDES = ("correct", "wrong")
 """Whether the sign of a raw output agrees with its label."""
 NEAR = 1.0
 """How far around a bad point is looked at densely: the error of a staircase comes and goes."""
-LOOK = 16 * LENGTH
-"""Points in a dense look."""
-FAR = 40.0
-"""How far `LOOK` points are looked at densely in any case."""
+FAR, SCAN = 40.0, 16 * LENGTH
+"""How far is looked in any case, and at how many points."""
+AROUND = 8 * LENGTH
+"""Points in a look around a bad point."""
+BEFORE = 6 * LENGTH
+"""Floats in a look before the first bad one."""
 MOST_LOOKS = 64
-"""The most looks at the `LOOK` floats before the first bad one."""
+"""The most looks before the first bad float."""
 DEAR = 2048
-"""The most points of a dense look, where each takes a call or a value of mpmath."""
+"""The most points of a look, where each takes a call or a value of mpmath."""
+SMOOTH = 256
+"""Points of such a look among which a value that changes everywhere hides nothing."""
 JUMP = 1.25
 """The factor by which a loss jumps from one float to the next."""
 
@@ -94,7 +98,7 @@ class Search:
         """Return the measurements at one |x|."""
         return self._at(np.array([magnitude], self.dtype))
 
-    def _floats(self, low: float, high: float, most: int = LOOK) -> Array:
+    def _floats(self, low: float, high: float, most: int = SCAN) -> Array:
         """Return the floats from `low` to `high`, evenly thinned out to `most`."""
         whole = np.dtype(f"i{self.dtype.itemsize}")
         start, end = np.array([low, high], self.dtype).view(whole).astype(np.int64)
@@ -102,21 +106,21 @@ class Search:
         return np.linspace(start, end, count, dtype=np.int64).astype(whole).view(self.dtype)
 
     def _floats_before(self, high: float) -> Array:
-        """Return the `LOOK` floats before `high`, or all floats from 0 if there are fewer."""
+        """Return the `BEFORE` floats before `high`, or all floats from 0 if there are fewer."""
         if self.dtype == np.longdouble:  # its 80 bits are not a whole number of NumPy's
             step = np.spacing(np.nextafter(self.dtype.type(high), self.dtype.type(0)))
-            points = self.dtype.type(high) - step * np.arange(LOOK, 0, -1)
+            points = self.dtype.type(high) - step * np.arange(BEFORE, 0, -1)
             return increasing(np.maximum(points, 0))
         whole = np.dtype(f"i{self.dtype.itemsize}")
         end = int(np.asarray(high, self.dtype).view(whole))
-        return np.arange(max(end - LOOK, 0), end, dtype=whole).view(self.dtype)
+        return np.arange(max(end - BEFORE, 0), end, dtype=whole).view(self.dtype)
 
     def _scan(self) -> Array:
         """Return the |x| that are looked at in any case."""
         end = float(self.grid[-1])
         if self.every:
             return self._floats(0, end, 1 << 16)
-        return self._between(0, FAR, LOOK)
+        return self._between(0, FAR, SCAN)
 
     def _between(self, low: float, high: float, count: int) -> Array:
         """Return up to `count` floats from `low` to `high`, both included, increasing."""
@@ -127,7 +131,7 @@ class Search:
         """Return measurements at points; if they are dear, at those among which values change.
 
         Between two points of the same value the loss is flat, and its error is greatest at an end.
-        Where values change everywhere, the points are thinned out to `DEAR`.
+        Where values change everywhere, `SMOOTH` points are enough.
         """
         if not self.dear or len(points) <= 2:
             return self._at(points)
@@ -136,7 +140,7 @@ class Search:
         found = self._at(points[index])
         while len(index) < DEAR:
             gaps = np.flatnonzero((np.diff(index) > 1) & found.changes())
-            if not gaps.size:
+            if not gaps.size or (len(index) > SMOOTH and found.changes().mean() > 0.9):
                 break
             middle = (index[gaps] + index[gaps + 1]) // 2
             found = found.merged(self._at(points[middle]))
@@ -147,7 +151,7 @@ class Search:
         """Look around a bad |x| and at the floats before it."""
         if not any(abs(place - known) < NEAR / 64 for known in self._around):
             ends = max(place - NEAR, 0), min(place + NEAR, float(self.grid[-1]))
-            self._around[place] = self._measured(self._between(*ends, LOOK))
+            self._around[place] = self._measured(self._between(*ends, AROUND))
         self._before[place] = self._measured(self._floats_before(place))
 
     def _all(self) -> list[Measured]:
@@ -236,7 +240,7 @@ class Search:
         Returns
         -------
         float
-            Of all floats, or of `LOOK` even ones; nan if there is no float between.
+            Of all floats, or of `SCAN` even ones; nan if there is no float between.
         """
         if np.isnan(high):
             last = max(float(np.abs(f.x[bad(f)]).max(initial=low)) for f in self._all())
@@ -244,7 +248,7 @@ class Search:
         if self.dtype == np.longdouble:
             points = self._between(low, high, DEAR)
         else:
-            points = self._floats(low, high, DEAR if self.dear else LOOK)
+            points = self._floats(low, high, DEAR if self.dear else SCAN)
         points = points[points < high]
         if low == high or not len(points):
             return np.nan

@@ -270,7 +270,7 @@ def cell_run(files: CellFiles, rows: pd.DataFrame | None) -> Run | None:
         params, tags, made_by = _settings(record), _provenance(record), process(record)
         tags |= {key: str(record[key]) for key in ("device", "threads", "deterministic")}
         tags["stopped_by"] = record["stopped_by"]
-    tags |= {name: str(number) for name, number in manifest.copies._asdict().items()}
+    tags["copies"] = str(manifest.copies)
     weights = files.weights
     # an id says nothing of the training, and would be another one in another database
     text = {key: value for key, value in record.items() if key != "mlflow_run_id"}
