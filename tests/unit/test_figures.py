@@ -176,12 +176,12 @@ def prepare(folder, names):
         ):
             given[key].append(f"{name}.{key}.parquet")
             part.to_parquet(folder / given[key][-1])
+    (folder / "summary.json").write_text(json.dumps({"classes": CLASSES}))
     parts = {
-        "input": given,
+        "input": {**given, "summary": "summary.json"},
         "output": {"svg": [f"{name}.svg" for name in names], "values": "values.rst"},
         "params": {
             "title": "data, network, seed 0",
-            "classes": CLASSES,
             "stages": list(SPREAD),
             "batch_sizes": SIZES,
             "figure_batch_size": 4,
@@ -225,7 +225,8 @@ def test_captions_of_tables_quote_what_is_measured():
         batches.append(renamed.assign(**vars(cell), stage=name))
     cells = pd.DataFrame(rows)
     models, sizes = summary.by_model(cells), summary.by_batch_size(pd.concat(batches))
-    found = set(summary.values(cells, models, sizes))
+    data = {"classes": CLASSES, **dict.fromkeys(summary.IN_CAPTIONS, 0)}
+    found = set(summary.values(summary.of_datasets({"data": data}), cells, models, sizes))
     for caption in ("cells", "models", "batches"):
         assert quoted(f"tables/{caption}") <= found
 
