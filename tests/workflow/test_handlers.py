@@ -21,6 +21,8 @@ TESTS = {
     "jobs/attempts.py Attempt._write": "unit/test_attempts.py::test_the_end_is_told_truthfully",
     "jobs/attempts.py Attempt.note": ATTEMPT,
     "jobs/attempts.py read_attempts": "unit/test_attempts.py::test_the_end_is_told_truthfully",
+    "jobs/forkserver.py _run": "unit/test_forkserver.py::"
+    "test_a_fork_has_imports_environment_folder_and_status",
     "jobs/gpus.py _listed": "unit/test_gpus.py::test_the_pool_is_the_machine_s",
     "jobs/snakemake_patches.py _patch.decorate.guarded": "unit/test_snakemake_patches.py::"
     "test_the_limit_is_lifted_where_nobody_set_one",
