@@ -44,7 +44,7 @@ def numerics(tmp_path_factory):
     """Return the numerics of a checkout to which a framework was added."""
     folder = checkout(tmp_path_factory.mktemp("laboratory"))
     (folder / "workflow/src/sigmoid_bce/numerics/frameworks/mine.py").write_text(MINE)
-    snakemake(folder, "numerics")
+    snakemake(folder, "numerics", seconds=1800)  # another worker may take half of the cores
     return folder / "results/default/numerics"
 
 

@@ -13,7 +13,7 @@ SMOKE = yaml.safe_load((ROOT / "config/studies/smoke.yaml").read_text())
 DEFAULT = yaml.safe_load((ROOT / "config/config.yaml").read_text())
 
 
-def snakemake(folder, *arguments, check=True, **environment):
+def snakemake(folder, *arguments, check=True, seconds=900, **environment):
     """Run Snakemake in a folder; return it with its output in one string."""
     path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
     done = subprocess.run(
@@ -23,7 +23,7 @@ def snakemake(folder, *arguments, check=True, **environment):
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         text=True,
-        timeout=1800,
+        timeout=seconds,
     )
     assert not check or done.returncode == 0, done.stdout[-6000:]
     return done

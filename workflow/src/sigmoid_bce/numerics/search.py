@@ -139,8 +139,9 @@ class Search:
         index = np.unique(np.append(0, np.arange(max(len(points) - 64, 0), len(points))))
         found = self._at(points[index])
         while len(index) < DEAR:
-            gaps = np.flatnonzero((np.diff(index) > 1) & found.changes())
-            if not gaps.size or (len(index) > SMOOTH and found.changes().mean() > 0.9):
+            changes = found.changes()
+            gaps = np.flatnonzero((np.diff(index) > 1) & changes)
+            if not gaps.size or (len(index) > SMOOTH and changes.mean() > 0.9):
                 break
             middle = (index[gaps] + index[gaps + 1]) // 2
             found = found.merged(self._at(points[middle]))
@@ -176,6 +177,11 @@ class Search:
         Everything measured so far is searched; then the surroundings of the first bad point, and
         the floats before it, until a whole look has no bad one. An island of bad points that lies
         between two points of all looks can be missed.
+
+        Parameters
+        ----------
+        bad : callable
+            From measurements to a mask, both of shape (n,).
         """
         for _ in range(MOST_LOOKS):
             place, before = self._least(bad)

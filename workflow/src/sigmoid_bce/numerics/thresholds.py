@@ -92,6 +92,15 @@ NO_PLACES = ("loss_flat_value", "loss_jump_value", "loss_worst_ratio", "gradient
 def find(search: Search) -> Thresholds:
     """Return the thresholds of one implementation, for one precision, label and side.
 
+    Parameters
+    ----------
+    search : Search
+        The implementation, the precision, the label and the side.
+
+    Returns
+    -------
+    Thresholds
+
     Examples
     --------
     >>> from sigmoid_bce.numerics.catalogue import Implementation
