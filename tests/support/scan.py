@@ -51,6 +51,8 @@ def main(name):
                         x = points(row[column], search.dtype, share)
                         # the record has nine digits
                         x = x[x < row[column] * (1 - 1e-8)] if row[column] == row[column] else x
+                        if not len(x):  # it goes wrong at 0
+                            continue
                         found = measure(entry, search.sign * x, y)
                         looked += len(x)
                         hits = np.flatnonzero(bad(found))
