@@ -17,6 +17,11 @@ def state(job):
     return ask("squeue", "-h", "-t", "all", "-j", job, "-o", "%T")
 
 
+def processes(job):
+    """Return the ids of SLURM's own processes of a job."""
+    return ask("pgrep", "-f", rf"^slurmstepd: \[{job}\.", check=False)
+
+
 def test_a_preempted_training_resumes(cluster, tmp_path):
     folder = grid(tmp_path / "grid", epochs=EPOCHS)
     process = begin(folder)
@@ -44,6 +49,8 @@ def test_a_preempted_training_resumes(cluster, tmp_path):
         ask("scontrol", "requeue", ",".join(jobs))
         for job in jobs:  # by itself SLURM would wait two minutes
             wait_until(lambda job=job: state(job) == "PENDING", "a job was not queued again")
+            # SLURM's delay is for this: a late report of its end would end the job that began again
+            wait_until(lambda job=job: not processes(job), "a job that was queued again goes on")
             ask("scontrol", "update", f"JobId={job}", "StartTime=now")
         assert process.wait(300) == 0, (folder / "snakemake.log").read_text()[-6000:]
     finally:
