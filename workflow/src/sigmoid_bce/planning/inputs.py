@@ -20,6 +20,7 @@ from sigmoid_bce.study import base
 from sigmoid_bce.study.base import Download, Wheel
 from sigmoid_bce.study.cells import PATTERN, Cell, cells
 from sigmoid_bce.study.config import Study
+from sigmoid_bce.study.learning import LearningCell, learning_cells
 from sigmoid_bce.study.models import Backbone, Custom
 
 TITLE = "{dataset}, {model}, loss {loss}, batch size {batch_size}, seed {seed}"
@@ -164,6 +165,11 @@ class Plan:
         return [cell for cell in self.cells if cell.seed in seeds]
 
     @cached_property
+    def learning_cells(self) -> dict[LearningCell, list[int]]:
+        """Every cell of the section `learning`, with its seeds."""
+        return learning_cells(self.study.learning)
+
+    @cached_property
     def _files(self) -> list[Any]:
         sections = (*self.study.datasets.values(), *self.study.models.values())
         return [file for section in sections for file in base.files(section).values()]
@@ -288,6 +294,12 @@ class Plan:
         """Return the inputs of the trained part of a network: resized images, or features."""
         folder = f"{self.results}/features/dataset~{wildcards.dataset}"
         return f"{folder}/{self._inputs[wildcards.model]}.npy"
+
+    @input_function
+    def seeds(self, wildcards: Wildcards) -> list[int]:
+        """Return the seeds of a learning cell."""
+        names = (wildcards.dataset, wildcards.model, wildcards.loss)
+        return self.learning_cells[LearningCell(*names, int(wildcards.batch_size))]
 
     @input_function
     def kind(self, wildcards: Wildcards) -> str:

@@ -13,6 +13,7 @@ from pydantic import Field, model_validator
 from sigmoid_bce.jobs import credentials, plugins
 from sigmoid_bce.study.base import Epochs, Name, Plugin, Positive, Seed, Strict, nearest
 from sigmoid_bce.study.datasets import Dataset
+from sigmoid_bce.study.learning import Learning, regimes
 from sigmoid_bce.study.models import Model
 
 Loss = Annotated[str, Plugin("loss", "training/losses")]
@@ -137,6 +138,10 @@ class Study(Strict):
         default=None,
         description="The measurements behind figures 1 to 3; none without this section.",
     )
+    learning: Learning | None = Field(
+        default=None,
+        description="The paired trainings of figures 7 to 12; none without this section.",
+    )
     tracking: Tracking = Tracking()
 
     @model_validator(mode="after")
@@ -152,6 +157,20 @@ class Study(Strict):
                 if name not in known:
                     raise ValueError(
                         f"grid.{key}: there is no {key} {name!r}; {nearest(name, known)}"
+                    )
+        return self
+
+    @model_validator(mode="after")
+    def _regimes_are_known(self) -> Self:
+        for regime in regimes(self.learning):
+            for key, names, known in (
+                ("dataset", {regime.dataset}, self.datasets),
+                ("model", set(regime.models.values()), self.models),
+            ):
+                for name in sorted(names - known.keys()):
+                    raise ValueError(
+                        f"learning.{regime.part}.{regime.question}.{key}: there is no {key} "
+                        f"{name!r}; {nearest(name, known)}"
                     )
         return self
 

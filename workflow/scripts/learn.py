@@ -1,0 +1,32 @@
+from sigmoid_bce.jobs.forkserver import forked
+
+forked("networks")
+
+from pydantic import TypeAdapter
+
+from sigmoid_bce.jobs.files import check_dates, read_array, read_parquet, write_json, write_parquet
+from sigmoid_bce.jobs.logs import logged_to
+from sigmoid_bce.jobs.provenance import circumstances
+from sigmoid_bce.study.datasets import Dataset
+from sigmoid_bce.study.learning import LearningCell
+from sigmoid_bce.study.models import Model
+
+with logged_to(snakemake.log[0]):
+    check_dates(snakemake.input)
+    from sigmoid_bce.training.learn import learn
+
+    params, names = snakemake.params, snakemake.wildcards
+    dataset = TypeAdapter(Dataset).validate_python(params.dataset)
+    model = TypeAdapter(Model).validate_python(params.model)
+    cell = LearningCell(names.dataset, names.model, names.loss, int(names.batch_size))
+    found = learn(
+        cell,
+        dataset,
+        model,
+        params.seeds,
+        read_array(snakemake.input.inputs),
+        read_parquet(snakemake.input.manifest),
+        threads=snakemake.threads,
+    )
+    write_json({**circumstances(), **found.record}, snakemake.output.run)
+    write_parquet(found.epochs, snakemake.output.epochs)

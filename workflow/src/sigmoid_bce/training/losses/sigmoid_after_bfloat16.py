@@ -1,0 +1,13 @@
+"""Binary cross-entropy from the clipped sigmoid output in float32, of a raw output in bfloat16."""
+
+from __future__ import annotations
+
+from sigmoid_bce.training.losses import _half
+
+USED = 'Dense(1), then Activation("sigmoid", dtype="float32"), under Keras\'s policy mixed_bfloat16'
+PLATEAU = (15.942385, 16.118095)
+
+
+def loss(y, x):
+    """Return the loss of each sample, (n, 1) to (n, 1)."""
+    return _half.raw_output_in("bfloat16", y, x)
