@@ -144,8 +144,9 @@ def quantiles(x: Array, y: Labels) -> dict[str, NDArray[np.float64]]:
     found = {}
     for label in (0, 1):
         # every seed has as many samples of a class as every other one
-        rows = [np.quantile(row[of == label], list(QUANTILES.values())) for row, of in zip(x, y)]
-        found |= {f"raw_{label}_{n}": v for n, v in zip(QUANTILES, np.transpose(rows))}
+        classes = (row[of == label] for row, of in zip(x, y, strict=True))
+        columns = np.quantile(np.stack(list(classes)), list(QUANTILES.values()), axis=1)
+        found |= {f"raw_{label}_{n}": v for n, v in zip(QUANTILES, columns, strict=True)}
     return found
 
 

@@ -8,7 +8,7 @@ a network of its own, so a stack is compared with stacks of the same seeds.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from functools import cached_property
 from types import ModuleType
 from typing import NamedTuple
@@ -49,6 +49,12 @@ def nudged(values: NDArray[np.float32], nudge: int) -> NDArray[np.float32]:
     return np.nextafter(values, np.float32(nudge * np.inf)) if nudge else values
 
 
+def _stacked(networks: Iterable[Sequence[keras.Variable]]) -> list[NDArray]:
+    """Return the values of each variable, with one more axis: the networks."""
+    values = ([variable.numpy() for variable in variables] for variables in networks)
+    return [np.stack(same) for same in zip(*values, strict=True)]
+
+
 class Stack:
     """Networks of the same layers and optimiser, one a seed.
 
@@ -82,14 +88,11 @@ class Stack:
         self.network = networks[0]
         self.parameters = self.network.count_params()
         nudge = getattr(loss, "NUDGE", 0)
-        self.weights = [
-            keras.Variable(nudged(np.stack(values), nudge))
-            for values in zip(*([v.numpy() for v in n.trainable_variables] for n in networks))
-        ]
-        # the states of dropout
-        self.states = [
-            keras.Variable(np.stack(values), dtype=values[0].dtype.name, trainable=False)
-            for values in zip(*([v.numpy() for v in n.non_trainable_variables] for n in networks))
+        trained = _stacked(n.trainable_variables for n in networks)
+        self.weights = [keras.Variable(nudged(values, nudge)) for values in trained]
+        self.states = [  # of dropout
+            keras.Variable(values, dtype=values.dtype.name, trainable=False)
+            for values in _stacked(n.non_trainable_variables for n in networks)
         ]
         self.scaled = getattr(loss, "SCALED", False)
         self.scale = tf.Variable(tf.fill(len(self.seeds), FIRST_SCALE))

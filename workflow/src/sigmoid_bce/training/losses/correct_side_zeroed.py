@@ -4,9 +4,7 @@ from __future__ import annotations
 
 from sigmoid_bce.training.losses import _zeroed
 
-USED = (
-    "a mechanism: the clip's zero gradient where raw output and label agree, and nothing else of it"
-)
+USED = "a mechanism: nothing of a clip but its zero gradient, where x and y agree"
 
 
 def loss(y, x):

@@ -1,4 +1,4 @@
-"""Binary cross-entropy from the clipped sigmoid output, where the sigmoid is computed in bfloat16."""
+"""Binary cross-entropy from the clipped output of a sigmoid in bfloat16."""
 
 from __future__ import annotations
 

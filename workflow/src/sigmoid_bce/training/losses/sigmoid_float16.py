@@ -1,4 +1,4 @@
-"""Binary cross-entropy from the clipped sigmoid output, where the sigmoid is computed in float16."""
+"""Binary cross-entropy from the clipped output of a sigmoid in float16."""
 
 from __future__ import annotations
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from sigmoid_bce.training.losses import _zeroed
 
-USED = "a mechanism: the clip's zero gradient where raw output and label disagree, and nothing else of it"
+USED = "a mechanism: nothing of a clip but its zero gradient, where x and y disagree"
 
 
 def loss(y, x):
