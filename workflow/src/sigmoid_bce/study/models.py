@@ -52,7 +52,19 @@ class Trained(Strict):
     )
     learning_rate: Real = Field(gt=0, le=10, description="Its learning rate.")
     max_epochs: Epochs = Field(description="The stage `full` ends after this many epochs.")
-    image_size: Pixels | None = None
+    image_size: Pixels | None = Field(
+        default=None,
+        description="Height and width of its input; those of the stored images if not given. Not "
+        "for a table of features.",
+    )
+    initial_scale: Annotated[Real, Field(gt=0)] = Field(
+        default=1.0, description="Factor on all initial kernels."
+    )
+    initial_bias: Literal["zero", "prior"] = Field(
+        default="zero",
+        description="The last layer's first bias. prior: the log odds of the training labels, so "
+        "that the untrained network gives their share.",
+    )
 
 
 class Headed(Trained):
@@ -74,6 +86,19 @@ class Backbone(Headed):
         "values.",
     )
     weights: Wheel | Download | str
+
+
+class Linear(Trained):
+    """One dense unit: logistic regression on features or pixels."""
+
+    architecture: Literal["linear"]
+
+
+class Dense(Trained):
+    """A hidden dense layer on features or pixels."""
+
+    architecture: Literal["dense"]
+    units: Units = Field(description="Units of the hidden dense layer.")
 
 
 class Convnet(Headed):
@@ -148,7 +173,6 @@ class Custom(Trained):
         description="Folder of the module; if not given, the working directory, then the "
         "configuration's folder.",
     )
-    image_size: Pixels = Field(description="Height and width of its input, in pixels.")
     really_raw: bool = Field(
         default=False,
         description="Take its output as the raw output, although it is bounded or of one sign.",

@@ -15,9 +15,9 @@ from sigmoid_bce.comparison import diagnostics
 from sigmoid_bce.data.draw import draw, standardise
 from sigmoid_bce.jobs import plugins
 from sigmoid_bce.models import networks
-from sigmoid_bce.study.datasets import Dataset
+from sigmoid_bce.study.datasets import Samples
 from sigmoid_bce.study.learning import LearningCell
-from sigmoid_bce.study.models import Model
+from sigmoid_bce.study.models import Backbone, Dense, Linear, Model
 from sigmoid_bce.training import devices
 from sigmoid_bce.training.stack import Outputs, Stack
 
@@ -54,12 +54,12 @@ def is_described(epoch: int, last: int) -> bool:
     return epoch <= DENSE or epoch % THEN == 0 or epoch == last
 
 
-def seen(dataset: Dataset, inputs: NDArray, manifest: pd.DataFrame, seeds: Sequence[int]) -> Data:
+def seen(dataset: Samples, inputs: NDArray, manifest: pd.DataFrame, seeds: Sequence[int]) -> Data:
     """Return what the networks of some seeds see: each seed draws its own samples and labels.
 
     Parameters
     ----------
-    dataset : Dataset
+    dataset : Samples
         The data set's section of the configuration.
     inputs : ndarray, shape (n, ...)
     manifest : DataFrame
@@ -147,7 +147,7 @@ def rows(seeds: Sequence[int], epoch: int, arm: Arm, data: Data, found: Outputs)
 
 def learn(
     cell: LearningCell,
-    dataset: Dataset,
+    dataset: Samples,
     model: Model,
     seeds: Sequence[int],
     inputs: NDArray,
@@ -186,7 +186,7 @@ def learn(
     )
     loss = plugins.load("training/losses", cell.loss, "loss")
     arm = Arm.of(loss)
-    width = width or (len(seeds) if model.stacked else 1)
+    width = width or (len(seeds) if isinstance(model, Backbone | Dense | Linear) else 1)
     seconds = {"training": 0.0, "description": 0.0}
     parts: list[pd.DataFrame] = []
     for start in range(0, len(seeds), width):
@@ -205,7 +205,7 @@ def learn(
 
 def _epochs(
     cell: LearningCell,
-    dataset: Dataset,
+    dataset: Samples,
     model: Model,
     seeds: list[int],
     inputs: NDArray,

@@ -94,7 +94,7 @@ def raw_outputs(
     """
     devices.set_up(threads, precision=precision)
     network = networks.build(model, inputs.shape[1:])
-    batch = tf.TensorSpec((None, *inputs.shape[1:]), network.inputs[0].dtype)
+    batch = tf.TensorSpec((None, *inputs.shape[1:]), inputs.dtype)
     # traced once; `predict` would be traced again for each stage
     call = tf.function(
         lambda batch: network(batch, training=False), input_signature=[batch], jit_compile=False

@@ -3,8 +3,9 @@
 Its section, a class in `sigmoid_bce.study.models`, says what the file must define.
 
 A network that is trained from images, whose section is no `Backbone`, defines
-`network(model, shape)`: a Keras model from uint8 images (n, *shape) to raw outputs (n, 1), float32
-whatever Keras's dtype policy. `model` is the section, shape = (size, size, channels).
+`network(model, shape)`: a Keras model from images (n, *shape), 0 to 255, to raw outputs (n, 1),
+float32 whatever Keras's dtype policy. `model` is the section, shape = (size, size, channels), or
+(n,) of a table's features if the network takes these. Pixels are cast to the type of its input.
 
 A frozen network, whose section is a `Backbone`, defines
 

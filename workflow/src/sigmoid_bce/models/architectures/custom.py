@@ -49,8 +49,8 @@ def network(model: Custom, shape: tuple[int, ...]) -> keras.Model:
     Returns
     -------
     keras.Model
-        From uint8 images (n, *shape) to raw outputs (n, 1). Its attribute `cut_sigmoid` is the name
-        of the layer whose sigmoid was cut off, or an empty string.
+        From images (n, *shape), 0 to 255, to raw outputs (n, 1). Its attribute `cut_sigmoid` is
+        the name of the layer whose sigmoid was cut off, or an empty string.
 
     Raises
     ------
@@ -58,7 +58,7 @@ def network(model: Custom, shape: tuple[int, ...]) -> keras.Model:
         If the function fails, or does not return a Keras model of one input and one raw output.
     """
     name = f"{model.file}: {model.function.split(':')[1]}"
-    pixels = keras.Input(shape, dtype="uint8")
+    pixels = keras.Input(shape, dtype="float32")
     as_floats = layers.Rescaling(1.0, dtype="float32", name="pixels")(pixels)
     with restored(keras, str(model.file)):
         made = _made(model, shape, name)
