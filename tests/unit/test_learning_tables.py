@@ -10,8 +10,9 @@ from scipy import stats
 from statsmodels.stats.multitest import multipletests
 
 from sigmoid_bce.comparison import paired
-from sigmoid_bce.comparison.learning import BETTER, Regime, tables, verdict
+from sigmoid_bce.comparison.learning import BETTER, tables, verdict
 from sigmoid_bce.jobs.logs import UserError
+from sigmoid_bce.study.learning import Regime
 
 MARGINS = {"accuracy": 0.005, "auc": 0.002, "ece": 0.005, "exact_loss": 0.005}
 MARGINS["exact_loss_share"] = 0.02
@@ -89,15 +90,21 @@ REGIMES = {
 
 def regime(name, **changes):
     arms = [*REGIMES[name][0], *REGIMES[name][1]]
-    given = {"part": "exploratory", "question": "matters", "batch_size": 32, "seeds": SEEDS}
+    given = {
+        "part": "exploratory",
+        "question": "matters",
+        "asks": "",
+        "batch_size": 32,
+        "seeds": SEEDS,
+    }
     given |= {"models": dict.fromkeys(arms, "linear"), "primary": "auc", "dataset": name}
     return Regime(**{**given, **changes})
 
 
-def read(dataset, model, loss, batch_size):
-    assert (model, batch_size) == ("linear", 32)
-    twins, others = REGIMES[dataset]
-    return cell(**({**twins, **{arm: how for arm, (how, _) in others.items()}}[loss]))
+def read(place):
+    assert (place.model, place.batch_size) == ("linear", 32)
+    twins, others = REGIMES[place.dataset]
+    return cell(**({**twins, **{arm: how for arm, (how, _) in others.items()}}[place.loss]))
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -213,8 +220,8 @@ def last(table):
 def test_stuck_runs_are_counted_exactly(stuck, of_reference):
     seeds = range(20)
 
-    def read(dataset, model, loss, batch_size):
-        return cell(stuck=range(stuck) if loss == "arm" else range(of_reference), seeds=seeds)
+    def read(place):
+        return cell(stuck=range(stuck) if place.loss == "arm" else range(of_reference), seeds=seeds)
 
     models = {"logits": "linear", "arm": "linear"}
     found = tables([regime("calm", models=models, seeds=seeds)], read, MARGINS).stuck
@@ -232,8 +239,8 @@ def test_stuck_runs_are_counted_exactly(stuck, of_reference):
 
 
 def test_a_missing_run_is_named_and_accepted_only_where_asked_for():
-    def read(dataset, model, loss, batch_size):
-        return cell(seeds=range(100, 138) if loss == "same" else SEEDS)
+    def read(place):
+        return cell(seeds=range(100, 138) if place.loss == "same" else SEEDS)
 
     asked = regime("calm", models={"logits": "a", "twin_up": "a", "same": "b"})
     with pytest.raises(UserError, match="learning/calm/b/same/32: no run of seeds 138, 139, which"):

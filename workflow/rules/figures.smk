@@ -112,6 +112,7 @@ rule report:
         laboratory=NUMERICS_FIGURES,
         tables=rules.tables.output,
         numerics=rules.numerics_tables.output if STUDY.numerics else [],
+        learning=rules.learning_tables.output if STUDY.learning else [],
     output:
         html=f"{RESULTS}/report.html",
     log:

@@ -30,3 +30,41 @@ rule learn:
         PLAN.group("learning")
     script:
         "../scripts/learn.py"
+
+
+rule learning_tables:
+    input:
+        epochs=[f"{LEARNING}/{cell}.parquet" for cell in PLAN.learning_cells],
+    output:
+        learning=f"{RESULTS}/tables/learning.csv",
+        stuck=f"{RESULTS}/tables/stuck.csv",
+        pairs=f"{RESULTS}/tables/pairs.parquet",
+        learning_html=report(
+            f"{RESULTS}/tables/learning.html",
+            caption="../report/tables/learning.rst",
+            category="Learning",
+            labels={"table": "every loss, regime and metric"},
+        ),
+        stuck_html=report(
+            f"{RESULTS}/tables/stuck.html",
+            caption="../report/tables/stuck.rst",
+            category="Learning",
+            labels={"table": "stuck trainings"},
+        ),
+    log:
+        f"{LOGS}/learning_tables.log",
+    benchmark:
+        f"{BENCHMARKS}/learning_tables.tsv"
+    threads: 1
+    resources:
+        mem_mb=growing(2000),
+        runtime=growing(60),
+    params:
+        learning=STUDY.learning.model_dump() if STUDY.learning else None,
+        releases=PLAN.releases("numpy", "scipy", "statsmodels"),
+        code=PLAN.code("learning_tables"),
+    conda:
+        "../../envs/figures.yaml"
+    localrule: True
+    script:
+        "../scripts/learning_tables.py"

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -13,44 +12,16 @@ import pandas as pd
 from sigmoid_bce.comparison.paired import LEVEL, describe, holm, mcnemar_p
 from sigmoid_bce.comparison.stuck import counts, is_stuck
 from sigmoid_bce.jobs.logs import UserError
+from sigmoid_bce.study.learning import REFERENCE, TWINS, LearningCell, Regime
 
-REFERENCE = "logits"
-TWINS = ("twin_up", "twin_down")
-"""The reference again, with initial weights one ulp away: their spread is chaos, not effect."""
 BETTER = {"accuracy": 1, "auc": 1, "ece": -1, "exact_loss": -1}
 """The metrics of validation samples, each with the sign of the direction that is better."""
 DECIMALS = 12
 """Of differences: accuracies of one number of samples then have ties where their counts have."""
 
-Read = Callable[[str, str, str, int], pd.DataFrame]
-"""From data set, model, loss and batch size to the rows of a learning cell."""
+Read = Callable[[LearningCell], pd.DataFrame]
+"""From a learning cell to its rows."""
 Row = Mapping[Any, Any]
-
-
-@dataclass(frozen=True)
-class Regime:
-    """One place in which a question is asked: the arms in it differ in their loss alone.
-
-    Attributes
-    ----------
-    part : str
-        exploratory or confirmatory.
-    question, dataset : str
-    batch_size : int
-    models : dict of str by str
-        Each arm's model, by its loss: `REFERENCE` and at least one other.
-    seeds : sequence of int
-    primary : str
-        The metric, from `BETTER`, that was named beforehand.
-    """
-
-    part: str
-    question: str
-    dataset: str
-    batch_size: int
-    models: Mapping[str, str]
-    seeds: Sequence[int]
-    primary: str
 
 
 class Tables(NamedTuple):
@@ -133,12 +104,12 @@ def _last(
     regime: Regime, loss: str, read: Callable[..., pd.DataFrame], incomplete: bool
 ) -> pd.DataFrame:
     """Return the last epochs of a regime's seeds in one arm, in the order of the seeds."""
-    cell = (regime.dataset, regime.models[loss], loss, regime.batch_size)
-    found = read(*cell)
+    cell = regime.cell(loss)
+    found = read(cell)
     missing = [seed for seed in regime.seeds if seed not in found.index]
     if missing and not incomplete:
         raise UserError(
-            f"learning/{'/'.join(map(str, cell))}: no run of seed{'s' * (len(missing) > 1)} "
+            f"learning/{cell}: no run of seed{'s' * (len(missing) > 1)} "
             f"{', '.join(map(str, missing))}, which {regime.part}.{regime.question} names: "
             "delete this file, then run snakemake again"
         )
@@ -248,7 +219,7 @@ def tables(
     ----------
     regimes : iterable of Regime
     read : callable
-        From data set, model, loss and batch size to the rows of a learning cell: seed, epoch,
+        From a `LearningCell` to its rows: seed, epoch,
         failed, majority, accuracy, dead_misclassified, exact_loss, and for each metric of `BETTER`
         a column ``val_<metric>``. Further columns and seeds are ignored.
     margins : mapping
@@ -269,7 +240,7 @@ def tables(
     """
     if lacking := [metric for metric in BETTER if metric not in margins]:
         raise UserError(f"learning.margins: no margin of {', '.join(lacking)}: write a number")
-    last = functools.cache(lambda *cell: last_epochs(read(*cell)))
+    last = functools.cache(lambda cell: last_epochs(read(cell)))
     parts = [_compare(regime, last, margins, incomplete) for regime in regimes]
     for number, part in enumerate(parts):
         part.learning["regime"] = number

@@ -25,12 +25,10 @@ Part = Literal["exploratory", "confirmatory"]
 class Margins(Strict):
     """Differences that do not matter, named before the study runs: part of its identity."""
 
-    accuracy: Margin | None = Field(default=None, description="Of the validation accuracy.")
-    auc: Margin | None = Field(default=None, description="Of the area under the ROC curve.")
-    ece: Margin | None = Field(default=None, description="Of the expected calibration error.")
-    exact_loss: Margin | None = Field(
-        default=None, description="Of the exact validation loss, in nats."
-    )
+    accuracy: Margin = Field(description="Of the validation accuracy.")
+    auc: Margin = Field(description="Of the area under the ROC curve.")
+    ece: Margin = Field(description="Of the expected calibration error.")
+    exact_loss: Margin = Field(description="Of the exact validation loss, in nats.")
     exact_loss_share: Annotated[Real, Field(ge=0, lt=1)] = Field(
         default=0.0,
         description="Of the exact validation loss, as a share of that of logits. The larger of "
@@ -109,12 +107,6 @@ class Learning(Strict):
             raise ValueError(f"a question has one part: {sorted(both)} are in both")
         if not self.exploratory and not self.confirmatory:
             raise ValueError("expected a question under exploratory or confirmatory")
-        for part, name, question in self.questions():
-            if getattr(self.margins, question.primary) is None:
-                raise ValueError(
-                    f"margins.{question.primary}: this key is missing; it is the primary metric of "
-                    f"{part}.{name}"
-                )
         for name, one in self.confirmatory.items():
             for other, question in self.exploratory.items():
                 shared = sorted(set(one.seeds.all) & set(question.seeds.all))
