@@ -14,7 +14,7 @@ from typing import Any, TypeVar
 from sigmoid_bce.data import items
 from sigmoid_bce.jobs import plugins, releases, snakemake_patches
 from sigmoid_bce.numerics import frameworks
-from sigmoid_bce.planning import digest, sections
+from sigmoid_bce.planning import digest, remembered, sections
 from sigmoid_bce.study import base
 from sigmoid_bce.study.base import Download, Wheel
 from sigmoid_bce.study.cells import PATTERN, Cell, cells
@@ -368,7 +368,7 @@ class Plan:
 
     def code(self, rule: str, *files: Path) -> str:
         """Return the digest of a rule's script, and of plug-ins that it always loads."""
-        return digest.digest(self._script(rule), *files)
+        return remembered.digest(self._script(rule), *files)
 
     def code_with(self, rule: str, *kinds: str) -> Callable[[Wildcards], str]:
         """Return the digest of a rule's script and of the plug-ins that a job loads by name.
@@ -386,7 +386,7 @@ class Plan:
         def code(wildcards: Wildcards) -> str:
             names = ((kind, self._plugin(kind, wildcards)) for kind in kinds)
             found = (folders[kind].get(name) for kind, name in names)
-            return digest.digest(script, *(file for file in found if file))
+            return remembered.digest(script, *(file for file in found if file))
 
         return input_function(code)
 
