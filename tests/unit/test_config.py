@@ -74,7 +74,7 @@ MISTAKES = [
     ("study", "No Spaces", r"study: expected lower-case letters, .* found 'No Spaces'"),
     ("study", "downloads", r"results/downloads is taken"),
     ("study", "benchmarks", r"results/benchmarks is taken"),
-    ("comparison.batch_sizes", [4, 4000], r"4000 is more than the 2000 training images of elpv"),
+    ("comparison.batch_sizes", [4, 4000], r"4000 is more than the 2000 training samples of elpv"),
     ("comparison.figure_batch_size", 5, r"expected one of batch_sizes"),
     (
         "numerics",

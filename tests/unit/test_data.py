@@ -96,7 +96,7 @@ def test_split_is_a_function_of_its_seed():
 
 
 def test_a_class_without_images():
-    with pytest.raises(ValueError, match="label 1 has 0 usable images"):
+    with pytest.raises(ValueError, match="label 1 has 0 usable samples"):
         choose(np.zeros(20, np.int64), Split(train=10, validation=5))
 
 

@@ -203,8 +203,8 @@ def test_copies_are_kept_and_counted(tmp_path, capsys):
         "copies_across_classes": 1,
     }
     assert (
-        f"warning: {tmp_path}/pets: 1 of 5 validation images are equal to a training image "
-        "(cat/again-1.jpg = cat/0.jpg); 1 images are in both classes (dog/11.jpg = cat/dog.jpg); "
+        f"warning: {tmp_path}/pets: 1 of 5 validation samples are equal to a training sample "
+        "(cat/again-1.jpg = cat/0.jpg); 1 samples are in both classes (dog/11.jpg = cat/dog.jpg); "
         "the key duplicates can drop or refuse them"
     ) in capsys.readouterr().out
 
@@ -232,7 +232,7 @@ def test_copies_are_dropped(split, tmp_path, capsys):
 
 
 def test_copies_are_refused(tmp_path):
-    with pytest.raises(DataError, match=r"1 images are in both classes .*: set duplicates to drop"):
+    with pytest.raises(DataError, match=r"1 samples are in both classes .*: set duplicates to"):
         run(tmp_path, with_copies(), duplicates="refuse")
     once = [item for item in with_copies() if item.file != "cat/dog.jpg"]
     inside = [item._replace(split="train") for item in once] + [

@@ -158,7 +158,7 @@ FOLDERS = [
     ({"positive": "dgo"}, ["cat", "dog"], r"class 'dgo': there are cat, dog; did you mean 'dog'"),
     ({"positive": "cat"}, ["cat"], r"every file is of the class 'cat': expected others too"),
     ({"split": {"by": "given"}}, ["cat", "dog"], r"given, but there are no folders train and val"),
-    ({"split": {"train": 9, "validation": 9}}, ["cat", "dog"], r"split: 9 .* there are 12 files"),
+    ({"split": {"train": 9, "validation": 9}}, ["cat", "dog"], r"split: 9 .* there are 12$"),
 ]
 
 
@@ -180,7 +180,7 @@ def test_no_folder(tmp_path):
 def test_more_in_a_batch_than_in_training(tmp_path):
     fill(tmp_path / "pets", ["cat", "dog"], 3)
     comparison = {"batch_sizes": [4, 64]}
-    with pytest.raises(ConfigError, match="64 is more than the 5 training images"):
+    with pytest.raises(ConfigError, match="64 is more than the 5 training samples"):
         found(tmp_path, folder_of("pets"), comparison=comparison)
 
 
@@ -324,7 +324,7 @@ def test_split_by_order_is_chollet_s():
         for i, name in enumerate(names)
         if "cat" not in name or len(name) == len("train/cat.0.jpg")
     ]
-    with pytest.raises(ValueError, match="takes 8 training and 4 validation images of label 0"):
+    with pytest.raises(ValueError, match="takes 8 training and 4 validation samples of label 0"):
         choose(labels[few], Split(by="order", train=16, validation=8), [names[i] for i in few])
 
 
@@ -342,7 +342,7 @@ def test_a_batch_larger_than_the_training_set_is_said(tmp_path, capsys):
         grid = SMOKE["grid"] | {"dataset": ["mine"], "batch_size": [4, size]}
         check(locate(study(tmp_path, config, grid=grid), [tmp_path], "downloads", "a"), "my.yaml")
     (line,) = capsys.readouterr().err.splitlines()
-    assert line.startswith("my.yaml: grid.batch_size: 11 is more than the 10 training images of")
+    assert line.startswith("my.yaml: grid.batch_size: 11 is more than the 10 training samples of")
 
 
 @pytest.mark.parametrize("name", ["keras", "json", "sigmoid_bce.nets", "PIL", "_thread"])

@@ -88,18 +88,17 @@ def described(table: pd.DataFrame) -> str:
     >>> split = ["train", "validation"]
     >>> values = {"file": ["1.jpg", "2.jpg"], "label": [0, 0], "split": split, "sha256": ["a", "a"]}
     >>> described(pd.DataFrame(values))
-    '1 of 1 validation images are equal to a training image (2.jpg = 1.jpg)'
+    '1 of 1 validation samples are equal to a training sample (2.jpg = 1.jpg)'
     """
     inside, both = _across_split(table), _across_classes(table)
     found = []
     if len(inside):
         of = f"{len(inside)} of {(table['split'] == 'validation').sum()}"
         pair = _pair(inside, table, "split")
-        found.append(f"{of} validation images are equal to a training image ({pair})")
+        found.append(f"{of} validation samples are equal to a training sample ({pair})")
     if len(both):
-        found.append(
-            f"{both['sha256'].nunique()} images are in both classes ({_pair(both, table, 'label')})"
-        )
+        pair = _pair(both, table, "label")
+        found.append(f"{both['sha256'].nunique()} samples are in both classes ({pair})")
     return "; ".join(found)
 
 

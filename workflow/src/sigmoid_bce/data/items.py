@@ -1,4 +1,4 @@
-"""A data set's images, one by one, whatever their source: see `data/sources/`."""
+"""A data set's samples, one by one, whatever their source: see `data/sources/`."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from typing import NamedTuple
 
 from sigmoid_bce.data.archives import MEMBER_BYTES
 from sigmoid_bce.data.faults import MISSING, BrokenImageError, stopping
-from sigmoid_bce.data.listing import Listing, printable
+from sigmoid_bce.data.listing import Entry, Listing, printable
 from sigmoid_bce.jobs import plugins
 from sigmoid_bce.study.datasets import Dataset
 
@@ -20,7 +20,7 @@ FOLDER = "data/sources"
 
 
 class Item(NamedTuple):
-    """One image: file name, label, a function that reads its bytes, and its part of a split.
+    """One sample: file name, label, a function that reads its bytes, and its part of a split.
 
     The name of its class is needed where a section names only the class of label 1.
     """
@@ -85,7 +85,7 @@ def loose_items(listing: Listing) -> Iterator[Item]:
 
 
 def items(dataset: Dataset, file: Path | None) -> Iterator[Item]:
-    """Yield every image of a data set, in the source's order.
+    """Yield every sample of a data set, in the source's order.
 
     Parameters
     ----------
@@ -116,6 +116,18 @@ def listing(dataset: Dataset) -> Listing | None:
     """
     source = plugins.load(FOLDER, dataset.source, "items")
     return source.listing(dataset) if hasattr(source, "listing") else None
+
+
+def entries(dataset: Dataset) -> list[Entry] | None:
+    """Return the rows of a table of features on this machine; None if a data set has none.
+
+    Raises
+    ------
+    DataError
+        As `items`.
+    """
+    source = plugins.load(FOLDER, dataset.source, "items")
+    return source.entries(dataset) if hasattr(source, "entries") else None
 
 
 def classes(dataset: Dataset) -> tuple[str, str] | None:

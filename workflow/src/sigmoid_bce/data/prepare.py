@@ -1,4 +1,4 @@
-"""Decode every image once, quarantine broken files, and split the rest."""
+"""Read every sample once, decode images, quarantine broken files, and split the rest."""
 
 from __future__ import annotations
 
@@ -39,12 +39,12 @@ def _given(table: pd.DataFrame) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
     for part, chosen in zip(("train", "validation"), rows, strict=True):
         for y in (0, 1):
             if not (table["label"].to_numpy()[chosen] == y).any():
-                raise DataError(f"the given split has no usable {part} image of label {y}")
+                raise DataError(f"the given split has no usable {part} sample of label {y}")
     return rows[0], rows[1]
 
 
-def _image(item: Item, size: int, channels: int, max_pixels: int) -> tuple[str, bytes]:
-    """Return the digest of an image and its pixels.
+def _sample(item: Item, size: int | None, channels: int, max_pixels: int) -> tuple[str, bytes]:
+    """Return the digest of a sample's bytes, and its pixels or features.
 
     Raises
     ------
@@ -62,40 +62,42 @@ def _image(item: Item, size: int, channels: int, max_pixels: int) -> tuple[str, 
             if is_fault(error) and error.errno not in MISSING:
                 raise
             raise BrokenImageError(error.strerror or str(error)) from None
-        pixels = decode(data, size, channels, max_pixels=max_pixels).tobytes()
-        return hashlib.sha256(data).hexdigest(), pixels
+        values = data
+        if size:
+            values = decode(data, size, channels, max_pixels=max_pixels).tobytes()
+        return hashlib.sha256(data).hexdigest(), values
 
 
 def _usable(
-    items: Iterable[Item], size: int, channels: int, max_pixels: int, pixels: BinaryIO
+    items: Iterable[Item], size: int | None, channels: int, max_pixels: int, values: BinaryIO
 ) -> tuple[pd.DataFrame, list[tuple[str, str]]]:
-    """Decode every image and write its pixels to a file.
+    """Write the pixels or features of every sample to a file.
 
     Returns
     -------
     good : DataFrame
-        The images in the file, in its order, with `COLUMNS`.
+        The samples in the file, in its order, with `COLUMNS`.
     bad : list of (file, reason)
     """
     good, bad = [], []
     for item in items:
         try:
-            digest, image = _image(item, size, channels, max_pixels)
+            digest, sample = _sample(item, size, channels, max_pixels)
         except BrokenImageError as error:
             bad.append((item.file, str(error)))
         else:
-            pixels.write(image)
+            values.write(sample)
             good.append((item.file, item.label, item.split, digest, item.class_name))
             if len(good) % 500 == 0:
-                print(f"{len(good)} images decoded, {len(bad)} quarantined", flush=True)
-    print(f"{len(good)} images decoded, {len(bad)} quarantined", flush=True)
+                print(f"{len(good)} samples read, {len(bad)} quarantined", flush=True)
+    print(f"{len(good)} samples read, {len(bad)} quarantined", flush=True)
     table = pd.DataFrame(good, columns=COLUMNS)
     table["label"] = table["label"].astype("int8")
     return table, bad
 
 
 def _split(table: pd.DataFrame, split: Split) -> pd.DataFrame:
-    """Return the images that a split takes, each with its part."""
+    """Return the samples that a split takes, each with its part."""
     if table["split"].any():
         train, validation = _given(table)
     else:
@@ -108,7 +110,7 @@ def _split(table: pd.DataFrame, split: Split) -> pd.DataFrame:
 
 
 def _check_copies(table: pd.DataFrame, duplicates: str, name: str) -> None:
-    """Say how many images are in both parts or in both classes, or refuse them."""
+    """Say how many samples are in both parts or in both classes, or refuse them."""
     found = copies.described(table)
     if found and duplicates == "refuse":
         raise DataError(f"{found}: set duplicates to drop or to keep, or remove them")
@@ -130,17 +132,17 @@ def prepare(
     items: Iterable[Item],
     split: Split | None,
     *,
-    size: int,
-    channels: int,
     images: str | Path,
     manifest: str | Path,
     quarantine: str | Path,
+    size: int | None = None,
+    channels: int = 3,
     summary: str | Path | None = None,
     classes: Sequence[str] = ("", ""),
     duplicates: str = "keep",
     max_pixels: int = MAX_PIXELS,
 ) -> None:
-    """Decode, quarantine and split a data set, and write the files that describe it.
+    """Read, quarantine and split a data set, and write the files that describe it.
 
     Parameters
     ----------
@@ -148,17 +150,19 @@ def prepare(
         Each has a part of a split that the data give, or none has.
     split : Split or None
         The split if the data give none. None is a split by seed, with a fifth for validation.
-    size : int
-        Height and width of the images to write, in pixels.
-    channels : {1, 3}
     images : str or Path
-        The file to write: a uint8 array of shape (n, size, size, channels), in .npy format.
+        The file to write, in .npy format: a uint8 array of shape (n, size, size, channels), or a
+        float32 array of shape (n, features).
     manifest : str or Path
         The file to write: Parquet with sample_id (the row in `images`), file, label, split, sha256.
     quarantine : str or Path
         The file to write: CSV with file, reason.
+    size : int, optional
+        Height and width of the images to write, in pixels. Without it, the samples are not images:
+        the bytes of each are its float32 features.
+    channels : {1, 3}
     summary : str or Path, optional
-        The file to write: JSON with the names of both classes, and numbers of images.
+        The file to write: JSON with the names of both classes, and numbers of samples.
     classes : sequence of two str
         The names of label 0 and of label 1. "" is the name that the items have.
     duplicates : {"keep", "drop", "refuse"}
@@ -174,8 +178,9 @@ def prepare(
         If the machine is at fault, and not a file.
     """
     remove_parts(images)
-    with replacing(images) as part, tempfile.TemporaryFile(dir=part.parent) as pixels:
-        table, bad = _usable(items, size, channels, max_pixels, pixels)
+    with replacing(images) as part, tempfile.TemporaryFile(dir=part.parent) as values:
+        table, bad = _usable(items, size, channels, max_pixels, values)
+        length = values.tell() // max(1, len(table))
         if duplicates == "drop":
             table, dropped = copies.drop(table)
             bad += dropped
@@ -183,14 +188,15 @@ def prepare(
             print(f"quarantined: {file}: {reason}", flush=True)
         table = _split(table, split or Split())
         _check_copies(table, duplicates, str(Path(manifest).parent))
-        shape = (size, size, channels)
-        out = mapped(part, np.uint8, (len(table), *shape))
+        dtype = np.dtype(np.uint8 if size else np.float32)
+        shape = (size, size, channels) if size else (length // dtype.itemsize,)
+        out = mapped(part, dtype, (len(table), *shape))
         for i, row in enumerate(table.index):
-            pixels.seek(int(row) * size * size * channels)
-            out[i] = np.frombuffer(pixels.read(out[i].nbytes), np.uint8).reshape(shape)
+            values.seek(int(row) * length)
+            out[i] = np.frombuffer(values.read(length), dtype).reshape(shape)
         out.flush()
     parts = {name: int((table["split"] == name).sum()) for name in ("train", "validation")}
-    print(f"{parts['train']} training images, {parts['validation']} validation images", flush=True)
+    print(f"{parts['train']} training and {parts['validation']} validation samples", flush=True)
     equal = copies.count(table)
     print(", ".join(f"{name}: {number}" for name, number in equal._asdict().items()), flush=True)
     table.insert(0, "sample_id", np.arange(len(table), dtype=np.int64))

@@ -28,7 +28,7 @@ def _first(
         first, second = ((number + y) // 2 for number in (train, validation))
         if first + second > len(rows):
             raise DataError(
-                f"split.by: order takes {first} training and {second} validation images of label "
+                f"split.by: order takes {first} training and {second} validation samples of label "
                 f"{y}; there are {len(rows)} usable ones"
             )
         parts["train"] += rows[:first]
@@ -57,7 +57,7 @@ def choose(
     Raises
     ------
     DataError
-        If a class has fewer than two images, or there are fewer images than the split needs.
+        If a class has fewer than two samples, or there are fewer samples than the split needs.
 
     Examples
     --------
@@ -70,7 +70,7 @@ def choose(
     counts = np.bincount(labels, minlength=2)
     for label, count in enumerate(counts):
         if count < 2:
-            raise DataError(f"label {label} has {count} usable images: expected at least 2")
+            raise DataError(f"label {label} has {count} usable samples: expected at least 2")
     validate = split.validation
     if isinstance(validate, float):
         validate = max(2, round(validate * len(labels)))
@@ -78,7 +78,7 @@ def choose(
     wanted = take + validate
     if wanted > len(labels):
         raise DataError(
-            f"the split asks for {take} training and {validate} validation images, "
+            f"the split asks for {take} training and {validate} validation samples, "
             f"{wanted} in all; there are {len(labels)} usable ones"
         )
     if split.by == "order":

@@ -1,4 +1,4 @@
-"""The loose files of a study's data sets: checked before any job starts."""
+"""The files of a study's data sets on this machine: checked before any job starts."""
 
 from __future__ import annotations
 
@@ -6,14 +6,14 @@ import sys
 
 from sigmoid_bce.data import items
 from sigmoid_bce.data.faults import stopping
-from sigmoid_bce.data.listing import Entry
+from sigmoid_bce.data.listing import Entry, Listing
 from sigmoid_bce.study.base import ConfigError
 from sigmoid_bce.study.config import Study
 from sigmoid_bce.study.datasets import Dataset, Split
 
 
 def check(study: Study, where: str) -> None:
-    """Check the loose files of every data set in the grid of a located study.
+    """Check the loose files and tables of every data set in the grid of a located study.
 
     A batch that is larger than the training set is said, and no mistake.
 
@@ -27,8 +27,9 @@ def check(study: Study, where: str) -> None:
     Raises
     ------
     ConfigError
-        If a class has no files, no file of a table exists, or there are fewer training images
-        than the largest of `comparison.batch_sizes`: one line each.
+        If a class has no files, no file of a table exists, a table of features has something else
+        than numbers, or there are fewer training samples than the largest of
+        `comparison.batch_sizes`: one line each.
     """
     lines = []
     for name in study.grid.dataset:
@@ -40,7 +41,7 @@ def check(study: Study, where: str) -> None:
         if train and (larger := [size for size in study.grid.batch_size if size > train]):
             print(
                 f"{where}: grid.batch_size: {', '.join(map(str, larger))} is more than the {train} "
-                f"training images of {name}: each of its epochs is one batch",
+                f"training samples of {name}: each of its epochs is one batch",
                 file=sys.stderr,
             )
     if lines:
@@ -48,25 +49,33 @@ def check(study: Study, where: str) -> None:
 
 
 def _check(dataset: Dataset, largest: int) -> int | None:
-    """Return the number of training images if it is known; raise an error if files are missing."""
-    listing = items.listing(dataset)
-    if listing is None:
-        return dataset.split.train if dataset.split else None
+    """Return the number of training samples if it is known; raise an error if files are missing."""
+    there = items.entries(dataset)
+    if there is None:
+        listing = items.listing(dataset)
+        if listing is None:
+            return dataset.split.train if dataset.split else None
+        there = _existing(listing)
+    train = _training_samples(there, dataset.split)
+    if largest > train:
+        raise ValueError(
+            f"comparison.batch_sizes: {largest} is more than the {train} training samples"
+        )
+    return train
+
+
+def _existing(listing: Listing) -> list[Entry]:
+    """Return the files of a listing that exist, or raise an error if none does."""
     with stopping(listing.folder):
         there = [entry for entry in listing.entries if items.status(listing.folder / entry.file)]
     if not there:
         first = listing.folder / listing.entries[0].file
         raise ValueError(f"none of its {len(listing.entries)} files exists; the first is {first}")
-    train = _training_images(there, dataset.split)
-    if largest > train:
-        raise ValueError(
-            f"comparison.batch_sizes: {largest} is more than the {train} training images"
-        )
-    return train
+    return there
 
 
-def _training_images(entries: list[Entry], split: Split | None) -> int:
-    """Return the number of training images, or raise an error if there are too few files."""
+def _training_samples(entries: list[Entry], split: Split | None) -> int:
+    """Return the number of training samples, or raise an error if there are too few."""
     given = sum(entry.split == "train" for entry in entries)
     if given:
         return given
@@ -76,7 +85,7 @@ def _training_images(entries: list[Entry], split: Split | None) -> int:
     train = split.train or count - validation
     if train + validation > count or train < 1:
         raise ValueError(
-            f"split: {max(train, 1)} training and {validation} validation images are asked for; "
-            f"there are {count} files"
+            f"split: {max(train, 1)} training and {validation} validation samples are asked for; "
+            f"there are {count}"
         )
     return train

@@ -224,7 +224,7 @@ class Study(Strict):
             if split and split.train and largest > split.train:
                 raise ValueError(
                     f"comparison.batch_sizes: {largest} is more than the {split.train} training "
-                    f"images of {name}"
+                    f"samples of {name}"
                 )
         return self
 

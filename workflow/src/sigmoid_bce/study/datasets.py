@@ -203,16 +203,54 @@ class FolderDataset(Classed, Images):
     path: FolderPath = Field(description="The folder.")
 
 
-class TableDataset(Classed, Images):
+class Listed(Classed):
+    """Samples whose classes, and parts of a split, are columns of a table."""
+
+    path: FilePath
+    label_column: str = Field(default="label", description="Column of the class.")
+    split_column: str = Field(
+        default="", description="Column with the values train and validation."
+    )
+
+
+class TableDataset(Listed, Images):
     """Images listed in a table with a header: CSV with commas, semicolons or tabs."""
 
     source: Literal["table"]
     path: FilePath = Field(description="The table; files are relative to its folder.")
     file_column: str = Field(default="file", description="Column of the image's file.")
-    label_column: str = Field(default="label", description="Column of its class.")
-    split_column: str = Field(
-        default="", description="Column with the values train and validation."
+
+
+class BreastCancerDataset(Unsplit):
+    """scikit-learn's table of 569 tumours with 30 features each; malignant is label 1."""
+
+    source: Literal["breast_cancer"]
+    classes: tuple[str, str] = Field(
+        default=("benign", "malignant"), description="Names of label 0 and label 1."
     )
+
+
+class FeaturesDataset(Listed):
+    """The user's own table of features, CSV or Parquet, with a row a sample."""
+
+    source: Literal["features"]
+    path: FilePath = Field(description="The table: CSV with a header, or Parquet.")
+    columns: list[str] = Field(
+        default=[], description="Columns of the features; all other columns if not given."
+    )
+    id_column: str = Field(
+        default="", description="Column that names the samples; their rows' numbers if not given."
+    )
+
+    @model_validator(mode="after")
+    def _each_column_once(self) -> Self:
+        others = [self.label_column, self.split_column, self.id_column]
+        for i, name in enumerate(self.columns):
+            if name in others:
+                raise ValueError(f"columns: {name!r} is label, split or id, and no feature")
+            if name in self.columns[:i]:
+                raise ValueError(f"columns lists a column twice: {name!r}")
+        return self
 
 
 SOURCES = Kinds(__name__, "source", "data/sources")

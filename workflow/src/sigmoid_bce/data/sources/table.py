@@ -3,25 +3,15 @@
 from __future__ import annotations
 
 import csv
-import math
-from collections import Counter
 from collections.abc import Iterator
-from contextlib import suppress
 from pathlib import Path
-from typing import NamedTuple
 
+from sigmoid_bce.data import listed
 from sigmoid_bce.data.faults import stopping
 from sigmoid_bce.data.items import Item, loose_items
-from sigmoid_bce.data.listing import DataError, Entry, Listing, counts, few, split_parts
+from sigmoid_bce.data.listed import Row
+from sigmoid_bce.data.listing import DataError, Listing
 from sigmoid_bce.study.datasets import TableDataset
-
-
-class _Row(NamedTuple):
-    """The values of a row that count; `split` is "" in a table without such a column."""
-
-    file: str
-    label: str
-    split: str = ""
 
 
 def items(dataset: TableDataset, file: Path) -> Iterator[Item]:
@@ -58,7 +48,7 @@ def _columns(dataset: TableDataset) -> list[str]:
     return list(filter(None, [dataset.file_column, dataset.label_column, dataset.split_column]))
 
 
-def _row(dataset: TableDataset, number: int, line: dict[str, str | None]) -> _Row:
+def _row(dataset: TableDataset, number: int, line: dict[str, str | None]) -> Row:
     """Return the values of a row, or raise an error if one is missing."""
     path, values = dataset.path, []
     for key in _columns(dataset):
@@ -68,12 +58,12 @@ def _row(dataset: TableDataset, number: int, line: dict[str, str | None]) -> _Ro
         values.append((line[key] or "").strip())
         if not values[-1] and key != dataset.split_column:
             raise DataError(f"{path}, line {number}: the column {key!r} is empty")
-    return _Row(*values)
+    return Row(*values)
 
 
-def _rows(dataset: TableDataset) -> list[_Row]:
+def _rows(dataset: TableDataset) -> list[Row]:
     """Return the rows of a table, each file once."""
-    rows: dict[str, _Row] = {}
+    rows: dict[str, Row] = {}
     for number, line in _lines(Path(dataset.path), _columns(dataset)):
         row = _row(dataset, number, line)
         earlier = rows.setdefault(row.file, row)
@@ -88,85 +78,11 @@ def _rows(dataset: TableDataset) -> list[_Row]:
     return list(rows.values())
 
 
-def _meaning(label: str) -> tuple[float, str]:
-    """Return what a label means: its number, or its text in any case.
-
-    Examples
-    --------
-    >>> _meaning("+1"), _meaning("1.0"), _meaning("Cat")
-    ((1.0, ''), (1.0, ''), (inf, 'cat'))
-    """
-    with suppress(ValueError):
-        if math.isfinite(number := float(label)):
-            return number, ""
-    return math.inf, label.casefold()
-
-
 def classes(dataset: TableDataset) -> tuple[str, str]:
     """Return the two classes of the table: numbers in ascending order, texts alphabetically."""
-    names = sorted(
-        {row.label for row in _rows(dataset)}, key=lambda name: (_meaning(name)[0], name)
-    )
-    if len(names) != 2:
-        raise DataError(
-            f"{dataset.path}: the column {dataset.label_column!r} has {len(names)} "
-            f"{'class' if len(names) == 1 else 'classes'}, {few(names)}: expected two; of more, "
-            "choose two by classes, or one against all others by positive"
-        )
-    return names[0], names[1]
-
-
-def _labels(dataset: TableDataset, there: set[str]) -> dict[str, int]:
-    """Return the label of each class that counts, or raise an error if one has no row."""
-    if dataset.positive:
-        one = dataset.positive
-        zeros = there - {one}
-    else:
-        zero, one = dataset.classes or classes(dataset)
-        zeros = {zero}
-    has = f"the column {dataset.label_column!r} has {few(there)}"
-    if not zeros:
-        raise DataError(f"{dataset.path}: no row is of another class than {one!r}: {has}")
-    for name in (*sorted(zeros), one):
-        if name not in there:
-            raise DataError(f"{dataset.path}: no row is of the class {name!r}: {has}")
-    for name in sorted(there):
-        for chosen in (one,) if dataset.positive else (zero, one):
-            if name != chosen and _meaning(name) == _meaning(chosen):
-                raise DataError(
-                    f"{dataset.path}: {chosen!r} and {name!r} are one class, written in two ways: "
-                    f"write {chosen!r} in every row"
-                )
-    return dict.fromkeys(zeros, 0) | {one: 1}
+    return listed.classes(_rows(dataset), dataset)
 
 
 def listing(dataset: TableDataset) -> Listing:
     """Return the images of the table, in its order."""
-    rows = _rows(dataset)
-    labels = _labels(dataset, {row.label for row in rows})
-    out = Counter(row.label for row in rows if row.label not in labels)
-    notes = [f"left out, of no class of this data set: {counts(out)}"] if out else []
-    rows = [row for row in rows if row.label in labels]
-    by = dataset.split.by if dataset.split else "given" if dataset.split_column else "seed"
-    parts = _parts(dataset, rows) if by == "given" else {}
-    entries = [
-        Entry(row.file, labels[row.label], parts.get(row.split.casefold(), ""), row.label)
-        for row in rows
-        if not parts or row.split.casefold() in parts
-    ]
-    if len(entries) < len(rows):
-        notes.append(f"left out, in neither part of the split: {len(rows) - len(entries)} files")
-    return Listing(Path(dataset.path).parent, entries, notes)
-
-
-def _parts(dataset: TableDataset, rows: list[_Row]) -> dict[str, str]:
-    """Return the part of the split that each value in the split's column means."""
-    if not dataset.split_column:
-        raise DataError("split.by: given, but there is no split_column")
-    parts = split_parts(row.split for row in rows)
-    if not parts:
-        raise DataError(
-            f"{dataset.path}: the column {dataset.split_column!r} has "
-            f"{few(row.split or 'nothing' for row in rows)}: expected train and validation"
-        )
-    return parts
+    return Listing(Path(dataset.path).parent, *listed.assign(_rows(dataset), dataset))

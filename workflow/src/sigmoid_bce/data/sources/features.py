@@ -1,0 +1,238 @@
+"""The user's own table of features: CSV or Parquet, a row a sample."""
+
+from __future__ import annotations
+
+import csv
+import re
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from sigmoid_bce.data import listed
+from sigmoid_bce.data.faults import FaultError, line, stopping
+from sigmoid_bce.data.items import Item
+from sigmoid_bce.data.listed import Row
+from sigmoid_bce.data.listing import DataError, Entry, few
+from sigmoid_bce.study.datasets import FeaturesDataset
+
+MISSING = {"", "-", "?", "n/a", "na", "nan", "none", "null"}
+"""What a table has where it has no value, in lower case."""
+
+
+class _Table(NamedTuple):
+    """The columns of a table by name, as PyArrow's arrays, and the names of the features."""
+
+    columns: dict[str, Any]
+    features: list[str]
+
+    def texts(self, name: str) -> list[str]:
+        """Return a column as texts, "" where it has no value."""
+        return [_text(value) for value in self.columns[name].to_pylist()]
+
+
+def items(dataset: FeaturesDataset, file: Path) -> Iterator[Item]:
+    """Yield the rows in the order of the table."""
+    table = _read(dataset)
+    labels = _assigned(table, dataset)
+    print(*labels.notes, sep="\n", end="\n" if labels.notes else "", flush=True)
+    rows, values = _values(table, labels.entries, dataset)
+    names = table.texts(dataset.id_column) if dataset.id_column else []
+    for row, entry, features in zip(rows, labels.entries, values, strict=True):
+        name = names[row] if names else entry.file
+        yield Item(name, entry.label, features.tobytes, entry.split, entry.class_name)
+
+
+def classes(dataset: FeaturesDataset) -> tuple[str, str]:
+    """Return the two classes of the table: numbers in ascending order, texts alphabetically."""
+    return listed.classes(_rows(_read(dataset), dataset), dataset)
+
+
+def entries(dataset: FeaturesDataset) -> list[Entry]:
+    """Return the rows that are used, after a look at each of their values."""
+    table = _read(dataset)
+    found = _assigned(table, dataset).entries
+    _values(table, found, dataset)
+    return found
+
+
+def _assigned(table: _Table, dataset: FeaturesDataset) -> listed.Labels:
+    """Return the rows that have a label; their files are the rows' numbers, counted from 1."""
+    return listed.assign(_rows(table, dataset), dataset)
+
+
+def _rows(table: _Table, dataset: FeaturesDataset) -> list[Row]:
+    """Return the class of each row and its part of a split, each row with its number."""
+    names = [dataset.label_column, *filter(None, [dataset.split_column])]
+    values = zip(*map(table.texts, names), strict=True)
+    rows = [Row(str(number), *row) for number, row in enumerate(values, 1)]
+    if not rows:
+        raise DataError(f"{dataset.path} has no rows")
+    for row in rows:
+        if not row.label:
+            raise DataError(
+                f"{dataset.path}, row {row.file}: the column {dataset.label_column!r} is empty: "
+                "write its class, or leave the row out"
+            )
+    if dataset.id_column:
+        ids: dict[str, int] = {}
+        for number, name in enumerate(table.texts(dataset.id_column), 1):
+            if not name or (earlier := ids.setdefault(name, number)) != number:
+                found = f"{name!r}, as in row {earlier}" if name else "empty"
+                raise DataError(
+                    f"{dataset.path}, row {number}: the column {dataset.id_column!r} is {found}: "
+                    "name each row differently, or leave id_column out"
+                )
+    return rows
+
+
+def _text(value: object) -> str:
+    """Return a value as text: a whole number without a point, and "" for none.
+
+    Examples
+    --------
+    >>> _text(1.0), _text(" cat "), _text(None)
+    ('1', 'cat', '')
+    """
+    if value is None or value != value:
+        return ""
+    if isinstance(value, float) and value.is_integer() and abs(value) < 2**53:
+        return str(int(value))
+    return str(value).strip()
+
+
+# ---- reading ----
+
+
+def _read(dataset: FeaturesDataset) -> _Table:
+    """Return a table whose columns are there, each once."""
+    import pyarrow as pa
+
+    path = Path(dataset.path)
+    try:
+        with stopping(path), open(path, "rb") as file:
+            parquet = file.read(4) == b"PAR1"
+        with stopping(path):
+            names, columns = (_parquet if parquet else _csv)(path)
+    except FaultError:
+        raise
+    except (UnicodeDecodeError, csv.Error, pa.ArrowException, OSError) as error:
+        kind = "Parquet" if parquet else "CSV in UTF-8"
+        raise DataError(f"{path} cannot be read as {kind}: {line(error)}") from None
+    for name in names:
+        if (number := names.count(name)) > 1:
+            raise DataError(f"{path} has {number} columns {name!r}: give each a name of its own")
+    others = [*filter(None, [dataset.label_column, dataset.split_column, dataset.id_column])]
+    features = dataset.columns or [name for name in names if name not in others]
+    for name in (*others, *features):
+        if not name:
+            raise DataError(
+                f"{path}: its column {names.index(name) + 1} has no name: give it one, or list the "
+                "features under columns"
+            )
+        if name not in names:
+            raise DataError(f"{path} has no column {name!r}: its columns are {few(names)}")
+    if not features:
+        raise DataError(f"{path} has no column of features beside {few(others)}")
+    return _Table(dict(zip(names, columns, strict=True)), features)
+
+
+def _parquet(path: Path) -> tuple[list[str], list[Any]]:
+    """Return the names and the values of the columns, without an index that pandas wrote."""
+    import pyarrow.parquet as pq
+
+    with pq.ParquetFile(path) as file:  # read_table would take folders k=v for columns
+        table = file.read()
+    index = [i for i, name in enumerate(table.column_names) if name.startswith("__index_level_")]
+    kept = [i for i in range(table.num_columns) if i not in index]
+    return [table.column_names[i] for i in kept], [table.column(i) for i in kept]
+
+
+def _csv(path: Path) -> tuple[list[str], list[Any]]:
+    """Return the names and the values of the columns, all of them texts."""
+    import pyarrow as pa
+    from pyarrow import csv as arrow
+
+    with open(path, encoding="utf-8-sig", newline="") as file:
+        header = file.readline()
+        separator = max(",;\t", key=header.count)
+        file.seek(0)
+        reader = csv.reader(file, delimiter=separator, strict=True)
+        names = [name.strip() for name in next(reader, [])]
+    numbered = [str(i) for i in range(len(names))]
+    if not names:
+        raise DataError(f"{path} is empty")
+    table = arrow.read_csv(
+        path,
+        read_options=arrow.ReadOptions(
+            column_names=numbered, skip_rows=reader.line_num, use_threads=False
+        ),
+        parse_options=arrow.ParseOptions(delimiter=separator, newlines_in_values=True),
+        convert_options=arrow.ConvertOptions(column_types=dict.fromkeys(numbered, pa.string())),
+    )
+    return names, table.columns
+
+
+# ---- values ----
+
+
+def _values(
+    table: _Table, used: list[Entry], dataset: FeaturesDataset
+) -> tuple[list[int], NDArray[np.float32]]:
+    """Return the positions of the rows that are used, and their features, (n, features)."""
+    rows = [int(entry.file) - 1 for entry in used]
+    values = np.empty((len(rows), len(table.features)), np.float32)
+    for i, name in enumerate(table.features):
+        column = _numbers(table.columns[name].take(rows))
+        with np.errstate(over="ignore"):
+            values[:, i] = column
+        wrong = np.flatnonzero(~np.isfinite(values[:, i]))
+        if len(wrong):
+            at = int(wrong[0])
+            found = _fault(table.columns[name][rows[at]].as_py())
+            raise DataError(f"{dataset.path}, row {rows[at] + 1}: the column {name!r} {found}")
+    return rows, values
+
+
+def _numbers(column: Any) -> NDArray[np.float64]:
+    """Return a column as numbers, nan where a value is none."""
+    import pyarrow as pa
+    import pyarrow.compute as pc
+
+    if pa.types.is_dictionary(column.type):
+        column = column.cast(column.type.value_type)
+    if pa.types.is_string(column.type) or pa.types.is_large_string(column.type):
+        try:
+            column = pc.utf8_trim_whitespace(column).cast(pa.float64())
+        except pa.ArrowInvalid:
+            return np.array([_number(text) for text in column.to_pylist()])
+    elif pa.types.is_boolean(column.type):
+        column = column.cast(pa.uint8())
+    elif not (pa.types.is_integer(column.type) or pa.types.is_floating(column.type)):
+        return np.array([_number(value) for value in column.to_pylist()])
+    return column.to_numpy().astype(np.float64)
+
+
+def _number(value: object) -> float:
+    """Return a value as a number, nan if it is none."""
+    try:
+        return float("nan" if "_" in str(value) else str(value))
+    except ValueError:
+        return np.nan
+
+
+def _fault(value: object) -> str:
+    """Return what is wrong about the value of a feature, and what to write."""
+    text = _text(value)
+    if text.lower() in MISSING:
+        return "has no value: write a number, or leave the row or the column out"
+    if np.isinf(_number(text)) or np.isfinite(_number(text)):
+        return f"has {text[:60]!r}: write a finite number that float32 can hold, up to 3.4e38"
+    if re.fullmatch(r"[+-]?\d+,\d+", text):
+        return f"has the text {text!r}: write {text.replace(',', '.')}, with a point"
+    return (
+        f"has the text {text[:60]!r}: write numbers in it, or list the features without it under "
+        "columns"
+    )
