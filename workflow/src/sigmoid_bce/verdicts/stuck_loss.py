@@ -18,6 +18,7 @@ from sigmoid_bce.verdicts.plateaus import Candidate, Given
 
 SHOWN = 10
 """Candidates in words; a table has all."""
+Candidates = tuple[Candidate, ...]
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -36,7 +37,7 @@ class StuckLoss:
     """
 
     value: float
-    candidates: tuple[Candidate, ...]
+    candidates: Candidates
     sentences: tuple[str, ...]
     instead: dict[str, str]
 
@@ -102,6 +103,39 @@ def _number(given: Any, name: str, example: str) -> tuple[float, float]:
     return number, open_
 
 
+def _given(value: Any, class_share: Any) -> Given:
+    """Return what a user gives as numbers."""
+    given = Given(*_number(value, "value", "a loss such as 7.9712"))
+    if class_share is None:
+        return given
+    ones, _ = _number(class_share, "class_share", "the share of label 1, such as 0.3")
+    if not 0 <= ones <= 1:
+        raise BadOutputs(f"class_share: expected a number from 0 to 1, found {ones:g}")
+    return replace(given, ones=ones)
+
+
+def _no_number(loss: float, record: pd.DataFrame) -> tuple[Candidates, list[str]]:
+    """Return candidates and sentences for nan or inf."""
+    column = plateaus.BROKEN["nan" if np.isnan(loss) else "inf"]
+    rows = sorted(plateaus.rows(record, column, column), key=lambda row: row.start)
+    found = tuple(replace(row, plateau=loss) for row in rows)
+    return found, stuck_words.on_no_number(loss, found)
+
+
+def _at_plateaus(given: Given, record: pd.DataFrame) -> tuple[Candidates, list[str]]:
+    """Return candidates and sentences for a finite loss above 0."""
+    rows = plateaus.rows(record, "loss_flat_value", "loss_flat")
+    found = plateaus.ranked(rows, given)
+    prior, certain = stuck_words.on_prior(given)
+    if certain:
+        found = tuple(row for row in found if row.fits)
+    lines = [prior] if prior else []
+    if found or not prior:
+        largest = max((row.plateau for row in rows if row.side == "wrong"), default=np.nan)
+        lines += stuck_words.on_candidates(given, found, largest)
+    return found, lines
+
+
 def explain_stuck_loss(
     value: Any, framework: str | None = None, class_share: Any = None
 ) -> StuckLoss:
@@ -140,33 +174,15 @@ def explain_stuck_loss(
     >>> first.label, first.share, round(first.plateau, 4), first.accuracy
     ('0', 0.5, 15.9424, 0.5)
     """
-    loss, rounded = _number(value, "value", "a loss such as 7.9712")
-    given = Given(loss, rounded)
-    if class_share is not None:
-        ones, _ = _number(class_share, "class_share", "the share of label 1, such as 0.3")
-        if not 0 <= ones <= 1:
-            raise BadOutputs(f"class_share: expected a number from 0 to 1, found {ones:g}")
-        given = replace(given, ones=ones)
+    given = _given(value, class_share)
     record = plateaus.of_framework(_record(), framework)
-    found: tuple[Candidate, ...] = ()
-    if loss <= 0:
-        lines = stuck_words.on_sign(loss)
-    elif not np.isfinite(loss):
-        column = plateaus.BROKEN["nan" if np.isnan(loss) else "inf"]
-        rows = sorted(plateaus.rows(record, column, column), key=lambda row: row.start)
-        found = tuple(replace(row, plateau=loss) for row in rows)
-        lines = stuck_words.on_no_number(loss, found)
+    if given.loss <= 0:
+        found, lines = (), stuck_words.on_sign(given.loss)
+    elif np.isfinite(given.loss):
+        found, lines = _at_plateaus(given, record)
     else:
-        rows = plateaus.rows(record, "loss_flat_value", "loss_flat")
-        found = plateaus.ranked(rows, given)
-        prior, certain = stuck_words.on_prior(given)
-        if certain:
-            found = tuple(row for row in found if row.fits)
-        largest = max((row.plateau for row in rows if row.side == "wrong"), default=np.nan)
-        lines = [prior] if prior else []
-        if found or not prior:
-            lines += stuck_words.on_candidates(given, found, largest)
+        found, lines = _no_number(given.loss, record)
     instead = words.instead(row.framework for row in found[:SHOWN])
     # what is history has no code today: the formula
     instead = instead or (words.instead(["NumPy"]) if found else {})
-    return StuckLoss(loss, found, tuple(lines), instead)
+    return StuckLoss(given.loss, found, tuple(lines), instead)
