@@ -176,8 +176,9 @@ def explain_stuck_loss(
     """
     given = _given(value, class_share)
     record = plateaus.of_framework(_record(), framework)
+    found: Candidates = ()
     if given.loss <= 0:
-        found, lines = (), stuck_words.on_sign(given.loss)
+        lines = stuck_words.on_sign(given.loss)
     elif np.isfinite(given.loss):
         found, lines = _at_plateaus(given, record)
     else:
