@@ -149,7 +149,7 @@ def holm_by_hand(p):
 
 def test_holms_adjustment_is_that_of_statsmodels():
     rng = np.random.default_rng(0)
-    for n in range(1, 9):
+    for n in (1, 2, 7, 30):
         p = np.round(rng.uniform(0, 0.2, n) ** 2, 3)
         np.testing.assert_allclose(paired.holm(p), multipletests(p, method="holm")[1])
         np.testing.assert_allclose(paired.holm(p), holm_by_hand(p))
@@ -250,7 +250,7 @@ def test_a_missing_margin_is_named():
 
 def test_families_are_questions():
     """A row's adjusted p values depend on the rows of its own question and part alone."""
-    models = dict.fromkeys(["logits", "twin_up", "same", "near", "harmful"], "linear")
+    models = dict.fromkeys(["logits", "twin_up", "near"], "linear")
     one = regime("calm", models=models)
     two = regime("chaotic", question="another", models=models)
     alone, both = (tables(r, read, MARGINS).learning for r in ([one], [one, two]))
@@ -269,7 +269,7 @@ def test_few_or_equal_differences_have_no_nan_among_p(n, value):
         assert np.isnan(found["median"]) == (n == 0)
 
 
-EXAMPLES = int(os.environ.get("SIGMOID_BCE_EXAMPLES", "60"))
+EXAMPLES = int(os.environ.get("SIGMOID_BCE_EXAMPLES", "40"))
 DRAWS = {
     "normal": lambda rng, n: rng.normal(0, 1, n),
     "heavy tails": lambda rng, n: rng.standard_t(3, n),

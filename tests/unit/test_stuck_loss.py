@@ -53,7 +53,7 @@ def test_reported_losses(value, framework, class_share, label, share, plateau):
     assert "<table" in found._repr_html_()
 
 
-@settings(max_examples=25)
+@settings(max_examples=12)
 @given(
     row=st.integers(0, len(TABLE) - 1),
     ones=st.floats(0.02, 0.98),
