@@ -38,7 +38,14 @@ rule learning_tables:
     output:
         learning=f"{RESULTS}/tables/learning.csv",
         stuck=f"{RESULTS}/tables/stuck.csv",
+        answer=f"{RESULTS}/tables/answer.csv",
         pairs=f"{RESULTS}/tables/pairs.parquet",
+        answer_html=report(
+            f"{RESULTS}/tables/answer.html",
+            caption="../report/tables/answer.rst",
+            category="Learning",
+            labels={"table": "the answer in ten sentences"},
+        ),
         learning_html=report(
             f"{RESULTS}/tables/learning.html",
             caption="../report/tables/learning.rst",

@@ -68,7 +68,7 @@ rule track_study:
                 for path in (rules.numerics_tables.output if STUDY.numerics else [])
                 if path.endswith(".csv")
             ),
-            rules.learning_tables.output[:2] if STUDY.learning else [],
+            rules.learning_tables.output[:3] if STUDY.learning else [],
             rules.report.output.html,
         ],
     output:

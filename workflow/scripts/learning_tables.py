@@ -2,6 +2,7 @@ from sigmoid_bce.jobs.forkserver import forked
 
 forked("tables")
 
+from sigmoid_bce.comparison.answer import answer
 from sigmoid_bce.comparison.learning import tables
 from sigmoid_bce.figures.tables import write_html
 from sigmoid_bce.jobs.files import read_parquet, write_csv, write_parquet
@@ -15,6 +16,10 @@ with logged_to(snakemake.log[0]):
         regimes(learning), lambda cell: read_parquet(files[cell]), learning.margins.model_dump()
     )
     write_parquet(found.pairs, made.pairs)
-    for name, title in (("learning", "Paired differences"), ("stuck", "Stuck trainings")):
-        write_csv(getattr(found, name), made[name])
-        write_html(getattr(found, name), title, made[f"{name}_html"])
+    for name, title, table in (
+        ("answer", "Does it matter for learning?", answer(found.learning, found.stuck)),
+        ("learning", "Paired differences", found.learning),
+        ("stuck", "Stuck trainings", found.stuck),
+    ):
+        write_csv(table, made[name])
+        write_html(table, title, made[f"{name}_html"])

@@ -5,6 +5,8 @@ Arrays have one row a seed. Each function returns one number a seed.
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 from numpy.typing import NDArray
 from scipy.special import expit
@@ -99,7 +101,8 @@ def calibration_error(x: Array, y: Labels) -> NDArray[np.float64]:
     error = np.zeros(len(x))
     for i in range(BINS):
         error += np.abs(np.where(bins == i, (y == 1) - p, 0).sum(axis=1))
-    return error / x.shape[1]
+    mean: NDArray[np.float64] = error / x.shape[1]
+    return mean
 
 
 def shares(hit: NDArray[np.bool_], x: Array, y: Labels) -> dict[str, NDArray[np.float64]]:
@@ -141,7 +144,8 @@ def quantiles(x: Array, y: Labels) -> dict[str, NDArray[np.float64]]:
     >>> found["raw_0_q50"].tolist(), found["raw_1_q05"].tolist()
     ([1.5], [3.0])
     """
-    found, levels = {}, list(QUANTILES.values())
+    found: dict[str, NDArray[np.float64]] = {}
+    levels = list(QUANTILES.values())
     for label in (0, 1):
         rows = [np.quantile(row[of == label], levels) for row, of in zip(x, y, strict=True)]
         columns = np.transpose(rows)
@@ -151,7 +155,7 @@ def quantiles(x: Array, y: Labels) -> dict[str, NDArray[np.float64]]:
 
 def of_training(
     x: Array, y: Labels, loss: Array, gradient: Array, flat: NDArray[np.bool_]
-) -> dict[str, NDArray]:
+) -> dict[str, NDArray[Any]]:
     """Return the columns that describe the training part.
 
     Parameters

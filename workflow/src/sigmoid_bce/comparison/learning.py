@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 
 from sigmoid_bce.comparison.paired import LEVEL, describe, holm, mcnemar_p
-from sigmoid_bce.comparison.stuck import counts, is_stuck
+from sigmoid_bce.comparison.stuck import counts, is_stuck, shown
 from sigmoid_bce.jobs.logs import UserError
 from sigmoid_bce.study.learning import REFERENCE, TWINS, LearningCell, Regime
 
@@ -201,6 +201,7 @@ def _compare(
             arm = arm.loc[both]
         beside = reference.loc[both]
         found = counts(is_stuck(arm), is_stuck(beside), arm["failed"].to_numpy(bool))
+        found |= shown(arm[is_stuck(arm)])
         stuck.append({**place, **found, **({"mcnemar_p": np.nan} if loss == REFERENCE else {})})
         for metric in BETTER if loss != REFERENCE else ():
             of_metric = _pairs(arm, beside, metric)

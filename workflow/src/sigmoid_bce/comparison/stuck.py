@@ -77,3 +77,29 @@ def counts(stuck: Bools, reference: Bools, failed: Bools) -> dict[str, float]:
         "only_reference": int((reference & ~stuck).sum()),
         "mcnemar_p": mcnemar_p(stuck, reference),
     }
+
+
+SHOWN = ("loss", "exact_loss", "accuracy", "val_accuracy", "val_auc")
+"""The columns of a run's last epoch by which one would, or would not, notice that it is stuck."""
+
+
+def shown(stuck: pd.DataFrame) -> dict[str, float]:
+    """Return what stuck runs look like at their end: the mean of each of `SHOWN`.
+
+    Parameters
+    ----------
+    stuck : DataFrame
+        A row a stuck run, of its last epoch.
+
+    Returns
+    -------
+    dict
+        By the column's name after "stuck_"; nan if no run is stuck.
+
+    Examples
+    --------
+    >>> run = {"loss": 0.16, "exact_loss": 0.5, "accuracy": 0.99, "val_accuracy": 0.9}
+    >>> shown(pd.DataFrame([{**run, "val_auc": 0.4}]))["stuck_loss"]
+    0.16
+    """
+    return {f"stuck_{name}": float(stuck[name].mean()) for name in SHOWN}

@@ -1,0 +1,290 @@
+"""Does it matter for learning? The answer in ten sentences, each from rows of the tables."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+
+import pandas as pd
+
+from sigmoid_bce.study.learning import REFERENCE, TWINS
+
+CLIPPED = "sigmoid_clipped"
+PLACE = ["part", "question", "dataset", "model", "batch_size"]
+"""The columns that name the regime of an arm."""
+WORDS = {
+    "accuracy": "accuracy",
+    "auc": "AUC",
+    "ece": "calibration error",
+    "exact_loss": "exact loss",
+}
+
+
+class NoRegime(Exception):
+    """A study has no regime of which a sentence could speak."""
+
+
+def some(rows: pd.DataFrame) -> pd.DataFrame:
+    """Return rows, of which there must be one."""
+    if rows.empty:
+        raise NoRegime
+    return rows
+
+
+class Evidence:
+    """The tables of a study, and the rows that sentences are made of.
+
+    Parameters
+    ----------
+    learning, stuck : DataFrame
+        As `sigmoid_bce.comparison.learning.tables` returns them.
+    """
+
+    def __init__(self, learning: pd.DataFrame, stuck: pd.DataFrame):
+        self.learning, self.stuck = learning, stuck
+        self.primary = learning[learning["primary"]]
+
+    def of(self, loss: str, *verdicts: str) -> pd.DataFrame:
+        """Return the rows of a loss in the primary metrics, with one of some verdicts."""
+        rows = self.primary[self.primary["loss"] == loss]
+        return rows[rows["verdict"].isin(verdicts)] if verdicts else rows
+
+    def stuck_of(self, loss: str, among: pd.DataFrame | None = None) -> tuple[int, int]:
+        """Return how many networks of a loss are stuck, and of how many."""
+        rows = self.stuck[self.stuck["loss"] == loss]
+        if among is not None:
+            rows = rows.merge(among[[*PLACE]].drop_duplicates(), on=PLACE)
+        return int(rows["stuck"].sum()), int(rows["n"].sum())
+
+
+def regime(row: pd.Series) -> str:
+    """Return the words for the regime of a row.
+
+    Examples
+    --------
+    >>> names = {"question": "rare", "dataset": "eight", "model": "linear", "batch_size": 32}
+    >>> regime(pd.Series(names))
+    '"rare" (eight, linear, batch size 32)'
+    """
+    return f'"{row["question"]}" ({row["dataset"]}, {row["model"]}, batch size {row["batch_size"]})'
+
+
+def questions(rows: pd.DataFrame) -> str:
+    """Return the questions of some rows, with the number of regimes of each."""
+    counts = rows.groupby("question", sort=False).size()
+    return ", ".join(f"{name} {number}" for name, number in counts.items())
+
+
+def worst(rows: pd.DataFrame) -> pd.Series:
+    """Return the row whose difference is the most margins."""
+    return rows.loc[(rows["difference"].abs() / rows["margin"]).idxmax()]
+
+
+def change(row: pd.Series) -> str:
+    """Return the words for a row's difference: both means, and the interval."""
+    return (
+        f"{WORDS[row['metric']]} {row['mean']:.3g} in place of {row['mean_reference']:.3g} "
+        f"(difference {row['difference']:+.3g}, 95 % interval {row['t_low']:+.3g} to "
+        f"{row['t_high']:+.3g})"
+    )
+
+
+def same(e: Evidence) -> str:
+    """Say where it does not matter, and by which margins."""
+    rows, all_rows = some(e.of(CLIPPED, "equivalent")), e.of(CLIPPED)
+    margins = rows.groupby("metric", sort=False)["margin"].max()
+    limits = ", ".join(f"{WORDS[name]} {margin:.3g}" for name, margin in margins.items())
+    return (
+        f"In {len(rows)} of {len(all_rows)} regimes it does not matter: the loss from clipped "
+        f"sigmoid outputs and the loss from logits are equivalent within the margins ({limits}); "
+        f"regimes by question: {questions(rows)}."
+    )
+
+
+def harm(e: Evidence) -> str:
+    """Say where it harms, and how much at worst."""
+    rows = some(e.of(CLIPPED, "harms"))
+    row = worst(rows)
+    return (
+        f"In {len(rows)} regimes it harms ({questions(rows)}); the worst is {regime(row)}: "
+        f"{change(row)}."
+    )
+
+
+def stuck(e: Evidence) -> str:
+    """Say how harm looks from inside: stuck networks."""
+    harmed = some(e.of(CLIPPED, "harms"))
+    number, of = e.stuck_of(CLIPPED, harmed)
+    reference = e.stuck_of(REFERENCE, harmed)[0]
+    return (
+        f"There, {number} of {of} networks are stuck, and {reference} of those trained from "
+        "logits: at least half of the samples that they get wrong have a gradient of exactly 0, "
+        "and no longer move the network."
+    )
+
+
+def hidden(e: Evidence) -> str:
+    """Say where harm hides from whoever watches the displayed loss and the accuracy."""
+    rows = some(e.stuck[(e.stuck["loss"] == CLIPPED) & (e.stuck["stuck"] > 0)])
+    row = rows.loc[rows["stuck_loss"].idxmin()]
+    return (
+        f"It can hide: in {regime(row)}, stuck networks display a loss of {row['stuck_loss']:.3f} "
+        f"and an accuracy of {row['stuck_accuracy']:.3f} in training, while their exact loss is "
+        f"{row['stuck_exact_loss']:.2f} and their AUC on new samples {row['stuck_val_auc']:.2f}."
+    )
+
+
+def mechanism(e: Evidence) -> str:
+    """Say which side of the clip does it."""
+    wrong, correct = "wrong_side_zeroed", "correct_side_zeroed"
+    there = some(e.stuck[e.stuck["loss"] == wrong])
+    counts = {loss: e.stuck_of(loss, there) for loss in (CLIPPED, wrong, correct, REFERENCE)}
+    return (
+        f"The wrong side alone does it: of {counts[wrong][1]} networks, {counts[CLIPPED][0]} are "
+        f"stuck with the clip, {counts[wrong][0]} if only the gradient of samples far on the wrong "
+        f"side is set to 0, {counts[correct][0]} if only that of samples far on the correct side "
+        f"is, and {counts[REFERENCE][0]} with logits."
+    )
+
+
+def cure(e: Evidence) -> str:
+    """Say what cures it."""
+    number, of = e.stuck_of(REFERENCE)
+    keras = e.learning[e.learning["loss"] == "sigmoid_keras"]
+    equal = int((keras[["difference", "sd"]] == 0).all(axis=1).sum())
+    text = f"The loss from logits cures it: {number} of {of} such networks are stuck"
+    if not len(keras):
+        return f"{text}."
+    return (
+        f"{text}; so does Keras 3 on TensorFlow after its own sigmoid, which recovers the logits: "
+        f"{equal} of {len(keras)} mean differences are exactly 0."
+    )
+
+
+def no_cure(e: Evidence) -> str:
+    """Say which other formulas do not cure it."""
+    names = {
+        "two_epsilons": "a second epsilon in the logarithms",
+        "bce_loss": "PyTorch's BCELoss",
+    }
+    some(e.stuck[e.stuck["loss"].isin([*names, "naive"])])
+    parts = []
+    for loss, words in names.items():
+        number, of = e.stuck_of(loss)
+        if of:
+            parts.append(f"with {words} {number} of {of} networks are stuck")
+    naive = e.stuck[e.stuck["loss"] == "naive"]
+    if len(naive):
+        failed, of = int(naive["failed"].sum()), int(naive["n"].sum())
+        parts.append(f"without any clip {failed} of {of} end in nan or infinity")
+    return f"Another formula of the sigmoid's output is no cure: {', '.join(parts)}."
+
+
+def half(e: Evidence) -> str:
+    """Say what half precision does."""
+    there = some(e.stuck[e.stuck["loss"].isin(["sigmoid_bfloat16", "sigmoid_float16"])])
+    parts = []
+    for dtype in ("bfloat16", "float16"):
+        (inside, n), (after, _) = (
+            e.stuck_of(loss) for loss in (f"sigmoid_{dtype}", f"sigmoid_after_{dtype}")
+        )
+        if n:
+            parts.append(
+                f"in {dtype} {inside} of {n} networks are stuck, and {after} if only the raw "
+                "output is in half precision and its sigmoid in float32"
+            )
+    number = e.stuck_of(CLIPPED, there)[0]
+    return (
+        f"A sigmoid in half precision does it earlier: {'; '.join(parts)}; with the clip in "
+        f"float32 it is {number} in the same regimes."
+    )
+
+
+def helps(e: Evidence) -> str:
+    """Say where a clip helps, and at what price."""
+    rows = some(e.of(CLIPPED, "helps"))
+    row = worst(rows)
+    price = e.learning[(e.learning[[*PLACE, "loss"]] == row[[*PLACE, "loss"]]).all(axis=1)]
+    price = price[price["metric"] != row["metric"]]
+    costs = ", ".join(
+        f"{WORDS[r['metric']]} {r['mean']:.3g} for {r['mean_reference']:.3g}"
+        for _, r in price.iterrows()
+    )
+    return (
+        f"In {len(rows)} regimes it helps ({questions(rows)}): {regime(row)} has {change(row)}, "
+        f"where {int(row['failed_reference'])} of {int(row['seeds'])} trainings from logits fail; "
+        f"beside it: {costs}."
+    )
+
+
+def undecided(e: Evidence) -> str:
+    """Say where nothing can be said, and why."""
+    some(e.of(CLIPPED))
+    rows, rest = e.of(CLIPPED, "not decidable"), e.of(CLIPPED, "open")
+    twins = e.primary[e.primary["loss"].isin(TWINS)].merge(rows[PLACE], on=PLACE)
+    if not len(rows):
+        return (
+            f"In no regime are twins, whose initial weights differ in the last bit, too far apart "
+            f"to decide; in {len(rest)} the seeds do not suffice."
+        )
+    row = worst(twins)
+    return (
+        f"In {len(rows)} regimes nothing can be decided ({questions(rows)}), because networks "
+        "whose initial weights differ in the last bit differ more than the margin: "
+        f"{WORDS[row['metric']]} {row['difference']:+.3g} on average, standard deviation "
+        f"{row['sd']:.3g}, in {regime(row)}; in {len(rest)} more the seeds do not suffice."
+    )
+
+
+SENTENCES: dict[str, Callable[[Evidence], str]] = {
+    "same": same,
+    "harm": harm,
+    "stuck": stuck,
+    "hidden": hidden,
+    "mechanism": mechanism,
+    "cure": cure,
+    "no_cure": no_cure,
+    "half": half,
+    "helps": helps,
+    "undecided": undecided,
+}
+"""The sentences by name, in their order."""
+
+NOTHING = {
+    "same": "In no regime are the two losses shown to be equivalent.",
+    "harm": "In no regime does the loss from clipped sigmoid outputs harm.",
+    "stuck": "No regime is harmed, so none has networks that are stuck for it.",
+    "hidden": "No network is stuck.",
+    "mechanism": "This study does not train with the gradient of one side set to 0.",
+    "cure": "This study has no network to cure.",
+    "no_cure": "This study trains with no other formula of the sigmoid's output.",
+    "half": "This study trains with no sigmoid in half precision.",
+    "helps": "In no regime does the loss from clipped sigmoid outputs help.",
+    "undecided": "This study does not compare the loss from clipped sigmoid outputs.",
+}
+"""What is said instead where a study has no row to speak of."""
+
+
+def _sentences(evidence: Evidence) -> Iterator[dict[str, str]]:
+    for name, sentence in SENTENCES.items():
+        try:
+            text = sentence(evidence)
+        except NoRegime:
+            text = NOTHING[name]
+        yield {"name": name, "sentence": text}
+
+
+def answer(learning: pd.DataFrame, stuck: pd.DataFrame) -> pd.DataFrame:
+    """Return the answer that a study gives.
+
+    Parameters
+    ----------
+    learning, stuck : DataFrame
+        As `sigmoid_bce.comparison.learning.tables` returns them.
+
+    Returns
+    -------
+    DataFrame
+        name, sentence: ten rows. Each number of a sentence is that of a row of the tables, or a sum
+        over rows. Where a study has no regime for a sentence, the sentence says so.
+    """
+    return pd.DataFrame(_sentences(Evidence(learning, stuck)))
