@@ -95,7 +95,7 @@ def grid(folder: Path, count: int) -> list[Cell]:
             "versions": {"tensorflow": "2.21.0", "keras": "3.15.1", "numpy": "2.4.6",
                          "pandas": "3.1.1"},
             "parameters": 500_000, "seconds": 100.0, "device": "CPU", "threads": 1,
-            "deterministic": True, "training": {"early_epochs": 8, "patience": 15},
+            "deterministic": True, "training": {"early_epochs": 8, "patience": 15}, "data": {},
             "model": {"architecture": "convnet", "image_size": 48, "filters": [32, 64, 128, 128],
                       "dense": 512, "max_epochs": 50, "dropout": 0.5, "optimizer": "rmsprop",
                       "learning_rate": 0.001},

@@ -71,6 +71,7 @@ def test_a_clock_that_jumps_back_within_an_attempt_and_between_two(
     for file in INPUTS.values():  # older than both clocks
         os.utime(finished / file, (time.time() - 12 * HOUR,) * 2)
     params = {"model": record["model"], "training": record["training"], "module": "", "code": "x"}
+    params["seen"] = record["data"]
     names = ("history.parquet", "run.json", "early.weights.h5", "full.weights.h5")
     output = {name.split(".")[0]: str(TRAIN / name) for name in names}
     clock = tmp_path / "clock"

@@ -50,6 +50,13 @@ def test_generated_data(record_property):
     record_property("said", said.strip().splitlines()[-1])
 
 
+def test_error_rates_of_verdicts(record_property):
+    """Families of runs without a difference, or with the margin's: at most 5 % false alarms."""
+    command = [sys.executable, "-m", "pytest", "-q", "tests/unit/test_learning_tables.py"]
+    said = run([*command, "-k", "error_rates"], ROOT, 30, SIGMOID_BCE_EXAMPLES="5000")
+    record_property("said", said.strip().splitlines()[-1])
+
+
 def test_a_thousand_configurations(tmp_path):
     """Generated configurations: each is a study, or its mistakes are a line each."""
     fuzz(1000, tmp_path)

@@ -19,8 +19,8 @@ RECORD = {
     "slurm_job_id": None, "cuda_visible_devices": None, "git_commit": None, "git_dirty": False,
     "lock_sha256": None, "versions": {"keras": "3"}, "seed": 0, "epochs": 3, "stopped_by": "cap",
     "parameters": 7, "sigmoid_cut_off": "", "model": {"architecture": "convnet", "weights": "x"},
-    "training": {"patience": 15}, "seconds": sum(SECONDS), "device": "CPU", "threads": 1,
-    "deterministic": True, "mlflow_run_id": "1",
+    "training": {"patience": 15}, "data": {"scale": "raw"}, "seconds": sum(SECONDS),
+    "device": "CPU", "threads": 1, "deterministic": True, "mlflow_run_id": "1",
 }  # fmt: skip
 
 

@@ -94,6 +94,7 @@ rule tables:
         early_epochs=STUDY.training.early_epochs,
         datasets=STUDY.grid.dataset,
         models={name: plain(STUDY.models[name]) for name in STUDY.grid.model},
+        seen={name: seen(STUDY.datasets[name]) for name in STUDY.grid.dataset},
         training=STUDY.training.model_dump(mode="json"),
         code=PLAN.code("tables"),
     conda:

@@ -18,7 +18,7 @@ rule learn:
         runtime=PLAN.growing(heads=60, networks=240),
         gpu=1,
     params:
-        drawn=PLAN.drawn,
+        seen=PLAN.seen,
         model=PLAN.model,
         module=PLAN.module,
         seeds=PLAN.seeds,

@@ -25,6 +25,7 @@ rule raw_outputs:
     params:
         model=PLAN.model,
         module=PLAN.module,
+        seen=PLAN.seen,
         precision=STUDY.training.precision,
         releases=PLAN.releases("keras", "numpy", "tensorflow"),
         code=PLAN.code_with("raw_outputs", "architecture"),

@@ -19,6 +19,7 @@ rule train:
     params:
         model=PLAN.model,
         module=PLAN.module,
+        seen=PLAN.seen,
         training=STUDY.training.model_dump(),
         releases=PLAN.releases("keras", "numpy", "tensorflow"),
         code=PLAN.code_with("train", "loss", "optimizer", "architecture"),

@@ -9,7 +9,7 @@ from pydantic import TypeAdapter
 from sigmoid_bce.jobs.files import check_dates, read_array, read_parquet, write_json, write_parquet
 from sigmoid_bce.jobs.logs import logged_to
 from sigmoid_bce.jobs.provenance import circumstances
-from sigmoid_bce.study.datasets import Samples
+from sigmoid_bce.study.datasets import Seen
 from sigmoid_bce.study.learning import LearningCell
 from sigmoid_bce.study.models import Model
 
@@ -19,12 +19,11 @@ with logged_to(snakemake.log[0]):
     from sigmoid_bce.training.learn import learn
 
     params, names = snakemake.params, snakemake.wildcards
-    dataset = Samples(source="", **params.drawn)
     model = TypeAdapter(Model).validate_python(params.model)
     cell = LearningCell(names.dataset, names.model, names.loss, int(names.batch_size))
     found = learn(
         cell,
-        dataset,
+        Seen(**params.seen),
         model,
         params.seeds,
         read_array(snakemake.input.inputs),

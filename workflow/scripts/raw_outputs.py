@@ -6,6 +6,7 @@ from pydantic import TypeAdapter
 
 from sigmoid_bce.jobs.files import read_array, read_parquet, write_parquet
 from sigmoid_bce.jobs.logs import logged_to
+from sigmoid_bce.study.datasets import Seen
 from sigmoid_bce.study.models import Model
 
 with logged_to(snakemake.log[0]):
@@ -19,6 +20,7 @@ with logged_to(snakemake.log[0]):
         snakemake.input.weights,
         inputs,
         manifest,
+        seen=Seen(**snakemake.params.seen),
         threads=snakemake.threads,
         precision=snakemake.params.precision,
     )

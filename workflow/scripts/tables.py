@@ -18,8 +18,11 @@ with logged_to(snakemake.log[0]):
     stages = [(Cell.parse(cell), stage) for cell in params.cells for stage in params.stages]
     runs = {cell: read_json(f) for cell, f in zip(params.cells, given.runs, strict=True)}
     for (cell, run), file in zip(runs.items(), given.runs, strict=True):
-        of_study = {**params.training, **params.models[Cell.parse(cell).model]}
-        summary.check_settings(file, {**run["training"], **run["model"]}, of_study)
+        named = Cell.parse(cell)
+        of_study = {**params.training, **params.models[named.model], **params.seen[named.dataset]}
+        del of_study["split"]  # run.json has none: the manifest has it
+        made_with = {**run["training"], **run["model"], **run["data"]}
+        summary.check_settings(file, made_with, of_study)
     datasets = summary.of_datasets(
         dict(zip(params.datasets, map(read_json, given.summaries), strict=True))
     )

@@ -13,6 +13,7 @@ from sigmoid_bce.jobs.locks import hold
 from sigmoid_bce.jobs.logs import logged_to
 from sigmoid_bce.study.cells import Cell
 from sigmoid_bce.study.config import Training
+from sigmoid_bce.study.datasets import Seen
 from sigmoid_bce.study.models import Model
 from sigmoid_bce.tracking import live
 
@@ -37,6 +38,7 @@ with logged_to(snakemake.log[0]):
                     Training(**snakemake.params.training),
                     read_array(snakemake.input.inputs),
                     manifest,
+                    seen=Seen(**snakemake.params.seen),
                     threads=snakemake.threads,
                     note=attempt.note,
                     resumed=attempt.resume,

@@ -1,14 +1,14 @@
 """The cost of computing binary cross-entropy from sigmoid outputs instead of raw outputs."""
 
+from importlib import import_module
 from typing import Any
 
-__all__ = ["verdict"]
+_HOMES = {"explain_stuck_loss": "stuck_loss", "verdict": "judge"}
+__all__ = ["explain_stuck_loss", "verdict"]
 
 
 def __getattr__(name: str) -> Any:
     # lazily: every job imports the package
-    if name == "verdict":
-        from sigmoid_bce.verdicts.judge import verdict
-
-        return verdict
+    if name in _HOMES:
+        return getattr(import_module(f"sigmoid_bce.verdicts.{_HOMES[name]}"), name)
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -1,1 +1,1 @@
-"""Compare the loss from raw outputs with the loss from sigmoid outputs; no figures, no networks."""
+"""Compare losses, from raw outputs and sigmoid outputs, and runs that were trained with them."""

@@ -141,11 +141,10 @@ def quantiles(x: Array, y: Labels) -> dict[str, NDArray[np.float64]]:
     >>> found["raw_0_q50"].tolist(), found["raw_1_q05"].tolist()
     ([1.5], [3.0])
     """
-    found = {}
+    found, levels = {}, list(QUANTILES.values())
     for label in (0, 1):
-        # every seed has as many samples of a class as every other one
-        classes = (row[of == label] for row, of in zip(x, y, strict=True))
-        columns = np.quantile(np.stack(list(classes)), list(QUANTILES.values()), axis=1)
+        rows = [np.quantile(row[of == label], levels) for row, of in zip(x, y, strict=True)]
+        columns = np.transpose(rows)
         found |= {f"raw_{label}_{n}": v for n, v in zip(QUANTILES, columns, strict=True)}
     return found
 

@@ -5,11 +5,12 @@ from __future__ import annotations
 from typing import NamedTuple
 
 import numpy as np
+import pandas as pd
 from numpy.typing import NDArray
 
 from sigmoid_bce.data.listing import DataError
 from sigmoid_bce.data.split import choose
-from sigmoid_bce.study.datasets import Split
+from sigmoid_bce.study.datasets import Seen, Split
 
 MINORITY, NOISE = 1, 2
 """The stream of each draw: with one for each, a change of one leaves the other."""
@@ -101,6 +102,32 @@ def draw(
     return Draw(train, validation, seen)
 
 
+def of_cell(manifest: pd.DataFrame, seen: Seen) -> Draw:
+    """Return the samples of a cell's training: the same for every cell of a data set.
+
+    Parameters
+    ----------
+    manifest : DataFrame
+        With columns label and split. Its split is kept.
+    seen : Seen
+        The data set's section, or a part of it. Its split's seed is that of noise and minority.
+
+    Raises
+    ------
+    DataError
+        As `draw`.
+    """
+    return draw(
+        manifest["label"].to_numpy(),
+        manifest["split"].to_numpy(),
+        seen.split,
+        label_noise=seen.label_noise,
+        imbalance=seen.imbalance,
+        seed=seen.split.seed if seen.split else 0,
+        redraw=False,
+    )
+
+
 def _by_seed(labels: NDArray[np.int64], parts: NDArray, split: Split | None) -> bool:
     """Return whether a manifest's split is one by seed."""
     if split:
@@ -140,7 +167,21 @@ def _check_classes(labels: NDArray[np.int64], what: str) -> None:
             )
 
 
-def standardise(inputs: NDArray, rows: NDArray[np.int64]) -> NDArray[np.float32]:
+def scaled(inputs: NDArray, rows: NDArray[np.integer], seen: Seen) -> NDArray:
+    """Return inputs on the scale on which a training gets them.
+
+    Parameters
+    ----------
+    inputs : ndarray, shape (n, ...)
+    rows : ndarray of int
+        The training rows.
+    seen : Seen
+        The data set's section, or a part of it.
+    """
+    return standardise(inputs, rows) if seen.scale == "standardised" else inputs
+
+
+def standardise(inputs: NDArray, rows: NDArray[np.integer]) -> NDArray[np.float32]:
     """Return inputs minus the mean and divided by the standard deviation of some rows.
 
     Parameters

@@ -53,6 +53,7 @@ class RunRecord(AttemptRecord):
     sigmoid_cut_off: str
     model: dict[str, Any]  # the settings of its section in the configuration
     training: dict[str, Any]
+    data: dict[str, Any]  # what the training saw of the data set
     seconds: float
     device: str
     threads: int
@@ -69,6 +70,7 @@ class Identity(TypedDict):
     model: dict[str, Any]
     module: str  # digest of the user's own network
     training: dict[str, Any]
+    seen: dict[str, Any]
     releases: dict[str, str | None]
     code: str
     inputs: str  # SHA-256 of the file, as of the manifest

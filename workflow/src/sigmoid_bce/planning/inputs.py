@@ -19,7 +19,7 @@ from sigmoid_bce.study import base
 from sigmoid_bce.study.base import Download, Wheel
 from sigmoid_bce.study.cells import PATTERN, Cell, cells
 from sigmoid_bce.study.config import Study
-from sigmoid_bce.study.datasets import DRAWN
+from sigmoid_bce.study.datasets import Seen
 from sigmoid_bce.study.learning import LearningCell, learning_cells
 from sigmoid_bce.study.models import Backbone, Custom
 
@@ -244,13 +244,12 @@ class Plan:
     def dataset(self, wildcards: Wildcards) -> dict[str, Any]:
         """Return the settings on which the files of a data set depend."""
         settings = self._settings["datasets", wildcards.dataset]
-        return {key: value for key, value in settings.items() if key not in DRAWN}
+        return {k: v for k, v in settings.items() if k not in Seen.model_fields or k == "split"}
 
     @input_function
-    def drawn(self, wildcards: Wildcards) -> dict[str, Any]:
-        """Return the settings of a data set on which it depends what a training sees of it."""
-        settings = self._settings["datasets", wildcards.dataset]
-        return {key: settings[key] for key in ("split", *DRAWN)}
+    def seen(self, wildcards: Wildcards) -> dict[str, Any]:
+        """Return the settings of a data set that say what a training sees of it."""
+        return sections.seen(self.study.datasets[wildcards.dataset])
 
     @input_function
     def contents(self, wildcards: Wildcards) -> str:

@@ -12,6 +12,7 @@ from typing import Any
 from sigmoid_bce.planning import locate
 from sigmoid_bce.study import base
 from sigmoid_bce.study.base import Download, Wheel
+from sigmoid_bce.study.datasets import Dataset, Seen
 from sigmoid_bce.study.models import Backbone, Dense, Headed, Linear, Model
 
 DOWNLOADS = "results/downloads"
@@ -73,6 +74,18 @@ def plain(part: Any) -> dict[str, Any]:
         if isinstance(value, Download):
             values[key] = {"file": file_of(value), "sha256": value.sha256}
     return values
+
+
+def seen(dataset: Dataset) -> dict[str, Any]:
+    """Return the settings of a data set that say what a training sees of it.
+
+    Examples
+    --------
+    >>> from sigmoid_bce.study.datasets import FeaturesDataset
+    >>> seen(FeaturesDataset(source="features", path="t.csv", label_noise=0.2))["label_noise"]
+    0.2
+    """
+    return dataset.model_dump(mode="json", include=set(Seen.model_fields))
 
 
 def frozen(model: Backbone) -> dict[str, Any]:

@@ -49,7 +49,8 @@ class Split(Strict):
 
     @model_validator(mode="after")
     def _given(self) -> Self:
-        if self.by == "given" and self.model_fields_set & {"train", "validation", "seed"}:
+        # values and not keys: a job gets all keys
+        if self.by == "given" and (self.train, self.validation, self.seed) != (None, 0.2, 0):
             raise ValueError("by: given takes no train, validation or seed: the data decide")
         return self
 
@@ -69,19 +70,9 @@ class Table(Strict):
     )
 
 
-class Samples(Strict):
-    """The keys of every data set."""
+class Seen(Strict):
+    """What a training sees of a data set, whose files are the same in any case."""
 
-    source: str
-    licence: str = Field(default="", description="The data's licence, shown in the report.")
-    duplicates: Literal["keep", "drop", "refuse"] = Field(
-        default="keep",
-        description="What is done about equal files, or rows. keep: all are used; a warning counts "
-        "those in both parts of the split or in both classes. drop: the first is used, and none "
-        "that is in both classes. refuse: the study stops if one is in both parts or in both "
-        "classes.",
-    )
-    classes: tuple[str, str] | None = None
     split: Split | None = None
     label_noise: Annotated[Real, Field(ge=0, lt=0.5)] = Field(
         default=0.0, description="Share of the training labels that are flipped, at random."
@@ -99,8 +90,19 @@ class Samples(Strict):
     )
 
 
-DRAWN = ("label_noise", "imbalance", "scale")
-"""Keys that change what a training sees of a data set, and not the data set's files."""
+class Samples(Seen):
+    """The keys of every data set."""
+
+    source: str
+    licence: str = Field(default="", description="The data's licence, shown in the report.")
+    duplicates: Literal["keep", "drop", "refuse"] = Field(
+        default="keep",
+        description="What is done about equal files, or rows. keep: all are used; a warning counts "
+        "those in both parts of the split or in both classes. drop: the first is used, and none "
+        "that is in both classes. refuse: the study stops if one is in both parts or in both "
+        "classes.",
+    )
+    classes: tuple[str, str] | None = None
 
 
 class Images(Samples):

@@ -293,7 +293,7 @@ def cell_run(files: CellFiles, rows: pd.DataFrame | None) -> Run | None:
 def _settings(record: RunRecord) -> dict[str, str]:
     """Return the settings of network and training as MLflow's params."""
     settings = {key: value for key, value in record["model"].items() if key != "weights"}
-    settings |= record["training"] | {"parameters": record["parameters"]}
+    settings |= record["training"] | record["data"] | {"parameters": record["parameters"]}
     return {key: str(value) for key, value in settings.items()}
 
 

@@ -15,7 +15,7 @@ from sigmoid_bce.comparison import diagnostics
 from sigmoid_bce.data.draw import draw, standardise
 from sigmoid_bce.jobs import plugins
 from sigmoid_bce.models import networks
-from sigmoid_bce.study.datasets import Samples
+from sigmoid_bce.study.datasets import Seen
 from sigmoid_bce.study.learning import LearningCell
 from sigmoid_bce.study.models import Backbone, Dense, Linear, Model
 from sigmoid_bce.training import devices
@@ -54,13 +54,13 @@ def is_described(epoch: int, last: int) -> bool:
     return epoch <= DENSE or epoch % THEN == 0 or epoch == last
 
 
-def seen(dataset: Samples, inputs: NDArray, manifest: pd.DataFrame, seeds: Sequence[int]) -> Data:
+def of_seeds(seen: Seen, inputs: NDArray, manifest: pd.DataFrame, seeds: Sequence[int]) -> Data:
     """Return what the networks of some seeds see: each seed draws its own samples and labels.
 
     Parameters
     ----------
-    dataset : Samples
-        The data set's section of the configuration.
+    seen : Seen
+        What a training sees of the data set.
     inputs : ndarray, shape (n, ...)
     manifest : DataFrame
         With columns label and split, one row for each input.
@@ -77,13 +77,13 @@ def seen(dataset: Samples, inputs: NDArray, manifest: pd.DataFrame, seeds: Seque
         drawn = draw(
             labels,
             parts,
-            dataset.split,
-            label_noise=dataset.label_noise,
-            imbalance=dataset.imbalance,
+            seen.split,
+            label_noise=seen.label_noise,
+            imbalance=seen.imbalance,
             seed=seed,
             redraw=True,
         )
-        x = standardise(inputs, drawn.train) if dataset.scale == "standardised" else inputs
+        x = standardise(inputs, drawn.train) if seen.scale == "standardised" else inputs
         rows = drawn.validation
         found.append((x[drawn.train], drawn.labels, x[rows], labels[rows].astype(np.int64)))
     return Data(*map(np.stack, zip(*found, strict=True)))
@@ -147,7 +147,7 @@ def rows(seeds: Sequence[int], epoch: int, arm: Arm, data: Data, found: Outputs)
 
 def learn(
     cell: LearningCell,
-    dataset: Samples,
+    seen: Seen,
     model: Model,
     seeds: Sequence[int],
     inputs: NDArray,
@@ -161,8 +161,10 @@ def learn(
     Parameters
     ----------
     cell : LearningCell
-    dataset, model
-        Their sections of the configuration.
+    seen : Seen
+        What a training sees of the data set.
+    model : Model
+        The network's section of the configuration.
     seeds : sequence of int
     inputs : ndarray, shape (n, ...)
         uint8 images or float32 features, one row for each sample of `manifest`.
@@ -191,7 +193,7 @@ def learn(
     parts: list[pd.DataFrame] = []
     for start in range(0, len(seeds), width):
         some = list(seeds[start : start + width])
-        parts += _epochs(cell, dataset, model, some, inputs, manifest, loss, arm, seconds)
+        parts += _epochs(cell, seen, model, some, inputs, manifest, loss, arm, seconds)
     table = pd.concat(parts).sort_values(["seed", "epoch"], ignore_index=True)
     record = {
         "seeds": list(seeds),
@@ -205,7 +207,7 @@ def learn(
 
 def _epochs(
     cell: LearningCell,
-    dataset: Samples,
+    seen: Seen,
     model: Model,
     seeds: list[int],
     inputs: NDArray,
@@ -215,7 +217,7 @@ def _epochs(
     seconds: dict[str, float],
 ) -> Iterator[pd.DataFrame]:
     """Train one stack, and yield the rows of each epoch that is described."""
-    data = seen(dataset, inputs, manifest, seeds)
+    data = of_seeds(seen, inputs, manifest, seeds)
     prior = float(data.labels[0].mean())
     optimizer = plugins.load("training/optimizers", model.optimizer, "optimizer")
     stack = Stack(

@@ -10,9 +10,11 @@ import pandas as pd
 import tensorflow as tf
 from numpy.typing import NDArray
 
+from sigmoid_bce.data.draw import of_cell, scaled
 from sigmoid_bce.jobs.files import reading
 from sigmoid_bce.models import networks
 from sigmoid_bce.models.own_code import EXPECTED, NetworkError
+from sigmoid_bce.study.datasets import Seen
 from sigmoid_bce.study.models import Model
 from sigmoid_bce.training import devices
 
@@ -68,10 +70,11 @@ def raw_outputs(
     inputs: NDArray,
     manifest: pd.DataFrame,
     *,
+    seen: Seen,
     threads: int,
     precision: str,
 ) -> Iterator[pd.DataFrame]:
-    """Run every sample through a network, with the weights of each stage.
+    """Run every sample of a training through its network, with the weights of each stage.
 
     Parameters
     ----------
@@ -83,6 +86,8 @@ def raw_outputs(
         uint8 images or float32 features, one row for each sample of `manifest`.
     manifest : DataFrame
         With columns sample_id, label and split.
+    seen : Seen
+        What the training saw of the data set.
     threads : int
     precision : str
         Keras's dtype policy during the training.
@@ -90,9 +95,17 @@ def raw_outputs(
     Yields
     ------
     DataFrame
-        sample_id, label, split, raw_output (float32), one row for each sample.
+        sample_id, label, split, raw_output (float32), one row for each sample that the training
+        saw, with the label that it saw.
     """
     devices.set_up(threads, precision=precision)
+    train, validation, labels = of_cell(manifest, seen)
+    inputs = scaled(inputs, train, seen)
+    known = manifest[["sample_id", "label", "split"]].copy()
+    known.iloc[train, 1] = labels.astype(known["label"].dtype)
+    rows = np.sort([*train, *validation])
+    known = known.iloc[rows].reset_index(drop=True)
+    inputs = inputs[rows] if len(rows) < len(inputs) else inputs
     network = networks.build(model, inputs.shape[1:])
     batch = tf.TensorSpec((None, *inputs.shape[1:]), inputs.dtype)
     # traced once; `predict` would be traced again for each stage
@@ -103,7 +116,7 @@ def raw_outputs(
         with reading(file):
             network.load_weights(file)
         output = [call(inputs[i : i + BATCH]) for i in range(0, len(inputs), BATCH)]
-        table = manifest[["sample_id", "label", "split"]].copy()
+        table = known.copy()
         table["raw_output"] = np.concatenate(output)[:, 0].astype(np.float32)
         stage = Path(file).name.split(".")[0]
         look(stage, table["raw_output"].to_numpy(), really_raw=getattr(model, "really_raw", False))

@@ -11,18 +11,21 @@ import pandas as pd
 import tensorflow as tf
 from numpy.typing import NDArray
 
+from sigmoid_bce.data.draw import of_cell, scaled
 from sigmoid_bce.jobs import plugins
 from sigmoid_bce.jobs.files import replacing, write_json, write_parquet
 from sigmoid_bce.jobs.records import AttemptRecord, Identity, Row, RunRecord
 from sigmoid_bce.models import networks
 from sigmoid_bce.study.cells import Cell
 from sigmoid_bce.study.config import Training
+from sigmoid_bce.study.datasets import Seen
 from sigmoid_bce.study.models import Custom, Model
 from sigmoid_bce.training import devices, metrics
 from sigmoid_bce.training.checkpoint import Checkpoints
 from sigmoid_bce.training.steps import batched, chunks
 
 EVALUATION_BATCH = 256
+EVERYTHING = Seen()
 
 
 def epochs_since_best(epochs: Sequence[Row]) -> int:
@@ -48,6 +51,7 @@ def train(
     inputs: NDArray,
     manifest: pd.DataFrame,
     *,
+    seen: Seen = EVERYTHING,
     threads: int,
     note: Callable[[Row], None],
     resumed: Callable[[list[Row]], None],
@@ -70,6 +74,8 @@ def train(
         uint8 images or float32 features, one row for each sample of `manifest`.
     manifest : DataFrame
         With columns label and split.
+    seen : Seen
+        What the training sees of the data set; all of it, as it is, if not given.
     threads : int
     note : callable
         Called with each epoch's row of the history as soon as the epoch ends.
@@ -87,9 +93,14 @@ def train(
     ------
     FloatingPointError
         If the training loss is not finite at the end.
+    DataError
+        If imbalance or noise leaves a class without a training sample.
     """
     devices.set_up(threads, cell.seed, training.precision, deterministic=not training.xla)
-    network = networks.build(model, inputs.shape[1:])
+    draw = of_cell(manifest, seen)
+    rows, validation_rows = draw.train.astype(np.int32), draw.validation.astype(np.int32)
+    inputs = scaled(inputs, rows, seen)
+    network = networks.build(model, inputs.shape[1:], prior=float(draw.labels.mean()))
     optimizer = plugins.load("training/optimizers", model.optimizer, "optimizer")
     loss = plugins.load("training/losses", cell.loss, "loss")
     network.compile(
@@ -98,12 +109,9 @@ def train(
         metrics=metrics.make(),
         jit_compile=False,
     )
-    labels = manifest["label"].to_numpy(np.float32)[:, None]
+    labels = manifest["label"].to_numpy(np.float32, copy=True)[:, None]
+    labels[rows, 0] = draw.labels
     data = tf.constant(inputs), tf.constant(labels)
-    rows, validation_rows = (
-        np.flatnonzero(manifest["split"] == split).astype(np.int32)
-        for split in ("train", "validation")
-    )
     # a function that makes variables would be traced twice
     network.optimizer.build(network.trainable_variables)
     network.compute_metrics(None, data[1][:1], data[1][:1])
@@ -155,6 +163,7 @@ def train(
         "sigmoid_cut_off": getattr(network, "cut_sigmoid", ""),
         "model": model.model_dump(mode="json"),
         "training": training.model_dump(mode="json"),
+        "data": seen.model_dump(mode="json", exclude={"split"}),
         "seconds": float(table["seconds"].sum()),
         **devices.used(threads),
     }
