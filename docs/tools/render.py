@@ -328,7 +328,8 @@ def figure_5(folder: Path) -> Figure:
     config = yaml.safe_load((ROOT / "config/config.yaml").read_text())
     named = dict(part.split("~") for part in PICTURED.split("/"))
     classes = config["datasets"][named["dataset"]]["classes"]
-    return stage.draw(compare.samples(table), classes, f"{TITLE.format_map(named)}, full stage")
+    title = f"{TITLE.format_map(named)}, full stage"
+    return stage.draw(compare.samples(table), classes, title, unit="images")
 
 
 PICTURES = {"docs/figure-3.png": figure_3, "docs/figure-5.png": figure_5}

@@ -234,6 +234,29 @@ def test_a_folder_and_a_function(project):
     assert planned() == (True, True)
 
 
+def test_a_table_of_features(project):
+    """A user's table leads to tables; noise and scale retrain, and prepare nothing again."""
+    rows = [(i % 7, i * 0.3, "sick" if i % 7 > 3 else "well") for i in range(120)]
+    table = pd.DataFrame(rows, columns=["a", "b", "label"])
+    table.to_csv(project / "patients.csv", sep=";", index=False)
+    patients = {"source": "features", "path": "patients.csv", "scale": "standardised"}
+    sgd = {"optimizer": "sgd", "learning_rate": 0.1, "max_epochs": 4, "initial_bias": "prior"}
+    models = {
+        "linear": {"architecture": "linear", **sgd},
+        "dense": {"architecture": "dense", "units": 4, **sgd},
+    }
+    config = write(project, "patients", {"patients": patients}, models)
+    snakemake(project, "results/patients/tables/cells.csv", *config)
+    cells = pd.read_csv(project / "results/patients/tables/cells.csv")
+    assert (cells["samples"] == cells["split"].map({"train": 96, "validation": 24})).all()
+    assert cells.loc[cells["stage"] == "full", "accuracy"].min() > 0.5
+
+    write(project, "patients", {"patients": {**patients, "label_noise": 0.1}}, models)
+    out = snakemake(project, *config, "--dry-run", "--until", "raw_outputs").stdout
+    assert not re.search(r"^(prepare|resize) +\d+$", out, re.MULTILINE)
+    assert re.search(r"^train +2$", out, re.MULTILINE)
+
+
 def test_mistakes_are_reported_before_any_job(project, tmp_path):
     (tmp_path / "photos/cat").mkdir(parents=True)
     (tmp_path / "nets.py").write_text("def biuld(shape):\n    pass\n")

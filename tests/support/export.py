@@ -6,7 +6,7 @@ from pathlib import Path
 
 from mlflow import MlflowClient
 
-KEYS = ("cell", "group", "study")
+KEYS = ("cell", "group", "learning", "study")
 
 
 def all_pages(search):

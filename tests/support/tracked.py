@@ -22,12 +22,12 @@ from pathlib import Path
 import yaml
 from sigmoid_bce.jobs.logs import logged_to
 from sigmoid_bce.tracking.sync import log_cells, log_study
-from sigmoid_bce.tracking.reconcile import cells_with_attempts
+from sigmoid_bce.tracking.reconcile import cells_with_attempts, learning_cells
 results = Path("results/smoke")
 config = yaml.safe_load(Path("config/studies/smoke.yaml").read_text())
 study, cells = config.pop("study"), list(cells_with_attempts(results))
 with logged_to("track.log"):
-    log_cells(study, results, cells)
+    log_cells(study, results, cells, list(learning_cells(results)))
     log_study(
         study,
         results,

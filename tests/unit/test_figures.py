@@ -89,8 +89,8 @@ def test_a_stage_figure_shows_the_training_images_of_its_stage(name, stage):
         "BCE from the raw output",
     ]
     assert [axis.get_ylabel() for axis in drawn.axes] == [
-        "images",
-        "images",
+        "samples",
+        "samples",
         "BCE from the sigmoid output",
     ]
     for axis, column in zip(drawn.axes, ("raw_output", "sigmoid"), strict=False):

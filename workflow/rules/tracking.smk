@@ -30,6 +30,13 @@ rule track_cells:
             f"{RESULTS}/data/{{dataset}}/manifest.parquet", dataset=STUDY.grid.dataset
         ),
         table=rules.tables.output.cells,
+        learning=[
+            f"{LEARNING}/{cell}.{part}"
+            for cell in PLAN.learning_cells
+            for part in ("parquet", "json")
+        ],
+        # names the questions of each learning cell
+        stuck=rules.learning_tables.output.stuck if STUDY.learning else [],
         # the PNG beside each SVG is logged
         figures=FIGURES["svg"],
     output:
@@ -45,6 +52,7 @@ rule track_cells:
     params:
         study=STUDY.study,
         cells=[str(cell) for cell in PLAN.cells],
+        learning=[str(cell) for cell in PLAN.learning_cells],
         results=literal(RESULTS),
         code=PLAN.code("track_cells"),
     conda:

@@ -2,6 +2,8 @@ from sigmoid_bce.jobs.forkserver import forked
 
 forked("networks")
 
+import time
+
 from pydantic import TypeAdapter
 
 from sigmoid_bce.jobs.files import check_dates, read_array, read_parquet, write_json, write_parquet
@@ -12,6 +14,7 @@ from sigmoid_bce.study.learning import LearningCell
 from sigmoid_bce.study.models import Model
 
 with logged_to(snakemake.log[0]):
+    started = int(time.time() * 1000)
     check_dates(snakemake.input)
     from sigmoid_bce.training.learn import learn
 
@@ -27,5 +30,7 @@ with logged_to(snakemake.log[0]):
         read_parquet(snakemake.input.manifest),
         threads=snakemake.threads,
     )
-    write_json({**circumstances(), **found.record}, snakemake.output.run)
+    settings = {"drawn": params.drawn, "model": params.model}
+    record = {"started": started, **circumstances(), **settings, **found.record}
+    write_json(record, snakemake.output.run)
     write_parquet(found.epochs, snakemake.output.epochs)

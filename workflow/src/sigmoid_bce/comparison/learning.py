@@ -9,8 +9,9 @@ from typing import Any, NamedTuple
 import numpy as np
 import pandas as pd
 
+from sigmoid_bce.comparison.ends import is_stuck, last_epochs
 from sigmoid_bce.comparison.paired import LEVEL, describe, holm, mcnemar_p
-from sigmoid_bce.comparison.stuck import counts, is_stuck, shown
+from sigmoid_bce.comparison.stuck import counts, shown
 from sigmoid_bce.jobs.logs import UserError
 from sigmoid_bce.study.learning import REFERENCE, TWINS, LearningCell, Regime
 
@@ -33,31 +34,6 @@ class Tables(NamedTuple):
     """A row for each arm and metric of each regime, with its class of verdict."""
     stuck: pd.DataFrame
     """A row for each arm of each regime, `REFERENCE` included, which has no p."""
-
-
-def last_epochs(cell: pd.DataFrame) -> pd.DataFrame:
-    """Return the row of each run's last epoch.
-
-    Parameters
-    ----------
-    cell : DataFrame
-        A row a seed and epoch.
-
-    Returns
-    -------
-    DataFrame
-        The other columns, with the seed as the index. failed: a raw output or the exact loss, of
-        training or of validation, is nan or infinite.
-
-    Examples
-    --------
-    >>> cell = pd.DataFrame({"seed": [1, 1], "epoch": [0, 9], "failed": False})
-    >>> last_epochs(cell.assign(exact_loss=[0.7, np.inf], val_exact_loss=0.7))["failed"].tolist()
-    [True]
-    """
-    last = cell.loc[cell.groupby("seed")["epoch"].idxmax()].set_index("seed")
-    finite = np.isfinite(last[["exact_loss", "val_exact_loss"]]).all(axis=1)
-    return last.assign(failed=last["failed"].astype(bool) | ~finite)
 
 
 def verdict(row: Row, twins: Iterable[Row]) -> str:

@@ -1,4 +1,4 @@
-"""Stuck runs: the rule, and how many there are beside the reference's."""
+"""Stuck runs: how many there are beside the reference's."""
 
 from __future__ import annotations
 
@@ -7,38 +7,6 @@ import pandas as pd
 from statsmodels.stats.proportion import proportion_confint
 
 from sigmoid_bce.comparison.paired import LEVEL, Bools, mcnemar_p
-
-ABOVE_MAJORITY = 0.02
-"""A stuck run's accuracy is at most this much above the share of the commoner label."""
-DEAD = 0.5
-"""At least this share of a stuck run's misclassified samples has a gradient of exactly 0."""
-
-
-def is_stuck(last: pd.DataFrame) -> Bools:
-    """Return which runs are stuck.
-
-    Parameters
-    ----------
-    last : DataFrame
-        A row a run, of its last epoch: failed; accuracy, majority and dead_misclassified, all on
-        training samples.
-
-    Returns
-    -------
-    ndarray of bool, shape (n,)
-        A failed run is not stuck: it is counted as failed. Neither is a run that misclassifies
-        nothing, whose dead_misclassified is nan.
-
-    Examples
-    --------
-    >>> run = {"failed": False, "accuracy": 0.65, "majority": 0.63, "dead_misclassified": 0.9}
-    >>> is_stuck(pd.DataFrame([run, {**run, "accuracy": 0.66}])).tolist()
-    [True, False]
-    """
-    # 0.63 + 0.02 is a little less than 0.65
-    near = last["accuracy"] <= last["majority"] + ABOVE_MAJORITY + 1e-9
-    stuck = near & (last["dead_misclassified"] >= DEAD) & ~last["failed"].astype(bool)
-    return np.asarray(stuck, bool)
 
 
 def counts(stuck: Bools, reference: Bools, failed: Bools) -> dict[str, float]:

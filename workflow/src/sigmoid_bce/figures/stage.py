@@ -50,7 +50,7 @@ def draw(
     table: pd.DataFrame,
     classes: Sequence[str],
     title: str,
-    unit: str = "images",
+    unit: str = "samples",
     histograms: Mapping[str, tuple[NDArray[np.number], NDArray[np.number]]] | None = None,
 ) -> Figure:
     """Draw both histograms and the scatter of the losses.

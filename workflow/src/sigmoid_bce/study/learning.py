@@ -141,6 +141,18 @@ class LearningCell:
     def __str__(self) -> str:
         return f"{self.dataset}/{self.model}/{self.loss}/{self.batch_size}"
 
+    @classmethod
+    def parse(cls, text: str) -> LearningCell:
+        """Return the cell that `str` made a text of.
+
+        Examples
+        --------
+        >>> LearningCell.parse("cancer/linear/logits/32").batch_size
+        32
+        """
+        dataset, model, loss, batch_size = text.split("/")
+        return cls(dataset, model, loss, int(batch_size))
+
 
 @dataclass(frozen=True)
 class Regime:

@@ -10,14 +10,15 @@ from pathlib import Path
 from sigmoid_bce.jobs.credentials import masked
 from sigmoid_bce.study.parse import parse
 from sigmoid_bce.study.reading import load
-from sigmoid_bce.tracking.reconcile import cells_with_attempts, reconcile
+from sigmoid_bce.tracking.reconcile import cells_with_attempts, learning_cells, reconcile
 
 
 def log(results: Path) -> list[str]:
     """Log all cells of a study's folder that were ever tried, without the study's own run."""
     from sigmoid_bce.tracking.sync import log_cells
 
-    log_cells(results.name, results, list(cells_with_attempts(results)))
+    cells, learning = list(cells_with_attempts(results)), list(learning_cells(results))
+    log_cells(results.name, results, cells, learning)
     return []
 
 

@@ -18,6 +18,7 @@ from sigmoid_bce.jobs.credentials import masked
 from sigmoid_bce.jobs.files import write_json
 from sigmoid_bce.jobs.records import PastAttempt, Status
 from sigmoid_bce.study.cells import Cell
+from sigmoid_bce.study.learning import LearningCell
 from sigmoid_bce.tracking.address import sqlite_file, uri
 
 if TYPE_CHECKING:  # the start of a workflow does without MLflow if nothing is open
@@ -32,6 +33,14 @@ def cells_with_attempts(results: Path) -> Iterator[Cell]:
     """Yield every cell of a study's folder that was ever tried."""
     for folder in sorted(results.glob("train/*/*/*/*/*/attempts")):
         yield Cell.parse(str(folder.parent.relative_to(results / "train")))
+
+
+def learning_cells(results: Path) -> Iterator[LearningCell]:
+    """Yield every learning cell of a study's folder that was trained."""
+    folder = results / "learning"
+    for file in sorted(folder.glob("*/*/*/*.json")):
+        if file.stem.isdigit():  # not the part of a killed writer
+            yield LearningCell.parse(str(file.relative_to(folder).with_suffix("")))
 
 
 def note_ends(results: Path) -> list[str]:
@@ -76,16 +85,21 @@ def _exists(process: str) -> bool | None:
     return True
 
 
+def _key(run: Run) -> str:
+    tags = run.data.tags
+    return str(tags.get("cell") or tags["learning"])
+
+
 def _close(client: MlflowClient, run: Run, status: Status, reason: str, end: int | None) -> int:
     client.set_tag(run.info.run_id, "kind", "attempt")
     client.set_tag(run.info.run_id, "reason", reason)
     client.set_terminated(run.info.run_id, status, end)
-    print(f"{run.data.tags['cell']}: run {run.info.run_id}: {status}, {reason}", flush=True)
+    print(f"{_key(run)}: run {run.info.run_id}: {status}, {reason}", flush=True)
     return 1
 
 
 def close_replaced(client: MlflowClient, run: Run) -> int:
-    """Close a finished run of a cell that was trained again; return 1."""
+    """Close a run of a cell that was trained again; return 1."""
     return _close(client, run, "KILLED", "replaced by a later training", run.info.end_time)
 
 
@@ -127,7 +141,7 @@ def _close_ended(client: MlflowClient, run: Run, record: PastAttempt) -> int:
 
 
 def _leave(run: Run, why: str) -> int:
-    print(f"{run.data.tags['cell']}: run {run.info.run_id} {why}: left alone", flush=True)
+    print(f"{_key(run)}: run {run.info.run_id} {why}: left alone", flush=True)
     return 0
 
 
@@ -230,7 +244,7 @@ def after_error(results: str | Path) -> None:
     """Log the finished and failed cells of a workflow that failed; no error changes its end."""
     try:
         note_ends(Path(results))
-        if any(cells_with_attempts(Path(results))):
+        if any(cells_with_attempts(Path(results))) or any(learning_cells(Path(results))):
             run("log", results)
     except Exception as error:
         print(f"logging: {masked(error)}; try `make tracking`", file=sys.stderr)

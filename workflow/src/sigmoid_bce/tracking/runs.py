@@ -30,8 +30,8 @@ STAGE_METRICS = {
     "full/bce_sigmoid_error_max": ("train", ["bce_sigmoid_error_max"]),
 }
 PRIMARY_METRIC = "full/clipped_share"
-Kind = Literal["cell", "attempt", "group", "study"]
-KEY_TAG = {"cell": "cell", "attempt": "cell", "group": "group", "study": "study"}
+Kind = Literal["cell", "attempt", "group", "learning", "study"]
+KEY_TAG = {"attempt": "cell"} | {kind: kind for kind in ("cell", "group", "learning", "study")}
 SOURCE = {
     "mlflow.user": "snakemake",
     "mlflow.source.name": "workflow/Snakefile",
@@ -86,14 +86,11 @@ class Run:
     @property
     def own_tags(self) -> dict[str, str]:
         """All tags but the parent's id, which every database assigns anew."""
-        tags = {
-            KEY_TAG[self.kind]: self.key,
-            "kind": self.kind,
-            "content": self.content,
-            **SOURCE,
-            **self.tags,
-        }
-        return tags | ({"process": self.process} if self.process else {})
+        tags = {KEY_TAG[self.kind]: self.key, "kind": self.kind}
+        # a run of a learning cell is small, and has no files
+        if self.kind != "learning":
+            tags |= {"content": self.content, **SOURCE}
+        return tags | self.tags | ({"process": self.process} if self.process else {})
 
     @property
     def files(self) -> dict[str, int]:

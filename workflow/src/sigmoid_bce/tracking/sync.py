@@ -16,10 +16,12 @@ from sigmoid_bce.jobs.attempts import process
 from sigmoid_bce.jobs.files import Damaged, read_json, write_json
 from sigmoid_bce.jobs.logs import UserError
 from sigmoid_bce.study.cells import Cell
+from sigmoid_bce.study.learning import LearningCell
 from sigmoid_bce.tracking import runs, views
 from sigmoid_bce.tracking.cell_files import CellFiles, Split
 from sigmoid_bce.tracking.experiment import Experiment, opened
 from sigmoid_bce.tracking.groups import group_runs
+from sigmoid_bce.tracking.learning import learning_runs
 from sigmoid_bce.tracking.models import METRICS, model_of, sync_model
 from sigmoid_bce.tracking.reconcile import by_process, close_if_dead, close_replaced
 from sigmoid_bce.tracking.runs import KEY_TAG, Point
@@ -186,6 +188,8 @@ def _dataset(split: Split) -> DatasetInput:
 
 def _sync_artifacts(experiment: Experiment, held: Held, wanted: runs.Run) -> None:
     """Log the files of a run, unless it has them with this content."""
+    if not wanted.files:
+        return
     client, current = experiment.client, held.run.data.tags.get("content") == wanted.content
     if not current or held.files != wanted.files:
         for folder, file in wanted.artifacts:
@@ -252,7 +256,23 @@ def _close_others(experiment: Experiment, files: CellFiles, finished: bool) -> N
             experiment.changed += close_if_dead(experiment.client, run, attempts)
 
 
-def log_cells(study: str, results: str | Path, cells: Sequence[Cell]) -> list[tuple[str, str]]:
+def _log_learning(experiment: Experiment, finished: Iterable[runs.Run]) -> list[tuple[str, str]]:
+    """Bring the runs of learning cells to what the files describe; delete those replaced."""
+    logged = []
+    for run in finished:
+        logged.append((f"learning/{run.key}", sync_run(experiment, run, {})))
+        for other in experiment.runs["learning", run.key]:
+            experiment.changed += close_replaced(experiment.client, other)
+            experiment.delete(other)
+    return logged
+
+
+def log_cells(
+    study: str,
+    results: str | Path,
+    cells: Sequence[Cell],
+    learning: Sequence[LearningCell] = (),
+) -> list[tuple[str, str]]:
     """Bring MLflow to the state that the files describe, for each cell and each group.
 
     Parameters
@@ -264,11 +284,13 @@ def log_cells(study: str, results: str | Path, cells: Sequence[Cell]) -> list[tu
         tables/cells.csv.
     cells : sequence of Cell
         Of unfinished cells, only failed and interrupted attempts are logged.
+    learning : sequence of LearningCell
+        Each has one run for all of its seeds, once it is trained.
 
     Returns
     -------
     list of (str, str)
-        Cell and run id.
+        Cell and run id. The name of a learning cell begins with learning/.
 
     Raises
     ------
@@ -300,8 +322,10 @@ def log_cells(study: str, results: str | Path, cells: Sequence[Cell]) -> list[tu
             sync_run(experiment, run, parents)
         for cell in files:
             _close_others(experiment, cell, cell in finished)
+        paired, damaged = learning_runs(results, learning)
+        logged += _log_learning(experiment, paired)
         print(f"{len(logged)} cells logged, {experiment.changed} changes", flush=True)
-    if errors:
+    if errors := errors + damaged:
         raise UserError("; ".join(errors))
     return logged
 

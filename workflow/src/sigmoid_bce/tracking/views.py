@@ -6,13 +6,14 @@ import base64
 import json
 import re
 import zlib
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import pandas as pd
 
 from sigmoid_bce.jobs.credentials import masked
+from sigmoid_bce.tracking import learning
 from sigmoid_bce.tracking.runs import PRIMARY_METRIC
 
 if TYPE_CHECKING:
@@ -102,7 +103,29 @@ VIEWS = {
         ["attributes.`Source`", "tags.`cell`", "tags.`attempt`", "tags.`reason`"],
         {"training": [_line("loss")]},
     ),
+    "learning": View(
+        "Paired trainings, all seeds of each loss",
+        "tags.kind = 'learning'",
+        "metrics.`val_exact_loss`",
+        [
+            *(f"params.`{k}`" for k in ("dataset", "model", "loss", "batch_size", "settings")),
+            *(f"metrics.`{k}`" for k in learning.METRICS),
+            "tags.`questions`",
+        ],
+        {"learning": [_bar(metric) for metric in learning.METRICS]},
+    ),
 }
+
+
+def offered(settings: Mapping[str, Any]) -> list[str]:
+    """Return the views of a study with these sections.
+
+    Examples
+    --------
+    >>> offered({"learning": None})
+    ['all-cells', 'seeds', 'gap', 'failures']
+    """
+    return [view for view in VIEWS if view != "learning" or settings.get("learning")]
 
 
 def state(view: str) -> dict[str, Any]:
@@ -255,11 +278,13 @@ def note(experiment: str, question: str, settings: dict[str, Any], files: Sequen
         *filter(None, [_plain(question)]),
         *_result(files),
         "## Views",
-        "\n".join(_link(experiment, view) for view in VIEWS),
+        "\n".join(_link(experiment, view) for view in offered(settings)),
         "## Settings",
         table(pd.DataFrame(rows, columns=["key", "value"])),
-        "A run is one training. Its parent is the run of its group, which covers all seeds. All of "
-        "this is made from the files under `results/`, and `make tracking` makes it again.",
+        "A run is one training. Its parent is the run of its group, which covers all seeds. A run "
+        "of kind `learning` is the trainings of all seeds of a data set, network, loss and batch "
+        "size. All of this is made from the files under `results/`, and `make tracking` makes it "
+        "again.",
     ]
     return "\n\n".join(parts)[:NOTE_LIMIT]
 
@@ -285,7 +310,7 @@ def describe(
         "mlflow.note.content": note(experiment, question, settings, files),
         "mlflow.experimentKind": "custom_model_development",
         "mlflow.experiment.primaryMetric.name": PRIMARY_METRIC,
-        **{f"mlflow.sharedViewState.{view}": envelope(view) for view in VIEWS},
+        **{f"mlflow.sharedViewState.{view}": envelope(view) for view in offered(settings)},
     }
     held = client.get_experiment(experiment).tags
     for key, value in tags.items():

@@ -1,0 +1,203 @@
+"""A learning cell has one small run, which shows what its files hold whatever state it was in."""
+
+import json
+import shutil
+
+import numpy as np
+import pandas as pd
+import pytest
+from google.protobuf.json_format import MessageToDict
+
+from sigmoid_bce.jobs.logs import UserError
+from sigmoid_bce.study.learning import LearningCell
+from sigmoid_bce.tracking import reconcile, store
+from sigmoid_bce.tracking.learning import ranges
+from sigmoid_bce.tracking.sync import log_cells
+from support.export import exported, runs
+
+STUDY = "small"
+CELLS = [LearningCell("eight_rare", "dense", "sigmoid_after_bfloat16", n) for n in range(1, 26)]
+RECORD = {
+    "host": "node-of-a-cluster-17", "pid": 1234567, "git_commit": "0123456789" * 4,
+    "seeds": [3, 4, 5, 9], "seconds_training": 2.5, "seconds_description": 1.5,
+    "model": {"architecture": "dense", "optimizer": "adam", "learning_rate": 0.003},
+    "drawn": {"label_noise": 0.1, "imbalance": None, "scale": "standardised", "split": {}},
+}  # fmt: skip
+SIZE = 5000  # bytes of the database for a run
+
+
+def write(results, cell, **more):
+    """Write the files of a learning cell: seed 4 has failed, seed 5 is stuck."""
+    place = results / "learning" / f"{cell}.json"
+    place.parent.mkdir(parents=True, exist_ok=True)
+    started = 1_700_000_000_000 + 10_000 * cell.batch_size
+    place.write_text(json.dumps({"started": started, **RECORD, **more}))
+    chance = np.random.default_rng(cell.batch_size)
+    table = pd.DataFrame(
+        [(s, e) for s in RECORD["seeds"] for e in range(3)], columns=["seed", "epoch"]
+    )
+    for name in ("accuracy", "loss", "exact_loss", "val_accuracy", "val_exact_loss"):
+        table[name] = chance.random(len(table))
+    table = table.assign(failed=False, majority=0.6, dead_misclassified=0.1, val_auc=0.5)
+    table.loc[table["seed"] == 4, ["exact_loss", "loss", "val_accuracy"]] = np.inf, np.nan, np.nan
+    table.loc[table["seed"] == 5, ["accuracy", "dead_misclassified"]] = 0.6, 0.9
+    table.to_parquet(place.with_suffix(".parquet"), index=False)
+    return table
+
+
+@pytest.fixture(scope="module")
+def empty(tmp_path_factory):
+    """A folder with an empty database of MLflow."""
+    folder = tmp_path_factory.mktemp("learning") / "empty"
+    folder.mkdir()
+    with pytest.MonkeyPatch.context() as patch:
+        patch.chdir(folder)
+        patch.delenv("MLFLOW_TRACKING_URI", raising=False)
+        store.client()
+    return folder
+
+
+@pytest.fixture
+def results(empty, tmp_path, monkeypatch):
+    """The folder of a study whose database is empty, in the current folder."""
+    monkeypatch.chdir(shutil.copytree(empty, tmp_path / "project"))
+    monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
+    results = tmp_path / "project/results" / STUDY
+    (results / "tables").mkdir(parents=True)
+    return results
+
+
+@pytest.fixture
+def log(results, capsys):
+    """Log cells; return the changes, and the database without ids."""
+
+    def log(cells):
+        log_cells(STUDY, results, [], cells)
+        said = capsys.readouterr().out.splitlines()[-1]
+        number = int(said.removesuffix(" changes").split()[-1])
+        return number, {k: v for k, v in exported(store.client(), STUDY).items() if k[0] != "e"}
+
+    return log
+
+
+def test_a_run_is_small_and_shows_what_the_files_hold(results):
+    tables = {cell: write(results, cell) for cell in CELLS}
+    places = [{"part": "exploratory", "question": q, **vars(CELLS[0])} for q in ("one", "two")]
+    pd.DataFrame(places).to_csv(results / "tables/stuck.csv", index=False)
+    database = results.parents[1] / "mlflow.db"
+    before = database.stat().st_size
+    logged = log_cells(STUDY, results, [], CELLS)
+    assert (database.stat().st_size - before) / len(CELLS) < SIZE
+    found = {run.data.tags["learning"]: run for run in runs(store.client(), STUDY)}
+    assert [(f"learning/{key}", run.info.run_id) for key, run in found.items()] == sorted(
+        logged, key=lambda pair: -int(pair[0].split("/")[-1])
+    )
+    for cell, table in tables.items():
+        run = found[str(cell)]
+        assert run.info.status == "FINISHED"
+        assert run.info.end_time - run.info.start_time == 4000
+        assert len(json.dumps(MessageToDict(run.to_proto()))) < SIZE
+        whole = table[(table["epoch"] == 2) & (table["seed"] != 4)]
+        names = ["val_accuracy", "val_exact_loss", "loss"]
+        assert run.data.metrics == pytest.approx(
+            {**whole[names].mean(), "stuck_share": 0.25, "failed": 1}, rel=1e-14
+        )
+        assert run.data.params == {k: str(v) for k, v in vars(cell).items()} | {
+            "seeds": "3-5 9",
+            "settings": "dense, adam, learning rate 0.003, label noise 0.1, standardised",
+        }
+        assert run.data.tags["kind"] == "learning"
+        assert run.data.tags["mlflow.source.git.commit"] == RECORD["git_commit"]
+    assert found[str(CELLS[0])].data.tags["questions"] == "exploratory.one exploratory.two"
+
+
+def test_a_state_that_differs_from_the_files_is_mended(results, log):
+    cells = CELLS[:3]
+    for cell in cells:
+        write(results, cell)
+    _, first = log(cells)
+    assert len(first) == 3
+    assert log(cells) == (0, first)
+    mlflow = store.client()
+    one, two, three = sorted(
+        runs(mlflow, STUDY), key=lambda run: int(run.data.params["batch_size"])
+    )
+    # another step, a value changed; a second run, left open, of the same process; a wrong status
+    mlflow.log_metric(one.info.run_id, "loss", 7.0, step=99)
+    tags = {k: two.data.tags[k] for k in ("learning", "process", "kind")}
+    mlflow.create_run(two.info.experiment_id, two.info.start_time, tags)
+    mlflow.set_terminated(three.info.run_id, "FAILED")
+    assert log(cells)[1] == first
+    # an empty run that a killed job left open is completed; nothing else closes it
+    mlflow.delete_run(three.info.run_id)
+    tags = {k: three.data.tags[k] for k in ("learning", "process", "kind")}
+    half = mlflow.create_run(three.info.experiment_id, three.info.start_time, tags).info.run_id
+    reconcile.reconcile(results)
+    assert mlflow.get_run(half).info.status == "RUNNING"
+    assert log(cells)[1] == first
+    assert mlflow.get_run(half).info.lifecycle_stage == "active"
+    # tables come later: a tag more, the same run
+    row = {"part": "exploratory", "question": "one", **vars(cells[2])}
+    pd.DataFrame([row]).to_csv(results / "tables/stuck.csv", index=False)
+    assert log(cells)[0] == 1
+    assert mlflow.get_run(half).data.tags["questions"] == "exploratory.one"
+    (results / "tables/stuck.csv").unlink()
+    # a cell that is trained again, with other seeds or another process, has one run
+    write(results, cells[0], started=1_800_000_000_000)
+    write(results, cells[1], pid=7)
+    _, now = log(cells)
+    assert len(now) == 3
+    assert len(now.keys() & first.keys()) == 1
+    assert log(cells)[0] == 0
+
+
+def cut(file):
+    file.write_bytes(file.read_bytes()[:100])
+
+
+def without_start(file):
+    file.write_text(json.dumps(RECORD))
+
+
+def other_seeds(file):
+    file.write_text(json.dumps({"started": 1, **RECORD, "seeds": [3, 4]}))
+
+
+@pytest.mark.parametrize(
+    ("ending", "harm", "words"),
+    [
+        ("parquet", cut, ".parquet cannot be read"),
+        ("json", cut, ".json cannot be read"),
+        ("json", without_start, ".json cannot be read"),
+        ("json", other_seeds, "its seeds are not those of"),
+        ("parquet", lambda file: file.unlink(), ""),
+        ("json", lambda file: file.unlink(), ""),
+    ],
+)
+def test_a_damaged_file_is_named_and_the_others_are_logged(results, ending, harm, words):
+    cells = CELLS[:2]
+    for cell in cells:
+        write(results, cell)
+    harm(results / "learning" / f"{cells[0]}.{ending}")
+    if words:
+        with pytest.raises(UserError, match=words) as caught:
+            log_cells(STUDY, results, [], cells)
+        assert "\n" not in str(caught.value)
+    else:  # a cell that is not trained
+        log_cells(STUDY, results, [], cells)
+    found = [run.data.tags["learning"] for run in runs(store.client(), STUDY)]
+    assert found == [str(cells[1])]
+
+
+def test_cells_of_a_folder_are_found(results):
+    write(results, CELLS[0])
+    (results / "learning" / f"{CELLS[0]}.json").with_name(".12.1.json").touch()
+    assert list(reconcile.learning_cells(results)) == [CELLS[0]]
+    assert LearningCell.parse(str(CELLS[0])) == CELLS[0]
+
+
+@pytest.mark.parametrize(
+    ("seeds", "text"), [([0], "0"), ([0, 1], "0-1"), (range(40), "0-39"), ([1, 3], "1 3")]
+)
+def test_seeds_in_short(seeds, text):
+    assert ranges(seeds) == text

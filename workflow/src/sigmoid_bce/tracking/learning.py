@@ -1,0 +1,175 @@
+"""The run of a learning cell, as its files describe it: all seeds in one small run."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from sigmoid_bce.comparison.ends import is_stuck, last_epochs
+from sigmoid_bce.jobs.attempts import process
+from sigmoid_bce.jobs.files import Damaged, read_parquet, reading
+from sigmoid_bce.study.learning import LearningCell
+from sigmoid_bce.tracking.runs import Point, Run
+
+MEANS = ("val_accuracy", "val_exact_loss", "loss")
+"""Columns whose mean over the seeds is a metric. A metric takes half a kilobyte of the database."""
+METRICS = (*MEANS, "stuck_share", "failed")
+COLUMNS = ["seed", "epoch", "failed", "majority", "accuracy", "exact_loss", "dead_misclassified"]
+SETTINGS = {"architecture": "", "optimizer": "", "learning_rate": "learning rate "}
+"""Settings of a network that a run shows, and the words before each."""
+DRAWN = {
+    "label_noise": ("label noise ", 0.0),
+    "imbalance": ("imbalance ", None),
+    "scale": ("", "raw"),
+}
+"""Settings of data that a run shows: the words before each, and the value that is not shown."""
+
+
+@dataclass(frozen=True)
+class LearningFiles:
+    """The files of a learning cell.
+
+    Parameters
+    ----------
+    results : Path
+        The study's folder.
+    cell : LearningCell
+    """
+
+    results: Path
+    cell: LearningCell
+
+    @property
+    def epochs_file(self) -> Path:
+        """The file with a row a seed and epoch."""
+        return self.results / "learning" / f"{self.cell}.parquet"
+
+    @property
+    def record_file(self) -> Path:
+        """The file of the trainings' record."""
+        return self.results / "learning" / f"{self.cell}.json"
+
+    @property
+    def finished(self) -> bool:
+        """Whether the cell is trained."""
+        return self.record_file.exists() and self.epochs_file.exists()
+
+
+def questions_by_cell(stuck: pd.DataFrame) -> dict[str, str]:
+    """Return the questions that each cell belongs to, from tables/stuck.csv.
+
+    Examples
+    --------
+    >>> row = {"dataset": "cancer", "model": "linear", "loss": "logits", "batch_size": 32}
+    >>> questions_by_cell(pd.DataFrame([{"part": "exploratory", "question": "ordinary", **row}]))
+    {'cancer/linear/logits/32': 'exploratory.ordinary'}
+    """
+    found: dict[str, dict[str, None]] = {}
+    for row in stuck.to_dict("records"):
+        cell = LearningCell(*(row[name] for name in LearningCell.__dataclass_fields__))
+        found.setdefault(str(cell), {})[f"{row['part']}.{row['question']}"] = None
+    return {cell: " ".join(questions) for cell, questions in found.items()}
+
+
+def ranges(seeds: Sequence[int]) -> str:
+    """Return ascending numbers in short.
+
+    Examples
+    --------
+    >>> ranges([0, 1, 2, 7, 9, 10])
+    '0-2 7 9-10'
+    """
+    numbers = np.asarray(seeds)
+    parts = np.split(numbers, np.flatnonzero(np.diff(numbers) != 1) + 1)
+    return " ".join(f"{p[0]}-{p[-1]}" if len(p) > 1 else str(p[0]) for p in parts)
+
+
+def _settings(record: Mapping[str, Any]) -> str:
+    """Return the settings of network and data in a line."""
+    model, drawn = record["model"], record["drawn"]
+    parts = [f"{words}{model[key]}" for key, words in SETTINGS.items()]
+    parts += [f"{words}{drawn[k]}" for k, (words, usual) in DRAWN.items() if drawn[k] != usual]
+    return ", ".join(parts)
+
+
+def _points(last: pd.DataFrame, end: int) -> Iterator[Point]:
+    """Yield means over the seeds that did not fail, the share of stuck and the number of failed."""
+    values = {name: last.loc[~last["failed"], name].to_numpy(np.float64) for name in MEANS}
+    finite = {name: value[np.isfinite(value)] for name, value in values.items()}
+    metrics = {name: value.mean() for name, value in finite.items() if value.size}
+    metrics |= {"stuck_share": is_stuck(last).mean(), "failed": last["failed"].sum()}
+    step = int(last["epoch"].max())
+    yield from (Point(name, step, float(value), end) for name, value in metrics.items())
+
+
+def learning_run(files: LearningFiles, questions: str | None) -> Run | None:
+    """Return the run of a learning cell; None if the cell is not trained.
+
+    Parameters
+    ----------
+    files : LearningFiles
+    questions : str or None
+        Those that it belongs to, once there are tables.
+
+    Raises
+    ------
+    Damaged
+        If a file cannot be read, or the two do not belong together.
+    """
+    if not files.finished:
+        return None
+    cell = files.cell
+    with reading(files.record_file):
+        record = json.loads(files.record_file.read_text())
+        start, seeds = record["started"], record["seeds"]
+        seconds = sum(record[f"seconds_{name}"] for name in ("training", "description"))
+        made_by, settings, commit = process(record), _settings(record), record["git_commit"]
+    epochs = read_parquet(files.epochs_file, columns=[*COLUMNS, *MEANS])
+    with reading(files.epochs_file):
+        last = last_epochs(epochs)
+        if last.index.tolist() != sorted(seeds):
+            raise ValueError(f"its seeds are not those of {files.record_file.name}")
+        end = start + int(1000 * seconds)
+        points = tuple(_points(last, end))
+    tags = {"mlflow.source.git.commit": commit or "unknown"}
+    return Run(
+        key=str(cell),
+        name=f"{cell.model} {cell.loss} batch {cell.batch_size}, {len(seeds)} seeds",
+        kind="learning",
+        status="FINISHED",
+        start=start,
+        end=end,
+        process=made_by,
+        params={name: str(value) for name, value in asdict(cell).items()}
+        | {"seeds": ranges(seeds), "settings": settings},
+        points=points,
+        tags=tags | ({"questions": questions} if questions else {}),
+    )
+
+
+def learning_runs(results: Path, cells: Iterable[LearningCell]) -> tuple[list[Run], list[str]]:
+    """Return the runs of trained learning cells, and errors of damaged files.
+
+    Parameters
+    ----------
+    results : Path
+        The study's folder; tables/stuck.csv, if it exists, names the questions.
+    cells : iterable of LearningCell
+    """
+    table = results / "tables" / "stuck.csv"
+    questions = questions_by_cell(pd.read_csv(table)) if table.exists() else {}
+    finished, errors = [], []
+    for cell in cells:
+        try:
+            run = learning_run(LearningFiles(results, cell), questions.get(str(cell)))
+        except Damaged as error:
+            errors.append(str(error))
+            continue
+        finished += [run] if run else []
+    return finished, errors
