@@ -161,7 +161,7 @@ def build(shape):
     inputs, x = body((28, 28, 1))
     return keras.Model(inputs, layers.Dense(1)(x))
 """,
-        r"takes inputs of shape \(28, 28, 1\), but the images have the shape \(12, 12, 3\)",
+        r"takes inputs of shape \(28, 28, 1\), but the data have the shape \(12, 12, 3\)",
     ),
     (
         SUBCLASS.replace(

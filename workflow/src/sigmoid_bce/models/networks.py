@@ -60,6 +60,35 @@ def build(model: Model, shape: tuple[int, ...], prior: float | None = None) -> k
     return network
 
 
+def check_takes(network: keras.Model, dtype: str) -> None:
+    """Check that a network does not round its inputs, as pixels that are standardised.
+
+    Parameters
+    ----------
+    network : keras.Model
+    dtype : str
+        The type of the inputs.
+
+    Raises
+    ------
+    NetworkError
+
+    Examples
+    --------
+    >>> pixels = keras.Input((8, 8, 1), dtype="uint8")
+    >>> mine = keras.Sequential([pixels, keras.layers.Flatten()], name="mine")
+    >>> check_takes(mine, "float32")  # doctest: +ELLIPSIS
+    Traceback (most recent call last):
+    sigmoid_bce.models.own_code.NetworkError: mine takes pixels, uint8, and would round ...
+    """
+    takes = str(network.inputs[0].dtype)
+    if "int" in takes and "float" in dtype:
+        raise NetworkError(
+            f"{network.name} takes pixels, {takes}, and would round its {dtype} inputs: write "
+            "scale: raw, or use another architecture"
+        )
+
+
 def _untrained(model: Model, shape: tuple[int, ...]) -> keras.Model:
     """Return a network with the initial weights of its architecture."""
     if isinstance(model, Backbone):

@@ -13,7 +13,7 @@ from sigmoid_bce.data.listing import few
 from sigmoid_bce.jobs import plugins
 from sigmoid_bce.study.base import ConfigError, Download, Local, Strict
 from sigmoid_bce.study.config import Study
-from sigmoid_bce.study.datasets import Classed, Dataset
+from sigmoid_bce.study.datasets import ClassedSamples, Dataset
 from sigmoid_bce.study.models import Custom, Model
 
 Section = TypeVar("Section", bound=Strict)
@@ -133,7 +133,7 @@ def locate(study: Study, folders: Iterable[Path], downloads: str, where: str) ->
 
     def dataset(value: Dataset) -> Dataset:
         value = _section(value, folders, downloads)
-        if isinstance(value, Classed) and not value.classes and not value.positive:
+        if isinstance(value, ClassedSamples) and not value.classes and not value.positive:
             value = value.model_copy(update={"classes": items.classes(value)})
         return value
 

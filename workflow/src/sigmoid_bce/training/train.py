@@ -101,6 +101,7 @@ def train(
     rows, validation_rows = draw.train.astype(np.int32), draw.validation.astype(np.int32)
     inputs = scaled(inputs, rows, seen)
     network = networks.build(model, inputs.shape[1:], prior=float(draw.labels.mean()))
+    networks.check_takes(network, str(inputs.dtype))
     optimizer = plugins.load("training/optimizers", model.optimizer, "optimizer")
     loss = plugins.load("training/losses", cell.loss, "loss")
     network.compile(

@@ -29,7 +29,7 @@ def _made(model: Custom, shape: tuple[int, ...], name: str) -> keras.Model:
     )
     if not fits:
         raise NetworkError(
-            f"{name}: it takes inputs of shape {given[1:]}, but the images have the shape {shape}: "
+            f"{name}: it takes inputs of shape {given[1:]}, but the data have the shape {shape}: "
             "build it for the shape that your function is called with, or change image_size or "
             "channels"
         )
