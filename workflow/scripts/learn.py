@@ -30,7 +30,7 @@ with logged_to(snakemake.log[0]):
         read_parquet(snakemake.input.manifest),
         threads=snakemake.threads,
     )
-    settings = {"drawn": params.drawn, "model": params.model}
+    settings = {"model": params.model, "data": params.seen}
     record = {"started": started, **circumstances(), **settings, **found.record}
     write_json(record, snakemake.output.run)
     write_parquet(found.epochs, snakemake.output.epochs)

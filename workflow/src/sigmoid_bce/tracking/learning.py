@@ -23,7 +23,7 @@ METRICS = (*MEANS, "stuck_share", "failed")
 COLUMNS = ["seed", "epoch", "failed", "majority", "accuracy", "exact_loss", "dead_misclassified"]
 SETTINGS = {"architecture": "", "optimizer": "", "learning_rate": "learning rate "}
 """Settings of a network that a run shows, and the words before each."""
-DRAWN = {
+SEEN = {
     "label_noise": ("label noise ", 0.0),
     "imbalance": ("imbalance ", None),
     "scale": ("", "raw"),
@@ -92,9 +92,9 @@ def ranges(seeds: Sequence[int]) -> str:
 
 def _settings(record: Mapping[str, Any]) -> str:
     """Return the settings of network and data in a line."""
-    model, drawn = record["model"], record["drawn"]
+    model, data = record["model"], record["data"]
     parts = [f"{words}{model[key]}" for key, words in SETTINGS.items()]
-    parts += [f"{words}{drawn[k]}" for k, (words, usual) in DRAWN.items() if drawn[k] != usual]
+    parts += [f"{words}{data[k]}" for k, (words, usual) in SEEN.items() if data[k] != usual]
     return ", ".join(parts)
 
 
