@@ -69,6 +69,7 @@ rule track_study:
                 if path.endswith(".csv")
             ),
             rules.learning_tables.output[:2] if STUDY.learning else [],
+            *(path for path in PAIRED_FIGURES if path.endswith(".png")),
             rules.report.output.html,
         ],
     output:
