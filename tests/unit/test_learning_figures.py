@@ -263,7 +263,7 @@ def test_figure_10_has_the_questions_that_flip_labels(study, whole):
     drawn = figure.draw(whole)
     titles = [axis.get_title().replace("\n", " ") for axis in drawn.axes]
     assert titles == [
-        f"rates: {dataset}, linear, sgd, batch 32, label noise {100 * noise:g} %"
+        f"rates: {dataset}, label noise {100 * noise:g} % linear, sgd, batch 32"
         for dataset, noise in NOISE.items()
     ]
     for axis, dataset in zip(drawn.axes, NOISE, strict=True):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable
 from typing import Any, NamedTuple
 
@@ -64,6 +65,19 @@ def ordered(losses: Iterable[str]) -> list[str]:
     """
     names = list(LOOKS)
     return sorted(losses, key=lambda loss: (names.index(loss) if loss in LOOKS else 99, loss))
+
+
+def decades(reach: float) -> list[float]:
+    """Return ticks of a symmetric logarithmic axis: 0, and at most three powers of ten a side.
+
+    Examples
+    --------
+    >>> decades(2e6)
+    [-1000000.0, -10000.0, -100.0, 0, 100.0, 10000.0, 1000000.0]
+    """
+    powers = [10.0**i for i in range(1, int(math.log10(reach) + 1e-9) + 1)]
+    some = powers[:: -max(1, -(-len(powers) // 3))]
+    return [*(-power for power in some), 0, *reversed(some)]
 
 
 def epochs(axis: Axes, last: int) -> None:

@@ -83,6 +83,7 @@ def grid(
     size: tuple[float, float],
     title: str = "",
     labels: tuple[str, str] = ("", ""),
+    beside: float = 0,
     **options: Any,
 ) -> tuple[Figure, list[Axes]]:
     """Return a figure of panels in rows, and their labels once for all.
@@ -99,6 +100,8 @@ def grid(
         Wrapped if it is wider than the figure.
     labels : (str, str)
         Of all x axes and of all y axes.
+    beside : float
+        Room for a legend beside the panels, in inches.
     **options
         Options of `plt.subplots`.
 
@@ -117,7 +120,7 @@ def grid(
     """
     columns = min(columns, number)
     rows = -(-number // columns)
-    width = size[0] * columns
+    width = size[0] * columns + beside
     lines = textwrap.wrap(title, max(30, round(11 * width)))
     height = size[1] * rows + 0.22 * len(lines)
     figure, axes = plt.subplots(rows, columns, figsize=(width, height), squeeze=False, **options)

@@ -33,7 +33,7 @@ def sweeps(tables: LearningTables) -> list[Sweep]:
     If a question flips labels, only those of questions that do so: with their own data without
     flipped labels, if they have it.
     """
-    groups: dict[tuple, dict[float, Regime]] = {}
+    groups: dict[tuple[Any, ...], dict[float, Regime]] = {}
     for regime in tables.regimes:
         names = set(regime.models.values())
         if len(names) == 1:
@@ -47,9 +47,9 @@ def sweeps(tables: LearningTables) -> list[Sweep]:
     for (*place, dataset, batch_size, model), regimes in groups.items():
         if tuple(place) in noisy or not noisy:
             network = json.loads(model)
-            title = f"{style.plain(place[1])}: {style.plain(dataset)}, {network['architecture']}, "
-            title += f"{network['optimizer']}, batch {batch_size}, "
-            title += f"label noise {100 * tables.noise[dataset]:g} %"
+            title = f"{style.plain(place[1])}: {style.plain(dataset)}, label noise "
+            title += f"{100 * tables.noise[dataset]:g} %\n{network['architecture']}, "
+            title += f"{network['optimizer']}, batch {batch_size}"
             found.append(Sweep(title, tables.noise[dataset], dict(sorted(regimes.items()))))
     return found
 
@@ -80,7 +80,9 @@ def _panel(axis: Axes, tables: LearningTables, sweep: Sweep, losses: list[str]) 
             some = table[table["failed"] > 0]
             axis.plot(some.index, some["accuracy"], "o", ms=9, mfc="none", color=look.colour)
     axis.set_xscale("log")
-    axis.set_title(textwrap.fill(sweep.title, 42), fontsize=9)
+    axis.set_title(
+        "\n".join(textwrap.fill(line, 44) for line in sweep.title.splitlines()), fontsize=9
+    )
     axis.xaxis.set_minor_locator(plt.NullLocator())
     axis.set_xticks(list(sweep.regimes), [f"{rate:g}" for rate in sweep.regimes])
 
@@ -94,7 +96,7 @@ def draw(tables: LearningTables) -> Figure:
         figure.text(0.5, 0.5, NOTHING, ha="center", va="center")
         return figure
     labels = ("learning rate", "mean validation accuracy")
-    figure, axes = style.grid(len(found), 4, (3.6, 3), "", labels, sharey=True)
+    figure, axes = style.grid(len(found), 4, (3.6, 3), "", labels, beside=2, sharey=True)
     for axis, sweep in zip(axes, found, strict=True):
         losses = {loss for regime in sweep.regimes.values() for loss in regime.models}
         _panel(axis, tables, sweep, arms.ordered(losses))

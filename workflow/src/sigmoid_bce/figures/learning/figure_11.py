@@ -46,7 +46,14 @@ def draw(tables: LearningTables) -> Figure:
     regime, losses = tables.plainest, shown(tables)
     title = f"{tables.place(regime)}, {len(regime.seeds)} seeds"
     figure, axes = style.grid(
-        2 * len(losses), len(losses), (2.7, 2.5), title, ("epoch", ""), sharex=True, sharey="row"
+        2 * len(losses),
+        len(losses),
+        (2.7, 2.5),
+        title,
+        ("epoch", ""),
+        beside=1.3,
+        sharex=True,
+        sharey="row",
     )
     found = {loss: curves(tables, loss) for loss in losses}
     for i, (loss, table) in enumerate(found.items()):

@@ -37,7 +37,14 @@ def draw(tables: LearningTables) -> Figure:
     losses = arms.ordered(regime.models)
     title = f"{tables.place(regime)}, {len(regime.seeds)} seeds"
     figure, axes = style.grid(
-        len(losses), 5, (2.6, 2.3), title, ("epoch", "raw output"), sharex=True, sharey=True
+        len(losses),
+        5,
+        (2.6, 2.3),
+        title,
+        ("epoch", "raw output"),
+        beside=1.7,
+        sharex=True,
+        sharey=True,
     )
     for axis, loss in zip(axes, losses, strict=True):
         for label, curve in bands(tables, loss).items():
@@ -56,6 +63,8 @@ def draw(tables: LearningTables) -> Figure:
             axis.axhspan(*ends, color="0.9", lw=0, zorder=0)
         axis.axhline(0, color="0.6", lw=0.6, zorder=0.5)
         axis.set_ylim(low, high)
+        axis.set_yticks(arms.decades(max(-low, high)), minor=False)
+        axis.yaxis.set_major_formatter(style.power)
     lines = [line for line in axes[0].get_lines() if line.get_label().startswith("label")]
     shade = Patch(color="0.9", label=f"beyond ±{arms.CLIP}:\nKeras's clip acts")
     figure.legend(handles=[*lines, shade], loc="outside right center", frameon=False)

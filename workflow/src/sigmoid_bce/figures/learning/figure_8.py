@@ -50,7 +50,7 @@ def draw(tables: LearningTables) -> Figure:
     losses = tables.losses()
     questions = list(tables.questions())
     height = len(tables.regimes) + len(questions)
-    size = (3.4 + 0.72 * len(losses), 1.9 + 0.36 * height)
+    size = (3.4 + 0.72 * len(losses), 1.5 + 0.36 * height)
     figure, axis = plt.subplots(figsize=size)
     colours = plt.get_cmap("YlOrRd")
     y, ticks = 0, {}

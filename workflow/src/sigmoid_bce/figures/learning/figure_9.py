@@ -91,8 +91,6 @@ def _question(
     axes = part.subplots(rows, columns, squeeze=False, sharex=True, sharey=True)
     for axis in axes.flat[len(regimes) :]:
         axis.set_visible(False)
-    decades = 10.0 ** np.arange(1, np.log10(reach) + 1)
-    decades = decades[:: -(-len(decades) // 3)] if len(decades) > 3 else decades
     for i, (axis, regime) in enumerate(zip(axes.flat, regimes, strict=False)):
         found = tables.harms(regime)
         axis.set_xscale("symlog", linthresh=1, linscale=0.6)
@@ -102,7 +100,7 @@ def _question(
         margin = found["margin"].iloc[0]
         place = textwrap.fill(tables.place(regime), 48)
         axis.set_title(f"{place}\n{regime.primary}, margin {margin:.2g}", fontsize=8)
-        axis.set_xticks([*-decades[::-1], 0, *decades])
+        axis.set_xticks(arms.decades(reach))
         axis.xaxis.set_major_formatter(style.power)
         axis.xaxis.set_minor_locator(plt.NullLocator())
         axis.set(xlim=(-reach, reach), ylim=(len(losses) - 0.4, -0.6))
