@@ -39,7 +39,7 @@ def perform(folder):
 def performed(tmp_path_factory):
     """Return a folder in which a study has run that uses every recipe."""
     folder = checkout(tmp_path_factory.mktemp("recipes"))
-    assert len(perform(folder)) == 13
+    assert len(perform(folder)) == 15
     study = copy.deepcopy(SMOKE)
     tiny = study["models"]["tiny"]
     study["datasets"] = {
@@ -61,6 +61,12 @@ def performed(tmp_path_factory):
         }
     }
     study["grid"] |= {"dataset": ["shapes"], "model": ["dense"], "loss": ["logits", "focal"]}
+    question = {"asks": "Does it matter?", "primary": "accuracy", "batch_size": [8]}
+    question |= {"dataset": ["shapes"], "model": ["dense"], "loss": ["logits", "focal"]}
+    study["learning"] = {
+        "margins": dict.fromkeys(("accuracy", "auc", "ece", "exact_loss"), 0.01),
+        "exploratory": {"drawings": {**question, "seeds": {"first": 0, "number": 2}}},
+    }
     study["numerics"] = {"frameworks": ["history", "softplus"]}
     (folder / "recipes.yaml").write_text(yaml.safe_dump(study))
     snakemake(folder, "--configfile", "recipes.yaml")
@@ -84,10 +90,15 @@ def test_every_recipe_is_in_the_results(performed):
         assert history["missed"].iloc[-1] < 35
     assert len(list((results / "figures").rglob("histogram.svg"))) == 2
     assert (results / "figures/first-wrong.svg").exists()
+    assert (results / "figures/accuracies.svg").exists()
     found = pd.read_csv(results / "numerics/implementations.csv")
     assert "by hand" in set(found["framework"])
     report = (results / "report.html").read_text()
-    for text in ("raw outputs of 140 training images", "in each of 2 frameworks"):
+    for text in (
+        "raw outputs of 140 training images",
+        "in each of 2 frameworks",
+        "accuracy of 4 trainings",
+    ):
         assert text in report
 
 

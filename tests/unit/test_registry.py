@@ -18,6 +18,7 @@ from support.figures import REPORT, quoted
 
 TABLES = ("curves", "sweep", "thresholds")
 CELL = ("figure-4", "figure-5", "figure-6", "batch-mean")
+LEARNING = [f"figure-{number}" for number in range(7, 13)]
 LABORATORY = {
     "figure-1": (),
     "figure-2": (),
@@ -58,6 +59,7 @@ def copy(tmp_path, monkeypatch):
 def test_the_figures_of_the_contract_are_registered():
     found = registry.figures(REPORT, TABLES)
     assert set(found["cell"]) == set(CELL)
+    assert set(found["learning"]) == set(LEARNING)
     assert {name: one.reads for name, one in found["laboratory"].items()} == LABORATORY
     for kind, figures in found.items():
         for name, figure in figures.items():
@@ -96,8 +98,8 @@ HALVES = {
     "no module": (
         {"{captions}/mean-loss.rst": "A caption."},
         "{captions}/mean-loss.rst has no figure: write "
-        "{figures}/{{cell,laboratory}}/mean_loss.py, or delete mean-loss.rst; captions of tables "
-        "belong in {captions}/tables",
+        "{figures}/{{cell,laboratory,learning}}/mean_loss.py, or delete mean-loss.rst; captions of "
+        "tables belong in {captions}/tables",
     ),
     "no draw": (
         {

@@ -12,6 +12,7 @@ except plugins.PluginError as error:
     raise WorkflowError(str(error)) from None
 CELL_FIGURES = REGISTERED["cell"]
 LABORATORY_FIGURES = REGISTERED["laboratory"] if STUDY.numerics else {}
+LEARNING_FIGURES = REGISTERED["learning"] if STUDY.learning else {}
 FIGURES = {
     format: PLAN.of_cells(
         f"{RESULTS}/figures/{CELL}/{{figure}}.{format}",
@@ -23,6 +24,11 @@ FIGURES = {
 NUMERICS_FIGURES = expand(
     f"{RESULTS}/figures/{{figure}}.{{format}}",
     figure=list(LABORATORY_FIGURES),
+    format=["svg", "png"],
+)
+PAIRED_FIGURES = expand(
+    f"{RESULTS}/figures/{{figure}}.{{format}}",
+    figure=list(LEARNING_FIGURES),
     format=["svg", "png"],
 )
 
@@ -105,6 +111,50 @@ for figure in LABORATORY_FIGURES.values():
             "../scripts/figure_laboratory.py"
 
 
+for figure in LEARNING_FIGURES.values():
+
+    rule:
+        name:
+            f"learning_{figure.file.stem}"
+        input:
+            learning=rules.learning_tables.output.learning,
+            stuck=rules.learning_tables.output.stuck,
+            epochs=rules.learning_tables.input.epochs,
+        output:
+            svg=report(
+                f"{RESULTS}/figures/{figure.name}.svg",
+                caption=f"../report/{figure.name}.rst",
+                category="Learning",
+                labels={"figure": figure.title},
+            ),
+            png=f"{RESULTS}/figures/{figure.name}.png",
+            values=f"{RESULTS}/figures/{figure.name}.values.rst",
+        log:
+            f"{LOGS}/figure_learning/{figure.name}.log",
+        benchmark:
+            f"{BENCHMARKS}/figure_learning/{figure.name}.tsv"
+        threads: 1
+        resources:
+            mem_mb=growing(1500),
+            runtime=growing(15),
+        params:
+            learning=STUDY.learning.model_dump(),
+            models={
+                name: STUDY.models[name].model_dump(mode="json")
+                for name in sorted({cell.model for cell in PLAN.learning_cells})
+            },
+            noise={
+                name: STUDY.datasets[name].label_noise
+                for name in sorted({cell.dataset for cell in PLAN.learning_cells})
+            },
+            code=PLAN.code("figure_learning", figure.file),
+        conda:
+            "../../envs/figures.yaml"
+        localrule: True
+        script:
+            "../scripts/figure_learning.py"
+
+
 rule report:
     input:
         # the rule of each SVG also makes its PNG
@@ -113,6 +163,7 @@ rule report:
         tables=rules.tables.output,
         numerics=rules.numerics_tables.output if STUDY.numerics else [],
         learning=rules.learning_tables.output if STUDY.learning else [],
+        paired=PAIRED_FIGURES,
     output:
         html=f"{RESULTS}/report.html",
     log:

@@ -77,6 +77,7 @@ rule track_study:
                 if path.endswith(".csv")
             ),
             rules.learning_tables.output[:3] if STUDY.learning else [],
+            *(path for path in PAIRED_FIGURES if path.endswith(".png")),
             rules.report.output.html,
         ],
     output:

@@ -13,7 +13,11 @@ from types import ModuleType
 from sigmoid_bce.jobs import plugins
 from sigmoid_bce.jobs.plugins import PluginError
 
-PARTS = {"cell": ("TITLE", "draw", "values"), "laboratory": ("TITLE", "READS", "draw", "values")}
+PARTS = {
+    "cell": ("TITLE", "draw", "values"),
+    "laboratory": ("TITLE", "READS", "draw", "values"),
+    "learning": ("TITLE", "draw", "values"),
+}
 """The names that the module of a figure defines, by the folder that it is in."""
 
 FRONT_PAGE = "workflow"
@@ -83,7 +87,7 @@ def figures(captions: Path, tables: Collection[str]) -> dict[str, dict[str, Regi
     Returns
     -------
     dict
-        For "cell" and "laboratory", the figures by name, in alphabetical order. The module
+        For each folder of `PARTS`, the figures by name, in alphabetical order. The module
         ``batch_mean.py`` is the figure "batch-mean".
 
     Raises

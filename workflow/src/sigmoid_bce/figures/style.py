@@ -12,6 +12,7 @@ import matplotlib as mpl
 import numpy as np
 import seaborn as sns
 from matplotlib import pyplot as plt
+from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import LogFormatter, LogFormatterMathtext
 from numpy.typing import NDArray
@@ -74,6 +75,64 @@ def row(
     )
     figure.suptitle("\n".join(lines))
     return figure, axes[0]
+
+
+def grid(
+    number: int,
+    columns: int,
+    size: tuple[float, float],
+    title: str = "",
+    labels: tuple[str, str] = ("", ""),
+    beside: float = 0,
+    **options: Any,
+) -> tuple[Figure, list[Axes]]:
+    """Return a figure of panels in rows, and their labels once for all.
+
+    Parameters
+    ----------
+    number : int
+        How many panels.
+    columns : int
+        Panels in a row, at most.
+    size : (float, float)
+        Width and height of a panel in inches.
+    title : str
+        Wrapped if it is wider than the figure.
+    labels : (str, str)
+        Of all x axes and of all y axes.
+    beside : float
+        Room for a legend beside the panels, in inches.
+    **options
+        Options of `plt.subplots`.
+
+    Returns
+    -------
+    figure : Figure
+    axes : list of Axes
+
+    Examples
+    --------
+    >>> use()
+    >>> figure, axes = grid(5, 3, (2, 2))
+    >>> len(axes), figure.get_size_inches().tolist()
+    (5, [6.0, 4.0])
+    >>> plt.close(figure)
+    """
+    columns = min(columns, number)
+    rows = -(-number // columns)
+    width = size[0] * columns + beside
+    lines = textwrap.wrap(title, max(30, round(11 * width)))
+    height = size[1] * rows + 0.22 * len(lines)
+    figure, axes = plt.subplots(rows, columns, figsize=(width, height), squeeze=False, **options)
+    for axis in axes.flat[number:]:
+        axis.remove()
+    shown = list(axes.flat[:number])
+    for axis in shown[-columns:]:
+        axis.tick_params(labelbottom=True)  # also where the row below is shorter
+    figure.suptitle("\n".join(lines))
+    figure.supxlabel(labels[0], fontsize="medium")
+    figure.supylabel(labels[1], fontsize="medium")
+    return figure, shown
 
 
 def use() -> None:

@@ -1,0 +1,89 @@
+"""How figures show the losses of a study of learning: order, colour, dashes, marker."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable
+from typing import Any, NamedTuple
+
+from matplotlib.axes import Axes
+from matplotlib.ticker import NullLocator
+
+from sigmoid_bce.figures import style
+
+BLUE, ORANGE, GREEN, RED, PURPLE, BROWN, PINK, GREY, YELLOW, SKY = style.COLOURS
+
+
+class Look(NamedTuple):
+    """How a loss is drawn."""
+
+    colour: Any
+    dashes: str = "-"
+    marker: str = "o"
+
+    @property
+    def line(self) -> dict[str, Any]:
+        """Options of `Axes.plot`."""
+        return {"color": self.colour, "ls": self.dashes, "marker": self.marker}
+
+
+LOOKS = {
+    "logits": Look("black"),
+    "twin_up": Look(GREY, ":", "^"),
+    "twin_down": Look(GREY, ":", "v"),
+    "sigmoid_keras": Look(SKY, "--", "s"),
+    "sigmoid_clipped": Look(RED),
+    "two_epsilons": Look(RED, ":", "D"),
+    "bce_loss": Look(ORANGE, "-", "s"),
+    "naive": Look(BROWN, "-", "X"),
+    "sigmoid_after_bfloat16": Look(PURPLE, "--", "v"),
+    "sigmoid_bfloat16": Look(PURPLE, "-", "^"),
+    "sigmoid_after_float16": Look(PINK, "--", "v"),
+    "sigmoid_float16": Look(PINK, "-", "^"),
+    "wrong_side_zeroed": Look(BLUE, "-", "<"),
+    "correct_side_zeroed": Look(GREEN, "-", ">"),
+}
+"""The losses of this repository, in the order of panels and rows."""
+OTHER = Look("0.4", "-.", "P")
+
+CLIP = 16.118
+"""From this absolute raw output on, the gradient through Keras's clipped sigmoid is 0."""
+
+
+def look(loss: str) -> Look:
+    """Return how a loss is drawn; losses that others have added share a look."""
+    return LOOKS.get(loss, OTHER)
+
+
+def ordered(losses: Iterable[str]) -> list[str]:
+    """Return losses in the order of `LOOKS`, those that others have added last.
+
+    Examples
+    --------
+    >>> ordered(["focal", "sigmoid_clipped", "logits"])
+    ['logits', 'sigmoid_clipped', 'focal']
+    """
+    names = list(LOOKS)
+    return sorted(losses, key=lambda loss: (names.index(loss) if loss in LOOKS else 99, loss))
+
+
+def decades(reach: float) -> list[float]:
+    """Return ticks of a symmetric logarithmic axis: 0, and at most three powers of ten a side.
+
+    Examples
+    --------
+    >>> decades(2e6)
+    [-1000000.0, -10000.0, -100.0, 0, 100.0, 10000.0, 1000000.0]
+    """
+    powers = [10.0**i for i in range(1, int(math.log10(reach) + 1e-9) + 1)]
+    some = powers[:: -max(1, -(-len(powers) // 3))]
+    return [*(-power for power in some), 0, *reversed(some)]
+
+
+def epochs(axis: Axes, last: int) -> None:
+    """Give a panel an x axis from epoch 0 to the last, on which the first ones are wide."""
+    axis.set_xscale("symlog", linthresh=1, linscale=0.3)
+    powers = [10**i for i in range(9) if 2 * 10**i <= last]
+    axis.set_xticks([0, *powers, last], [f"{epoch:g}" for epoch in (0, *powers, last)])
+    axis.xaxis.set_minor_locator(NullLocator())
+    axis.margins(x=0)

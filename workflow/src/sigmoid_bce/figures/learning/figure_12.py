@@ -1,0 +1,87 @@
+"""The direction of the first gradient, and where the training ends."""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+from matplotlib.figure import Figure
+
+from sigmoid_bce.figures import arms, style
+from sigmoid_bce.figures.scatter import MANY
+from sigmoid_bce.figures.trainings import LearningTables
+
+TITLE = "Figure 12: the fate foretold"
+NONE = -1.5
+"""Where runs are drawn whose first gradient is exactly 0 or not finite: it has no direction."""
+ALONG = 0.9
+"""From this cosine on, the caption says that the gradient points along the exact one."""
+
+
+def runs(tables: LearningTables, loss: str) -> pd.DataFrame:
+    """Return a row for each run of a loss in all regimes: cosine, val_accuracy, failed."""
+    parts = {}
+    for regime in tables.regimes:
+        if loss in regime.models:
+            first = tables.runs(regime, loss, ["gradient_cosine"]).query("epoch == 0")
+            cosine = first.set_index("seed")["gradient_cosine"]
+            place = str(regime.cell(loss)), regime.part, regime.question
+            parts[place] = tables.last(regime, loss).assign(cosine=cosine)
+    found = pd.concat(parts, names=["cell", "part", "question"]).reset_index()
+    # several questions may ask about one training
+    return found.drop_duplicates(["cell", "seed"]).sort_values(["cell", "seed"])
+
+
+def draw(tables: LearningTables) -> Figure:
+    """Draw a panel for each loss, with a point for each run."""
+    style.use()
+    losses = tables.losses()
+    labels = ("cosine of the first gradient and the exact one", "final validation accuracy")
+    figure, axes = style.grid(len(losses), 5, (2.6, 2.4), "", labels, sharex=True, sharey=True)
+    parts = {loss: runs(tables, loss) for loss in losses}
+    least = pd.concat(parts)["val_accuracy"].min()
+    low = np.floor(10 * np.nanmin([least, 0.9])) / 10
+    step = 0.08 * (1 - low)
+    nowhere = low - 2 * step  # the place of runs that end in nan
+    for axis, (loss, found) in zip(axes, parts.items(), strict=True):
+        axis.axvspan(NONE - 0.25, NONE + 0.25, color="0.93", lw=0, zorder=0)
+        axis.axhspan(nowhere - step, nowhere + step, color="0.93", lw=0, zorder=0)
+        axis.axvline(0, color="0.8", lw=0.6, zorder=0)
+        axis.plot(
+            found["cosine"].fillna(NONE), found["val_accuracy"].where(~found["failed"], nowhere),
+            "o", color=arms.look(loss).colour, alpha=0.5, ms=4, mew=0,
+            rasterized=len(found) > MANY // 10,
+        )  # fmt: skip
+        axis.set_title(f"{loss}, {len(found)} runs", fontsize=9)
+        axis.set(xlim=(NONE - 0.25, 1.15), ylim=(nowhere - step, 1 + step / 2))
+        axis.set_xticks([NONE, -1, 0, 1], ["none", "−1", "0", "1"])
+        middle = (low + 1) / 2
+        axis.set_yticks([nowhere, low, middle, 1], ["nan", *(f"{y:g}" for y in (low, middle, 1))])
+    return figure
+
+
+def values(tables: LearningTables) -> dict[str, int | float | str]:
+    """Return what the caption quotes.
+
+    Parameters
+    ----------
+    tables : LearningTables
+
+    Returns
+    -------
+    dict
+        The number of runs, and a sentence on the runs of each kind of first gradient.
+    """
+    found = pd.concat([runs(tables, loss) for loss in tables.losses()])
+    cosine = found["cosine"]
+    kinds = {
+        f"of at least {ALONG}": cosine >= ALONG,
+        "that is smaller": cosine < ALONG,
+        "that does not exist": cosine.isna(),
+    }
+    parts = [
+        f"{some.sum()} have a cosine {name}, and a median final accuracy of "
+        f"{found.loc[some, 'val_accuracy'].median():.3g}"
+        for name, some in kinds.items()
+        if some.any()
+    ]
+    return {"runs": len(found), "failed": int(found["failed"].sum()), "kinds": "; ".join(parts)}
