@@ -209,7 +209,7 @@ CRITERIA: tuple[Single | Comparison, ...] = (
     ),
     Single(
         "ordinary samples wrong",
-        f"The loss is off by more than 1 % at raw outputs below {ORDINARY:g}.",
+        f"The loss is off by more than 1 % and 4 ulps at a raw output within {ORDINARY:g} of 0.",
         "loss_off",
         most=ORDINARY,
     ),
@@ -217,13 +217,13 @@ CRITERIA: tuple[Single | Comparison, ...] = (
     Single("infinite", "Loss or gradient is infinite at a finite raw output.", "first_inf"),
     Single(
         "overstated",
-        "The loss of a misclassified sample is more than 1 % too large.",
+        "The loss of a misclassified sample is too large by more than 1 % and 4 ulps.",
         "loss_over",
         "wrong",
     ),
     Single(
         "understated",
-        "The loss of a misclassified sample is more than 1 % too small.",
+        "The loss of a misclassified sample is too small by more than 1 % and 4 ulps.",
         "loss_under",
         "wrong",
     ),
@@ -232,7 +232,7 @@ CRITERIA: tuple[Single | Comparison, ...] = (
         "The loss is constant from there on, while the true loss still changes.",
         "loss_flat",
     ),
-    Single("gradient inexact", "The gradient is off by more than 1 %.", "gradient_off"),
+    Single("gradient inexact", "The gradient is off by more than 1 % and 4 ulps.", "gradient_off"),
     Single(
         "dead when right",
         "The gradient of a correctly classified sample is exactly 0 though the dtype can hold it.",
@@ -241,7 +241,7 @@ CRITERIA: tuple[Single | Comparison, ...] = (
     ),
     Single(
         "inexact",
-        "The loss of a correctly classified sample is off by more than 1 %.",
+        "The loss of a correctly classified sample is off by more than 1 % and 4 ulps.",
         "loss_off",
         "correct",
     ),
