@@ -125,6 +125,11 @@ def test_how_wrong_it_is():
     dead = {"gradient_zero_first": 5.5, "gradient_zero_share": 0.55, "gradient_zero": 6.25}
     detail = find(rows(dead)).set_index("finding")["detail"]
     assert detail["dead when wrong"] == "for good from 6.25, 55% of the floats before"
+    passing = {**dead, "gradient_zero": np.nan, "gradient_zero_share": 1.0}
+    detail = find(rows(passing)).set_index("finding")["detail"]
+    assert detail["dead when wrong"] == "not for good, 100% of the floats up to the last of them"
+    detail = find(rows({**passing, "first_nan": 7.0})).set_index("finding")["detail"]
+    assert detail["dead when wrong"] == "nan from 7, 100% of the floats up to the last of them"
     detail = find(rows({**dead, "gradient_by_hand": True})).set_index("finding")["detail"]
     assert detail["dead when wrong"].startswith("gradient by hand, for good")
 

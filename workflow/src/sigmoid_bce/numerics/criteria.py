@@ -99,7 +99,10 @@ def _detail(row: pd.Series, place: str) -> str:
             parts.append(f"{ratio:.3g} times the true loss at {at:.4g}")
     if place == "gradient_zero_first" and row["gradient_zero"] != row[place]:
         good, share = row["gradient_zero"], row["gradient_zero_share"]
-        parts.append(f"for good from {_at(good)}" if np.isfinite(good) else "not for good")
+        nan = (
+            f"nan from {_at(row['first_nan'])}" if row["first_nan"] > row[place] else "not for good"
+        )
+        parts.append(f"for good from {_at(good)}" if np.isfinite(good) else nan)
         if np.isfinite(share):
             where = "before" if np.isfinite(good) else "up to the last of them"
             parts.append(f"{share:.0%} of the floats {where}")
