@@ -1,6 +1,11 @@
-"""A dense scan of one framework: floats that go wrong before the record says so."""
+"""A dense scan of one framework: floats that go wrong before a table of thresholds says so.
+
+`python -m support.scan NAME` scans the record, `python -m support.scan NAME FILE` the thresholds of
+a study. The record has nine digits, so that the last floats before a threshold are left out.
+"""
 
 import sys
+from pathlib import Path
 
 import numpy as np
 
@@ -27,21 +32,25 @@ def points(place, dtype, share):
     even = np.linspace(0, end, int(BELOW * share)).astype(dtype)
     if np.isnan(place):
         return np.unique(even)
+    even = even[even < dtype.type(place)]
+    if dtype == np.longdouble:  # a threshold is kept in float64, which has fewer digits
+        return np.unique(even)
     bits = np.array(place, dtype).view(f"i{dtype.itemsize}")
     first = max(int(bits) - int(BEFORE * share), 0)
     near = np.arange(first, int(bits), dtype=bits.dtype).view(dtype)
-    return np.unique(np.concatenate([even[even < dtype.type(place)], near]))
+    return np.unique(np.concatenate([even, near]))
 
 
-def main(name):
+def main(name, path=RECORD):
     """Print a line for each threshold with a bad float before it, then the number of points."""
-    framework, record = catalogue.module(name), read_thresholds(RECORD).fillna({"mode": ""})
+    framework, record = catalogue.module(name), read_thresholds(path).fillna({"mode": ""})
+    rounded = 1e-8 if Path(path) == RECORD else 0
     keys = ["framework", "implementation", "mode", "dtype", "y", "side"]
     record, looked = record.set_index(keys).sort_index(), 0
     for entry in framework.implementations():
         for dtype in entry.dtypes:
             share = 0.02 if entry.per_sample or dtype == "longdouble" else 1
-            for y in HARD if dtype != "longdouble" else ():
+            for y in HARD:
                 for side in SIDES:
                     search = Search(entry, dtype, y, side)
                     row = record.loc[(framework.TITLE, entry.name, entry.mode, dtype, y, side)]
@@ -49,8 +58,7 @@ def main(name):
                         if column.startswith("gradient") and not search.has_gradient:
                             continue
                         x = points(row[column], search.dtype, share)
-                        # the record has nine digits
-                        x = x[x < row[column] * (1 - 1e-8)] if row[column] == row[column] else x
+                        x = x[x < row[column] * (1 - rounded)] if row[column] == row[column] else x
                         if not len(x):  # it goes wrong at 0
                             continue
                         found = measure(entry, search.sign * x, y)
@@ -63,4 +71,4 @@ def main(name):
 
 
 if __name__ == "__main__":
-    main(sys.argv[1])
+    main(*sys.argv[1:])

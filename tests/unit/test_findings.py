@@ -112,6 +112,9 @@ def test_the_worst_consequence_ranks_first_and_modes_share_a_row():
     assert not short.duplicated(["framework", "implementation", "finding"]).any()
     (row,) = short[short["finding"] == "not a number"].to_dict("records")
     assert (row["x"], row["dtype"], row["y"]) == (3.0, "float32; float16", "0; 1")
+    # x is that of the first of each list
+    swapped = summary(find(table.assign(y=1 - table["y"])))
+    assert set(swapped.loc[swapped["finding"] == "not a number", "y"]) == {"1; 0"}
 
 
 def test_how_wrong_it_is():
@@ -122,16 +125,35 @@ def test_how_wrong_it_is():
     dead = {"gradient_zero_first": 5.5, "gradient_zero_share": 0.55, "gradient_zero": 6.25}
     detail = find(rows(dead)).set_index("finding")["detail"]
     assert detail["dead when wrong"] == "for good from 6.25, 55% of the floats before"
+    passing = {**dead, "gradient_zero": np.nan, "gradient_zero_share": 1.0}
+    detail = find(rows(passing)).set_index("finding")["detail"]
+    assert detail["dead when wrong"] == "not for good, 100% of the floats up to the last of them"
+    detail = find(rows({**passing, "first_nan": 7.0})).set_index("finding")["detail"]
+    assert detail["dead when wrong"] == "nan from 7, 100% of the floats up to the last of them"
     detail = find(rows({**dead, "gradient_by_hand": True})).set_index("finding")["detail"]
     assert detail["dead when wrong"].startswith("gradient by hand, for good")
 
 
-def test_a_cause_is_told_with_every_finding_of_its_program():
-    table = rows({"first_nan": 9.0, "mode": "graph"}, {"first_nan": 3.0})
+@pytest.mark.parametrize(
+    ("of", "told"),
+    [
+        ("", {"gradient inexact", "inexact"}),
+        ("loss", {"inexact"}),
+        ("gradient_off", {"gradient inexact"}),
+        ("gradient, label 1, float32", {"gradient inexact"}),
+        ("gradient, label 0 or label 1", {"gradient inexact"}),
+        ("gradient, label 0", set()),
+        ("wrong side", set()),
+        ("loss, float64", set()),
+    ],
+)
+def test_a_cause_is_told_with_the_findings_that_it_explains(of, told):
+    table = rows({"mode": "graph"}, {}, loss_off=9.0, gradient_off=9.0, side="correct")
     known = pd.DataFrame({"framework": ["F", "F"], "implementation": ["it", "it"]})
-    found = find(table, known.assign(mode=["graph", ""], cause=["because", ""]))
-    assert set(found.loc[found["mode"] == "graph", "cause"]) == {"because"}
-    assert set(found.loc[found["mode"] == "", "cause"]) == {""}
+    found = find(table, known.assign(mode=["graph", ""], cause=["because", ""], cause_of=[of, ""]))
+    because = found[found["cause"] == "because"]
+    assert set(because["finding"]) == told
+    assert set(because["mode"]) <= {"graph"}
 
 
 def test_no_implementation_is_named_in_the_code():

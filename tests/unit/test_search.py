@@ -108,6 +108,22 @@ def test_no_float_before_a_threshold_is_bad(dtype, y, side, per_sample):
         assert not points[at].size, (name, place, points[at][:3])
 
 
+@pytest.mark.parametrize(
+    ("dtype", "bits"), [("float32", 24), ("float64", 24), ("float64", 53), ("longdouble", 64)]
+)
+def test_noise_is_found_where_it_first_exceeds_the_limit(dtype, bits):
+    """A loss in multiples of u is off by 1 % first where 50 u / 1.01 is rounded to 50 u."""
+    unit = DTYPES[dtype].type(2.0**-bits)
+
+    def function(x, y):
+        # the gradient changes at every float, the loss in steps
+        return np.round(np.log1p(np.exp(-x)) / unit) * unit, -1 / (1 + np.exp(x))
+
+    found = find(Search(Implementation("rounded", function), dtype, 1.0, "correct"))
+    first = -np.log(np.expm1(50 / 1.01 * 2.0**-bits))
+    assert found.loss_off == pytest.approx(first, rel=1e-6)
+
+
 def test_gradients_that_are_dead_here_and_there():
     """As eager Keras in bfloat16: dead and living floats alternate before all are dead."""
 

@@ -63,6 +63,10 @@ class Implementation:
         Whether the gradient is a formula of this package, since the framework has none.
     cause : str
         Why it goes wrong, where that is known and its formula does not tell.
+    cause_of : str
+        What the cause explains, if not everything: quantities (loss, gradient, or thresholds such
+        as gradient_off), precisions, labels and sides, for instance "gradient, float32 or float64,
+        label 1, correct side".
     """
 
     name: str
@@ -76,6 +80,7 @@ class Implementation:
     per_sample: bool = False
     gradient_by_hand: bool = False
     cause: str = ""
+    cause_of: str = ""
 
     def __post_init__(self) -> None:
         # "float32" in place of ("float32",) would be taken letter by letter

@@ -99,7 +99,10 @@ def _detail(row: pd.Series, place: str) -> str:
             parts.append(f"{ratio:.3g} times the true loss at {at:.4g}")
     if place == "gradient_zero_first" and row["gradient_zero"] != row[place]:
         good, share = row["gradient_zero"], row["gradient_zero_share"]
-        parts.append(f"for good from {_at(good)}" if np.isfinite(good) else "not for good")
+        nan = (
+            f"nan from {_at(row['first_nan'])}" if row["first_nan"] > row[place] else "not for good"
+        )
+        parts.append(f"for good from {_at(good)}" if np.isfinite(good) else nan)
         if np.isfinite(share):
             where = "before" if np.isfinite(good) else "up to the last of them"
             parts.append(f"{share:.0%} of the floats {where}")
@@ -209,7 +212,7 @@ CRITERIA: tuple[Single | Comparison, ...] = (
     ),
     Single(
         "ordinary samples wrong",
-        f"The loss is off by more than 1 % at raw outputs below {ORDINARY:g}.",
+        f"The loss is off by more than 1 % and 4 ulps at a raw output within {ORDINARY:g} of 0.",
         "loss_off",
         most=ORDINARY,
     ),
@@ -217,13 +220,13 @@ CRITERIA: tuple[Single | Comparison, ...] = (
     Single("infinite", "Loss or gradient is infinite at a finite raw output.", "first_inf"),
     Single(
         "overstated",
-        "The loss of a misclassified sample is more than 1 % too large.",
+        "The loss of a misclassified sample is too large by more than 1 % and 4 ulps.",
         "loss_over",
         "wrong",
     ),
     Single(
         "understated",
-        "The loss of a misclassified sample is more than 1 % too small.",
+        "The loss of a misclassified sample is too small by more than 1 % and 4 ulps.",
         "loss_under",
         "wrong",
     ),
@@ -232,7 +235,7 @@ CRITERIA: tuple[Single | Comparison, ...] = (
         "The loss is constant from there on, while the true loss still changes.",
         "loss_flat",
     ),
-    Single("gradient inexact", "The gradient is off by more than 1 %.", "gradient_off"),
+    Single("gradient inexact", "The gradient is off by more than 1 % and 4 ulps.", "gradient_off"),
     Single(
         "dead when right",
         "The gradient of a correctly classified sample is exactly 0 though the dtype can hold it.",
@@ -241,7 +244,7 @@ CRITERIA: tuple[Single | Comparison, ...] = (
     ),
     Single(
         "inexact",
-        "The loss of a correctly classified sample is off by more than 1 %.",
+        "The loss of a correctly classified sample is off by more than 1 % and 4 ulps.",
         "loss_off",
         "correct",
     ),

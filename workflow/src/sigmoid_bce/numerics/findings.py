@@ -21,7 +21,8 @@ def find(thresholds: pd.DataFrame, implementations: pd.DataFrame | None = None) 
     thresholds : DataFrame
         The result of `sigmoid_bce.numerics.tables.read_thresholds`.
     implementations : DataFrame, optional
-        The table of implementations, for their causes.
+        The table of implementations, for their causes. A finding has the cause of its program if
+        that explains its quantity, precision, label and side.
 
     Returns
     -------
@@ -51,7 +52,7 @@ def find(thresholds: pd.DataFrame, implementations: pd.DataFrame | None = None) 
                 **row[[*PROGRAM, "mode", "dtype", "y", "side"]],
                 "quantity": finding.quantity,
                 "detail": ", ".join(filter(None, ["gradient by hand" * by_hand, finding.detail])),
-                "cause": causes.get(tuple(row[["framework", "implementation", "mode"]]), ""),
+                "cause": _cause(causes, row, finding.quantity),
                 "order": (i, by_hand, PRECISIONS.index(row["dtype"])),
                 "near": round(finding.x, 3),
             }
@@ -59,28 +60,36 @@ def find(thresholds: pd.DataFrame, implementations: pd.DataFrame | None = None) 
     columns = ["x", "finding", "criterion", *PROGRAM, "mode", "dtype", "y", "side"]
     columns += ["quantity", "detail", "cause"]
     found = pd.DataFrame(rows, columns=[*columns, "order", "near"])
-    together = [c for c in found.columns if c not in ("x", "mode", "cause")]
+    together = [c for c in found.columns if c not in ("x", "mode")]
     found = (
         found.groupby(together, sort=False)
-        .agg(x=("x", "min"), mode=("mode", _joined), cause=("cause", "first"))
+        .agg(x=("x", "min"), mode=("mode", _joined))
         .reset_index()
         .sort_values(["order", "x"], kind="stable", ignore_index=True)
     )
     return found[columns].rename_axis("rank").reset_index().assign(rank=lambda t: t["rank"] + 1)
 
 
-def _causes(implementations: pd.DataFrame | None) -> dict[tuple[str, ...], str]:
-    """Return the cause of each program in each mode, where one is known."""
+def _causes(implementations: pd.DataFrame | None) -> dict[tuple[str, ...], tuple[str, str]]:
+    """Return the cause of each program in each mode and what it explains, where one is known."""
     if implementations is None:
         return {}
-    keys = implementations[["framework", "implementation", "mode"]].itertuples(index=False)
-    return dict(zip(map(tuple, keys), implementations["cause"], strict=True))
+    rows = implementations[["framework", "implementation", "mode", "cause", "cause_of"]]
+    return {tuple(keys): (cause, of) for *keys, cause, of in rows.itertuples(index=False)}
+
+
+def _cause(causes: dict[tuple[str, ...], tuple[str, str]], row: pd.Series, quantity: str) -> str:
+    """Return the cause of a program, if it explains a quantity in a row of thresholds."""
+    cause, of = causes.get(tuple(row[["framework", "implementation", "mode"]]), ("", ""))
+    said = {"", quantity, quantity.split("_")[0]}
+    said |= {row["dtype"], f"label {row['y']:g}", f"{row['side']} side"}
+    return cause if all(said.intersection(part.split(" or ")) for part in of.split(", ")) else ""
 
 
 def _joined(names: pd.Series) -> str:
-    """Return the different names in their order; numbers are sorted."""
+    """Return the different names or numbers in their order."""
     if is_numeric_dtype(names):
-        return "; ".join(f"{number:g}" for number in sorted(set(names)))
+        return "; ".join(f"{number:g}" for number in dict.fromkeys(names))
     return "; ".join(dict.fromkeys(part for name in names for part in name.split("; ")))
 
 
@@ -96,7 +105,8 @@ def summary(found: pd.DataFrame) -> pd.DataFrame:
     -------
     DataFrame
         x, finding, framework, version, implementation, mode, dtype, y, side, quantity, detail,
-        cause, criterion; sorted as `found`. Modes, precisions, labels and sides are lists in words.
+        cause, criterion; sorted as `found`. Modes, precisions, labels and sides are lists in words;
+        x, detail and cause are those of the first of each list.
 
     Examples
     --------

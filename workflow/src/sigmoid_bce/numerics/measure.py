@@ -20,7 +20,7 @@ from sigmoid_bce.numerics import catalogue, frameworks, surroundings
 from sigmoid_bce.numerics.catalogue import Framework, Implementation
 from sigmoid_bce.numerics.search import SIDES, Search
 from sigmoid_bce.numerics.sweep import measure, special_values, table
-from sigmoid_bce.numerics.tables import HARD, SCHEMA, SOFT, SPECIAL, STATUS, THRESHOLDS
+from sigmoid_bce.numerics.tables import ABOUT, HARD, SCHEMA, SOFT, SPECIAL, STATUS, THRESHOLDS
 from sigmoid_bce.numerics.thresholds import around, find
 
 SOFT_STEP = 8
@@ -126,7 +126,7 @@ def _measure(implementation: Implementation, dtype: str, head: Row, tables: _Tab
     except Exception as error:
         status = _failed(error)
     seconds = round(perf_counter() - start, 2)
-    about = {name: getattr(implementation, name) for name in ("formula", "source", "cause")}
+    about = {name: getattr(implementation, name) for name in ABOUT}
     tables.implementations.append({**key, "status": status, "seconds": seconds, **about})
     print(*key.values(), status, seconds, "s", sep=" | ", flush=True)
 

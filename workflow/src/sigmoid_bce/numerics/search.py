@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 
 import numpy as np
 
@@ -13,13 +13,13 @@ from sigmoid_bce.numerics.sweep import OFF_SHARE, Measured, increasing, magnitud
 
 SIDES = ("correct", "wrong")
 """Whether the sign of a raw output agrees with its label."""
-NEAR = 1.0
-"""How far around a bad point is looked at densely: the error of a staircase comes and goes."""
+WIDTHS = (1.0, 1 / 16, 1 / 1024)
+"""How far around a bad point is looked at: a staircase has an error that comes and goes."""
 FAR, SCAN = 40.0, 16 * LENGTH
 """How far is looked in any case, and at how many points."""
-AROUND = 8 * LENGTH
-"""Points in a look around a bad point."""
-BEFORE = 6 * LENGTH
+AROUND = LENGTH
+"""Points in a look around a bad point, at each width."""
+BEFORE = 5 * LENGTH
 """Floats in a look before the first bad one."""
 MOST_LOOKS = 64
 """The most looks before the first bad float."""
@@ -51,6 +51,12 @@ def sign(y: float, side: str) -> int:
     """
     agrees = 1 if y > 0.5 else -1
     return agrees if side == "correct" else -agrees
+
+
+def _least(bad: Bad, found: Measured) -> float:
+    """Return the smallest |x| of measurements that is bad; infinity if there is none."""
+    hits = np.flatnonzero(bad(found))
+    return float(np.abs(found.x[hits[0]])) if hits.size else np.inf
 
 
 class Search:
@@ -88,7 +94,7 @@ class Search:
         self.on_grid = self._at(self.grid)
         self.has_gradient = "gradient" in self.on_grid.value
         self.seen = self.on_grid if self.dear else self.on_grid.merged(self._at(self._scan()))
-        self._around: dict[float, Measured] = {}
+        self._around: dict[tuple[float, float], Measured] = {}
         self._before: dict[float, Measured] = {}
 
     def _at(self, magnitude: Array) -> Measured:
@@ -148,23 +154,27 @@ class Search:
             index = np.union1d(index, middle)
         return found
 
-    def _look(self, place: float) -> None:
-        """Look around a bad |x| and at the floats before it."""
-        if not any(abs(place - known) < NEAR / 64 for known in self._around):
-            ends = max(place - NEAR, 0), min(place + NEAR, float(self.grid[-1]))
-            self._around[place] = self._measured(self._between(*ends, AROUND))
-        self._before[place] = self._measured(self._floats_before(place))
+    def _looks(self, place: float) -> Iterator[Measured]:
+        """Look around a bad |x|, from the widest look on, then at the floats before it.
+
+        Yields each new look, so that none need follow one with an earlier bad point.
+        """
+        for width in WIDTHS:
+            cell = width, np.floor(place / width * 64)  # one look serves its neighbourhood
+            if cell not in self._around:
+                ends = max(place - width, 0), min(place + width, float(self.grid[-1]))
+                self._around[cell] = self._measured(self._between(*ends, AROUND))
+                yield self._around[cell]
+        if place not in self._before:
+            self._before[place] = self._measured(self._floats_before(place))
+            yield self._before[place]
 
     def _all(self) -> list[Measured]:
         return [self.seen, *self._around.values(), *self._before.values()]
 
     def _least(self, bad: Bad) -> tuple[float, float]:
         """Return the smallest |x| known to be bad, and the greatest known |x| before it."""
-        place, before = np.inf, 0.0
-        for found in self._all():
-            hits = np.flatnonzero(bad(found))
-            if hits.size:
-                place = min(place, float(np.abs(found.x[hits[0]])))
+        place, before = min(_least(bad, found) for found in self._all()), 0.0
         for found in self._all():
             x = np.abs(found.x).astype(np.longdouble)
             i = int(np.searchsorted(x, place))
@@ -190,9 +200,7 @@ class Search:
             if self.every or place == 0:
                 return place
             place = self._narrow(before, place, lambda p: int(np.argmax(bad(self._at(p)))))
-            if place not in self._before:
-                self._look(place)
-            if self._least(bad)[0] >= place:
+            if not any(_least(bad, found) < place for found in self._looks(place)):
                 return place
         return place
 

@@ -35,7 +35,8 @@ SCHEMA = pa.schema(
 TRAITS = ["from_sigmoid", "has_gradient", "gradient_by_hand", "processor"]
 THRESHOLDS = [*KEY, *TRAITS, "y", "side", *COLUMNS]
 SPECIAL = [*KEY, "y", "x", *QUANTITIES, "raises"]
-STATUS = [*KEY, "status", "seconds", "formula", "source", "cause"]
+ABOUT = ["formula", "source", "cause", "cause_of"]
+STATUS = [*KEY, "status", "seconds", *ABOUT]
 
 RECORD = Path(__file__).with_name("thresholds.csv")
 """The record: the thresholds of hard labels, measured with the locked releases and committed."""
@@ -76,7 +77,7 @@ def read_thresholds(path: str | Path) -> pd.DataFrame:
 
 
 def _read(path: str | Path) -> pd.DataFrame:
-    names = [*KEY, "processor", "side", "raises", "status", "formula", "source", "cause"]
+    names = [*KEY, "processor", "side", "raises", "status", *ABOUT]
     table = pd.read_csv(path, dtype=dict.fromkeys(names, str))
     return table.fillna({name: "" for name in names if name in table})
 

@@ -14,9 +14,13 @@ FORMULAS = {
     False: "p clipped to [1e-7, 1 - 1e-7]; -(y log p + (1 - y) log(1 - p)); logits not recovered",
 }
 CAUSES = {
-    True: "the loss of float64 outputs is computed in float32; its gradient is not",
-    False: "where p is the upper end of the clip, the clip halves the gradient",
+    True: ("the loss of float64 outputs is computed in float32", "loss, float64"),
+    False: (
+        "where p is the upper end of the clip, the clip halves the gradient",
+        "gradient_off, float32, label 0, wrong side",
+    ),
 }
+"""Why a loss goes wrong and what that explains, by from_logits."""
 
 
 def implementations() -> list[Implementation]:
@@ -59,7 +63,8 @@ def implementations() -> list[Implementation]:
             FORMULAS[from_logits],
             "keras/src/backend/jax/nn.py, binary_crossentropy, 3.15",
             from_sigmoid=not from_logits,
-            cause=CAUSES[from_logits],
+            cause=CAUSES[from_logits][0],
+            cause_of=CAUSES[from_logits][1],
         )
         for name, (head, from_logits) in PROGRAMS.items()
         if head != "reshape"

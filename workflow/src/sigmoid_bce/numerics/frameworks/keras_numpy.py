@@ -38,6 +38,7 @@ def implementations() -> list[Implementation]:
             "keras/src/backend/numpy/nn.py, binary_crossentropy, 3.15",
             from_sigmoid=not from_logits,
             cause="float64 is computed in float32: this backend's functions return float32",
+            cause_of="loss_off, float64",
         )
         for name, (head, from_logits) in PROGRAMS.items()
         if head in ("sigmoid", "linear")

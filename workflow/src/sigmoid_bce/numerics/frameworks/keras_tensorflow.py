@@ -8,7 +8,7 @@ import numpy as np
 
 from sigmoid_bce.numerics.catalogue import Implementation
 from sigmoid_bce.numerics.frameworks._keras import PROGRAMS, compiled, network
-from sigmoid_bce.numerics.frameworks.tensorflow import CAUSES
+from sigmoid_bce.numerics.frameworks.tensorflow import CAUSES, UNKNOWN
 from sigmoid_bce.numerics.surroundings import keras_on
 
 TITLE = "Keras on TensorFlow"
@@ -110,11 +110,13 @@ def implementations() -> list[Implementation]:
         }
         if head != "reshape":  # `predict` returns the same with and without it
             runs["predict, then loss"] = predict(head, from_logits)
-        # a Reshape hides the logits, so that the loss has another gradient
+        # a Reshape hides the logits, as half precision does, so that the loss has another gradient
         causes = {} if head == "reshape" else CAUSES
-        entries += [
-            entry(run, dtypes, mode, cause=causes.get(mode, "")) for mode, run in runs.items()
-        ]
+        for mode, run in runs.items():
+            cause, of = causes.get(mode, UNKNOWN)
+            if cause and head == "sigmoid":
+                of = f"{of}, float32 or float64"
+            entries.append(entry(run, dtypes, mode, cause=cause, cause_of=of))
         if head == "sigmoid":
             run, mode = evaluate(head, from_logits), "evaluate, a sample a batch"
             entries.append(entry(run, mode=mode, soft=False, per_sample=True))
@@ -128,7 +130,7 @@ def implementations() -> list[Implementation]:
         entry = partial(Implementation, mode=mode, source=SOURCE, from_sigmoid=True)
         name = "Dense(2, softmax), BinaryCrossentropy()"
         cause = "on TensorFlow, Keras takes the input of the softmax for that of a sigmoid"
-        entries.append(entry(name, run, formula=softmax, cause=cause))
+        entries.append(entry(name, run, formula=softmax, cause=cause, cause_of="loss"))
         run = by_dtype(lambda d: compiled(keras, "reshape", d, False, d), mode)
         name = "Dense(1, sigmoid), Reshape, BinaryCrossentropy(dtype=half)"
         entries.append(entry(name, run, HALF, formula=f"{CLIP}, in half precision"))

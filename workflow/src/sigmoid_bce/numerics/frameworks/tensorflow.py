@@ -6,9 +6,14 @@ TITLE = "TensorFlow"
 PACKAGES = ("tensorflow",)
 INSTEAD = "tf.nn.sigmoid_cross_entropy_with_logits(labels=y, logits=x)"
 CAUSES = {
-    "graph": "the graph's arithmetic optimisation rewrites the gradient of label 1; it is right "
-    "with tf.config.optimizer.set_experimental_options({'arithmetic_optimization': False})"
+    "graph": (
+        "the graph's arithmetic optimisation rewrites the gradient; it is right with "
+        "tf.config.optimizer.set_experimental_options({'arithmetic_optimization': False})",
+        "gradient, label 1, correct side",
+    )
 }
+"""Why an implementation goes wrong and what that explains, by mode."""
+UNKNOWN = "", ""
 
 
 def implementations() -> list[Implementation]:
@@ -34,7 +39,8 @@ def implementations() -> list[Implementation]:
             mode,
             formula="max(x, 0) - x y + log1p(exp(-|x|))",
             source="tensorflow/python/ops/nn_impl.py, 2.21",
-            cause=CAUSES.get(mode, ""),
+            cause=CAUSES.get(mode, UNKNOWN)[0],
+            cause_of=CAUSES.get(mode, UNKNOWN)[1],
         )
         for mode, run in modes.items()
     ]
