@@ -12,6 +12,7 @@ from typing import NamedTuple
 
 from sigmoid_bce.data.faults import stopping
 from sigmoid_bce.data.items import Item, loose_items
+from sigmoid_bce.data.labels import same
 from sigmoid_bce.data.listing import DataError, Entry, Listing, counts, few, split_parts
 from sigmoid_bce.study.datasets import TableDataset
 
@@ -65,7 +66,8 @@ def _row(dataset: TableDataset, number: int, line: dict[str, str | None]) -> _Ro
         if key not in line:
             names = ", ".join(filter(None, line))
             raise DataError(f"{path} has no column {key!r}: its columns are {names}")
-        values.append((line[key] or "").strip())
+        value = (line[key] or "").strip()
+        values.append(same(value) if key == dataset.label_column else value)
         if not values[-1] and key != dataset.split_column:
             raise DataError(f"{path}, line {number}: the column {key!r} is empty")
     return _Row(*values)
@@ -119,10 +121,10 @@ def classes(dataset: TableDataset) -> tuple[str, str]:
 def _labels(dataset: TableDataset, there: set[str]) -> dict[str, int]:
     """Return the label of each class that counts, or raise an error if one has no row."""
     if dataset.positive:
-        one = dataset.positive
+        one = same(dataset.positive)
         zeros = there - {one}
     else:
-        zero, one = dataset.classes or classes(dataset)
+        zero, one = map(same, dataset.classes or classes(dataset))
         zeros = {zero}
     has = f"the column {dataset.label_column!r} has {few(there)}"
     if not zeros:
