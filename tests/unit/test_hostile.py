@@ -42,6 +42,14 @@ def test_in_a_figure(text, tmp_path):
     plt.close(figure)
 
 
+def test_a_figure_takes_nothing_from_the_user_s_matplotlibrc():
+    style.use()
+    before = dict(plt.rcParams)
+    plt.rcParams |= {"text.usetex": True, "axes.formatter.use_locale": True, "lines.linewidth": 9}
+    style.use()
+    assert dict(plt.rcParams) == before
+
+
 @HOSTILE
 def test_on_a_page(text, tmp_path):
     table = pd.DataFrame({one_line(text): [one_line(text)]})
