@@ -13,6 +13,7 @@ from typing import Any, TypeVar
 
 from sigmoid_bce.data import items
 from sigmoid_bce.jobs import plugins, releases, snakemake_patches
+from sigmoid_bce.jobs.credentials import Hidden
 from sigmoid_bce.numerics import frameworks
 from sigmoid_bce.planning import digest
 from sigmoid_bce.planning.sections import as_input, backbone_name, file_of, frozen, plain
@@ -232,7 +233,7 @@ class Plan:
     def sources(self, wildcards: Wildcards) -> str:
         """Return where a download comes from, as JSON: the local file, else the mirrors."""
         download = self.downloads[wildcards.digest]
-        return json.dumps([download.file] if download.file else download.url)
+        return Hidden(json.dumps([download.file] if download.file else download.url))
 
     @input_function
     def most(self, wildcards: Wildcards) -> int:
