@@ -138,8 +138,9 @@ class Attempt:
     def __exit__(self, kind: type[BaseException] | None, error: object, _: object) -> None:
         status: Status = "FINISHED"
         reason = None
+        stopped = kind is not None and issubclass(kind, (Interrupted, KeyboardInterrupt))
         # native code may turn the interruption into an error of its own
-        if kind is not None and (Interrupted.raised or issubclass(kind, KeyboardInterrupt)):
+        if stopped or (kind is not None and Interrupted.raised):
             status, reason = "KILLED", interrupted(len(self.rows))
         elif kind is not None:
             # the same text as the last line of the log
