@@ -22,7 +22,7 @@ from sigmoid_bce.planning.inputs import (
     labels,
     literal,
 )
-from sigmoid_bce.planning.sections import DOWNLOADS, plain
+from sigmoid_bce.planning.sections import DOWNLOADS, plain, recorded
 from sigmoid_bce.slurm import plugin
 from sigmoid_bce.slurm.commands import ClusterError
 from sigmoid_bce.study.cells import PATTERN as CELL

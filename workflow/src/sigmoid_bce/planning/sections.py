@@ -9,9 +9,11 @@ from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
+from sigmoid_bce.jobs.credentials import Hidden
 from sigmoid_bce.planning import locate
 from sigmoid_bce.study import base
 from sigmoid_bce.study.base import Download, Wheel
+from sigmoid_bce.study.config import Study
 from sigmoid_bce.study.models import Backbone, Headed
 
 DOWNLOADS = "results/downloads"
@@ -72,6 +74,27 @@ def plain(part: Any) -> dict[str, Any]:
     for key, value in base.files(part).items():
         if isinstance(value, Download):
             values[key] = {"file": file_of(value), "sha256": value.sha256}
+    return values
+
+
+def recorded(study: Study, *without: str) -> dict[str, Any]:
+    """Return the settings of a study as records show them: no address with what may be a secret.
+
+    Parameters
+    ----------
+    study : Study
+    *without : str
+        Sections that are left out.
+    """
+
+    def shown(node: Any, key: str = "") -> Any:
+        if isinstance(node, dict):
+            return {name: shown(value, name) for name, value in node.items()}
+        if isinstance(node, list):
+            return [shown(value, key) for value in node]
+        return str(Hidden(node)) if key == "url" and isinstance(node, str) else node
+
+    values: dict[str, Any] = shown(study.model_dump(mode="json", exclude=set(without)))
     return values
 
 
