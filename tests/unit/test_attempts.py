@@ -12,6 +12,7 @@ import pandas as pd
 import pytest
 
 from sigmoid_bce.jobs.attempts import Attempt, read_attempts, read_history, times
+from sigmoid_bce.jobs.notice import Notice
 from sigmoid_bce.jobs.records import AttemptRecord
 
 CELL = "dataset~d/model~m/loss~logits/batch_size~4/seed~0"
@@ -169,11 +170,14 @@ def test_an_attempt_records_where_it_runs(folder):
     assert set(record) - {"folder", "status"} <= set(AttemptRecord.__annotations__)
 
 
-def test_sigterm_in_a_library_that_makes_an_error_of_it_is_no_failure(folder):
+@pytest.mark.parametrize("second", [False, True])
+def test_sigterm_in_a_library_that_makes_an_error_of_it_is_no_failure(folder, second):
     """TensorFlow asks for the largest value of a type in a bare `except`."""
     attempt = Attempt(CELL, folder).__enter__()
+    notice = Notice()
+    notice.signal = signal.SIGTERM
     with pytest.raises(SystemExit, match="143"):
-        attempt._stop(signal.SIGTERM, None)
+        (notice._note if second else attempt._stop)(signal.SIGTERM, None)
     attempt.__exit__(TypeError, TypeError("no maximum"), None)
     [record] = read_attempts(folder)
     assert (record["status"], record["reason"]) == ("KILLED", "interrupted before its first epoch")

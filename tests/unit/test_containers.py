@@ -2,6 +2,7 @@
 
 import csv
 import math
+import os
 import random
 import warnings
 from decimal import Decimal
@@ -124,6 +125,7 @@ TORCH = {
     "sparse": lambda torch, v: torch.tensor(v).to_sparse(),
     "list": lambda torch, v: [torch.tensor(value, requires_grad=True) for value in v],
     "column": lambda torch, v: torch.tensor(v)[:, None],
+    "a view": lambda torch, v: torch.tensor(-1j * v).conj().imag,
 }
 
 
@@ -282,12 +284,34 @@ def test_names_that_do_not_agree_are_refused_or_said():
     assert "the columns of raw outputs are cat, dog" in refused(
         FRAME, LABELS.rename(columns={"dog": "bird"})
     )
-    assert "in the order of columns: cat, dog" in refused(FRAME, LABELS, labels=["dog", "cat"])
+    for names in (["dog", "cat"], ["bird", "cat"]):
+        assert "in the order of columns: cat, dog" in refused(FRAME, LABELS, labels=names)
     found = sigmoid_bce.verdict(numbered, pd.Series(Y, index=[12, 7, 3, 44]))
     assert any("paired by order" in text for text in found.warnings)
     chunks = [(FRAME, LABELS), (FRAME[["dog", "cat"]], LABELS)]
     assert "names its labels otherwise" in refused(chunks)
     assert from_arrays(FRAME.to_numpy(), LABELS).labels == ("cat", "dog")
+
+
+def test_a_label_may_be_called_as_any_other(few):
+    x, y = FRAME.to_numpy(), LABELS.to_numpy()
+    plain = sigmoid_bce.verdict(x, y, labels=["a", "b"], thresholds=few)
+    for names, unique in ((["all", "b"], ["all (2)", "b"]), (["a", "a"], ["a", "a (2)"])):
+        found = sigmoid_bce.verdict(x, y, labels=names, thresholds=few)
+        assert list(found.outputs["label"]) == [*unique, "all"]
+        assert found.sentences[:2] == plain.sentences[:2]
+        assert list(found.implementations.drop(columns="label").iloc[-1].dropna()) == list(
+            plain.implementations.drop(columns="label").iloc[-1].dropna()
+        )
+
+
+def test_what_is_left_out_is_a_number_or_several():
+    y = np.where(Y, Y, 10)
+    for ignore in (10, "10", [10], {10.0}, iter([10])):
+        found = sigmoid_bce.verdict(X, y, ignore=ignore)
+        assert found.outputs["left_out"].iloc[0] == 1
+    for ignore in (None, "ten", [None], object()):
+        assert "ignore: expected labels as numbers" in refused(X, y, ignore=ignore)
 
 
 LEFT_OUT = {
@@ -403,6 +427,7 @@ ADVICE = {
     (0, 1, 2, 3): ("make 1 of one class and 0 of the others",),
     (0, 1, math.nan): ("leave such samples out by IGNORE=nan ",),
     tuple(range(256)): ("more than 20 values",),
+    (-1e-7, 0, 1.0000001): ("found ", "can be clipped to [0, 1]"),
 }
 
 
@@ -442,14 +467,18 @@ def meant(word):
 
 
 @settings(max_examples=60)
-@given(rows=st.lists(st.tuples(NUMBER, WORDS, CELL), min_size=1, max_size=9), more=st.booleans())
-def test_a_table_says_what_its_texts_say(tmp_path_factory, rows, more):
+@given(
+    rows=st.lists(st.tuples(NUMBER, WORDS, CELL), min_size=1, max_size=9),
+    more=st.booleans(),
+    encoding=st.sampled_from(["utf-8", "utf-8-sig"]),
+)
+def test_a_table_says_what_its_texts_say(tmp_path_factory, rows, more, encoding):
     """An oracle: Python's own reading of the texts that were written."""
     path = tmp_path_factory.getbasetemp() / "oracle.csv"
     table = pd.DataFrame(rows, columns=["raw_output_a", "label_a", "label_notes"])
     if more:
         table["raw"], table["label"] = table["label_notes"], 7
-    table.to_csv(path, index=False, quoting=csv.QUOTE_NONNUMERIC)
+    table.to_csv(path, index=False, quoting=csv.QUOTE_NONNUMERIC, encoding=encoding)
     outputs = from_file(path)
     assert outputs.labels == ("a",)
     x, y, _ = read(outputs)
@@ -529,7 +558,11 @@ def test_the_error_path_reads_what_the_data_path_reads(tmp_path):
     # a blank before a number is read, so it is not to blame
     assert "row 2 (line 3), column 'raw_output'" in message(f"{head}a,1, 2\nb,1,high\n")
     assert "row 2 (line 3), column 'label'" in message(head.encode() + b"\xff,1,2\n\xff,\xfe,2\n")
-    assert "write 0 and 1 for 'no' and 'yes'" in message(f"{head}a,yes,2\nb,no,3\n")
+    assert "write 0 for one of 'no' and 'yes'" in message(f"{head}a,yes,2\nb,no,3\n")
+    # beside numbers, two words are no classes
+    assert message(f"{head}a,none,2\nb,null,3\nc,1,4\n").endswith("empty and write IGNORE=nan")
+    assert message(f"{head}a,1,2\nb,O,3\nc,l,4\n").endswith("found 'O'")
+    assert message(head.strip()) == ": expected lines below the first"
     many = "a,1,2\n" * 800_000
     assert message(f"{head}{many}\n\nb,1\n").startswith(": row 800001 (line 800004)")
 
@@ -550,7 +583,8 @@ PARQUET = {
     "texts": (["1", "0", "True", "false"], ""),
     "dictionary": (pa.array(["1", "0", "1", "0"]).dictionary_encode(), ""),
     "nulls": (pa.array([True, None, False, True]), ""),
-    "words": (["yes", "no", "yes", "no"], "found 'yes'; write 0 and 1 for 'no' and 'yes'"),
+    "words": (["yes", "no", "yes", "no"], "found 'yes'; write 0 for one of 'no' and 'yes', and"),
+    "views": (pa.array(["1", "0", "1", "0"], pa.string_view()), ""),
     "structs": ([{"x": 1}] * 4, "a column of struct"),
     "lists": ([[1]] * 4, "a column of list"),
     "times": (pa.array([0, 1, 0, 1], pa.timestamp("s")), "a column of timestamp"),
@@ -567,6 +601,20 @@ def test_columns_of_parquet_are_numbers_or_one_clear_line(tmp_path, case):
         return
     with pytest.raises(BadOutputs, match=f"row 1, column 'label': .*{message}"):
         count.run(outputs, EDGES)
+
+
+def test_a_file_may_have_any_name(tmp_path):
+    table = pd.DataFrame({"label": [1.0, 0], "raw_output": [2.5, -3]})
+    table.to_csv(tmp_path / "a.csv", index=False)
+    table.to_parquet(tmp_path / "a.parquet")
+    for ending in ("csv", "parquet"):
+        path = tmp_path / os.fsdecode(b"a\n\xff." + ending.encode())
+        (tmp_path / f"a.{ending}").rename(path)
+        outputs = from_file(path)
+        assert read(outputs)[0] == [2.5, -3]
+        assert outputs.name.isprintable()
+        with pytest.raises(BadOutputs, match=r"a\\n\\udcff.*: the column 'y' is missing"):
+            from_file(path, label="y")
 
 
 def test_labels_of_files_can_be_left_out(tmp_path):

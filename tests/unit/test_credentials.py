@@ -1,13 +1,17 @@
 """No password is accepted in a configuration or shown in a message, whatever its form."""
 
+import json
+import pickle
 from urllib.parse import quote, unquote
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from snakemake.logging import format_resources
 
 from sigmoid_bce.jobs import credentials
-from sigmoid_bce.jobs.credentials import held, masked
+from sigmoid_bce.jobs.credentials import Hidden, held, masked
+from sigmoid_bce.planning.sections import recorded
 from sigmoid_bce.study.base import ConfigError
 from sigmoid_bce.study.config import Tracking
 from sigmoid_bce.study.parse import parse
@@ -72,6 +76,30 @@ def test_an_address_with_a_secret_is_refused_and_masked(address, form, monkeypat
 def test_other_addresses_are_accepted_and_shown(address):
     assert Tracking(uri=address).uri == address
     assert masked(f"{address} is away") == f"{address} is away"
+
+
+def test_the_address_of_a_download_is_shown_without_a_secret():
+    address = f"https://host/a.zip?key={SECRET}"
+    sources = Hidden(json.dumps([address, f"https://host/b#{SECRET}"]))
+    shown = format_resources({"sources": sources, "mem_mb": 400})
+    assert shown == 'sources=["https://host/a.zip?***", "https://host/b#***"], mem_mb=400'
+    assert json.loads(sources)[0] == address
+    assert type(pickle.loads(pickle.dumps(sources))) is str
+    archive = {"url": address, "sha256": "0" * 64}
+    dataset = {"source": "http", "image_size": 8, "positive": "a", "archive": archive}
+    study = parse(SMOKE | {"datasets": SMOKE["datasets"] | {"a": dataset}})
+    assert study.datasets["a"].archive.url == [address]
+    noted = recorded(study, "tracking")
+    assert noted["datasets"]["a"]["archive"]["url"] == ["https://host/a.zip?***"]
+    assert {**noted, "datasets": 0} == {
+        **study.model_dump(mode="json", exclude={"tracking"}),
+        "datasets": 0,
+    }
+    archive = {"url": f"https://me:{SECRET}@host/a.zip", "sha256": "0" * 64}
+    study = SMOKE | {"datasets": {"a": {"source": "http", "image_size": 8, "archive": archive}}}
+    with pytest.raises(ConfigError, match="without a user or a password") as caught:
+        parse(study)
+    assert SECRET not in str(caught.value)
 
 
 @pytest.mark.parametrize(

@@ -36,6 +36,7 @@ def flow(failed=(), running=()):
         ("\n".join("abcdefg"), list("cdefg")),
         ("x" * 10**5 + "\nerror: long\n", ["error: long"]),
         ("error: many\n" + "more\n" * 9, ["error: many", *["more"] * (LINES - 1)]),
+        ("error: \tb\x1b[2J\n", ["error:  b\\x1b[2J"]),
         ("", []),
     ],
 )

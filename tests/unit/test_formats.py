@@ -51,6 +51,12 @@ def test_colour(kind):
         assert np.abs(pixels[20, column] - colour.astype(int)).max() <= 6
 
 
+def test_a_mode_that_pillow_does_not_convert_to_grey():
+    grey = decode(file(RGB.convert("LAB"), "tiff"), 40, 1).squeeze().astype(int)
+    wanted = decode(FORMATS["png"], 40, 1).squeeze().astype(int)
+    assert np.abs(grey[20, [5, 35]] - wanted[20, [5, 35]]).max() <= 12
+
+
 @pytest.mark.parametrize("channels", ["L", "RGB"])
 @pytest.mark.parametrize("kind", FORMATS)
 def test_the_pixels_are_pillow_s(kind, channels):

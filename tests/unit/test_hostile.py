@@ -16,7 +16,7 @@ from snakemake.report import Category, html_reporter
 from sigmoid_bce.figures import html, style
 from sigmoid_bce.jobs.logs import one_line
 from sigmoid_bce.jobs.snakemake_patches import escape_report
-from sigmoid_bce.planning.inputs import literal
+from sigmoid_bce.planning.functions import literal
 from sigmoid_bce.planning.sections import as_input
 from sigmoid_bce.tracking import views
 from support.checkout import ROOT
@@ -40,6 +40,14 @@ def test_in_a_figure(text, tmp_path):
     assert style.plain(text).strip()[:30] == one_line(text)[:30].strip()
     ET.parse(svg)
     plt.close(figure)
+
+
+def test_a_figure_takes_nothing_from_the_user_s_matplotlibrc():
+    style.use()
+    before = dict(plt.rcParams)
+    plt.rcParams |= {"text.usetex": True, "axes.formatter.use_locale": True, "lines.linewidth": 9}
+    style.use()
+    assert dict(plt.rcParams) == before
 
 
 @HOSTILE

@@ -8,7 +8,7 @@ import pytest
 from snakemake.common import get_function_params
 from snakemake.iocontainers import Wildcards
 
-from sigmoid_bce.planning import inputs
+from sigmoid_bce.planning import functions, inputs
 from sigmoid_bce.planning.inputs import Plan
 from sigmoid_bce.planning.locate import locate
 from sigmoid_bce.planning.sections import DOWNLOADS
@@ -181,12 +181,12 @@ def test_releases_are_those_of_the_jobs_environment():
 def test_snakemake_is_told_the_parameters():
     for function in (PLAN.inputs, PLAN.urgency, PLAN.group("data")):
         assert list(get_function_params(function)) == ["wildcards"]
-    assert list(get_function_params(inputs.growing(1))) == ["wildcards", "attempt"]
+    assert list(get_function_params(functions.growing(1))) == ["wildcards", "attempt"]
 
 
 def test_without_that_name_of_snakemake_s_nothing_is_told(monkeypatch):
     monkeypatch.delattr("snakemake.common.overwrite_function_params")
-    assert inputs.input_function(lambda wildcards: 3)(None) == 3
+    assert functions.input_function(lambda wildcards: 3)(None) == 3
 
 
 def test_half_of_two_cores_is_left_to_networks():

@@ -97,6 +97,30 @@ def test_the_names_of_other_classes():
     assert [entry.class_name for entry in found] == ["dog", "cat", "wolf"]
 
 
+NFD = "the\u0301"
+
+
+def test_a_letter_of_two_signs_is_the_letter():
+    files = [f"{NFD}/1.jpg", "thé/2.jpg", "dog/1.jpg"]
+    for name in (NFD, "thé"):
+        assert list(labels(files, positive=name).values()) == [1, 1, 0]
+        assert list(labels(files, classes=("dog", name)).values()) == [1, 1, 0]
+    found = labels([f"{NFD}.1.jpg", "thé.2.jpg", "dog.1.jpg"], classes=("dog", "thé"))
+    assert list(found.values()) == [1, 1, 0]
+    assert labels(["THÉ/1.jpg", f"{NFD}/2.jpg", "dog/1.jpg"], positive="thé")["THÉ/1.jpg"] == 0
+    with pytest.raises(ValueError, match="the two are the same"):
+        folder_set(classes=("thé", NFD))
+
+
+def test_a_letter_of_two_signs_in_a_table(tmp_path):
+    (tmp_path / "labels.csv").write_text(f"file,label\na.jpg,{NFD}\nb.jpg,dog\nc.jpg,thé\n")
+    for more in ({"positive": NFD}, {"positive": "thé"}, {"classes": ("dog", NFD)}, {}):
+        dataset = TableDataset(
+            source="table", path=str(tmp_path / "labels.csv"), image_size=8, **more
+        )
+        assert [item.label for item in items(dataset, None)] == [1, 0, 1]
+
+
 @pytest.mark.parametrize(
     ("files", "classes", "message"),
     [

@@ -26,6 +26,7 @@ CASES = {
     "encoding": (IMPORT, "x = '\udcff'", r"neighbour.py, line 1: SyntaxError: \(unicode error\)"),
     "import": (IMPORT, "import no_such", "neighbour.py, line 1: ModuleNotFoundError: No module n"),
     "raises": (IMPORT, "1 / 0", "neighbour.py, line 1: ZeroDivisionError: division by zero$"),
+    "no text": ("class E(Exception):\n    __str__ = 3\nraise E", "", "mod.py, line 3: E: $"),
     "two lines": ("raise ValueError('one\\n  two')", "", "line 1: ValueError: one two$"),
     "base": ("class E(BaseException): pass\nraise E('ended')", "", "line 2: E: ended$"),
     "absent": ("bild = 3", "", "AttributeError: module 'mod' has no attribute 'build'$"),

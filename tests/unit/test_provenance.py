@@ -70,6 +70,12 @@ CHANGES = {
         True,
     ),
     "a deleted file": (lambda folder: (folder / FILE).unlink(), True),
+    # git does not look at these
+    "a file assumed unchanged": (
+        lambda folder: git(folder, "update-index", "--assume-unchanged", FILE),
+        None,
+    ),
+    "a skipped file": (lambda folder: git(folder, "update-index", "--skip-worktree", FILE), None),
     # without its index, git cannot tell
     "a damaged index": (lambda folder: (folder / ".git/index").write_bytes(b"DIRC"), None),
 }

@@ -1,6 +1,8 @@
 """A configuration file is read strictly: each mistake is one line with the file and the line."""
 
 import itertools
+import os
+from pathlib import Path
 
 import pytest
 import yaml
@@ -136,6 +138,18 @@ def test_the_files_that_snakemake_is_called_with(arguments, bad, tmp_path, monke
         return
     with pytest.raises(SystemExit, match=r"mistakes:\n.*\.yaml, line 2: the key 'a' is given"):
         check_arguments(arguments)
+
+
+def test_a_folder_that_cannot_be_written(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "own").mkdir()
+    (tmp_path / "theirs/.snakemake").mkdir(parents=True)
+    locked = {Path(), Path("theirs/.snakemake")}
+    monkeypatch.setattr(os, "access", lambda folder, mode: folder not in locked)
+    check_arguments(["-n", "--directory", "own"])
+    for arguments in (["-n"], ["--directory=theirs"], ["-d", "theirs"]):
+        with pytest.raises(SystemExit, match="cannot be written by this user: work in a copy"):
+            check_arguments(arguments)
 
 
 def test_a_hundred_configurations_without_a_traceback(tmp_path):

@@ -14,15 +14,9 @@ sys.path.insert(0, str(WORKFLOW / "src"))
 
 from sigmoid_bce.jobs import forkserver, plugins, snakemake_patches
 from sigmoid_bce.planning import data, digest, environment, locate, pins
-from sigmoid_bce.planning.inputs import (
-    TITLE,
-    Plan,
-    check_plugins,
-    growing,
-    labels,
-    literal,
-)
-from sigmoid_bce.planning.sections import DOWNLOADS, plain, seen
+from sigmoid_bce.planning.functions import growing, labels, literal
+from sigmoid_bce.planning.inputs import TITLE, Plan, check_plugins
+from sigmoid_bce.planning.sections import DOWNLOADS, plain, recorded, seen
 from sigmoid_bce.slurm import plugin
 from sigmoid_bce.slurm.commands import ClusterError
 from sigmoid_bce.study.cells import PATTERN as CELL

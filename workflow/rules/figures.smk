@@ -175,7 +175,7 @@ rule report:
         mem_mb=1500,
         runtime=30,
     params:
-        config=STUDY.model_dump(mode="json", exclude={"tracking"}),
+        config=recorded(STUDY, "tracking"),
         captions=[
             digest.files_digest(WORKFLOW / folder)
             for folder in ("report", "report/tables")

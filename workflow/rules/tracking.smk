@@ -94,9 +94,7 @@ rule track_study:
         study=STUDY.study,
         question=literal(STUDY.question),
         cells=[str(cell) for cell in PLAN.cells],
-        settings=STUDY.model_dump(
-            mode="json", exclude={"study", "question", "tracking"}
-        ),
+        settings=recorded(STUDY, "study", "question", "tracking"),
         results=literal(RESULTS),
         code=PLAN.code("track_study"),
     conda:

@@ -3,18 +3,16 @@ from sigmoid_bce.jobs.forkserver import forked
 forked("tables")
 
 from sigmoid_bce.comparison.answer import answer
-from sigmoid_bce.comparison.learning import tables
+from sigmoid_bce.comparison.learning import from_files, tables
 from sigmoid_bce.figures.tables import write_html
-from sigmoid_bce.jobs.files import read_parquet, write_csv, write_parquet
+from sigmoid_bce.jobs.files import write_csv, write_parquet
 from sigmoid_bce.jobs.logs import logged_to
 from sigmoid_bce.study.learning import Learning, learning_cells, regimes
 
 with logged_to(snakemake.log[0]):
     learning, made = Learning(**snakemake.params.learning), snakemake.output
     files = dict(zip(learning_cells(learning), snakemake.input.epochs, strict=True))
-    found = tables(
-        regimes(learning), lambda cell: read_parquet(files[cell]), learning.margins.model_dump()
-    )
+    found = tables(regimes(learning), from_files(files), learning.margins.model_dump())
     write_parquet(found.pairs, made.pairs)
     for name, title, table in (
         ("answer", "Does it matter for learning?", answer(found.learning, found.stuck)),

@@ -12,6 +12,7 @@ import pandas as pd
 from sigmoid_bce.comparison.ends import is_stuck, last_epochs
 from sigmoid_bce.comparison.paired import LEVEL, describe, holm, mcnemar_p
 from sigmoid_bce.comparison.stuck import counts, shown
+from sigmoid_bce.jobs.files import read_parquet
 from sigmoid_bce.jobs.logs import UserError
 from sigmoid_bce.study.learning import REFERENCE, TWINS, LearningCell, Regime
 
@@ -23,6 +24,11 @@ DECIMALS = 12
 Read = Callable[[LearningCell], pd.DataFrame]
 """From a learning cell to its rows."""
 Row = Mapping[Any, Any]
+
+
+def from_files(files: Mapping[LearningCell, str]) -> Read:
+    """Return a function from a learning cell to the rows in its file."""
+    return lambda cell: read_parquet(files[cell])
 
 
 class Tables(NamedTuple):

@@ -43,6 +43,9 @@ UPRIGHT = {
 TEXT = 2**26
 """The most bytes that a text or a colour profile in a PNG may unpack to."""
 
+BETWEEN = {"RGBa": "RGBA", "La": "LA", "LAB": "RGB", "HSV": "RGB"}
+"""Modes that Pillow does not convert to grey, and what they become first."""
+
 ROWS = 256  # rows of a deep image that are converted at once
 
 
@@ -112,8 +115,7 @@ def _plain(image: Image.Image) -> Image.Image:
         image = image.transpose(method)
     if image.mode == "F" or image.mode.startswith("I"):
         return _eight_bits(image)
-    if image.mode in ("RGBa", "La"):
-        image = image.convert({"RGBa": "RGBA", "La": "LA"}[image.mode])
+    image = image.convert(BETWEEN.get(image.mode, image.mode))
     if image.mode in ("RGBA", "LA", "PA") or "transparency" in image.info:
         image = image.convert("RGBA")
         return Image.alpha_composite(Image.new("RGBA", image.size, "white"), image)

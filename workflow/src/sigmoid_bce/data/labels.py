@@ -45,9 +45,20 @@ def _visible(files: Iterable[str]) -> dict[str, Folder]:
     return paths
 
 
+def same(name: str) -> str:
+    r"""Return a name without regard to how its letters are encoded: an é may be one sign or two.
+
+    Examples
+    --------
+    >>> same("e\u0301") == same("\u00e9")
+    True
+    """
+    return unicodedata.normalize("NFC", name)
+
+
 def _fold(name: str) -> str:
     """Return a name without regard to case, and to how its letters are encoded."""
-    return unicodedata.normalize("NFC", unicodedata.normalize("NFC", name).casefold())
+    return same(same(name).casefold())
 
 
 def _begins(name: str, prefix: str) -> bool:
@@ -73,7 +84,7 @@ def by_name(name: str, classes: Sequence[str]) -> str | None:
     >>> by_name("cat-big.7.jpg", ["cat", "cat-big"]), by_name("catalogue.jpg", ["cat", "dog"])
     ('cat-big', None)
     """
-    exact = [one for one in classes if _begins(name, one)]
+    exact = [one for one in classes if _begins(same(name), same(one))]
     folded = [one for one in classes if _begins(_fold(name), _fold(one))]
     if not folded:
         return None
@@ -125,15 +136,15 @@ class _Folders:
     def _match(self, folder: Folder, beside: set[str]) -> str | None:
         """Return the class whose name a folder has; another case counts if no folder is exact."""
         name, where = folder[-1], "/".join(folder)
-        if name in self.classes:
-            return name
+        if exact := [one for one in self.classes if same(one) == same(name)]:
+            return exact[0]
         found = [one for one in self.classes if _fold(one) == _fold(name)]
-        if not found or beside.intersection(found):
+        if not found or {same(one) for one in found}.intersection(map(same, beside)):
             return None
-        same = sorted(other for other in beside if _fold(other) == _fold(name))
-        if len(same) > 1:
+        twins = sorted(other for other in beside if _fold(other) == _fold(name))
+        if len({same(twin) for twin in twins}) > 1:
             raise DataError(
-                f"the folders {' and '.join(map(repr, same))} may both be of the class "
+                f"the folders {' and '.join(map(repr, twins))} may both be of the class "
                 f"{found[0]!r}: write the one that you mean"
             )
         if len(found) > 1:

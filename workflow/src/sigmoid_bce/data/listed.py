@@ -8,7 +8,7 @@ from collections.abc import Iterable
 from contextlib import suppress
 from typing import NamedTuple
 
-from sigmoid_bce.data.labels import Labels
+from sigmoid_bce.data.labels import Labels, same
 from sigmoid_bce.data.listing import DataError, Entry, counts, few, split_parts
 from sigmoid_bce.study.datasets import Listed
 
@@ -51,10 +51,10 @@ def _labels(rows: list[Row], dataset: Listed) -> dict[str, int]:
     """Return the label of each class that counts, or raise an error if one has no row."""
     there = {row.label for row in rows}
     if dataset.positive:
-        one = dataset.positive
+        one = same(dataset.positive)
         zeros = there - {one}
     else:
-        zero, one = dataset.classes or classes(rows, dataset)
+        zero, one = map(same, dataset.classes or classes(rows, dataset))
         zeros = {zero}
     has = f"the column {dataset.label_column!r} has {few(there)}"
     if not zeros:

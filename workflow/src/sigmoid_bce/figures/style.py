@@ -137,6 +137,7 @@ def grid(
 
 def use() -> None:
     """Set the style of all figures; they are drawn to files, never to a window."""
+    mpl.rcdefaults()  # not those of a matplotlibrc in the user's home or working directory
     mpl.use("agg")
     sns.set_theme(context="paper", style="ticks", font_scale=1.1)
     # random ids would change the bytes of an unchanged figure

@@ -67,7 +67,6 @@ class Attempt:
         self.rows: list[Row] = []
         self._follow = follower
         self.follower: Follower | None = None
-        self.stopped = False  # by SIGTERM; a library may put an error of its own in its place
 
     def __enter__(self) -> Attempt:
         self.folder.mkdir(parents=True, exist_ok=True)
@@ -90,6 +89,7 @@ class Attempt:
             **circumstances(),
         )
         self._write()
+        Interrupted.raised = False
         signal.signal(signal.SIGTERM, self._stop)
         if self._follow:
             try:
@@ -99,7 +99,6 @@ class Attempt:
         return self
 
     def _stop(self, number: int, _: object) -> None:
-        self.stopped = True
         raise Interrupted(number)
 
     def resume(self, rows: Sequence[Row]) -> None:
@@ -141,7 +140,7 @@ class Attempt:
         reason = None
         stopped = kind is not None and issubclass(kind, (Interrupted, KeyboardInterrupt))
         # native code may turn the interruption into an error of its own
-        if stopped or (kind is not None and self.stopped):
+        if stopped or (kind is not None and Interrupted.raised):
             status, reason = "KILLED", interrupted(len(self.rows))
         elif kind is not None:
             # the same text as the last line of the log

@@ -70,6 +70,26 @@ def masked(text: object) -> str:
     return USER.sub(f"://{MASK}@", shown)
 
 
+class Hidden(str):
+    """Addresses that are shown without what may be a secret; pickled, they are a plain text.
+
+    Examples
+    --------
+    >>> text = Hidden("https://host/a.zip?key=secret")
+    >>> f"{text}", text == "https://host/a.zip?key=secret"
+    ('https://host/a.zip?***', True)
+    """
+
+    def __str__(self) -> str:
+        return re.sub(r'(?<=[?#])[^\s"]+', MASK, masked(str.__str__(self)))
+
+    def __repr__(self) -> str:
+        return repr(str(self))
+
+    def __reduce__(self) -> tuple[type[str], tuple[str]]:
+        return str, (str.__str__(self),)
+
+
 def held(address: str) -> bool:
     """Return whether an address holds a name or a secret, or something that may be one.
 

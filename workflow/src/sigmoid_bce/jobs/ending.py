@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from sigmoid_bce.jobs.attempts import read_attempts
+from sigmoid_bce.jobs.logs import one_line
 from sigmoid_bce.jobs.snakemake_patches import unfinished
 
 MOST = 20  # jobs that are listed
@@ -40,7 +41,8 @@ def last_lines(log: Path) -> list[str]:
             text = file.read().decode("utf-8", "replace")
     except OSError:
         return []
-    lines = [line for line in text.splitlines() if line.strip() and not line.startswith("took ")]
+    lines = [one_line(line.expandtabs()) for line in text.splitlines() if line.strip()]
+    lines = [line for line in lines if not line.startswith("took ")]
     starts = [i for i, line in enumerate(lines) if line.startswith("error: ")]
     return lines[starts[-1] :][:LINES] if starts else lines[-LINES:]
 

@@ -46,7 +46,8 @@ def told(error: object) -> str:
     if isinstance(error, SystemExit):
         return f"error: sys.exit({masked(repr(error.code))}) ended the job"
     kind = "" if isinstance(error, UserError) else f"{type(error).__name__}: "
-    return f"error: {kind}{masked(error)}"
+    # a server or a file's name may hold signs that a terminal obeys
+    return "\n".join(map(one_line, f"error: {kind}{masked(error)}".split("\n")))
 
 
 class _Lossy(io.FileIO):
@@ -64,6 +65,7 @@ class _Lossy(io.FileIO):
 
 def announce(message: str) -> None:
     """Print a line to the log, and to the terminal where somebody may be waiting."""
+    message = one_line(message)
     print(message, flush=True)
     for terminal in _terminal:
         with suppress(OSError):

@@ -12,10 +12,19 @@ ECHO = 1.0
 
 
 class Interrupted(SystemExit):
-    """The end of the process by a signal, in contrast to a call of `sys.exit` by other code."""
+    """The end of the process by a signal, in contrast to a call of `sys.exit` by other code.
+
+    Attributes
+    ----------
+    raised : bool
+        Whether this process was to end so; a library may put an error of its own in its place.
+    """
+
+    raised = False
 
     def __init__(self, number: int) -> None:
         super().__init__(128 + number)
+        Interrupted.raised = True
 
 
 class Notice:

@@ -75,10 +75,21 @@ def version(file: Path, folder: Path = ROOT) -> Version:
     about = ("--is-inside-work-tree", "--show-prefix", "HEAD", f"HEAD:./{file.relative_to(folder)}")
     match (_git(folder, "rev-parse", *about) or "").splitlines():
         case ["true", "", commit, _]:
-            # whatever the user's settings hide
-            changes = _git(folder, "status", "--porcelain", "--untracked-files=normal")
-            return Version(commit, None if changes is None else bool(changes))
+            return Version(commit, _dirty(folder))
     return Version(None, None)
+
+
+def _dirty(folder: Path) -> bool | None:
+    """Return whether a checkout has changes, whatever the user's settings hide."""
+    changes = _git(folder, "status", "--porcelain", "--untracked-files=normal")
+    if changes:
+        return True
+    flags = _git(folder, "ls-files", "-v")
+    if changes is None or flags is None:
+        return None
+    # git does not look at files that it was told to assume unchanged (h), or to skip (S)
+    unseen = any(line[:1].islower() or line[:1] == "S" for line in flags.splitlines())
+    return None if unseen else False
 
 
 def circumstances() -> Circumstances:

@@ -8,7 +8,7 @@ import random
 import sys
 import traceback
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -62,7 +62,9 @@ def of_user(name: str, folder: str | Path) -> Iterator[None]:
 
 def _told(error: BaseException, folder: Path) -> str:
     """Return an error with the last line of the user's code that led to it."""
-    message = " ".join(str(error).split())[:LONGEST]
+    message = ""
+    with suppress(Exception):  # its text is code of the user's too
+        message = " ".join(str(error).split())[:LONGEST]
     frames = traceback.extract_tb(error.__traceback__)
     places = [(frame.filename, frame.lineno) for frame in frames]
     if isinstance(error, SyntaxError):

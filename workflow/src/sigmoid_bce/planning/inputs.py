@@ -2,19 +2,20 @@
 
 from __future__ import annotations
 
-import inspect
 import json
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from itertools import product
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
 from sigmoid_bce.data import items
-from sigmoid_bce.jobs import plugins, releases, snakemake_patches
+from sigmoid_bce.jobs import plugins, releases
+from sigmoid_bce.jobs.credentials import Hidden
 from sigmoid_bce.numerics import frameworks
 from sigmoid_bce.planning import digest, remembered, sections
+from sigmoid_bce.planning.functions import Wildcards, input_function
 from sigmoid_bce.study import base
 from sigmoid_bce.study.base import Download, Wheel
 from sigmoid_bce.study.cells import PATTERN, Cell, cells
@@ -47,11 +48,6 @@ PARTS: dict[str, tuple[tuple[str, ...], ...]] = {
 URGENCY = {"heads": 100, "networks": 10_000}
 """The priority of a training with batch size 1: the slowest trainings start first."""
 
-Wildcards = Any
-"""Snakemake's wildcards of a job: its attributes are strings."""
-
-Function = TypeVar("Function", bound=Callable[..., Any])
-
 
 def check_plugins() -> None:
     """Check every plug-in that a script loads by name, before any job starts.
@@ -67,60 +63,6 @@ def check_plugins() -> None:
     """
     for kind, folder in PLUGINS.items():
         plugins.check(folder, *PARTS[kind])
-
-
-def input_function(function: Function) -> Function:
-    """Return a function that tells Snakemake its parameters.
-
-    Snakemake would otherwise inspect its signature several times for each job.
-
-    Parameters
-    ----------
-    function : callable
-        A function of the wildcards, or a method: `self` does not count.
-
-    Examples
-    --------
-    >>> from snakemake.common import get_function_params
-    >>> list(get_function_params(input_function(lambda wildcards, attempt: attempt)))
-    ['wildcards', 'attempt']
-    """
-    parameters = inspect.signature(function).parameters
-    known = {name: value for name, value in parameters.items() if name != "self"}
-    snakemake_patches.tell_parameters(function, known)
-    return function
-
-
-def literal(value: Any) -> Callable[[Wildcards], Any]:
-    """Return a function that returns a value, in which Snakemake then replaces no {name}.
-
-    Examples
-    --------
-    >>> literal("Does p = {1, 0} matter?")(None)
-    'Does p = {1, 0} matter?'
-    """
-    return input_function(lambda wildcards: value)
-
-
-def labels(wildcards: Wildcards) -> dict[str, str]:
-    """Return the columns in which the report lists a cell's figures."""
-    return {
-        "model": wildcards.model,
-        "batch size": wildcards.batch_size,
-        "seed": wildcards.seed,
-        "loss": wildcards.loss,
-    }
-
-
-def growing(amount: int) -> Callable[[Wildcards, int], int]:
-    """Return a resource that grows with each attempt.
-
-    Examples
-    --------
-    >>> growing(2500)(None, attempt=2)
-    5000
-    """
-    return input_function(lambda wildcards, attempt: attempt * amount)
 
 
 @dataclass(frozen=True, eq=False)
@@ -227,7 +169,7 @@ class Plan:
     def sources(self, wildcards: Wildcards) -> str:
         """Return where a download comes from, as JSON: the local file, else the mirrors."""
         download = self.downloads[wildcards.digest]
-        return json.dumps([download.file] if download.file else download.url)
+        return Hidden(json.dumps([download.file] if download.file else download.url))
 
     @input_function
     def most(self, wildcards: Wildcards) -> int:

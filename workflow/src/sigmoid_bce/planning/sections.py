@@ -9,9 +9,11 @@ from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
+from sigmoid_bce.jobs.credentials import Hidden
 from sigmoid_bce.planning import locate
 from sigmoid_bce.study import base
 from sigmoid_bce.study.base import Download, Wheel
+from sigmoid_bce.study.config import Study
 from sigmoid_bce.study.datasets import Dataset, Seen
 from sigmoid_bce.study.models import Backbone, Dense, Headed, Linear, Model
 
@@ -86,6 +88,27 @@ def seen(dataset: Dataset) -> dict[str, Any]:
     0.2
     """
     return dataset.model_dump(mode="json", include=set(Seen.model_fields))
+
+
+def recorded(study: Study, *without: str) -> dict[str, Any]:
+    """Return the settings of a study as records show them: no address with what may be a secret.
+
+    Parameters
+    ----------
+    study : Study
+    *without : str
+        Sections that are left out.
+    """
+
+    def shown(node: Any, key: str = "") -> Any:
+        if isinstance(node, dict):
+            return {name: shown(value, name) for name, value in node.items()}
+        if isinstance(node, list):
+            return [shown(value, key) for value in node]
+        return str(Hidden(node)) if key == "url" and isinstance(node, str) else node
+
+    values: dict[str, Any] = shown(study.model_dump(mode="json", exclude=set(without)))
+    return values
 
 
 def frozen(model: Backbone) -> dict[str, Any]:

@@ -25,7 +25,7 @@ from sigmoid_bce.jobs.logs import UserError
 PATTERNS = {
     r"^[a-z0-9][a-z0-9_.-]*$": "lower-case letters, digits, '-', '_' and '.'",
     r"^[0-9a-f]{64}$": "64 lower-case hexadecimal digits",
-    r"^https?://[^/\s]+/\S+$": "https://... or http://...",
+    r"^https?://[^/\s@]+/\S+$": "https://... or http://..., without a user or a password",
     r"^[0-9][\w.+!]*$": "a version such as 1.0.2",
     r"^[A-Za-z_]\w*(\.[A-Za-z_]\w*)*:[A-Za-z_]\w*$": "module:function",
 }

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Annotated, Literal, Self
+from unicodedata import normalize
 
 from pydantic import ConfigDict, Discriminator, Field, Tag, model_validator
 
@@ -153,7 +154,7 @@ class ClassedSamples(Samples):
                 "classes and positive exclude each other: give classes: [zero, one] for two "
                 "classes, or positive: one for one class against all others"
             )
-        if self.classes and self.classes[0].casefold() == self.classes[1].casefold():
+        if self.classes and len({normalize("NFC", name).casefold() for name in self.classes}) == 1:
             raise ValueError(f"classes: the two are the same: {list(self.classes)}")
         return self
 

@@ -9,6 +9,7 @@ from typing import Any, get_args
 
 from pydantic import ValidationError
 
+from sigmoid_bce.jobs.credentials import masked
 from sigmoid_bce.jobs.logs import one_line
 from sigmoid_bce.study.base import PATTERNS, ConfigError, Strict, nearest
 from sigmoid_bce.study.config import Study
@@ -99,7 +100,7 @@ def _wrong_value(error: Mistake) -> str:
         message = "expected a section of keys and values"
     if error["type"] == "string_pattern_mismatch":
         message = f"expected {PATTERNS[error['ctx']['pattern']]}"
-    found = repr(error["input"])
+    found = masked(repr(error["input"]))
     found = found if len(found) < 60 else f"{found[:57]}..."
     unquoted = error["type"] == "string_type" and isinstance(error["input"], int | float | date)
     quote = ": put it in quotes" if unquoted else ""

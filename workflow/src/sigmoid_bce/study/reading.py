@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import os
 import re
 import sys
 from collections.abc import Iterable, Iterator
@@ -232,7 +233,7 @@ def check(files: Iterable[str | Path]) -> None:
 
 
 def check_arguments(arguments: list[str]) -> None:
-    """Check the configuration files that the arguments of a `snakemake` name, or the default.
+    """Check the folder and the configuration files that the arguments of a `snakemake` name.
 
     Parameters
     ----------
@@ -241,7 +242,7 @@ def check_arguments(arguments: list[str]) -> None:
     Raises
     ------
     SystemExit
-        With the lines of `check`.
+        With the lines of `check`, or one for a folder that cannot be written.
 
     Examples
     --------
@@ -252,10 +253,18 @@ def check_arguments(arguments: list[str]) -> None:
     """
     parser = argparse.ArgumentParser(add_help=False, allow_abbrev=False, exit_on_error=False)
     parser.add_argument("--configfile", "--configfiles", nargs="+", default=[])
+    parser.add_argument("--directory", "-d", default=".")
     try:
-        files = parser.parse_known_args(arguments)[0].configfile
+        found = parser.parse_known_args(arguments)[0]
     except argparse.ArgumentError:
         return  # Snakemake explains it
+    files = found.configfile
+    for folder in (Path(found.directory), Path(found.directory, ".snakemake")):
+        if folder.is_dir() and not os.access(folder, os.W_OK | os.X_OK):
+            sys.exit(
+                f"{folder.resolve()}: it cannot be written by this user: work in a copy of your "
+                "own, or name another folder by --directory"
+            )
     try:
         check(files or filter(Path.is_file, [DEFAULT]))
     except ConfigError as error:

@@ -13,6 +13,8 @@ from sigmoid_bce.verdicts.tally import Tally
 MOST = 20
 """More distinct values than this are no classes."""
 SHOWN = 6
+ROUNDING = 1e-3
+"""Labels that are so near to 0 or 1 are meant to be within [0, 1]."""
 OUT = (-1.0, -100.0, 255.0)
 """Labels that often mark a sample to be left out."""
 RESCALED = {(-1.0, 1.0): "(label + 1) / 2", (0.0, 255.0): "label / 255", (1.0, 2.0): "label - 1"}
@@ -67,6 +69,8 @@ class Seen:
         others = sorted(value for value in self.labels if not 0 <= value <= 1)
         if self.swapped:
             return f"; {SWAPPED}"
+        if others and not self.nan and max(max(others) - 1, -min(others)) < ROUNDING:
+            return "; labels that are outside by rounding alone can be clipped to [0, 1]"
         if len(self.labels) > MOST:
             return f"; the labels have more than {MOST} values"
         if self.nan or not others:

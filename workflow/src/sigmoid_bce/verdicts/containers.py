@@ -19,6 +19,7 @@ import pandas as pd
 from sigmoid_bce.verdicts.errors import LABEL, RAW_OUTPUT, Array, BadOutputs
 
 NUMBERS = (numbers.Real, Decimal, np.bool_)
+BATCHES = "numpy.concatenate makes one array of batches"
 BY_POSITION = "give both as arrays (.to_numpy()) to pair them by position"
 
 
@@ -75,7 +76,10 @@ def _reading(where: str, values: Any) -> Iterator[None]:
     except Exception as error:
         reason = str(error).strip().splitlines() or [type(error).__name__]
         kind = type(values).__name__
-        raise BadOutputs(f"{where}: expected an array, found a {kind}: {reason[0]}") from None
+        advice = f"; {BATCHES}" if isinstance(values, list | tuple) else ""
+        raise BadOutputs(
+            f"{where}: expected an array, found a {kind}: {reason[0]}{advice}"
+        ) from None
 
 
 def _numbers(where: str, values: Any) -> Array:
@@ -119,6 +123,8 @@ def _tensor(where: str, values: Any) -> Values:
     values = values.detach().cpu()
     if "strided" not in str(getattr(values, "layout", "strided")):
         values = values.to_dense()
+    for flag in ("conj", "neg"):  # a view of another tensor, with the operation still to be done
+        values = getattr(values, f"resolve_{flag}", lambda same=values: same)()
     # NumPy has no such formats
     if re.search(r"bfloat16|float8", str(values.dtype)):
         values = values.float()
@@ -143,7 +149,7 @@ def _list(where: str, values: Any) -> Values:
     try:
         array = np.ma.stack([part.array for part in parts])
     except ValueError:
-        raise BadOutputs(f"{where}: expected rows of the same length") from None
+        raise BadOutputs(f"{where}: expected rows of the same length; {BATCHES}") from None
     plain = array.data if array.mask is np.ma.nomask or not array.mask.any() else array
     return Values(plain, (None, *first.names))
 

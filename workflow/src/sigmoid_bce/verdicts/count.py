@@ -95,8 +95,20 @@ def _refusal(
             seen.add(other.x, other.y)
     return BadOutputs(
         f"{outputs.place(LABEL, row, pixel, label)}: expected a label of 0 or 1, or between, "
-        f"found {float(labels[at]):g}{seen.advice()}"
+        f"found {_exact(float(labels[at]))}{seen.advice()}"
     )
+
+
+def _exact(value: float) -> str:
+    """Return a number in few digits, but not as another number.
+
+    Examples
+    --------
+    >>> _exact(255.0), _exact(1.0000001)
+    ('255', '1.0000001')
+    """
+    short = f"{value:g}"
+    return short if float(short) == value or value != value else repr(value)
 
 
 def without(y: Array, ignore: Iterable[float]) -> Array:

@@ -13,7 +13,8 @@ import pandas as pd
 from sigmoid_bce.comparison import compare
 from sigmoid_bce.verdicts import shares, words
 from sigmoid_bce.verdicts.count import Counted, run
-from sigmoid_bce.verdicts.outputs import BadOutputs, Outputs, from_arrays
+from sigmoid_bce.verdicts.errors import EVERY, BadOutputs
+from sigmoid_bce.verdicts.outputs import Outputs, from_arrays
 from sigmoid_bce.verdicts.tally import Tally
 
 BATCH_SIZES = (1, 4, 20, 128)
@@ -210,7 +211,7 @@ def judge(
     if not really_raw:
         _refuse_probabilities(outputs, counted)
     tallies = list(zip(outputs.labels, counted.tallies, strict=True)) if outputs.labels[1:] else []
-    tallies.append((words.EVERY, counted.total()))
+    tallies.append((EVERY, counted.total()))
     summary = pd.DataFrame([_summary(name, tally) for name, tally in tallies])
     parts = [(name, shares.compute(tally, table, edges)) for name, tally in tallies]
     for name, part in parts:
@@ -281,6 +282,11 @@ def verdict(
     >>> float(found.outputs["wrong_side_max"].iloc[0])
     18.5
     """
-    ignored = ignore if isinstance(ignore, Iterable) else [ignore]
-    outputs = from_arrays(raw_output, label, name, labels, map(float, ignored))
+    given: Any = ignore
+    several = isinstance(given, Iterable) and not isinstance(given, str)
+    try:
+        ignored = list(map(float, given if several else [given]))
+    except (TypeError, ValueError):
+        raise BadOutputs(f"ignore: expected labels as numbers, found {ignore!r}") from None
+    outputs = from_arrays(raw_output, label, name, labels, ignored)
     return judge(outputs, thresholds, really_raw)[0]

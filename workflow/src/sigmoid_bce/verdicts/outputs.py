@@ -9,8 +9,9 @@ from typing import Any
 
 import numpy as np
 
+from sigmoid_bce.jobs.logs import one_line
 from sigmoid_bce.verdicts.containers import Pair, pair
-from sigmoid_bce.verdicts.errors import LABEL, RAW_OUTPUT, Array, BadOutputs
+from sigmoid_bce.verdicts.errors import EVERY, LABEL, RAW_OUTPUT, Array, BadOutputs
 
 CHUNK = 1 << 18
 Chunk = tuple[Array, Array]
@@ -27,7 +28,7 @@ class Outputs:
     name : str
         Their name in messages and results.
     labels : tuple of str
-        Names of the labels; one empty name if there is only one label.
+        Names of the labels; one empty name if there is only one label. Equal names get a number.
     chunks : iterable of (ndarray, ndarray)
         Raw outputs and labels, each of shape (rows, pixels, labels). Labels are a masked array if
         samples are left out.
@@ -48,6 +49,29 @@ class Outputs:
     shape: tuple[int, ...] = ()
     ignore: tuple[float, ...] = ()
     notes: Iterable[str] = ()
+
+    def __post_init__(self) -> None:
+        self.name = one_line(self.name)
+        if len(self.labels) > 1:
+            self.labels = _unique(self.labels)
+
+
+def _unique(names: Iterable[str]) -> tuple[str, ...]:
+    """Return names of which no two are equal, and none is that of all labels together.
+
+    Examples
+    --------
+    >>> _unique(["cat", "all", "cat"])
+    ('cat', 'all (2)', 'cat (2)')
+    """
+    taken = {EVERY: 0}
+    for name in names:
+        unique, number = name, 1
+        while unique in taken:
+            number += 1
+            unique = f"{name} ({number})"
+        taken[unique] = 0
+    return tuple(taken)[1:]
 
 
 def as_floats(values: Array) -> Array:
@@ -242,7 +266,7 @@ def _names(
     """Return the names of the labels."""
     if not count:
         raise BadOutputs(f"{where}: expected at least one raw output, found none")
-    if sorted(given) == sorted(found) and given != found:
+    if any(name in given and given[i : i + 1] != (name,) for i, name in enumerate(found)):
         listed = ", ".join(found)
         raise BadOutputs(f"{where}: expected names of labels in the order of columns: {listed}")
     labels = given or found or (tuple(map(str, range(count))) if count > 1 else ("",))

@@ -16,9 +16,10 @@ from sigmoid_bce.comparison import compare
 from sigmoid_bce.figures import batch_mean, html, raw_outputs, stage, style
 from sigmoid_bce.jobs.files import replacing, write_csv
 from sigmoid_bce.verdicts.count import Counted
+from sigmoid_bce.verdicts.errors import EVERY
 from sigmoid_bce.verdicts.judge import Verdict
 from sigmoid_bce.verdicts.tally import HALF_BINS, SIGMOID_BINS, Tally
-from sigmoid_bce.verdicts.words import EVERY, GLOSSARY
+from sigmoid_bce.verdicts.words import GLOSSARY
 
 POINTS = 20_000
 """Samples in a scatter plot, at most about."""

@@ -7,6 +7,7 @@ import csv
 import functools
 import itertools
 import math
+import os
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import suppress
@@ -22,6 +23,8 @@ BLOCK = 4 << 20  # bytes of a CSV file that are read at a time
 LONGEST = 64 << 20  # bytes of a row, at most
 WORDS = {"true": 1.0, "false": 0.0}
 """Labels that are words."""
+MISSING = {"na", "n/a", "<na>", "none", "null", "-", "?"}
+"""Words for a label that is missing, in lower case."""
 Where = Callable[[int, str], str]
 """From a row (from 0) and a column to words that say where that value is."""
 
@@ -79,7 +82,8 @@ def _numbers(column: Any, label: bool) -> Any:
     import pyarrow as pa
     from pyarrow import compute as pc
 
-    texts = pc.utf8_trim(column, characters=" \t").dictionary_encode()
+    texts = column.cast(pa.large_string())
+    texts = pc.utf8_trim(texts, characters=" \t").dictionary_encode()
     try:
         # the conversion that the CSV reader makes
         numbers = texts.dictionary.cast(pa.float64())
@@ -97,19 +101,26 @@ def _number(text: Any, label: bool) -> float | None:
         return WORDS.get(str(text).lower()) if label else None
 
 
-def _not_a_number(values: Any, place: str, label: bool) -> BadOutputs:
-    """Return the error for values of pyarrow of which none is a number."""
+def _not_a_number(values: Any, place: str, label: bool, alone: bool = False) -> BadOutputs:
+    """Return the error for values of pyarrow of which none is a number, nor any beside them."""
     text = _is_text(values)
     of = "" if text else f" (a column of {values.type})"
     texts = sorted(map(_shown, values.unique())) if label and text else []
-    two = f"; write 0 and 1 for {texts[0]!r} and {texts[1]!r}" if len(texts) == 2 else ""
-    return BadOutputs(f"{place}: expected a number, found {_shown(values[0])!r}{of}{two}")
+    advice = ""
+    if MISSING.intersection(map(str.lower, texts)):
+        advice = "; if labels are missing, leave their places empty and write IGNORE=nan"
+    elif len(texts) == 2 and alone:
+        advice = f"; write 0 for one of {texts[0]!r} and {texts[1]!r}, and 1 for the other"
+    return BadOutputs(f"{place}: expected a number, found {_shown(values[0])!r}{of}{advice}")
 
 
 def _is_text(column: Any) -> bool:
     import pyarrow as pa
 
-    return bool(pa.types.is_string(column.type) or pa.types.is_large_string(column.type))
+    kinds = pa.types
+    return any(
+        is_(column.type) for is_ in (kinds.is_string, kinds.is_large_string, kinds.is_string_view)
+    )
 
 
 def _shown(value: Any) -> str:
@@ -141,7 +152,8 @@ def _values(column: Any, where: Callable[[int], str], label: bool, missing: bool
         numbers = _numbers(column, label)
         lost = pc.and_(numbers.is_null(), column.is_valid())
         if pc.any(lost).as_py():
-            raise _not_a_number(column.filter(lost), where(_first(lost)), label)
+            alone = numbers.null_count == len(numbers)  # beside numbers, a word is no class
+            raise _not_a_number(column.filter(lost), where(_first(lost)), label, alone)
         column = numbers
     if kinds.is_decimal(column.type) or (kinds.is_boolean(column.type) and column.null_count):
         column = column.cast(pa.float64())
@@ -180,6 +192,19 @@ def _place(columns: Columns, where: Where) -> Place:
     return place
 
 
+def _after_mark(path: Path) -> Any:
+    """Return a CSV file, opened after its byte order mark if it has one.
+
+    As Latin-1, the mark is text, and a quotation mark after it is none.
+    """
+    import pyarrow as pa
+
+    file = pa.OSFile(os.fsencode(path))
+    if file.read(len(codecs.BOM_UTF8)) != codecs.BOM_UTF8:
+        file.seek(0)
+    return file
+
+
 def _open_csv(
     path: Path,
     names: list[str] | None,
@@ -197,7 +222,7 @@ def _open_csv(
 
     kind = pa.string() if text else pa.float64()
     return pa_csv.open_csv(
-        path,
+        _after_mark(path),
         read_options=pa_csv.ReadOptions(
             block_size=block,
             use_threads=not text,
@@ -230,12 +255,13 @@ def _header(path: Path) -> list[str]:
             names = skip().schema.names
         except pa.ArrowInvalid:
             names = skip(block=LONGEST).schema.names
-        header = [name.encode("latin-1").decode() for name in names]
+        return [name.encode("latin-1").decode() for name in names]
     except UnicodeDecodeError:
         raise BadOutputs(f"{path}: expected text in UTF-8") from None
     except pa.ArrowInvalid as error:
-        raise BadOutputs(f"{path}: {str(error).splitlines()[0]}") from None
-    return [header[0].removeprefix("\ufeff"), *header[1:]]
+        empty = "Empty CSV file" in str(error)
+        reason = "expected lines below the first" if empty else str(error).splitlines()[0]
+        raise BadOutputs(f"{path}: {reason}") from None
 
 
 def _as_text(path: Path, header: list[str], wanted: list[str], done: int) -> Iterator[Any]:
@@ -349,7 +375,8 @@ def from_parquet(
 
     try:
         # a buffered stream, because a row group may be larger than memory
-        file = parquet.ParquetFile(path, buffer_size=1 << 20, pre_buffer=False)
+        opened = pa.OSFile(os.fsencode(path))
+        file = parquet.ParquetFile(opened, buffer_size=1 << 20, pre_buffer=False)
         names = file.schema_arrow.names
     except (pa.ArrowException, OSError, ValueError) as error:
         raise BadOutputs(f"{path}: not a Parquet file: {str(error).splitlines()[0]}") from None

@@ -10,11 +10,10 @@ import pandas as pd
 
 from sigmoid_bce.numerics import catalogue, frameworks
 from sigmoid_bce.verdicts.count import Counted
+from sigmoid_bce.verdicts.errors import EVERY
 from sigmoid_bce.verdicts.outputs import Outputs
 from sigmoid_bce.verdicts.shares import DTYPES
 
-EVERY = "all"
-"""The name of all labels together, in tables."""
 PRECISIONS = {
     "float32": ["float32"],
     "half precision": ["float16", "bfloat16"],

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from sigmoid_bce.data import listed
 from sigmoid_bce.data.faults import FaultError, line, stopping
 from sigmoid_bce.data.items import Item
+from sigmoid_bce.data.labels import same
 from sigmoid_bce.data.listed import Row
 from sigmoid_bce.data.listing import DataError, Entry, few
 from sigmoid_bce.study.datasets import FeaturesDataset
@@ -67,7 +68,7 @@ def _rows(table: _Table, dataset: FeaturesDataset) -> list[Row]:
     """Return the class of each row and its part of a split, each row with its number."""
     names = [dataset.label_column, *filter(None, [dataset.split_column])]
     values = zip(*map(table.texts, names), strict=True)
-    rows = [Row(str(number), *row) for number, row in enumerate(values, 1)]
+    rows = [Row(str(number), same(label), *part) for number, (label, *part) in enumerate(values, 1)]
     if not rows:
         raise DataError(f"{dataset.path} has no rows")
     for row in rows:

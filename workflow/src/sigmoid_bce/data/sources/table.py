@@ -9,6 +9,7 @@ from pathlib import Path
 from sigmoid_bce.data import listed
 from sigmoid_bce.data.faults import stopping
 from sigmoid_bce.data.items import Item, loose_items
+from sigmoid_bce.data.labels import same
 from sigmoid_bce.data.listed import Row
 from sigmoid_bce.data.listing import DataError, Listing
 from sigmoid_bce.study.datasets import TableDataset
@@ -55,7 +56,8 @@ def _row(dataset: TableDataset, number: int, line: dict[str, str | None]) -> Row
         if key not in line:
             names = ", ".join(filter(None, line))
             raise DataError(f"{path} has no column {key!r}: its columns are {names}")
-        values.append((line[key] or "").strip())
+        value = (line[key] or "").strip()
+        values.append(same(value) if key == dataset.label_column else value)
         if not values[-1] and key != dataset.split_column:
             raise DataError(f"{path}, line {number}: the column {key!r} is empty")
     return Row(*values)
