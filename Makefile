@@ -24,7 +24,7 @@ PIP = $(BIN)/python -m pip install --quiet --disable-pip-version-check
 STUDY = $$($(BIN)/python -m sigmoid_bce.study.reading "$$CONFIG")
 
 .DEFAULT_GOAL := help
-.PHONY: help run test soak lint bench numbers readme numerics record report tracking reconcile ui \
+.PHONY: help run learning test soak lint bench numbers readme numerics record report tracking reconcile ui \
 	verdict cluster cluster-await cluster-cancel test-cluster frameworks install schema lock
 
 help: ## list the targets
@@ -39,6 +39,9 @@ run: install ## install, run the study CONFIG (the default one), make its report
 	echo "tables    results/$$study/tables/"; \
 	echo "report    results/$$study/report.html"
 	@echo "runs      make ui, then http://127.0.0.1:$(PORT)"
+
+learning: CONFIG = config/studies/learning.yaml
+learning: run ## run the study of learning: does it matter for what networks learn?
 
 test: install $(VENV)/slurm ## install, run the tests
 	$(BIN)/python -m pytest -n 2 --no-loadscope-reorder

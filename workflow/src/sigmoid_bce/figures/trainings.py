@@ -12,7 +12,8 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from sigmoid_bce.comparison.learning import BETTER, last_epochs
+from sigmoid_bce.comparison.ends import last_epochs
+from sigmoid_bce.comparison.learning import BETTER
 from sigmoid_bce.figures import arms, style
 from sigmoid_bce.jobs.files import read_parquet, reading
 from sigmoid_bce.jobs.logs import one_line

@@ -228,6 +228,7 @@ def _epochs(
         (data.train, data.labels.astype(np.float32)),
         (data.validation, data.validation_labels.astype(np.float32)),
     )
+    networks.check_takes(stack.network, str(data.train.dtype))
     for epoch in range(model.max_epochs + 1):
         start = time.perf_counter()
         if epoch:

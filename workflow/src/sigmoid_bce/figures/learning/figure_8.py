@@ -11,7 +11,7 @@ from matplotlib import pyplot as plt
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from sigmoid_bce.comparison.stuck import ABOVE_MAJORITY, DEAD
+from sigmoid_bce.comparison.ends import ABOVE_MAJORITY, DEAD
 from sigmoid_bce.figures import style
 from sigmoid_bce.figures.trainings import LearningTables
 from sigmoid_bce.study.learning import REFERENCE, TWINS
