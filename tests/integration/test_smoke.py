@@ -75,7 +75,8 @@ def test_figures_and_report(results):
         for name in ("figure-4", "figure-5", "figure-6", "batch-mean"):
             assert (results / f"figures/{cell}/{name}.svg").read_text().count("<path") > 30
             assert (results / f"figures/{cell}/{name}.png").stat().st_size > 20_000
-    for name in ("figure-1", "figure-2", "figure-3", "conformance", "ulp"):
+    learning = [f"figure-{number}" for number in range(7, 13)]
+    for name in ("figure-1", "figure-2", "figure-3", "conformance", "ulp", *learning):
         assert (results / f"figures/{name}.svg").read_text().count("<path") > 10
     report = (results / "report.html").read_text()
     assert "in long double is 0 from x = 44.4 on" in " ".join(report.split())

@@ -33,7 +33,7 @@ def configured(folder):
     config["models"]["tiny"]["max_epochs"] = EPOCHS
     config["training"]["patience"] = EPOCHS
     config["grid"] |= {"loss": ["sigmoid_clipped"], "seed": [0, 1]}
-    del config["numerics"]
+    del config["numerics"], config["learning"]
     (folder / "faults.yaml").write_text(yaml.safe_dump(config))
     return folder
 

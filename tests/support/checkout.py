@@ -10,6 +10,8 @@ import yaml
 
 ROOT = Path(__file__).parents[2]
 SMOKE = yaml.safe_load((ROOT / "config/studies/smoke.yaml").read_text())
+LEARNING = SMOKE.pop("learning")
+"""A section that studies of their own data sets and networks cannot have."""
 DEFAULT = yaml.safe_load((ROOT / "config/config.yaml").read_text())
 
 

@@ -11,7 +11,10 @@ from support.checkout import checkout, snakemake
     ("options", "groups"),
     [
         ((), set()),
-        (("--group-components", "networks=2"), {"networks", "data", "comparison", "numerics"}),
+        (
+            ("--group-components", "networks=2"),
+            {"networks", "data", "comparison", "numerics", "learning"},
+        ),
     ],
 )
 def test_groups_are_formed_on_request_only(tmp_path, options, groups):
