@@ -184,6 +184,34 @@ def benchmarks(folder: Path) -> pd.DataFrame:
     return pd.concat(tables, ignore_index=True)
 
 
+def answer(study: Path) -> pd.DataFrame:
+    """Return the answer of the study of learning."""
+    return pd.read_csv(present(study / "tables/answer.csv"))
+
+
+def conclusions(study: Path) -> pd.DataFrame:
+    """Return the article's conclusions beside the measured ones."""
+    return pd.read_csv(present(study / "tables/conclusions.csv"))
+
+
+def learning(study: Path) -> pd.DataFrame:
+    """Return the paired differences in the primary metrics."""
+    table = pd.read_csv(present(study / "tables/learning.csv"))
+    columns = [*KEYS["learning"], "metric", "seeds", "failed", "failed_reference"]
+    columns += ["mean_reference", "mean", "difference", "t_low", "t_high", "margin", "verdict"]
+    return with_passed_on(table.loc[table["primary"], columns])
+
+
+def stuck(study: Path) -> pd.DataFrame:
+    """Return the counts of stuck trainings."""
+    return with_passed_on(pd.read_csv(present(study / "tables/stuck.csv")))
+
+
+def with_passed_on(table: pd.DataFrame) -> pd.DataFrame:
+    """Return a table of several data sets, with what may be passed on of each."""
+    return table.assign(passed_on=table["dataset"].map(WITHHELD).fillna("yes"))
+
+
 TABLES: dict[str, tuple[str, Callable[[Path], pd.DataFrame]]] = {
     "models": ("default", models),
     "batches": ("default", batches),
@@ -193,6 +221,10 @@ TABLES: dict[str, tuple[str, Callable[[Path], pd.DataFrame]]] = {
     "figure-3": ("default", figure_3),
     "figure-5": ("default", figure_5),
     "smoke": ("smoke", smoke),
+    "answer": ("learning", answer),
+    "conclusions": ("learning", conclusions),
+    "learning": ("learning", learning),
+    "stuck": ("learning", stuck),
     "benchmarks": ("benchmarks", benchmarks),
 }
 """Each table: the folder under results/ that it comes from, and the function of that folder."""

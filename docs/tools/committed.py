@@ -23,6 +23,10 @@ KEYS = {
     "figure-3": ["y", "x"],
     "figure-5": ["sample"],
     "smoke": ["loss", "stage", "split"],
+    "answer": ["name"],
+    "conclusions": ["article"],
+    "learning": ["part", "question", "dataset", "model", "batch_size", "loss"],
+    "stuck": ["part", "question", "dataset", "model", "batch_size", "loss"],
     "benchmarks": ["part", "grid", "measure"],
 }
 """The tables, and the columns that tell their rows apart."""

@@ -31,9 +31,16 @@ from committed import KEYS, ORIGIN, PICTURED, PROGRAMS, RANGES, ROOT, read
 from sigmoid_bce.comparison import compare
 from sigmoid_bce.figures import registry, stage, style
 from sigmoid_bce.figures.inputs import LaboratoryTables
+from sigmoid_bce.jobs import plugins
 from sigmoid_bce.planning.inputs import TITLE
 
-DOCUMENTS = ("README.md", "docs/architecture.md", "docs/benchmarks.md", "docs/numbers/README.md")
+DOCUMENTS = (
+    "README.md",
+    "docs/architecture.md",
+    "docs/benchmarks.md",
+    "docs/learning.md",
+    "docs/numbers/README.md",
+)
 MARK = re.compile(r"(<!-- = (.+?) -->)(.*?)(<!-- / -->)", re.DOTALL)
 
 
@@ -278,6 +285,51 @@ def _shown(value: float) -> str:
     return number(value, ",.0f" if abs(value) >= 1000 else ".3g")
 
 
+def answer() -> str:
+    """Return the answer of the study of learning, a sentence an item."""
+    return "\n".join(f"1. {sentence}" for sentence in read("answer")["sentence"])
+
+
+def conclusions() -> str:
+    """Return the table of the article's conclusions."""
+    rows = read("conclusions")[["article", "measured"]].to_numpy().tolist()
+    return markdown(["the article", "measured"], "ll", rows)
+
+
+SHOWN = ("sigmoid_clipped", "bce_loss")
+"""The losses whose verdicts the table of regimes shows."""
+
+
+def regimes() -> str:
+    """Return the table of regimes: what logits give, and what two losses change."""
+    table, lines = read("learning"), []
+    for (_, question, *place), rows in table.groupby(KEYS["learning"][:-1], sort=False):
+        of = rows.set_index("loss")
+        first = rows.iloc[0]
+        cells = [
+            f"{number(of.loc[loss, 'mean'], '.3g')}: {of.loc[loss, 'verdict']}"
+            if loss in of.index
+            else ""
+            for loss in SHOWN
+        ]
+        where = ", ".join(map(str, place))
+        metric = f"{first['metric']}, {number(first['mean_reference'], '.3g')}"
+        lines.append([question, where, metric, *cells])
+    head = "question|data, network, batch size|metric, with logits|clipped sigmoid|`BCELoss`"
+    return markdown(head.split("|"), "lllll", lines)
+
+
+def losses() -> str:
+    """Return the table of the losses to train with."""
+    lines = []
+    for name in plugins.names("training/losses"):
+        module = plugins.load("training/losses", name)
+        plateau = [number(value, ".2f") for value in getattr(module, "PLATEAU", ())]
+        computes = (module.__doc__ or "").splitlines()[0].rstrip(".")
+        lines.append([f"`{name}`", computes, module.USED, " and ".join(plateau)])
+    return markdown(["loss", "what it computes", "used in", "plateau"], "llll", lines)
+
+
 def ranges() -> str:
     """Return the table of how far each number may move."""
     table = pd.read_csv(RANGES, dtype=str).fillna("")
@@ -293,7 +345,19 @@ def rulegraph() -> str:
 
 TABLES: dict[str, Callable[[], str]] = {
     function.__name__: function
-    for function in (models, programs, peers, parts, measured, ranges, rulegraph)
+    for function in (
+        models,
+        programs,
+        peers,
+        parts,
+        measured,
+        answer,
+        conclusions,
+        regimes,
+        losses,
+        ranges,
+        rulegraph,
+    )
 }
 """What the mark `table NAME` writes."""
 

@@ -11,6 +11,7 @@ from sklearn.metrics import log_loss, roc_auc_score
 
 from sigmoid_bce.comparison import diagnostics
 from sigmoid_bce.comparison.answer import SENTENCES, answer
+from sigmoid_bce.comparison.conclusions import NOTHING, conclusions
 from sigmoid_bce.jobs import plugins
 from sigmoid_bce.numerics import formulas
 from sigmoid_bce.study.datasets import Seen, Split
@@ -228,3 +229,42 @@ def test_the_answer_has_ten_sentences_for_any_study():
     found = answer(empty, stuck)
     assert found["name"].tolist() == list(SENTENCES)
     assert found["sentence"].str.endswith(".").all()
+    assert set(conclusions(empty, stuck)["measured"]) == {NOTHING}
+
+
+def test_the_numbers_of_the_answer_are_those_of_the_rows():
+    place = {"part": "exploratory", "question": "q", "model": "m", "batch_size": 8}
+    row = {**place, "loss": "sigmoid_clipped", "metric": "accuracy", "primary": True, "seeds": 20}
+    row |= {"margin": 0.005, "sd": 0.1, "failed_reference": 0, "failed": 0}
+    harm = {"difference": -0.3, "t_low": -0.4, "t_high": -0.2, "mean": 0.6, "mean_reference": 0.9}
+    same = dict.fromkeys(("difference", "t_low", "t_high"), 0.0) | {"mean": 0.9}
+    learning = pd.DataFrame(
+        [
+            {**row, **harm, "dataset": "raw", "verdict": "harms"},
+            {**row, **same, "dataset": "scaled", "mean_reference": 0.9, "verdict": "equivalent"},
+        ]
+    )
+    shown = {
+        "stuck_loss": 7.97,
+        "stuck_accuracy": 0.5,
+        "stuck_exact_loss": 80,
+        "stuck_val_auc": 0.4,
+    }
+    stuck = pd.DataFrame(
+        {**place, "dataset": dataset, "loss": loss, "n": 20, "stuck": number, "failed": 0, **shown}
+        for dataset, loss, number in (
+            ("raw", "sigmoid_clipped", 13),
+            ("raw", "logits", 0),
+            ("scaled", "sigmoid_clipped", 0),
+            ("scaled", "logits", 0),
+        )
+    )
+    found = answer(learning, stuck).set_index("name")["sentence"]
+    assert found["same"].startswith("In 1 of 2 regimes it does not matter")
+    assert "(raw, m, batch size 8): accuracy 0.6 in place of 0.9 (difference -0.3" in found["harm"]
+    assert found["stuck"].startswith("There, 13 of 20 networks are stuck, and 0 of those")
+    assert "display a loss of 7.970 and an accuracy of 0.500" in found["hidden"]
+    assert "0 of 40 such networks" in found["cure"]
+    measured = conclusions(learning, stuck)["measured"]
+    assert "13 of 40 are stuck with it" in measured[0]
+    assert "batch size 8: harms 1, equivalent 1" in measured[3]

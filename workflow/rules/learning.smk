@@ -39,12 +39,19 @@ rule learning_tables:
         learning=f"{RESULTS}/tables/learning.csv",
         stuck=f"{RESULTS}/tables/stuck.csv",
         answer=f"{RESULTS}/tables/answer.csv",
+        conclusions=f"{RESULTS}/tables/conclusions.csv",
         pairs=f"{RESULTS}/tables/pairs.parquet",
         answer_html=report(
             f"{RESULTS}/tables/answer.html",
             caption="../report/tables/answer.rst",
             category="Learning",
             labels={"table": "the answer in ten sentences"},
+        ),
+        conclusions_html=report(
+            f"{RESULTS}/tables/conclusions.html",
+            caption="../report/tables/conclusions.rst",
+            category="Learning",
+            labels={"table": "the article's conclusions"},
         ),
         learning_html=report(
             f"{RESULTS}/tables/learning.html",

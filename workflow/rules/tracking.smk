@@ -76,7 +76,7 @@ rule track_study:
                 for path in (rules.numerics_tables.output if STUDY.numerics else [])
                 if path.endswith(".csv")
             ),
-            rules.learning_tables.output[:3] if STUDY.learning else [],
+            rules.learning_tables.output[:4] if STUDY.learning else [],
             *(path for path in PAIRED_FIGURES if path.endswith(".png")),
             rules.report.output.html,
         ],

@@ -3,6 +3,7 @@ from sigmoid_bce.jobs.forkserver import forked
 forked("tables")
 
 from sigmoid_bce.comparison.answer import answer
+from sigmoid_bce.comparison.conclusions import conclusions
 from sigmoid_bce.comparison.learning import from_files, tables
 from sigmoid_bce.figures.tables import write_html
 from sigmoid_bce.jobs.files import write_csv, write_parquet
@@ -16,6 +17,7 @@ with logged_to(snakemake.log[0]):
     write_parquet(found.pairs, made.pairs)
     for name, title, table in (
         ("answer", "Does it matter for learning?", answer(found.learning, found.stuck)),
+        ("conclusions", "The article's conclusions", conclusions(found.learning, found.stuck)),
         ("learning", "Paired differences", found.learning),
         ("stuck", "Stuck trainings", found.stuck),
     ):

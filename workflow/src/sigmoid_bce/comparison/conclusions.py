@@ -1,0 +1,103 @@
+"""The conclusions of the article of 2019, each beside what a study of learning measures."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import pandas as pd
+
+from sigmoid_bce.comparison.answer import CLIPPED, Evidence, NoRegime, change, regime, some, worst
+from sigmoid_bce.study.learning import REFERENCE
+
+NOTHING = "This study has no regime that could say so."
+
+
+def _finite(e: Evidence) -> str:
+    """Say that the clip keeps the loss finite, and what that costs."""
+    clipped = some(e.stuck[e.stuck["loss"] == CLIPPED])
+    naive = e.stuck[e.stuck["loss"] == "naive"]
+    text = (
+        f"The clip keeps the loss finite: {int(clipped['failed'].sum())} of "
+        f"{int(clipped['n'].sum())} trainings end in nan or infinity"
+    )
+    if len(naive):
+        text += f", and {int(naive['failed'].sum())} of {int(naive['n'].sum())} without it"
+    number, of = e.stuck_of(CLIPPED)
+    return f"{text}. Its price is the gradient: {number} of {of} are stuck with it."
+
+
+def _no_harm(e: Evidence) -> str:
+    """Say whether the loss from logits ever is the worse one."""
+    rows, number = some(e.of(CLIPPED)), e.stuck_of(REFERENCE)
+    helped = e.of(CLIPPED, "helps")
+    text = (
+        f"{number[0]} of {number[1]} networks that are trained from logits are stuck. In "
+        f"{len(helped)} of {len(rows)} regimes the clipped loss is better"
+    )
+    return f"{text}: {regime(worst(helped))}." if len(helped) else f"{text}."
+
+
+def _extreme(e: Evidence) -> str:
+    """Say what extreme raw outputs do on the wrong side, and on the correct one."""
+    wrong, correct = (e.stuck_of(f"{side}_side_zeroed") for side in ("wrong", "correct"))
+    harmed = some(e.of(CLIPPED, "harms"))
+    text = f"Where it harms most, {regime(worst(harmed))}, it is {change(worst(harmed))}."
+    if not wrong[1]:
+        return text
+    return (
+        f"{text} It is extreme raw outputs on the wrong side that matter: with no gradient there, "
+        f"{wrong[0]} of {wrong[1]} networks are stuck; with none on the correct side, {correct[0]}."
+    )
+
+
+def _batches(e: Evidence) -> str:
+    """Say how the verdicts depend on the size of the batch."""
+    rows, parts = some(e.of(CLIPPED)), []
+    for size, group in rows.groupby("batch_size"):
+        counts = group["verdict"].value_counts()
+        words = ", ".join(f"{verdict} {number}" for verdict, number in counts.items())
+        parts.append(f"batch size {size}: {words}")
+    return f"Verdicts on the clipped loss by size of the batch: {'; '.join(parts)}."
+
+
+def _fine(e: Evidence) -> str:
+    """Say where the loss from sigmoid outputs is fine."""
+    rows = some(e.of(CLIPPED))
+    equal = rows[rows["verdict"] == "equivalent"]
+    return (
+        f"In {len(equal)} of {len(rows)} regimes the two are equivalent. Whether a training is one "
+        "of them is not seen from its loss and accuracy: see the fourth sentence of the answer."
+    )
+
+
+CONCLUSIONS: dict[str, Callable[[Evidence], str]] = {
+    "Keras on TensorFlow has no overflow or underflow to fear.": _finite,
+    "Computing the loss from raw outputs does no harm.": _no_harm,
+    "It is advised where raw outputs get extreme.": _extreme,
+    "It is advised where batches are very small.": _batches,
+    "Otherwise a sigmoid with binary cross-entropy is fine.": _fine,
+}
+"""What the article concludes, in our words, and what is measured of it."""
+
+
+def conclusions(learning: pd.DataFrame, stuck: pd.DataFrame) -> pd.DataFrame:
+    """Return the article's conclusions beside what a study measures.
+
+    Parameters
+    ----------
+    learning, stuck : DataFrame
+        As `sigmoid_bce.comparison.learning.tables` returns them.
+
+    Returns
+    -------
+    DataFrame
+        article, measured: a row for each conclusion.
+    """
+    evidence, rows = Evidence(learning, stuck), []
+    for article, sentence in CONCLUSIONS.items():
+        try:
+            measured = sentence(evidence)
+        except NoRegime:
+            measured = NOTHING
+        rows.append({"article": article, "measured": measured})
+    return pd.DataFrame(rows)
