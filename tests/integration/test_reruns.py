@@ -14,6 +14,8 @@ PACKAGE = "src/sigmoid_bce"
 REPORTED = {"report", "track_cells", "track_study"}
 DRAWN = {"figure_cell", *REPORTED}
 COMPARED = {"compare", "tables", *DRAWN}
+LEARNED = {"learn", "learning_tables", *REPORTED}
+LEARNED |= {f"learning_figure_{number}" for number in range(7, 13)}
 TRAINED = {"train", "raw_outputs", *COMPARED}
 SWEPT = {f"laboratory_{name}" for name in ("conformance", "gradient", "staircase", "ulp")}
 MEASURED = {"numerics_tables", *SWEPT, "report", "track_study"}
@@ -89,10 +91,24 @@ MEANING = {
     "a formula": (
         "numerics/formulas.py",
         swap("EPSILON = 1e-7", "EPSILON = 1e-6"),
-        TRAINED | MEASURED | CURVES | {"laboratory_figure_2", "sweep"},
+        TRAINED | LEARNED | MEASURED | CURVES | {"laboratory_figure_2", "sweep"},
     ),
     "training": ("training/steps.py", swap("CHUNK = 64", "CHUNK = 32"), TRAINED),
-    "a loss": ("training/losses/logits.py", swap("from_logits=True", "from_logits=False"), TRAINED),
+    "a loss": (
+        "training/losses/logits.py",
+        swap("from_logits=True", "from_logits=False"),
+        TRAINED | LEARNED,
+    ),
+    "a description of epochs": (
+        "comparison/diagnostics.py",
+        swap("BINS = 15", "BINS = 10"),
+        LEARNED,
+    ),
+    "paired statistics": (
+        "comparison/paired.py",
+        swap("LEVEL = 0.05", "LEVEL = 0.01"),
+        LEARNED - {"learn"},
+    ),
     "another loss": (
         "training/losses/sigmoid_keras.py",
         swap("keras.ops.binary", "2 * keras.ops.binary"),
@@ -126,9 +142,10 @@ def test_meaning_reruns_what_depends_on_it(smoke, edited, path, change, rules):
 
 # a package of which another release is installed, and all that is made again for it
 RELEASES = {
-    "tensorflow": TRAINED | {"article_models", "laboratory_figure_3"},
+    "tensorflow": TRAINED | LEARNED | {"article_models", "laboratory_figure_3"},
     "mpmath": COMPARED | MEASURED | CURVES | {"sweep"},
-    "pillow": {"prepare", "resize", *TRAINED},
+    "pillow": {"prepare", "resize", *TRAINED, *LEARNED},
+    "statsmodels": LEARNED - {"learn"},
     "pandas": set(),
     "mlflow": set(),
     "matplotlib": set(),

@@ -48,7 +48,11 @@ MISTAKES = [
     ("grid.batch_size", 4, r"grid\.batch_size: .*list, found 4"),
     ("grid.seed", [-1], r"grid\.seed\.0: "),
     ("grid.model", ["convnt"], r"grid\.model: there is no model 'convnt'; did you mean 'convnet'"),
-    ("grid.dataset", ["cats"], r"grid\.dataset: there is no dataset 'cats'; expected one of elpv"),
+    (
+        "grid.dataset",
+        ["cats"],
+        r"grid\.dataset: there is no dataset 'cats'; expected one of cancer, cancer_raw, elpv",
+    ),
     ("grid.loss", ["logit"], r"grid\.loss\.0: there is no loss 'logit'; did you mean 'logits'\?"),
     ("models.convnet.image_size", 45, r"too small for 4 convolutions.*expected at least 46"),
     ("models.convnet.dropout", 1.0, r"models\.convnet\.dropout: .*less than 1"),

@@ -20,6 +20,17 @@ from sigmoid_bce.study.models import Dense, Linear
 from sigmoid_bce.training.learn import is_described, learn
 from sigmoid_bce.training.stack import GROWTH, Stack, nudged
 
+WRITTEN = ("arithmetic_optimization", "constant_folding")
+
+
+@pytest.fixture(autouse=True)
+def _as_other_tests_have_it(monkeypatch):
+    """Leave TensorFlow's threads as they are, and its optimisations as they were."""
+    monkeypatch.setattr("sigmoid_bce.training.devices.set_up", lambda threads: None)
+    yield
+    tf.config.optimizer.set_experimental_options(dict.fromkeys(WRITTEN, True))
+
+
 SEEN = Seen(split=Split(train=40, validation=20), scale="standardised")
 RAW = Seen(split=Split(train=40, validation=20))
 LINEAR = Linear(architecture="linear", optimizer="sgd", learning_rate=0.1, max_epochs=4)

@@ -33,7 +33,7 @@ def cell(shift=0.0, spread=0.0, chaos=0.0, failed=(), stuck=(), seeds=SEEDS, arm
         better = level[i] + shift + (spread + chaos) * noise[i]
         row = {"seed": seed, "failed": seed in failed, "majority": 0.6}
         row |= {"accuracy": 0.6 if seed in stuck else 0.9, "exact_loss": 0.5}
-        row |= {"dead_misclassified": 0.9 if seed in stuck else np.nan}
+        row |= {"dead_misclassified": 0.9 if seed in stuck else np.nan, "loss": 0.4}
         for (metric, sign), value in zip(BETTER.items(), better, strict=True):
             row[f"val_{metric}"] = 0.8 + sign * value if sign > 0 else 0.2 - value
         if seed in failed:  # accuracy stays a number
