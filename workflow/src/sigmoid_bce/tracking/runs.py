@@ -39,6 +39,15 @@ SOURCE = {
 }
 SHORT = 16  # digits of a SHA-256 that tags show; the files have all of them
 
+USUAL = {
+    "label_noise": 0.0,
+    "imbalance": None,
+    "scale": "raw",
+    "initial_scale": 1.0,
+    "initial_bias": "zero",
+}
+"""Settings that are no params of a run where they have these values."""
+
 
 class Point(NamedTuple):
     """One value of a metric."""
@@ -291,10 +300,10 @@ def cell_run(files: CellFiles, rows: pd.DataFrame | None) -> Run | None:
 
 
 def _settings(record: RunRecord) -> dict[str, str]:
-    """Return the settings of network and training as MLflow's params."""
+    """Return the settings of network, training and data as MLflow's params, without `USUAL`."""
     settings = {key: value for key, value in record["model"].items() if key != "weights"}
     settings |= record["training"] | record["data"] | {"parameters": record["parameters"]}
-    return {key: str(value) for key, value in settings.items()}
+    return {key: str(value) for key, value in settings.items() if (key, value) not in USUAL.items()}
 
 
 def attempt_runs(files: CellFiles, current: Run | None) -> list[Run]:
