@@ -68,6 +68,17 @@ def regime(row: pd.Series) -> str:
     return f'"{row["question"]}" ({row["dataset"]}, {row["model"]}, batch size {row["batch_size"]})'
 
 
+def regimes(number: int) -> str:
+    """Return a number of regimes in words.
+
+    Examples
+    --------
+    >>> regimes(1), regimes(9)
+    ('1 regime', '9 regimes')
+    """
+    return f"{number} regime{'s' * (number != 1)}"
+
+
 def questions(rows: pd.DataFrame) -> str:
     """Return the questions of some rows, with the number of regimes of each."""
     counts = rows.groupby("question", sort=False).size()
@@ -105,7 +116,7 @@ def harm(e: Evidence) -> str:
     rows = some(e.of(CLIPPED, "harms"))
     row = worst(rows)
     return (
-        f"In {len(rows)} regimes it harms ({questions(rows)}); the worst is {regime(row)}: "
+        f"In {regimes(len(rows))} it harms ({questions(rows)}); the worst is {regime(row)}: "
         f"{change(row)}."
     )
 
@@ -210,7 +221,7 @@ def helps(e: Evidence) -> str:
         for _, r in price.iterrows()
     )
     return (
-        f"In {len(rows)} regimes it helps ({questions(rows)}): {regime(row)} has {change(row)}, "
+        f"In {regimes(len(rows))} it helps ({questions(rows)}): {regime(row)} has {change(row)}, "
         f"where {int(row['failed_reference'])} of {int(row['seeds'])} trainings from logits fail; "
         f"beside it: {costs}."
     )
@@ -228,7 +239,7 @@ def undecided(e: Evidence) -> str:
         )
     row = worst(twins)
     return (
-        f"In {len(rows)} regimes nothing can be decided ({questions(rows)}), because networks "
+        f"In {regimes(len(rows))} nothing can be decided ({questions(rows)}), because networks "
         "whose initial weights differ in the last bit differ more than the margin: "
         f"{WORDS[row['metric']]} {row['difference']:+.3g} on average, standard deviation "
         f"{row['sd']:.3g}, in {regime(row)}; in {len(rest)} more the seeds do not suffice."
