@@ -16,4 +16,6 @@ def spoil(study):
     """Put the text into every place of the smoke study that takes a user's text."""
     study["question"] += f" {NAME}"
     study["datasets"]["digits"] |= {"classes": [f"0{NAME}", f"1{NAME}"], "licence": NAME}
+    for question in study.get("learning", {}).get("exploratory", {}).values():
+        question["asks"] += f" {NAME}"
     return study

@@ -82,7 +82,7 @@ def test_twins_begin_one_ulp_away(table):
 
 
 def stack(loss, x, y, seeds=(0, 1), *, dropped=False):
-    def build():
+    def build(place):
         dropout = [keras.layers.Dropout(0.5)] if dropped else []
         return keras.Sequential([keras.Input(x.shape[2:]), *dropout, keras.layers.Dense(1)])
 
@@ -157,6 +157,16 @@ def test_a_gradient_that_overflows_changes_nothing_but_the_scale(table):
     trained.finite_steps.assign([0, GROWTH - 1])
     trained.epoch(1, 4)
     assert trained.scale.numpy().tolist() == [2.0**13, 2.0**16]
+
+
+def test_each_network_begins_with_the_prior_of_its_own_labels(table):
+    """Noise flips other labels for each seed, and so changes their share."""
+    noisy = RAW.model_copy(update={"label_noise": 0.3})
+    model = LINEAR.model_copy(update={"initial_bias": "prior", "initial_scale": 1e-30})
+    first = learned(table, "logits", noisy, model).epochs.query("epoch == 0")
+    share = 1 / (1 + np.exp(-first["raw_0_q50"]))
+    assert len(set(first["majority"])) > 1
+    np.testing.assert_allclose(np.maximum(share, 1 - share), first["majority"], 1e-5)
 
 
 def test_validation_columns_are_those_of_scikit_learn():
@@ -270,12 +280,17 @@ def test_the_numbers_of_the_answer_are_those_of_the_rows():
             ("scaled", "logits", 0),
         )
     )
+    stuck["stuck_reference"] = 0
+    learning["n"] = 20
     found = answer(learning, stuck).set_index("name")["sentence"]
     assert found["same"].startswith("In 1 of 2 regimes it does not matter")
     assert "(raw, m, batch size 8): accuracy 0.6 in place of 0.9 (difference -0.3" in found["harm"]
     assert found["stuck"].startswith("There, 13 of 20 networks are stuck, and 0 of those")
     assert "display a loss of 7.970 and an accuracy of 0.500" in found["hidden"]
-    assert "0 of 40 such networks" in found["cure"]
+    assert "0 of 40 networks trained with it" in found["cure"]
+    failed = learning.assign(difference=np.nan, n=0, failed=20)
+    words = answer(failed, stuck).set_index("name")["sentence"]["harm"]
+    assert "no pair of finite trainings, since 20 of 20 end in nan" in words
     measured = conclusions(learning, stuck)["measured"]
     assert "13 of 40 are stuck with it" in measured[0]
     assert "batch size 8: harms 1, equivalent 1" in measured[3]

@@ -106,6 +106,41 @@ def test_extremes_are_those_of_the_training_batches(tmp_path):
     np.testing.assert_allclose(found, [outputs.min(), outputs.max()], rtol=1e-5)
 
 
+def weights_of(folder, loss, **changes):
+    """Return the weights of a short training with a loss."""
+    folder.mkdir()
+    run(folder, {**HEAD, **changes}, cell=Cell("d", "m", loss, BATCH, SEED))
+    network = head()
+    network.load_weights(folder / "full.weights.h5")
+    return network.get_weights()
+
+
+def test_a_twin_begins_one_ulp_away(tmp_path):
+    still = {"optimizer": "sgd", "learning_rate": 1e-30, "dropout": 0.0}  # no step changes it
+    plain, up, down = (
+        weights_of(tmp_path / loss, loss, **still) for loss in ("logits", "twin_up", "twin_down")
+    )
+    kernels = ([w for w in weights if w.ndim == 2] for weights in (plain, up, down))
+    for middle, above, below in zip(*kernels, strict=True):
+        np.testing.assert_array_equal(above, np.nextafter(middle, np.float32(np.inf)))
+        np.testing.assert_array_equal(below, np.nextafter(middle, np.float32(-np.inf)))
+
+
+def test_gradients_of_a_loss_in_float16_are_scaled(tmp_path, monkeypatch):
+    scaled = []
+    plain = keras.optimizers.LossScaleOptimizer
+    monkeypatch.setattr(
+        keras.optimizers, "LossScaleOptimizer", lambda inner: scaled.append(inner) or plain(inner)
+    )
+    ours = weights_of(tmp_path / "half", "sigmoid_float16")
+    assert len(scaled) == 1
+    others = weights_of(tmp_path / "whole", "sigmoid_clipped")
+    assert len(scaled) == 1
+    for one, other in zip(ours, others, strict=True):
+        assert np.isfinite(one).all()
+        np.testing.assert_allclose(one, other, atol=0.1)
+
+
 def test_a_new_metric_is_a_column(tmp_path, monkeypatch, capsys):
     more = {
         "precision": metrics.EpochMetric(

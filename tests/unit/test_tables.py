@@ -1,5 +1,6 @@
 """Tables of features: read, checked before any job starts, and prepared like images."""
 
+import copy
 import hashlib
 import io
 import re
@@ -18,7 +19,7 @@ from sigmoid_bce.planning import data, locate
 from sigmoid_bce.study.base import ConfigError
 from sigmoid_bce.study.datasets import BreastCancerDataset, FeaturesDataset, Split
 from sigmoid_bce.study.parse import parse
-from support.checkout import SMOKE
+from support.checkout import LEARNING, SMOKE
 
 LINEAR = {"architecture": "linear", "learning_rate": 0.1, "max_epochs": 9}
 
@@ -56,6 +57,29 @@ def planned(path, **keys):
     except ConfigError as error:
         return str(error)
     return ""
+
+
+def test_tables_that_only_the_section_learning_names_are_checked_too(tmp_path, capsys):
+    learning = copy.deepcopy(LEARNING)
+    question = learning["exploratory"]["unscaled"]
+    question |= {"dataset": ["t"], "model": ["m"], "batch_size": [16, 32]}
+    study = SMOKE | {"models": SMOKE["models"] | {"m": LINEAR}, "learning": learning}
+    file = tmp_path / "t.csv"
+    section = {"source": "features", "path": str(file)}
+
+    def plan():
+        study["datasets"] = SMOKE["datasets"] | {"t": section}
+        located = locate.locate(parse(study, "my.yaml"), [], "downloads", "my.yaml")
+        data.check(located, "my.yaml")
+
+    file.write_text("a,label\n" + "1,0\n2,1\n" * 12)
+    plan()
+    assert "learning.batch_size: 32 is more than the 19 training samples of t" in (
+        capsys.readouterr().err
+    )
+    file.write_text("a,label\n" + "1,0\nx,1\n" * 12)
+    with pytest.raises(ConfigError, match=r"datasets\.t: .*'x'"):
+        plan()
 
 
 def test_breast_cancer(tmp_path):

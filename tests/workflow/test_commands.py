@@ -218,3 +218,9 @@ def test_the_manual_s_verdict_runs():
     names = {"raw_output": x, "label": y, "model": lambda x: x, "batches": [(x, y), (x, y)]}
     exec(code, names)
     assert len(names["found"].to_frame())
+
+
+def test_the_example_of_a_stuck_loss_runs(capsys):
+    (code,) = re.findall(r"```python\n(.*?)```", (ROOT / "docs/learning.md").read_text(), re.DOTALL)
+    exec(code, {})
+    assert "15.9424" in capsys.readouterr().out

@@ -26,6 +26,7 @@ rule learn:
         code=PLAN.code_with("learn", "loss", "optimizer", "architecture"),
     conda:
         "../../envs/training.yaml"
+    priority: PLAN.urgency
     group:
         PLAN.group("learning")
     script:

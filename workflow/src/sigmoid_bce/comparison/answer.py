@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 
 import pandas as pd
 
-from sigmoid_bce.study.learning import REFERENCE, TWINS
+from sigmoid_bce.study.learning import CLIPPED, REFERENCE, TWINS
 
-CLIPPED = "sigmoid_clipped"
 PLACE = ["part", "question", "dataset", "model", "batch_size"]
 """The columns that name the regime of an arm."""
 WORDS = {
@@ -48,6 +47,11 @@ class Evidence:
         rows = self.primary[self.primary["loss"] == loss]
         return rows[rows["verdict"].isin(verdicts)] if verdicts else rows
 
+    def shared(self, *losses: str) -> pd.DataFrame:
+        """Return the regimes in which the same network is trained with each of some losses."""
+        rows = self.stuck[self.stuck["loss"].isin(losses)]
+        return rows.groupby(PLACE).filter(lambda group: len(group) == len(losses))
+
     def stuck_of(self, loss: str, among: pd.DataFrame | None = None) -> tuple[int, int]:
         """Return how many networks of a loss are stuck, and of how many."""
         rows = self.stuck[self.stuck["loss"] == loss]
@@ -86,12 +90,14 @@ def questions(rows: pd.DataFrame) -> str:
 
 
 def worst(rows: pd.DataFrame) -> pd.Series:
-    """Return the row whose difference is the most margins."""
-    return rows.loc[(rows["difference"].abs() / rows["margin"]).idxmax()]
+    """Return the row whose difference is the most margins; nan counts least."""
+    return rows.loc[(rows["difference"].abs() / rows["margin"]).fillna(-1.0).idxmax()]
 
 
 def change(row: pd.Series) -> str:
     """Return the words for a row's difference: both means, and the interval."""
+    if not row["n"]:
+        return f"no pair of finite trainings, since {row['failed']} of {row['seeds']} end in nan"
     return (
         f"{WORDS[row['metric']]} {row['mean']:.3g} in place of {row['mean_reference']:.3g} "
         f"(difference {row['difference']:+.3g}, 95 % interval {row['t_low']:+.3g} to "
@@ -124,8 +130,8 @@ def harm(e: Evidence) -> str:
 def stuck(e: Evidence) -> str:
     """Say how harm looks from inside: stuck networks."""
     harmed = some(e.of(CLIPPED, "harms"))
-    number, of = e.stuck_of(CLIPPED, harmed)
-    reference = e.stuck_of(REFERENCE, harmed)[0]
+    rows = e.stuck[e.stuck["loss"] == CLIPPED].merge(harmed[PLACE], on=PLACE)
+    number, of, reference = rows[["stuck", "n", "stuck_reference"]].sum()
     return (
         f"There, {number} of {of} networks are stuck, and {reference} of those trained from "
         "logits: at least half of the samples that they get wrong have a gradient of exactly 0, "
@@ -147,8 +153,9 @@ def hidden(e: Evidence) -> str:
 def mechanism(e: Evidence) -> str:
     """Say which side of the clip does it."""
     wrong, correct = "wrong_side_zeroed", "correct_side_zeroed"
-    there = some(e.stuck[e.stuck["loss"] == wrong])
-    counts = {loss: e.stuck_of(loss, there) for loss in (CLIPPED, wrong, correct, REFERENCE)}
+    losses = (CLIPPED, wrong, correct, REFERENCE)
+    there = some(e.shared(*losses))
+    counts = {loss: e.stuck_of(loss, there) for loss in losses}
     return (
         f"The wrong side alone does it: of {counts[wrong][1]} networks, {counts[CLIPPED][0]} are "
         f"stuck with the clip, {counts[wrong][0]} if only the gradient of samples far on the wrong "
@@ -162,7 +169,7 @@ def cure(e: Evidence) -> str:
     number, of = e.stuck_of(REFERENCE)
     keras = e.learning[e.learning["loss"] == "sigmoid_keras"]
     equal = int((keras[["difference", "sd"]] == 0).all(axis=1).sum())
-    text = f"The loss from logits cures it: {number} of {of} such networks are stuck"
+    text = f"The loss from logits cures it: {number} of {of} networks trained with it are stuck"
     if not len(keras):
         return f"{text}."
     return (
@@ -232,7 +239,7 @@ def undecided(e: Evidence) -> str:
     some(e.of(CLIPPED))
     rows, rest = e.of(CLIPPED, "not decidable"), e.of(CLIPPED, "open")
     twins = e.primary[e.primary["loss"].isin(TWINS)].merge(rows[PLACE], on=PLACE)
-    if not len(rows):
+    if twins.empty:
         return (
             f"In no regime are twins, whose initial weights differ in the last bit, too far apart "
             f"to decide; in {len(rest)} the seeds do not suffice."
@@ -275,13 +282,12 @@ NOTHING = {
 """What is said instead where a study has no row to speak of."""
 
 
-def _sentences(evidence: Evidence) -> Iterator[dict[str, str]]:
-    for name, sentence in SENTENCES.items():
-        try:
-            text = sentence(evidence)
-        except NoRegime:
-            text = NOTHING[name]
-        yield {"name": name, "sentence": text}
+def said(sentence: Callable[[Evidence], str], evidence: Evidence, nothing: str) -> str:
+    """Return a sentence, or what is said where a study has no regime for it."""
+    try:
+        return sentence(evidence)
+    except NoRegime:
+        return nothing
 
 
 def answer(learning: pd.DataFrame, stuck: pd.DataFrame) -> pd.DataFrame:
@@ -298,4 +304,6 @@ def answer(learning: pd.DataFrame, stuck: pd.DataFrame) -> pd.DataFrame:
         name, sentence: ten rows. Each number of a sentence is that of a row of the tables, or a sum
         over rows. Where a study has no regime for a sentence, the sentence says so.
     """
-    return pd.DataFrame(_sentences(Evidence(learning, stuck)))
+    evidence = Evidence(learning, stuck)
+    rows = [(name, said(s, evidence, NOTHING[name])) for name, s in SENTENCES.items()]
+    return pd.DataFrame(rows, columns=["name", "sentence"])

@@ -6,8 +6,8 @@ from collections.abc import Callable
 
 import pandas as pd
 
-from sigmoid_bce.comparison.answer import CLIPPED, Evidence, NoRegime, change, regime, some, worst
-from sigmoid_bce.study.learning import REFERENCE
+from sigmoid_bce.comparison.answer import Evidence, change, regime, said, some, worst
+from sigmoid_bce.study.learning import CLIPPED, REFERENCE
 
 NOTHING = "This study has no regime that could say so."
 
@@ -39,7 +39,8 @@ def _no_harm(e: Evidence) -> str:
 
 def _extreme(e: Evidence) -> str:
     """Say what extreme raw outputs do on the wrong side, and on the correct one."""
-    wrong, correct = (e.stuck_of(f"{side}_side_zeroed") for side in ("wrong", "correct"))
+    sides = ("wrong_side_zeroed", "correct_side_zeroed")
+    wrong, correct = (e.stuck_of(loss, e.shared(*sides)) for loss in sides)
     harmed = some(e.of(CLIPPED, "harms"))
     text = f"Where it harms most, {regime(worst(harmed))}, it is {change(worst(harmed))}."
     if not wrong[1]:
@@ -93,11 +94,6 @@ def conclusions(learning: pd.DataFrame, stuck: pd.DataFrame) -> pd.DataFrame:
     DataFrame
         article, measured: a row for each conclusion.
     """
-    evidence, rows = Evidence(learning, stuck), []
-    for article, sentence in CONCLUSIONS.items():
-        try:
-            measured = sentence(evidence)
-        except NoRegime:
-            measured = NOTHING
-        rows.append({"article": article, "measured": measured})
-    return pd.DataFrame(rows)
+    evidence = Evidence(learning, stuck)
+    rows = [(article, said(s, evidence, NOTHING)) for article, s in CONCLUSIONS.items()]
+    return pd.DataFrame(rows, columns=["article", "measured"])

@@ -48,6 +48,17 @@ def exact_loss(x: Array, y: Labels) -> NDArray[np.float64]:
 def accuracy(x: Array, y: Labels) -> NDArray[np.float64]:
     """Return the share of raw outputs whose sign agrees with the label; 0 counts as label 0.
 
+    Parameters
+    ----------
+    x : ndarray of float, shape (seeds, n)
+        Raw outputs.
+    y : ndarray of int, shape (seeds, n)
+        Labels, 0 or 1.
+
+    Returns
+    -------
+    ndarray of float64, shape (seeds,)
+
     Examples
     --------
     >>> accuracy(np.array([[-20.0, 3.0]]), np.array([[1, 1]])).tolist()
@@ -90,6 +101,17 @@ def calibration_error(x: Array, y: Labels) -> NDArray[np.float64]:
 
     The mean of |share of label 1 - mean probability| over `BINS` bins of equal width, weighted by
     their numbers of samples (Naeini et al. 2015; the form of binary probabilities).
+
+    Parameters
+    ----------
+    x : ndarray of float, shape (seeds, n)
+        Raw outputs.
+    y : ndarray of int, shape (seeds, n)
+        Labels, 0 or 1.
+
+    Returns
+    -------
+    ndarray of float64, shape (seeds,)
 
     Examples
     --------
@@ -137,6 +159,18 @@ def shares(hit: NDArray[np.bool_], x: Array, y: Labels) -> dict[str, NDArray[np.
 
 def quantiles(x: Array, y: Labels) -> dict[str, NDArray[np.float64]]:
     """Return the quantiles of the raw outputs of each class, by their column's name.
+
+    Parameters
+    ----------
+    x : ndarray of float, shape (seeds, n)
+        Raw outputs.
+    y : ndarray of int, shape (seeds, n)
+        Labels; each seed has both.
+
+    Returns
+    -------
+    dict of ndarray of float64, shape (seeds,)
+        raw_0_q05 to raw_1_q95: see `QUANTILES`.
 
     Examples
     --------

@@ -46,9 +46,6 @@ LOOKS = {
 """The losses of this repository, in the order of panels and rows."""
 OTHER = Look("0.4", "-.", "P")
 
-CLIP = 16.118
-"""From this absolute raw output on, the gradient through Keras's clipped sigmoid is 0."""
-
 
 def look(loss: str) -> Look:
     """Return how a loss is drawn; losses that others have added share a look."""

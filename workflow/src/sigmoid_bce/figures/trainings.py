@@ -17,10 +17,8 @@ from sigmoid_bce.comparison.learning import BETTER
 from sigmoid_bce.figures import arms, style
 from sigmoid_bce.jobs.files import read_parquet, reading
 from sigmoid_bce.jobs.logs import one_line
-from sigmoid_bce.study.learning import LearningCell, Regime
+from sigmoid_bce.study.learning import CLIPPED, LearningCell, Regime
 
-ARTICLE = "sigmoid_clipped"
-"""The loss of the article, whose harm chooses the regime that single figures show."""
 OWN = "own networks"
 """Of a regime in which every loss has a network chosen for it."""
 KEYS = ("part", "question", "dataset", "model", "loss", "metric", "verdict")
@@ -85,14 +83,14 @@ class LearningTables:
 
     @cached_property
     def plainest(self) -> Regime:
-        """The regime in which `ARTICLE` harms its primary metric the most; without harm the first.
+        """The regime in which `CLIPPED` harms its primary metric the most; without harm the first.
 
         Harm is the mean difference in margins.
         """
 
         def harm(regime: Regime) -> float:
             # a mean without a finite pair is nan
-            found = self.harms(regime)["benefit"].get(ARTICLE, 0.0)
+            found = self.harms(regime)["benefit"].get(CLIPPED, 0.0)
             return 0.0 if np.isnan(found) else min(0.0, found)
 
         return min(self.regimes, key=harm)
@@ -103,13 +101,13 @@ class LearningTables:
         where = f"the data set {literal(regime.dataset)}, {self.network(regime, literal)}"
         where += f", batches of {regime.batch_size}, and the question {literal(regime.question)}"
         rows = self.harms(regime)
-        if ARTICLE not in rows.index or not rows["benefit"][ARTICLE] < 0:
+        if CLIPPED not in rows.index or not rows["benefit"][CLIPPED] < 0:
             return f"It shows the first regime of the study: {where}."
-        row = rows.loc[ARTICLE]
+        row = rows.loc[CLIPPED]
         return (
-            f"It shows the regime in which {literal(ARTICLE)} harms its primary metric the most: "
+            f"It shows the regime in which {literal(CLIPPED)} harms its primary metric the most: "
             f"{where}. {regime.primary} is {row['mean_reference']:.3g} with {literal('logits')} "
-            f"and {row['mean']:.3g} with {literal(ARTICLE)}, a difference of "
+            f"and {row['mean']:.3g} with {literal(CLIPPED)}, a difference of "
             f"{-row['benefit']:.3g} margins."
         )
 

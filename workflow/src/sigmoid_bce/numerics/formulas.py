@@ -17,6 +17,9 @@ from sigmoid_bce.numerics.arrays import Float, Mask
 EPSILON = 1e-7
 """Keras clips probabilities to [EPSILON, 1 - EPSILON]: ``keras.config.epsilon()``, Keras 3.15."""
 
+CLIP = 16.118
+"""From this |x| on, the sample of label 1 that is wrong has no gradient: log(1e7 - 1), rounded."""
+
 
 def sigmoid(x: NDArray[Float]) -> NDArray[Float]:
     """Return 1 / (1 + exp(-x)), computed in float64 and rounded once to the dtype of `x`.

@@ -10,10 +10,11 @@ from sigmoid_bce.data.listing import Entry, Listing
 from sigmoid_bce.study.base import ConfigError
 from sigmoid_bce.study.config import Study
 from sigmoid_bce.study.datasets import Dataset, Split
+from sigmoid_bce.study.learning import regimes
 
 
 def check(study: Study, where: str) -> None:
-    """Check the loose files and tables of every data set in the grid of a located study.
+    """Check the loose files and tables of every data set that a located study trains on.
 
     A batch that is larger than the training set is said, and no mistake.
 
@@ -31,21 +32,31 @@ def check(study: Study, where: str) -> None:
         than numbers, or there are fewer training samples than the largest of
         `comparison.batch_sizes`: one line each.
     """
-    lines = []
-    for name in study.grid.dataset:
+    lines, compared = [], max(study.comparison.batch_sizes)
+    for name, batches in _batches(study).items():
         try:
-            train = _check(study.datasets[name], max(study.comparison.batch_sizes))
+            train = _check(study.datasets[name], compared if "grid" in batches else 0)
         except (ValueError, OSError) as error:
             lines.append(f"{where}: datasets.{name}: {error}")
             continue
-        if train and (larger := [size for size in study.grid.batch_size if size > train]):
-            print(
-                f"{where}: grid.batch_size: {', '.join(map(str, larger))} is more than the {train} "
-                f"training samples of {name}: each of its epochs is one batch",
-                file=sys.stderr,
-            )
+        for section, sizes in batches.items():
+            if train and (larger := [size for size in sizes if size > train]):
+                print(
+                    f"{where}: {section}.batch_size: {', '.join(map(str, larger))} is more than "
+                    f"the {train} training samples of {name}: each of its epochs is one batch",
+                    file=sys.stderr,
+                )
     if lines:
         raise ConfigError("\n".join(lines))
+
+
+def _batches(study: Study) -> dict[str, dict[str, list[int]]]:
+    """Return the sizes of batches in which each data set is trained on, by section."""
+    found = {name: {"grid": study.grid.batch_size} for name in study.grid.dataset}
+    for regime in regimes(study.learning):
+        sizes = found.setdefault(regime.dataset, {}).setdefault("learning", [])
+        sizes += [regime.batch_size] if regime.batch_size not in sizes else []
+    return found
 
 
 def _check(dataset: Dataset, largest: int) -> int | None:

@@ -13,6 +13,8 @@ from sigmoid_bce.study.base import Name, Plugin, Positive, Real, Seed, Strict
 
 REFERENCE = "logits"
 """The loss that every other one is compared with."""
+CLIPPED = "sigmoid_clipped"
+"""The loss of the article: the answer, and figures of a single regime, are about it."""
 TWINS = ("twin_up", "twin_down")
 """The reference again, from initial weights one unit in the last place away: a measure of chaos."""
 

@@ -15,7 +15,7 @@ from sigmoid_bce.comparison.ends import is_stuck, last_epochs
 from sigmoid_bce.jobs.attempts import process
 from sigmoid_bce.jobs.files import Damaged, read_parquet, reading
 from sigmoid_bce.study.learning import LearningCell
-from sigmoid_bce.tracking.runs import Point, Run
+from sigmoid_bce.tracking.runs import USUAL, Point, Run
 
 MEANS = ("val_accuracy", "val_exact_loss", "loss")
 """Columns whose mean over the seeds is a metric. A metric takes half a kilobyte of the database."""
@@ -23,12 +23,8 @@ METRICS = (*MEANS, "stuck_share", "failed")
 COLUMNS = ["seed", "epoch", "failed", "majority", "accuracy", "exact_loss", "dead_misclassified"]
 SETTINGS = {"architecture": "", "optimizer": "", "learning_rate": "learning rate "}
 """Settings of a network that a run shows, and the words before each."""
-SEEN = {
-    "label_noise": ("label noise ", 0.0),
-    "imbalance": ("imbalance ", None),
-    "scale": ("", "raw"),
-}
-"""Settings of data that a run shows: the words before each, and the value that is not shown."""
+SEEN = {"label_noise": "label noise ", "imbalance": "imbalance ", "scale": ""}
+"""Settings of data that a run shows where they are not `USUAL`, and the words before each."""
 
 
 @dataclass(frozen=True)
@@ -94,7 +90,7 @@ def _settings(record: Mapping[str, Any]) -> str:
     """Return the settings of network and data in a line."""
     model, data = record["model"], record["data"]
     parts = [f"{words}{model[key]}" for key, words in SETTINGS.items()]
-    parts += [f"{words}{data[k]}" for k, (words, usual) in SEEN.items() if data[k] != usual]
+    parts += [f"{words}{data[key]}" for key, words in SEEN.items() if data[key] != USUAL[key]]
     return ", ".join(parts)
 
 

@@ -12,7 +12,7 @@ import tensorflow as tf
 from numpy.typing import NDArray
 
 from sigmoid_bce.comparison import diagnostics
-from sigmoid_bce.data.draw import draw, standardise
+from sigmoid_bce.data.draw import draw, scaled
 from sigmoid_bce.jobs import plugins
 from sigmoid_bce.models import networks
 from sigmoid_bce.study.datasets import Seen
@@ -83,7 +83,7 @@ def of_seeds(seen: Seen, inputs: NDArray, manifest: pd.DataFrame, seeds: Sequenc
             seed=seed,
             redraw=True,
         )
-        x = standardise(inputs, drawn.train) if seen.scale == "standardised" else inputs
+        x = scaled(inputs, drawn.train, seen)
         rows = drawn.validation
         found.append((x[drawn.train], drawn.labels, x[rows], labels[rows].astype(np.int64)))
     return Data(*map(np.stack, zip(*found, strict=True)))
@@ -131,8 +131,8 @@ class Arm(NamedTuple):
         }
 
 
-def rows(seeds: Sequence[int], epoch: int, arm: Arm, data: Data, found: Outputs) -> pd.DataFrame:
-    """Return the rows of an epoch: one a seed, with the columns of docs/results.md."""
+def _rows(seeds: Sequence[int], epoch: int, arm: Arm, data: Data, found: Outputs) -> pd.DataFrame:
+    """Return the rows of an epoch: one a seed, with the columns that config/README.md lists."""
     with np.errstate(all="ignore"):
         flat = arm.flat(found.train, data.labels, found.loss)
         columns = {
@@ -177,9 +177,16 @@ def learn(
     Returns
     -------
     epochs : DataFrame
-        A row for each seed and epoch; docs/results.md lists the columns.
+        A row for each seed and epoch; config/README.md lists the columns.
     record : dict
         Seconds of training and of description, the devices, and what the loss does far away.
+
+    Raises
+    ------
+    DataError
+        If imbalance or noise leaves a class without a training sample.
+    NetworkError
+        If the network would round its inputs.
     """
     devices.set_up(threads)
     # formulas as they are written: Grappler would compute 1 - p + epsilon as (1 + epsilon) - p
@@ -218,10 +225,9 @@ def _epochs(
 ) -> Iterator[pd.DataFrame]:
     """Train one stack, and yield the rows of each epoch that is described."""
     data = of_seeds(seen, inputs, manifest, seeds)
-    prior = float(data.labels[0].mean())
     optimizer = plugins.load("training/optimizers", model.optimizer, "optimizer")
     stack = Stack(
-        lambda: networks.build(model, inputs.shape[1:], prior),
+        lambda place: networks.build(model, inputs.shape[1:], float(data.labels[place].mean())),
         optimizer.optimizer(model.learning_rate),
         loss,
         seeds,
@@ -236,7 +242,7 @@ def _epochs(
         trained = time.perf_counter()
         seconds["training"] += trained - start
         if is_described(epoch, model.max_epochs):
-            table = rows(seeds, epoch, arm, data, stack.outputs())
+            table = _rows(seeds, epoch, arm, data, stack.outputs())
             seconds["description"] += time.perf_counter() - trained
             if epoch in (0, model.max_epochs) or epoch % max(1, model.max_epochs // 10) == 0:
                 print(_line(table, epoch, model.max_epochs), flush=True)

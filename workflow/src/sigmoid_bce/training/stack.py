@@ -41,6 +41,11 @@ class Outputs(NamedTuple):
 def nudged(values: NDArray[np.float32], nudge: int) -> NDArray[np.float32]:
     """Return floats moved by one unit in the last place: up for 1, down for -1, not for 0.
 
+    Parameters
+    ----------
+    values : ndarray of float32, any shape
+    nudge : {-1, 0, 1}
+
     Examples
     --------
     >>> float(nudged(np.float32([1.0]), 1)[0] - 1) == 2**-23
@@ -61,7 +66,7 @@ class Stack:
     Parameters
     ----------
     build : callable
-        Returns an untrained network. It is called once for each seed.
+        Returns an untrained network, from the place of its seed among the seeds.
     optimizer : Optimizer
     loss : module
         A file of `training/losses`.
@@ -73,7 +78,7 @@ class Stack:
 
     def __init__(
         self,
-        build: Callable[[], keras.Model],
+        build: Callable[[int], keras.Model],
         optimizer: keras.optimizers.Optimizer,
         loss: ModuleType,
         seeds: Sequence[int],
@@ -82,11 +87,10 @@ class Stack:
     ):
         self.seeds, self.optimizer, self.loss = list(seeds), optimizer, loss
         networks = []
-        for seed in self.seeds:
+        for place, seed in enumerate(self.seeds):
             keras.utils.set_random_seed(seed)
-            networks.append(build())
+            networks.append(build(place))
         self.network = networks[0]
-        self.parameters = self.network.count_params()
         nudge = getattr(loss, "NUDGE", 0)
         trained = _stacked(n.trainable_variables for n in networks)
         self.weights = [keras.Variable(nudged(values, nudge)) for values in trained]

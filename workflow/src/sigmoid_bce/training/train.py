@@ -6,6 +6,7 @@ import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
+import keras
 import numpy as np
 import pandas as pd
 import tensorflow as tf
@@ -22,6 +23,7 @@ from sigmoid_bce.study.datasets import Seen
 from sigmoid_bce.study.models import Custom, Model
 from sigmoid_bce.training import devices, metrics
 from sigmoid_bce.training.checkpoint import Checkpoints
+from sigmoid_bce.training.stack import nudged
 from sigmoid_bce.training.steps import batched, chunks
 
 EVALUATION_BATCH = 256
@@ -102,10 +104,16 @@ def train(
     inputs = scaled(inputs, rows, seen)
     network = networks.build(model, inputs.shape[1:], prior=float(draw.labels.mean()))
     networks.check_takes(network, str(inputs.dtype))
-    optimizer = plugins.load("training/optimizers", model.optimizer, "optimizer")
     loss = plugins.load("training/losses", cell.loss, "loss")
+    for weight in network.trainable_variables if hasattr(loss, "NUDGE") else ():
+        weight.assign(nudged(weight.numpy(), loss.NUDGE))
+    optimizer = plugins.load("training/optimizers", model.optimizer, "optimizer")
+    optimizer = optimizer.optimizer(model.learning_rate)
+    # under the policy mixed_float16 Keras scales the loss by itself
+    if getattr(loss, "SCALED", False) and training.precision != "mixed_float16":
+        optimizer = keras.optimizers.LossScaleOptimizer(optimizer)
     network.compile(
-        optimizer=optimizer.optimizer(model.learning_rate),
+        optimizer=optimizer,
         loss=loss.loss,
         metrics=metrics.make(),
         jit_compile=False,

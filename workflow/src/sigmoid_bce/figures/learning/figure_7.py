@@ -8,6 +8,7 @@ from matplotlib.patches import Patch
 
 from sigmoid_bce.figures import arms, style
 from sigmoid_bce.figures.trainings import LearningTables
+from sigmoid_bce.numerics.formulas import CLIP
 
 TITLE = "Figure 7: raw outputs while learning"
 LEVELS = {"q05": 0.05, "q50": 0.5, "q95": 0.95}
@@ -59,14 +60,14 @@ def draw(tables: LearningTables) -> Figure:
     low, high = axes[0].get_ylim()
     low, high = min(low, -30), max(high, 30)
     for axis in axes:
-        for ends in ((low, -arms.CLIP), (arms.CLIP, high)):
+        for ends in ((low, -CLIP), (CLIP, high)):
             axis.axhspan(*ends, color="0.9", lw=0, zorder=0)
         axis.axhline(0, color="0.6", lw=0.6, zorder=0.5)
         axis.set_ylim(low, high)
         axis.set_yticks(arms.decades(max(-low, high)), minor=False)
         axis.yaxis.set_major_formatter(style.power)
     lines = [line for line in axes[0].get_lines() if line.get_label().startswith("label")]
-    shade = Patch(color="0.9", label=f"beyond ±{arms.CLIP}:\nKeras's clip acts")
+    shade = Patch(color="0.9", label=f"beyond ±{CLIP}:\nKeras's clip acts")
     figure.legend(handles=[*lines, shade], loc="outside right center", frameon=False)
     return figure
 
@@ -93,6 +94,6 @@ def values(tables: LearningTables) -> dict[str, int | float | str]:
     return {
         "regime": tables.why_plainest(),
         "seeds": len(tables.plainest.seeds),
-        "clip": str(arms.CLIP),
+        "clip": str(CLIP),
         **ends,
     }

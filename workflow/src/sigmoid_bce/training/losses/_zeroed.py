@@ -4,10 +4,8 @@ from __future__ import annotations
 
 import tensorflow as tf
 
+from sigmoid_bce.numerics.formulas import CLIP
 from sigmoid_bce.training.losses import logits
-
-END = 16.118
-"""Where Keras's clip begins on the side of label 1: log(1e-7 / (1 - 1e-7)) is -16.118."""
 
 
 def loss(y, x, side: str):
@@ -18,9 +16,9 @@ def loss(y, x, side: str):
     y, x : tensor of float32, shape (n, 1)
         Labels and raw outputs.
     side : {"correct", "wrong"}
-        Where the gradient is 0 beyond |x| = `END`: raw outputs of the label's sign are correct.
+        Where the gradient is 0 beyond |x| = `CLIP`: raw outputs of the label's sign are correct.
     """
     wrong = tf.not_equal(x > 0, y > 0.5)
-    gone = (tf.abs(x) > END) & (wrong if side == "wrong" else ~wrong)
+    gone = (tf.abs(x) > CLIP) & (wrong if side == "wrong" else ~wrong)
     kept = tf.stop_gradient(x)
     return logits.loss(y, tf.where(gone, kept, x))

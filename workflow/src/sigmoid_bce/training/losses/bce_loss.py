@@ -24,6 +24,6 @@ def _of_probability(y, p):
 def loss(y, x):
     """Return the loss of each sample, (n, 1) to (n, 1).
 
-    The formulas of ``binary_cross_entropy`` and its backward, aten/src/ATen/native/Loss.cpp, 2.9.
+    The formulas of ``binary_cross_entropy`` and its backward, aten/src/ATen/native/Loss.cpp, 2.13.
     """
     return _of_probability(y, tf.sigmoid(x))
