@@ -13,6 +13,7 @@ from tensorflow.python.framework.config import disable_op_determinism
 from sigmoid_bce.study.cells import Cell
 from sigmoid_bce.study.config import Training
 from sigmoid_bce.study.models import Model
+from sigmoid_bce.training.learn import AS_WRITTEN
 from sigmoid_bce.training.train import train
 
 CELL = Cell("d", "m", "logits", 8, 3)
@@ -79,6 +80,13 @@ def run(folder, model, *, until=None, how=None, patience=EPOCHS, identity="one",
             **{name.split(".")[0]: folder / name for name in OUTPUTS},
         )
     return len(resumed), len(rows)
+
+
+@pytest.fixture
+def optimised_again():
+    """Have TensorFlow optimise formulas again, as the tests after this one expect it."""
+    yield
+    tf.config.optimizer.set_experimental_options(dict.fromkeys(AS_WRITTEN, True))
 
 
 @pytest.fixture(scope="module", autouse=True)

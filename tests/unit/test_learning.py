@@ -19,17 +19,9 @@ from sigmoid_bce.study.learning import Learning, LearningCell, learning_cells, r
 from sigmoid_bce.study.models import Dense, Linear
 from sigmoid_bce.training.learn import is_described, learn
 from sigmoid_bce.training.stack import GROWTH, Stack, nudged
+from support.trained import optimised_again, shared_process  # noqa: F401
 
-WRITTEN = ("arithmetic_optimization", "constant_folding")
-
-
-@pytest.fixture(autouse=True)
-def _as_other_tests_have_it(monkeypatch):
-    """Leave TensorFlow's threads as they are, and its optimisations as they were."""
-    monkeypatch.setattr("sigmoid_bce.training.devices.set_up", lambda threads: None)
-    yield
-    tf.config.optimizer.set_experimental_options(dict.fromkeys(WRITTEN, True))
-
+pytestmark = pytest.mark.usefixtures("optimised_again")
 
 SEEN = Seen(split=Split(train=40, validation=20), scale="standardised")
 RAW = Seen(split=Split(train=40, validation=20))

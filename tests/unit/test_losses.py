@@ -9,6 +9,10 @@ import tensorflow as tf
 from sigmoid_bce.jobs import plugins
 from sigmoid_bce.numerics import formulas, reference
 from sigmoid_bce.numerics.frameworks import history
+from sigmoid_bce.training.learn import AS_WRITTEN
+from support.trained import optimised_again  # noqa: F401
+
+pytestmark = pytest.mark.usefixtures("optimised_again")
 
 FOLDER = "training/losses"
 NAMES = plugins.names(FOLDER)
@@ -30,16 +34,9 @@ def computed(name, y, x=X):
             value = loss(y, x)
         return value, tape.gradient(value, x)
 
-    options = tf.config.optimizer
-    before = options.get_experimental_options()
-    options.set_experimental_options({"arithmetic_optimization": False, "constant_folding": False})
-    try:
-        column = tf.constant(x[:, None])
-        return [part.numpy()[:, 0] for part in both(tf.fill(column.shape, F32(y)), column)]
-    finally:
-        options.set_experimental_options(
-            {k: before.get(k, True) for k in ("arithmetic_optimization", "constant_folding")}
-        )
+    tf.config.optimizer.set_experimental_options(AS_WRITTEN)
+    column = tf.constant(x[:, None])
+    return [part.numpy()[:, 0] for part in both(tf.fill(column.shape, F32(y)), column)]
 
 
 def logits(y, x=X):

@@ -23,6 +23,8 @@ from sigmoid_bce.training.stack import Outputs, Stack
 
 FAR = 60.0
 """A loss is clipped where it has the value that it has at this |x| on the same side."""
+AS_WRITTEN = {"arithmetic_optimization": False, "constant_folding": False}
+"""Options of Grappler, which would otherwise compute 1 - p + epsilon as (1 + epsilon) - p."""
 DENSE, THEN = 200, 10
 """After so many epochs, only every tenth one is described, and the last."""
 
@@ -189,10 +191,7 @@ def learn(
         If the network would round its inputs.
     """
     devices.set_up(threads)
-    # formulas as they are written: Grappler would compute 1 - p + epsilon as (1 + epsilon) - p
-    tf.config.optimizer.set_experimental_options(
-        {"arithmetic_optimization": False, "constant_folding": False}
-    )
+    tf.config.optimizer.set_experimental_options(AS_WRITTEN)
     loss = plugins.load("training/losses", cell.loss, "loss")
     arm = Arm.of(loss)
     width = width or (len(seeds) if isinstance(model, Backbone | Dense | Linear) else 1)
