@@ -7,6 +7,7 @@ import shutil
 import numpy as np
 import pandas as pd
 import pytest
+import yaml
 
 import check
 import collect
@@ -220,3 +221,15 @@ def test_make_numbers_refuses_a_study_of_another_machine(smoke, tmp_path):
         file.write_text(json.dumps({**json.loads(file.read_text()), "host": "elsewhere"}))
     with pytest.raises(SystemExit, match="was run on elsewhere"):
         collect.main(results, tmp_path)
+
+
+def test_tuned_rates_are_the_best_of_the_exploratory_part():
+    table = committed.read("learning")
+    config = yaml.safe_load((ROOT / "config/studies/learning.yaml").read_text())
+    tuned = config["learning"]["confirmatory"]["rate_tuned"]
+    tried = table[table["question"] == "rates"]
+    for dataset in tuned["dataset"]:
+        here = tried[tried["dataset"] == dataset]
+        means = here.pivot(index="model", columns="loss", values="mean")
+        means["logits"] = here.groupby("model")["mean_reference"].mean()
+        assert means.idxmax().to_dict() == tuned["model"]
