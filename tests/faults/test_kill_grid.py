@@ -24,7 +24,7 @@ from support.leftovers import leftovers
 from support.tracked import command
 
 SEED = int(os.environ.get("SIGMOID_BCE_KILLS", "0"))  # of the moments of the kills
-SIZE = int(os.environ.get("SIGMOID_BCE_GRID", "12"))  # cells
+SIZE = int(os.environ.get("SIGMOID_BCE_GRID", "60"))  # cells
 # the same network by two names: a cell of the one must have the bytes of a cell of the other
 MODELS = ("one", "two")
 CELLS = [Cell("digits", model, "logits", 64, i) for model in MODELS for i in range(SIZE // 2)]

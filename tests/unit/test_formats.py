@@ -123,6 +123,13 @@ def test_transparent_is_white():
     assert list(pixels[20, 35]) == [255, 255, 255]
 
 
+def test_a_transparent_value_of_16_bits_is_white():
+    values = np.full((40, 40), 25700, np.uint16)
+    values[:, 20:] = 5000
+    pixels = decode(file(Image.fromarray(values), "png", transparency=5000), 40, 1)
+    assert (pixels[20, 5].item(), pixels[20, 35].item()) == (100, 255)
+
+
 @pytest.mark.parametrize("kind", ["gif", "webp", "png", "tiff"])
 def test_the_first_picture_of_an_animation(kind):
     first, second = (Image.new("RGB", (40, 40), colour) for colour in ("red", "blue"))

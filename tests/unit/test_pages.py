@@ -1,5 +1,9 @@
 """HTML pages: everything given appears once, in order, escaped; images are embedded."""
 
+import os
+import subprocess
+import sys
+
 import pandas as pd
 import pytest
 from jinja2 import UndefinedError
@@ -60,3 +64,10 @@ def test_a_page_is_complete_or_absent(tmp_path):
     html.write(tmp_path / "page.html", "Losses", [])
     assert (tmp_path / "page.html").read_text().endswith("</html>\n")
     assert [file.name for file in tmp_path.iterdir() if file.name.startswith(".")] == []
+
+
+@pytest.mark.parametrize("backend", ["nonsense", "module://not_there"])
+def test_the_user_s_backend_of_matplotlib_does_not_count(backend):
+    code = "from sigmoid_bce.verdicts import page; page.style.row(2, 4, 3, 'title')"
+    environment = {**os.environ, "MPLBACKEND": backend}
+    subprocess.run([sys.executable, "-c", code], env=environment, check=True)

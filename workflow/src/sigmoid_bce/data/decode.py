@@ -76,9 +76,10 @@ def _eight_bits(image: Image.Image) -> Image.Image:
     """Return an image with one channel of more than 8 bits as 8-bit grey.
 
     16-bit values are divided by 257, and floats in [0, 1] are multiplied by 255. Other values are
-    kept if they lie in [0, 255], and are stretched to it otherwise.
+    kept if they lie in [0, 255], and are stretched to it otherwise. A transparent value is white.
     """
     values = np.asarray(image)
+    transparent = values == image.info.get("transparency")
     low, high = np.float64(values.min()), np.float64(values.max())
     if not np.isfinite([low, high]).all():
         raise BrokenImageError("some values are not finite")
@@ -93,6 +94,7 @@ def _eight_bits(image: Image.Image) -> Image.Image:
     for start in range(0, len(values), ROWS):
         rows = values[start : start + ROWS].astype(np.float64)
         out[start : start + ROWS] = np.rint((rows - least) * factor / divisor)
+    out[transparent] = 255
     return Image.fromarray(out)
 
 

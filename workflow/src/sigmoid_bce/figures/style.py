@@ -210,6 +210,11 @@ def save(figure: Figure, svg: str | Path, png: str | Path) -> None:
             figure.set_layout_engine("none")  # the second file reuses the layout
 
 
+def close(figure: Figure) -> None:
+    """Free a figure's memory."""
+    plt.close(figure)
+
+
 def write_values(values: Mapping[str, object], path: str | Path) -> None:
     """Write measured values as reStructuredText substitutions, which captions quote.
 

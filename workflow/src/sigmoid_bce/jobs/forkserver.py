@@ -40,7 +40,7 @@ PRELOADS = {
         *SCRIPT, "sigmoid_bce.training.train", "sigmoid_bce.training.raw_outputs", "h5py",
     ),
     "tables": (
-        *SCRIPT, "scipy.special", "matplotlib.pyplot", "seaborn",
+        *SCRIPT, "scipy.special",
         "sigmoid_bce.comparison.summary",
         "sigmoid_bce.figures.stage", "sigmoid_bce.figures.batch_mean",
     ),

@@ -4,12 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 import pandas as pd
-from matplotlib import pyplot as plt
-from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
 from sigmoid_bce.comparison import compare
@@ -20,6 +18,9 @@ from sigmoid_bce.verdicts.errors import EVERY
 from sigmoid_bce.verdicts.judge import Verdict
 from sigmoid_bce.verdicts.tally import HALF_BINS, SIGMOID_BINS, Tally
 from sigmoid_bce.verdicts.words import GLOSSARY
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
 
 POINTS = 20_000
 """Samples in a scatter plot, at most about."""
@@ -207,7 +208,7 @@ def _save(folder: Path, drawn: Mapping[str, Drawn]) -> list[html.Image]:
     for name, (figure, caption) in drawn.items():
         svg = folder / "figures" / f"{name}.svg"
         style.save(figure, svg, svg.with_suffix(".png"))
-        plt.close(figure)
+        style.close(figure)
         images.append(html.Image(svg, name.replace("-", " ").capitalize(), caption))
     return images
 
