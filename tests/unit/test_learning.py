@@ -17,6 +17,7 @@ from sigmoid_bce.numerics import formulas
 from sigmoid_bce.study.datasets import Seen, Split
 from sigmoid_bce.study.learning import Learning, LearningCell, learning_cells, regimes
 from sigmoid_bce.study.models import Dense, Linear
+from sigmoid_bce.training import optimizers
 from sigmoid_bce.training.learn import is_described, learn
 from sigmoid_bce.training.stack import GROWTH, Stack, nudged
 from support.trained import optimised_again, shared_process  # noqa: F401
@@ -73,23 +74,25 @@ def test_twins_begin_one_ulp_away(table):
         np.testing.assert_allclose(twin, start[0], 1e-4, 1e-6)
 
 
-def stack(loss, x, y, seeds=(0, 1), *, dropped=False):
+def stack(loss, x, y, seeds=(0, 1), *, dropped=False, decay=0.0):
     def build(place):
         dropout = [keras.layers.Dropout(0.5)] if dropped else []
         return keras.Sequential([keras.Input(x.shape[2:]), *dropout, keras.layers.Dense(1)])
 
-    optimizer = keras.optimizers.SGD(0.1)
+    optimizer = optimizers.make("sgd", 0.1, decay)
     module = plugins.load("training/losses", loss)
     return Stack(build, optimizer, module, seeds, (x, y), (x, y))
 
 
-@pytest.mark.parametrize("loss", ["logits", "sigmoid_clipped"])
-def test_a_training_is_that_of_a_second_implementation(table, loss):
+@pytest.mark.parametrize(
+    ("loss", "decay"), [("logits", 0), ("sigmoid_clipped", 0), ("logits", 0.5)], ids=str
+)
+def test_a_training_is_that_of_a_second_implementation(table, loss, decay):
     """Logistic regression in NumPy, with the formulas of both losses."""
     inputs, manifest = table
     x = np.stack([inputs[:40] / 10, inputs[20:] / 10])
     y = np.stack([manifest["label"][:40], manifest["label"][20:]]).astype(np.float32)
-    trained = stack(loss, x, y)
+    trained = stack(loss, x, y, decay=decay)
     weights = [[v.numpy()[i].astype(np.float64) for v in trained.weights] for i in range(2)]
     for epoch in range(3):
         trained.epoch(epoch, 16)
@@ -103,6 +106,7 @@ def test_a_training_is_that_of_a_second_implementation(table, loss):
                 if loss == "sigmoid_clipped":
                     p = formulas.sigmoid(raw.astype(np.float32))
                     gradient = np.where(formulas.is_clipped(p), 0, gradient)
+                kernel, bias = kernel * (1 - 0.1 * decay), bias * (1 - 0.1 * decay)
                 kernel -= 0.1 * (x[seed][batch].T @ gradient)[:, None] / len(batch)
                 bias -= 0.1 * gradient.mean()
         np.testing.assert_allclose(trained.weights[0].numpy()[seed], kernel, 1e-3, 1e-4)

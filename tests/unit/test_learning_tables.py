@@ -11,6 +11,7 @@ from scipy import stats
 from statsmodels.stats.multitest import multipletests
 
 from sigmoid_bce.comparison import paired
+from sigmoid_bce.comparison.ends import judged_epochs
 from sigmoid_bce.comparison.learning import BETTER, tables, verdict
 from sigmoid_bce.jobs.logs import UserError
 from sigmoid_bce.study.learning import Regime
@@ -210,6 +211,18 @@ def test_the_exact_losss_margin_follows_the_reference(made):
     high = high[high["metric"] == "exact_loss"]["margin"].unique()
     assert high == pytest.approx(0.5 * runs["val_exact_loss"].mean())
     assert margins["margin"]["hopeless", "exact_loss"] == 0.005
+
+
+def test_the_best_epoch_is_that_of_the_lowest_exact_loss():
+    """Of seed 1 the best epoch is before a failure; seed 2 fails from the first epoch on."""
+    table = pd.DataFrame({"seed": np.repeat([0, 1, 2], 4), "epoch": [0, 1, 2, 3] * 3})
+    table["val_exact_loss"] = [3, 1, 1, 2, 5, 4, np.nan, np.inf, *[np.nan] * 4]
+    table = table.assign(exact_loss=table["val_exact_loss"], failed=table["seed"] == 2)
+    best, ends = judged_epochs(table, "best"), judged_epochs(table)
+    assert list(best["epoch"]) == [1, 1, 3]
+    assert list(best["failed"]) == [False, False, True]
+    assert list(ends["epoch"]) == [3, 3, 3]
+    assert list(ends["failed"]) == [False, True, True]
 
 
 def last(table):

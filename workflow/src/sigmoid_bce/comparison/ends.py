@@ -1,4 +1,4 @@
-"""How the runs of a learning cell ended: what the last epoch says, failed runs, stuck runs."""
+"""How the runs of a learning cell ended: what the judged epoch says, failed runs, stuck runs."""
 
 from __future__ import annotations
 
@@ -12,13 +12,15 @@ DEAD = 0.5
 """At least this share of a stuck run's misclassified samples has a gradient of exactly 0."""
 
 
-def last_epochs(cell: pd.DataFrame) -> pd.DataFrame:
-    """Return the row of each run's last epoch.
+def judged_epochs(cell: pd.DataFrame, epoch: str = "last") -> pd.DataFrame:
+    """Return the row of the epoch of each run that is judged.
 
     Parameters
     ----------
     cell : DataFrame
         A row a seed and epoch.
+    epoch : {"last", "best"}
+        best: that with the lowest exact validation loss, or the last where all are failed.
 
     Returns
     -------
@@ -29,12 +31,16 @@ def last_epochs(cell: pd.DataFrame) -> pd.DataFrame:
     Examples
     --------
     >>> cell = pd.DataFrame({"seed": [1, 1], "epoch": [0, 9], "failed": False})
-    >>> last_epochs(cell.assign(exact_loss=[0.7, np.inf], val_exact_loss=0.7))["failed"].tolist()
-    [True]
+    >>> cell = cell.assign(exact_loss=[0.7, np.inf], val_exact_loss=0.7)
+    >>> judged_epochs(cell)["failed"].tolist(), judged_epochs(cell, "best")["failed"].tolist()
+    ([True], [False])
     """
-    last = cell.loc[cell.groupby("seed")["epoch"].idxmax()].set_index("seed")
-    finite = np.isfinite(last[["exact_loss", "val_exact_loss"]]).all(axis=1)
-    return last.assign(failed=last["failed"].astype(bool) | ~finite)
+    finite = np.isfinite(cell[["exact_loss", "val_exact_loss"]]).all(axis=1)
+    cell = cell.assign(failed=cell["failed"].astype(bool) | ~finite)
+    rows = cell.groupby("seed")["epoch"].idxmax()
+    if epoch == "best":
+        rows.update(cell[~cell["failed"]].groupby("seed")["val_exact_loss"].idxmin())
+    return cell.loc[rows].set_index("seed")
 
 
 def is_stuck(last: pd.DataFrame) -> NDArray[np.bool_]:
@@ -43,7 +49,7 @@ def is_stuck(last: pd.DataFrame) -> NDArray[np.bool_]:
     Parameters
     ----------
     last : DataFrame
-        A row a run, of its last epoch: failed; accuracy, majority and dead_misclassified, all on
+        A row a run, of its judged epoch: failed; accuracy, majority and dead_misclassified, all on
         training samples.
 
     Returns

@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import pandas as pd
 
-from sigmoid_bce.comparison.ends import is_stuck, last_epochs
+from sigmoid_bce.comparison.ends import is_stuck, judged_epochs
 from sigmoid_bce.comparison.paired import LEVEL, describe, holm, mcnemar_p
 from sigmoid_bce.comparison.stuck import counts, shown
 from sigmoid_bce.jobs.files import read_parquet
@@ -82,12 +82,12 @@ def verdict(row: Row, twins: Iterable[Row]) -> str:
     return "not decidable" if any(not t["tost_p"] < LEVEL for t in twins) else "open"
 
 
-def _last(
+def _judged_epochs(
     regime: Regime, loss: str, read: Callable[..., pd.DataFrame], incomplete: bool
 ) -> pd.DataFrame:
-    """Return the last epochs of a regime's seeds in one arm, in the order of the seeds."""
+    """Return the judged epochs of a regime's seeds in one arm, in the order of the seeds."""
     cell = regime.cell(loss)
-    found = read(cell)
+    found = read(cell, regime.epoch)
     missing = [seed for seed in regime.seeds if seed not in found.index]
     if missing and not incomplete:
         raise UserError(
@@ -172,12 +172,12 @@ def _compare(
     incomplete: bool,
 ) -> Tables:
     """Return the tables of one regime, without what needs the others."""
-    reference = _last(regime, REFERENCE, read, incomplete)
+    reference = _judged_epochs(regime, REFERENCE, read, incomplete)
     pairs, rows, stuck = [], [], []
     for loss, model in regime.models.items():
         place = {name: getattr(regime, name) for name in ("part", "question", "dataset")}
         place |= {"model": model, "batch_size": regime.batch_size, "loss": loss}
-        arm = _last(regime, loss, read, incomplete)
+        arm = _judged_epochs(regime, loss, read, incomplete)
         both = arm.index.intersection(reference.index)
         if loss != REFERENCE:
             arm = arm.loc[both]
@@ -223,8 +223,8 @@ def tables(
     """
     if lacking := [metric for metric in BETTER if metric not in margins]:
         raise UserError(f"learning.margins: no margin of {', '.join(lacking)}: write a number")
-    last = functools.cache(lambda cell: last_epochs(read(cell)))
-    parts = [_compare(regime, last, margins, incomplete) for regime in regimes]
+    judged = functools.cache(lambda cell, epoch: judged_epochs(read(cell), epoch))
+    parts = [_compare(regime, judged, margins, incomplete) for regime in regimes]
     for number, part in enumerate(parts):
         part.learning["regime"] = number
     pairs, rows, stuck = (

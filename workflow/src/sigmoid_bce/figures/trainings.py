@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from sigmoid_bce.comparison.ends import last_epochs
+from sigmoid_bce.comparison.ends import judged_epochs
 from sigmoid_bce.comparison.learning import BETTER
 from sigmoid_bce.figures import arms, style
 from sigmoid_bce.jobs.files import read_parquet, reading
@@ -136,17 +136,18 @@ class LearningTables:
         found = read_parquet(file, columns=["seed", "epoch", *columns])
         return found[found["seed"].isin(regime.seeds)].sort_values(["seed", "epoch"])
 
-    def last(self, regime: Regime, loss: str) -> pd.DataFrame:
-        """Return the last epochs of a regime's seeds in one loss, with the seed as the index.
+    def judged(self, regime: Regime, loss: str) -> pd.DataFrame:
+        """Return the judged epochs of a regime's seeds in one loss, with the seed as the index.
 
         Columns failed and val_accuracy.
         """
         columns = ("failed", "exact_loss", "val_exact_loss", "val_accuracy")
-        return last_epochs(self.runs(regime, loss, columns))[["failed", "val_accuracy"]]
+        found = judged_epochs(self.runs(regime, loss, columns), regime.epoch)
+        return found[["failed", "val_accuracy"]]
 
     def heading(self, regime: Regime, loss: str) -> str:
         """Return the heading of a loss's panel, which tells how many of its trainings failed."""
-        failed = self.last(regime, loss)["failed"]
+        failed = self.judged(regime, loss)["failed"]
         return f"{loss}, {failed.sum()} of {len(failed)} nan" if failed.any() else loss
 
     def losses(self) -> list[str]:

@@ -64,6 +64,11 @@ class Question(Strict):
     batch_size: list[Positive] = Field(min_length=1, description="Training batch sizes.")
     loss: list[Arm] = Field(min_length=2, description="Losses: logits and those to compare.")
     seeds: Seeds
+    epoch: Literal["last", "best"] = Field(
+        default="last",
+        description="The epoch that is judged. best: that with the lowest exact validation loss, "
+        "each training its own, as early stopping keeps.",
+    )
 
     @model_validator(mode="after")
     def _complete(self) -> Self:
@@ -170,6 +175,8 @@ class Regime:
         The network of each loss.
     batch_size : int
     seeds : range
+    epoch : {"last", "best"}
+        The epoch that is judged.
     """
 
     part: Part
@@ -180,6 +187,7 @@ class Regime:
     models: Mapping[str, str]
     batch_size: int
     seeds: range
+    epoch: Literal["last", "best"] = "last"
 
     def cell(self, loss: str) -> LearningCell:
         """Return the cell of one loss."""
@@ -189,7 +197,7 @@ class Regime:
 def regimes(learning: Learning | None) -> list[Regime]:
     """Return every regime of a study, in the order of its questions."""
     return [
-        Regime(part, name, q.asks, q.primary, dataset, models, batch_size, q.seeds.all)
+        Regime(part, name, q.asks, q.primary, dataset, models, batch_size, q.seeds.all, q.epoch)
         for part, name, q in (learning.questions() if learning else ())
         for dataset, models, batch_size in product(q.dataset, q.models(), q.batch_size)
     ]

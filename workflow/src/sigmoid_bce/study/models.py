@@ -51,6 +51,10 @@ class Trained(Strict):
         default="rmsprop", description="The optimiser, with Keras's defaults."
     )
     learning_rate: Real = Field(gt=0, le=10, description="Its learning rate.")
+    weight_decay: Annotated[Real, Field(ge=0, lt=1)] = Field(
+        default=0.0,
+        description="Each step also takes this share, times the rate, from each weight.",
+    )
     max_epochs: Epochs = Field(description="The stage `full` ends after this many epochs.")
     image_size: Pixels | None = Field(
         default=None,

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from sigmoid_bce.comparison.ends import is_stuck, last_epochs
+from sigmoid_bce.comparison.ends import is_stuck, judged_epochs
 from sigmoid_bce.jobs.attempts import process
 from sigmoid_bce.jobs.files import Damaged, read_parquet, reading
 from sigmoid_bce.study.learning import LearningCell
@@ -128,7 +128,7 @@ def learning_run(files: LearningFiles, questions: str | None) -> Run | None:
         made_by, settings, commit = process(record), _settings(record), record["git_commit"]
     epochs = read_parquet(files.epochs_file, columns=[*COLUMNS, *MEANS])
     with reading(files.epochs_file):
-        last = last_epochs(epochs)
+        last = judged_epochs(epochs)
         if last.index.tolist() != sorted(seeds):
             raise ValueError(f"its seeds are not those of {files.record_file.name}")
         end = start + int(1000 * seconds)

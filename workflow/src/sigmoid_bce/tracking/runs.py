@@ -43,6 +43,7 @@ USUAL = {
     "label_noise": 0.0,
     "imbalance": None,
     "scale": "raw",
+    "weight_decay": 0.0,
     "initial_scale": 1.0,
     "initial_bias": "zero",
 }

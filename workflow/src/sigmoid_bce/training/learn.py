@@ -18,7 +18,7 @@ from sigmoid_bce.models import networks
 from sigmoid_bce.study.datasets import Seen
 from sigmoid_bce.study.learning import LearningCell
 from sigmoid_bce.study.models import Backbone, Dense, Linear, Model
-from sigmoid_bce.training import devices
+from sigmoid_bce.training import devices, optimizers
 from sigmoid_bce.training.stack import Outputs, Stack
 
 FAR = 60.0
@@ -224,10 +224,9 @@ def _epochs(
 ) -> Iterator[pd.DataFrame]:
     """Train one stack, and yield the rows of each epoch that is described."""
     data = of_seeds(seen, inputs, manifest, seeds)
-    optimizer = plugins.load("training/optimizers", model.optimizer, "optimizer")
     stack = Stack(
         lambda place: networks.build(model, inputs.shape[1:], float(data.labels[place].mean())),
-        optimizer.optimizer(model.learning_rate),
+        optimizers.make(model.optimizer, model.learning_rate, model.weight_decay),
         loss,
         seeds,
         (data.train, data.labels.astype(np.float32)),

@@ -21,7 +21,7 @@ from sigmoid_bce.study.cells import Cell
 from sigmoid_bce.study.config import Training
 from sigmoid_bce.study.datasets import Seen
 from sigmoid_bce.study.models import Custom, Model
-from sigmoid_bce.training import devices, metrics
+from sigmoid_bce.training import devices, metrics, optimizers
 from sigmoid_bce.training.checkpoint import Checkpoints
 from sigmoid_bce.training.stack import nudged
 from sigmoid_bce.training.steps import batched, chunks
@@ -107,8 +107,7 @@ def train(
     loss = plugins.load("training/losses", cell.loss, "loss")
     for weight in network.trainable_variables if hasattr(loss, "NUDGE") else ():
         weight.assign(nudged(weight.numpy(), loss.NUDGE))
-    optimizer = plugins.load("training/optimizers", model.optimizer, "optimizer")
-    optimizer = optimizer.optimizer(model.learning_rate)
+    optimizer = optimizers.make(model.optimizer, model.learning_rate, model.weight_decay)
     # under the policy mixed_float16 Keras scales the loss by itself
     if getattr(loss, "SCALED", False) and training.precision != "mixed_float16":
         optimizer = keras.optimizers.LossScaleOptimizer(optimizer)

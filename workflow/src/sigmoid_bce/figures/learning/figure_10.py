@@ -59,7 +59,7 @@ def accuracies(tables: LearningTables, sweep: Sweep, loss: str) -> pd.DataFrame:
     rows = {}
     for rate, regime in sweep.regimes.items():
         if loss in regime.models:
-            last = tables.last(regime, loss)
+            last = tables.judged(regime, loss)
             accuracy = last["val_accuracy"].where(~last["failed"]).mean()
             rows[rate] = {"accuracy": accuracy, "failed": last["failed"].mean()}
     return pd.DataFrame.from_dict(rows, orient="index", columns=["accuracy", "failed"])

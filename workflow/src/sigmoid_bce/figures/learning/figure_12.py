@@ -25,7 +25,7 @@ def runs(tables: LearningTables, loss: str) -> pd.DataFrame:
             first = tables.runs(regime, loss, ["gradient_cosine"]).query("epoch == 0")
             cosine = first.set_index("seed")["gradient_cosine"]
             place = str(regime.cell(loss)), regime.part, regime.question
-            parts[place] = tables.last(regime, loss).assign(cosine=cosine)
+            parts[place] = tables.judged(regime, loss).assign(cosine=cosine)
     found = pd.concat(parts, names=["cell", "part", "question"]).reset_index()
     # several questions may ask about one training
     return found.drop_duplicates(["cell", "seed"]).sort_values(["cell", "seed"])
