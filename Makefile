@@ -24,7 +24,7 @@ PIP = $(BIN)/python -m pip install --quiet --disable-pip-version-check
 STUDY = $$($(BIN)/python -m sigmoid_bce.study.reading "$$CONFIG")
 
 .DEFAULT_GOAL := help
-.PHONY: help run learning test soak lint bench numbers readme numerics record report tracking reconcile ui \
+.PHONY: help run learning learning-full test soak lint bench numbers readme numerics record report tracking reconcile ui \
 	verdict cluster cluster-await cluster-cancel test-cluster frameworks install schema lock
 
 help: ## list the targets
@@ -42,6 +42,9 @@ run: install ## install, run the study CONFIG (the default one), make its report
 
 learning: CONFIG = config/studies/learning.yaml
 learning: run ## run the study of learning: does it matter for what networks learn?
+
+learning-full: CONFIG = config/studies/learning-full.yaml
+learning-full: run ## run the regimes that the study of learning leaves out, convnets among them
 
 test: install $(VENV)/slurm ## install, run the tests
 	$(BIN)/python -m pytest -n 2 --no-loadscope-reorder

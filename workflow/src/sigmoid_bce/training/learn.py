@@ -25,8 +25,12 @@ FAR = 60.0
 """A loss is clipped where it has the value that it has at this |x| on the same side."""
 AS_WRITTEN = {"arithmetic_optimization": False, "constant_folding": False}
 """Options of Grappler, which would otherwise compute 1 - p + epsilon as (1 + epsilon) - p."""
-DENSE, THEN = 200, 10
-"""After so many epochs, only every tenth one is described, and the last."""
+SMALL = (Backbone, Dense, Linear)
+"""Networks that are stacked; all others are trained one after the other."""
+THEN = 10
+"""After the first epochs, only every tenth one is described, and the last."""
+FIRST, FIRST_OF_LARGE = 200, 10
+"""The first epochs of a network of `SMALL`, and of others, whose description costs more."""
 
 
 class Learned(NamedTuple):
@@ -45,15 +49,15 @@ class Data(NamedTuple):
     validation_labels: NDArray[np.int64]
 
 
-def is_described(epoch: int, last: int) -> bool:
-    """Return whether an epoch has a row: the first `DENSE`, then every tenth, and the last.
+def is_described(epoch: int, last: int, first: int = FIRST) -> bool:
+    """Return whether an epoch has a row: the `first`, then every tenth, and the last.
 
     Examples
     --------
     >>> [epoch for epoch in range(195, 226) if is_described(epoch, 225)]
     [195, 196, 197, 198, 199, 200, 210, 220, 225]
     """
-    return epoch <= DENSE or epoch % THEN == 0 or epoch == last
+    return epoch <= first or epoch % THEN == 0 or epoch == last
 
 
 def of_seeds(seen: Seen, inputs: NDArray, manifest: pd.DataFrame, seeds: Sequence[int]) -> Data:
@@ -194,7 +198,7 @@ def learn(
     tf.config.optimizer.set_experimental_options(AS_WRITTEN)
     loss = plugins.load("training/losses", cell.loss, "loss")
     arm = Arm.of(loss)
-    width = width or (len(seeds) if isinstance(model, Backbone | Dense | Linear) else 1)
+    width = width or (len(seeds) if isinstance(model, SMALL) else 1)
     seconds = {"training": 0.0, "description": 0.0}
     parts: list[pd.DataFrame] = []
     for start in range(0, len(seeds), width):
@@ -233,13 +237,14 @@ def _epochs(
         (data.validation, data.validation_labels.astype(np.float32)),
     )
     networks.check_takes(stack.network, str(data.train.dtype))
+    first = FIRST if isinstance(model, SMALL) else FIRST_OF_LARGE
     for epoch in range(model.max_epochs + 1):
         start = time.perf_counter()
         if epoch:
             stack.epoch(epoch - 1, cell.batch_size)
         trained = time.perf_counter()
         seconds["training"] += trained - start
-        if is_described(epoch, model.max_epochs):
+        if is_described(epoch, model.max_epochs, first):
             table = _rows(seeds, epoch, arm, data, stack.outputs())
             seconds["description"] += time.perf_counter() - trained
             if epoch in (0, model.max_epochs) or epoch % max(1, model.max_epochs // 10) == 0:
