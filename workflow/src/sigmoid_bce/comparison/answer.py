@@ -252,21 +252,19 @@ def undecided(e: Evidence) -> str:
     """Say where nothing can be said, and why."""
     some(e.of(CLIPPED))
     rows, rest = e.of(CLIPPED, "not decidable"), e.of(CLIPPED, "open")
-    few = f"In {regimes(len(rest))} the seeds do not suffice to decide."
+    few = f" In {regimes(len(rest))} the seeds do not suffice to decide." if len(rest) else ""
     every = e.primary[e.primary["loss"].isin(TWINS)]
     if every.empty:
-        return (
-            f"{few} No twins were trained, so it is unknown how far chance alone moves a network."
-        )
+        return f"No twins were trained: how far chance moves a network is unknown.{few}"
     twins = every.merge(rows[PLACE], on=PLACE)
     if twins.empty:
-        return f"{few} In no regime do twins, which differ in the last bit, hide a difference."
+        return f"In no regime do twins differ as much as the losses do.{few}"
     row = worst(twins)
     return (
         f"In {regimes(len(rows))} nothing can be decided ({questions(rows)}): there, a last bit of "
         f"the initial weights changes as much as the loss does. In {regime(row)} it changes "
         f"{WORDS[row['metric']]} by {row['difference']:+.3g} on average, with a standard deviation "
-        f"of {row['sd']:.3g}. {few}"
+        f"of {row['sd']:.3g}.{few}"
     )
 
 
@@ -286,9 +284,9 @@ SENTENCES: dict[str, Callable[[Evidence], str]] = {
 
 NOTHING = {
     "same": "In no regime are the two losses shown to be equivalent.",
-    "harm": "In no regime does the loss from clipped sigmoid outputs harm.",
+    "harm": "In no regime is the loss from clipped sigmoid outputs shown to harm.",
     "stuck": "No network that is trained with the loss from clipped sigmoid outputs is stuck.",
-    "helps": "In no regime does the loss from clipped sigmoid outputs help.",
+    "helps": "In no regime is the loss from clipped sigmoid outputs shown to help.",
 }
 """What is said where a study has no row to speak of. Other sentences are left out there."""
 

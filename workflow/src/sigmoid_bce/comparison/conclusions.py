@@ -52,7 +52,7 @@ def _extreme(e: Evidence) -> str:
     wrong, correct = (e.stuck_of(loss, e.shared(*sides)) for loss in sides)
     some(e.of(CLIPPED))
     harmed = e.of(CLIPPED, "harms")
-    text = "In no regime does the clipped loss harm."
+    text = "In no regime is the clipped loss shown to harm."
     if len(harmed):
         text = f"Where it harms most, {regime(worst(harmed))}: {change(worst(harmed))}."
     if not wrong[1]:
