@@ -292,6 +292,23 @@ def answer() -> str:
     return "\n".join(f"1. {sentence}" for sentence in read("answer")["sentence"])
 
 
+def short_answer() -> str:
+    """Return the sentences of the answer that README quotes."""
+    sentences = read("answer").set_index("name")["sentence"]
+    return "\n".join(f"- {sentences[name]}" for name in ("same", "harm", "mechanism", "cure"))
+
+
+def questions() -> str:
+    """Return the table of the study's questions."""
+    study = yaml.safe_load((ROOT / "config/studies/learning.yaml").read_text())["learning"]
+    lines = [
+        [name, part, question["asks"], question["primary"], str(question["seeds"]["number"])]
+        for part in ("exploratory", "confirmatory")
+        for name, question in study[part].items()
+    ]
+    return markdown(["question", "part", "asks", "judged by", "seeds"], "llllr", lines)
+
+
 def conclusions() -> str:
     """Return the table of the article's conclusions."""
     rows = read("conclusions")[["article", "measured"]].to_numpy().tolist()
@@ -307,7 +324,7 @@ def regimes(name: str = "learning") -> str:
     table, lines = read(name), []
     for (_, question, *place), rows in table.groupby(KEYS["learning"][:-1], sort=False):
         of = rows.set_index("loss")
-        first = rows.iloc[0]
+        first = of.loc[next(loss for loss in (*SHOWN, of.index[0]) if loss in of.index)]
         cells = [
             f"{number(of.loc[loss, 'mean'], '.3g')}: {of.loc[loss, 'verdict']}"
             if loss in of.index
@@ -384,6 +401,8 @@ TABLES: dict[str, Callable[[], str]] = {
         parts,
         measured,
         answer,
+        short_answer,
+        questions,
         conclusions,
         regimes,
         regimes_full,
