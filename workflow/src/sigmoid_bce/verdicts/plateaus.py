@@ -225,7 +225,7 @@ def _explained(row: Candidate, given: Given) -> tuple[float, Candidate] | None:
     rest = 0.0
     if fits:
         share = wanted
-    elif share < LEAST_SHARE or row.side == "correct" or (given.ones is None and share > 1):
+    elif row.side == "correct" or (given.ones is None and share > 1):
         return None
     elif given.ones is not None and off > 0:
         share, rest = wanted, off
@@ -250,6 +250,7 @@ def ranked(plateaus: list[Candidate], given: Given) -> tuple[Candidate, ...]:
     both = [] if given.ones in (None, 0, 1) else _both(plateaus, given.ones)
     found = [one for row in (*plateaus, *both) if (one := _explained(row, given))]
 
+    found = [(off, row) for off, row in found if row.fits or row.share >= LEAST_SHARE]
     open_ = round(given.rounded / given.loss, 4)
 
     def order(one: tuple[float, Candidate]) -> tuple[Any, ...]:
