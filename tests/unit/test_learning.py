@@ -12,6 +12,7 @@ from sklearn.metrics import log_loss, roc_auc_score
 from sigmoid_bce.comparison import diagnostics
 from sigmoid_bce.comparison.answer import SENTENCES, answer
 from sigmoid_bce.comparison.conclusions import NOTHING, conclusions
+from sigmoid_bce.data.listing import DataError
 from sigmoid_bce.jobs import plugins
 from sigmoid_bce.numerics import formulas
 from sigmoid_bce.study.datasets import Seen, Split
@@ -184,6 +185,13 @@ def test_a_network_that_is_not_finite_is_a_result(table):
     assert len(last) == 3
 
 
+def test_a_class_without_a_validation_sample_is_said_before_training(table):
+    inputs, manifest = table
+    rare = manifest.assign(label=[1] * 2 + [0] * 58)
+    with pytest.raises(DataError, match="with seed 0, none of 20 validation samples has label 1"):
+        learned((inputs, rare), "logits", Seen(split=Split(by="order", train=40, validation=20)))
+
+
 def test_long_trainings_are_described_less_often():
     assert sum(is_described(epoch, 1003) for epoch in range(1004)) == 201 + 80 + 1
 
@@ -218,6 +226,7 @@ def section(confirmatory=None, margins=MARGINS, **changes):
         ({"primary": "f1"}, "primary"),
         ({"confirmatory": {"seeds": {"first": 2, "number": 9}}}, "share the seeds 2 to 2"),
         ({"seeds": {"first": 0, "number": 0}}, "number"),
+        ({"seeds": {"first": 2**31 - 2, "number": 3}}, "the last seed, 2147483648, is too large"),
     ],
 )
 def test_mistakes_of_the_section(changes, words):

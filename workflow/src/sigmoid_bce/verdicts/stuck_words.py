@@ -19,6 +19,7 @@ CURE = (
     "give no gradient. Standardise the inputs or lower the learning rate, so that the first steps "
     "do not throw raw outputs so far."
 )
+METRIC = "What to do: compute the metric from raw outputs, as below, to see how wrong they are."
 
 
 def _entropy(share: float) -> float:
@@ -94,6 +95,11 @@ def on_candidates(given: Given, found: Sequence[Candidate], largest: float) -> l
         The largest plateau of the frameworks asked for; nan if there is none.
     """
     loss = given.loss
+    if not found and loss < LEAST:
+        return [
+            f"{loss:.6g} is nearly 0, and too little for a single stuck sample in a million: every "
+            "sample is right. Nothing is left to learn from it."
+        ]
     if not found:
         above = f", the largest of which is {largest:.6g}" if loss > largest else ""
         return [
@@ -125,7 +131,7 @@ def on_candidates(given: Given, found: Sequence[Candidate], largest: float) -> l
     if not first.trains:
         return [
             f"{lead} This is a metric: it stops no training, and hides how wrong they are.",
-            CURE,
+            METRIC,
         ]
     accuracy = percent(first.accuracy)
     others = "" if first.share == 1 else " if the others are right"
