@@ -19,7 +19,7 @@ from sigmoid_bce.study.models import Custom, Model
 Section = TypeVar("Section", bound=Strict)
 
 TAKEN = sys.stdlib_module_names | {
-    "PIL", "h5py", "jax", "jinja2", "keras", "lightgbm", "matplotlib", "ml_dtypes", "mlflow",
+    "PIL", "click", "h5py", "jax", "jinja2", "keras", "lightgbm", "matplotlib", "ml_dtypes", "mlflow",
     "mpmath", "numpy", "optax", "packaging", "pandas", "pyarrow", "pydantic", "pydantic_core",
     "scipy", "seaborn", "sigmoid_bce", "sklearn", "snakemake", "snakemake_executor_plugin_slurm",
     "snakemake_interface_common", "sqlalchemy", "statsmodels", "tenacity", "tensorflow",
