@@ -252,7 +252,7 @@ def test_figure_9_has_harms_on_the_left_whatever_the_metric(whole):
             assert points[y].get_label() == row["verdict"]
             assert points[y].get_marker() == figure_9.CLASSES[row["verdict"]].marker
         texts = {text.get_position()[1]: text.get_text() for text in axis.texts}
-        failed = {losses.index("naive"): "4 of 12 nan"} if "naive" in losses else {}
+        failed = {losses.index("naive"): "nan 4 of 12"} if "naive" in losses else {}
         assert texts == failed
     counts = registry.load("learning", "figure-9").values(whole)
     assert sum(counts[name.replace(" ", "_")] for name in figure_9.CLASSES) == counts["comparisons"]

@@ -63,14 +63,15 @@ def _panel(axis: Axes, rows: pd.DataFrame, losses: list[str]) -> None:
             axis.plot([row["low"], row["high"]], [y, y], color=colour, lw=1.3)
             axis.plot([row["benefit"]], [y], label=row["verdict"], **_mark(row["verdict"]))
         if row["failed"] or row["failed_reference"]:
-            text = f"{row['failed']} of {row['seeds']} nan"
+            text = f"nan {row['failed']} of {row['seeds']}"
             if row["failed_reference"]:
-                text += f", logits {row['failed_reference']}"
-            # on the side where the interval is not
-            left = row["n"] == 0 or row["benefit"] > 0
+                text = f"nan {row['failed']}, logits {row['failed_reference']}"
+            # on the side where the interval leaves more room
+            left = not row["low"] + row["high"] < 0
             axis.text(
                 0.02 if left else 0.98, y, text, transform=axis.get_yaxis_transform(),
                 ha="left" if left else "right", va="center", color=colour, fontsize=7,
+                bbox={"facecolor": "white", "edgecolor": "none", "pad": 0.8},
             )  # fmt: skip
 
 
