@@ -14,6 +14,7 @@ import numpy as np
 import pytest
 import yaml
 
+from sigmoid_bce.commands import main as sigmoid_bce_command
 from sigmoid_bce.study.config import Study
 from sigmoid_bce.study.parse import parse
 from support.checkout import DEFAULT, ROOT, checkout
@@ -153,6 +154,15 @@ def test_every_command_of_snakemake_is_a_dry_run(noted, tmp_path):
     )  # fmt: skip
     ends = re.findall(r"^ends with (\S+)", done.stdout, re.MULTILINE)
     assert ends == ["0"] * len(unique), done.stdout + done.stderr[-5000:]
+
+
+def test_every_command_of_sigmoid_bce_is_understood():
+    documented = commands("sigmoid-bce")
+    assert {words[1] for words in documented} >= {"verdict", "explain"}
+    for _, name, *arguments in documented:
+        command = sigmoid_bce_command.get_command(None, name)
+        assert command is not None, name
+        command.make_context(name, list(arguments))
 
 
 def test_every_program_in_python_exists():
