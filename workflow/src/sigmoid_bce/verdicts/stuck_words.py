@@ -102,6 +102,28 @@ def _labels(found: Sequence[Candidate]) -> str:
     return f"of label {' or '.join(sorted(same))}"
 
 
+def _near(given: Given, found: Sequence[Candidate], stuck: str) -> list[str]:
+    """Return the sentences on a loss that no whole class gives; `stuck` says who would be stuck."""
+    loss, first, known = given.loss, found[0], given.ones is not None
+    usual = min(given.usual(first), key=lambda share: abs(share - first.share))
+    if known and first.trains and abs(first.share - usual) <= NEARLY * usual:
+        frameworks = _frameworks([replace(row, fits=True) for row in found])
+        return [
+            f"{loss:.6g} is what nearly all samples {_labels(found)} give on the {first.side} side, "
+            f"at {first.plateau:.6g} each, in: {frameworks}. {stuck} there. Their gradient is 0, or "
+            "nearly.",
+            CURE,
+        ]
+    rest = f", and the other samples add {first.rest:.3g}" if first.rest else ""
+    whole = "No whole class" if known else "Neither all samples nor half of them"
+    tells = "" if known else " class_share, the share of label 1, tells more."
+    return [
+        f"{whole} at a plateau gives {loss:.6g}. With {called(first)} it would be that {stuck} on "
+        f"the {first.side} side at {first.plateau:.6g} each{rest}.{tells}",
+        LOOK,
+    ]
+
+
 def on_candidates(given: Given, found: Sequence[Candidate], largest: float) -> list[str]:
     """Return the sentences on the most likely meaning of a loss.
 
@@ -130,24 +152,7 @@ def on_candidates(given: Given, found: Sequence[Candidate], largest: float) -> l
     labels = _labels(found)
     stuck = f"{percent(first.share)} of the samples, {labels},"
     if not first.fits:
-        known = given.ones is not None
-        usual = min(given.usual(first), key=lambda share: abs(share - first.share))
-        if known and first.trains and abs(first.share - usual) <= NEARLY * usual:
-            return [
-                f"{loss:.6g} is what nearly all samples {labels} give on the {first.side} side, at "
-                f"{first.plateau:.6g} each, in: "
-                f"{_frameworks([replace(row, fits=True) for row in found])}. "
-                f"{stuck} are stuck there. Their gradient is 0, or nearly.",
-                CURE,
-            ]
-        rest = f", and the other samples add {first.rest:.3g}" if first.rest else ""
-        whole = "No whole class" if known else "Neither all samples nor half of them"
-        tells = "" if known else " class_share, the share of label 1, tells more."
-        return [
-            f"{whole} at a plateau gives {loss:.6g}. With {called(first)} it would be that {stuck} "
-            f"are stuck on the {first.side} side at {first.plateau:.6g} each{rest}.{tells}",
-            LOOK,
-        ]
+        return _near(given, found, f"{stuck} are stuck")
     times = "" if first.share == 1 else f"{first.share:.6g} times "
     lead = (
         f"{loss:.6g} is {times}the plateau {labels} on the {first.side} side, {first.plateau:.6g}, "
