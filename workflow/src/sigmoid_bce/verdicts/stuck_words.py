@@ -109,9 +109,9 @@ def _near(given: Given, found: Sequence[Candidate], stuck: str) -> list[str]:
     if known and first.trains and abs(first.share - usual) <= NEARLY * usual:
         frameworks = _frameworks([replace(row, fits=True) for row in found])
         return [
-            f"{loss:.6g} is what nearly all samples {_labels(found)} give on the {first.side} side, "
-            f"at {first.plateau:.6g} each, in: {frameworks}. {stuck} there. Their gradient is 0, or "
-            "nearly.",
+            f"{loss:.6g} is what nearly all samples {_labels(found)} give on the {first.side} "
+            f"side, at {first.plateau:.6g} each, in: {frameworks}. {stuck} there. Their gradient "
+            "is 0, or nearly.",
             CURE,
         ]
     rest = f", and the other samples add {first.rest:.3g}" if first.rest else ""
