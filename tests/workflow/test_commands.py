@@ -46,7 +46,7 @@ def commands(*names):
     split = (
         shlex.split(line, comments=True)
         for line in lines
-        if re.match(r"[\w./]+ ", line + " ")
+        if re.match(r"[\w./-]+ ", line + " ")
         if line.split()[:1] and line.split()[0] in names
     )
     return sorted({tuple(words) for words in split if len(words) > 1 or words[0] == "make"})
