@@ -97,7 +97,7 @@ ui: install ## show the runs in MLflow, on 127.0.0.1:PORT, without a login
 
 verdict: install ## judge the raw outputs of any model: RAW=outputs.csv
 	@if [ -z "$$RAW" ]; then echo "name the file: make verdict RAW=outputs.csv (.csv, .parquet, .npz, .npy)"; exit 2; fi
-	@$(BIN)/python -m sigmoid_bce.verdicts $(if $(LABEL),--label="$$LABEL") \
+	@$(BIN)/sigmoid-bce verdict $(if $(LABEL),--label="$$LABEL") \
 		$(if $(RAW_OUTPUT),--raw-output="$$RAW_OUTPUT") $(if $(TO),--to="$$TO") \
 		$(if $(THRESHOLDS),--thresholds="$$THRESHOLDS") $(if $(IGNORE),$$(printf " --ignore=%s" $$IGNORE)) \
 		$(if $(REALLY_RAW),--really-raw) -- "$$RAW"
@@ -132,5 +132,5 @@ $(VENV)/slurm: $(VENV)/installed
 	@touch $@
 
 lock: ## renew envs/requirements.lock with uv; it holds hashes and no index address
-	uv pip compile pyproject.toml --group dev --universal --python-version 3.11 --generate-hashes \
+	uv pip compile pyproject.toml --group dev --universal --python-version 3.11 --extra workflow --generate-hashes \
 		--no-emit-index-url --no-annotate --no-header --quiet --upgrade -o envs/requirements.lock

@@ -20,7 +20,10 @@ from committed import FOLDER, KEYS, PICTURED, PROGRAMS, ROOT, machine, write
 from sigmoid_bce.numerics.tables import read_thresholds
 from sigmoid_bce.study.cells import STAGES
 
-WITHHELD = {"elpv": "no: ELPV images, CC BY-NC-SA 4.0"}
+WITHHELD = {
+    "elpv": "no: ELPV images, CC BY-NC-SA 4.0",
+    "dogs_vs_cats": "no: photographs of the competition Dogs vs. Cats",
+}
 """Data sets that this repository cannot pass on, and why; of all others the column says yes."""
 
 
@@ -212,6 +215,37 @@ def with_passed_on(table: pd.DataFrame) -> pd.DataFrame:
     return table.assign(passed_on=table["dataset"].map(WITHHELD).fillna("yes"))
 
 
+def processors(study: Path) -> pd.DataFrame:
+    """Return how the study of learning moves where instruction sets are masked, by metric.
+
+    `study` is the run with masks; the one without lies beside it.
+    """
+    keys = [*KEYS["learning"], "metric"]
+    here, there = (
+        pd.read_csv(present(folder / "tables/learning.csv"))
+        for folder in (study.with_name("learning"), study)
+    )
+    both = here.merge(there, on=keys, suffixes=("", "_masked"), validate="one_to_one")
+    if len(both) < len(here):
+        raise Absent(f"{study} has {len(both)} of {len(here)} rows")
+    both["moved"] = (both["mean"] - both["mean_masked"]).abs()
+    both["equal"] = (both["mean"] == both["mean_masked"]) | both["moved"].isna()
+    both["same_verdict"] = both["verdict"] == both["verdict_masked"]
+    both["calm"] = both["verdict"] != "not decidable"
+    rows = [
+        {
+            "metric": metric,
+            "rows": len(table),
+            "equal": int(table["equal"].sum()),
+            "same_verdict": int(table["same_verdict"].sum()),
+            "moved_calm": table.loc[table["calm"], "moved"].max(),
+            "moved": table["moved"].max(),
+        }
+        for metric, table in both.groupby("metric", sort=False)
+    ]
+    return with_passed_on(pd.DataFrame(rows).assign(dataset="")).drop(columns="dataset")
+
+
 TABLES: dict[str, tuple[str, Callable[[Path], pd.DataFrame]]] = {
     "models": ("default", models),
     "batches": ("default", batches),
@@ -225,6 +259,10 @@ TABLES: dict[str, tuple[str, Callable[[Path], pd.DataFrame]]] = {
     "conclusions": ("learning", conclusions),
     "learning": ("learning", learning),
     "stuck": ("learning", stuck),
+    "learning-full": ("learning-full", learning),
+    "photographs": ("article-cpu", models),
+    "photographs-learning": ("article-cpu", learning),
+    "processors": ("learning-masked", processors),
     "benchmarks": ("benchmarks", benchmarks),
 }
 """Each table: the folder under results/ that it comes from, and the function of that folder."""

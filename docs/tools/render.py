@@ -82,11 +82,11 @@ NETWORKS = {"convnet": "convnet", "efficientnet_lite0": "EfficientNet-Lite0"}
 STAGES = {"early": "{early_epochs} epochs", "full": "full"}
 
 
-def models() -> str:
-    """Return the table of trained networks."""
-    training = yaml.safe_load((ROOT / "config/config.yaml").read_text())["training"]
+def models(name: str = "models", study: str = "config.yaml") -> str:
+    """Return the table of the trained networks of a study."""
+    training = yaml.safe_load((ROOT / "config" / study).read_text())["training"]
     lines = []
-    for _, row in read("models").iterrows():
+    for _, row in read(name).iterrows():
         low, high = (number(row[f"raw_output_{end}"], ".0f") for end in ("min", "max"))
         lines.append(
             [
@@ -193,6 +193,8 @@ def quotes() -> dict[str, str]:
             costs["floor", "default study, no laboratory", "wall / floor"], ".2f"
         ),
         "origin of thresholds": origin(read("thresholds").iloc[0]),
+        "origin of photographs": origin(read("photographs").iloc[0]),
+        "origin of extended regimes": origin(read("learning-full").iloc[0]),
         "origin of models": origin(read("models").iloc[0]),
         "origin of peers": origin(read("benchmarks").query("part == 'peers'").iloc[0]),
         "SLURM, a cell": number(costs["jobs", "SLURM", "SLURM adds, cells packed by 50"], ".1f"),
@@ -290,6 +292,23 @@ def answer() -> str:
     return "\n".join(f"1. {sentence}" for sentence in read("answer")["sentence"])
 
 
+def short_answer() -> str:
+    """Return the sentences of the answer that README quotes."""
+    sentences = read("answer").set_index("name")["sentence"]
+    return "\n".join(f"- {sentences[name]}" for name in ("same", "harm", "mechanism", "cure"))
+
+
+def questions() -> str:
+    """Return the table of the study's questions."""
+    study = yaml.safe_load((ROOT / "config/studies/learning.yaml").read_text())["learning"]
+    lines = [
+        [name, part, question["asks"], question["primary"], str(question["seeds"]["number"])]
+        for part in ("exploratory", "confirmatory")
+        for name, question in study[part].items()
+    ]
+    return markdown(["question", "part", "asks", "judged by", "seeds"], "llllr", lines)
+
+
 def conclusions() -> str:
     """Return the table of the article's conclusions."""
     rows = read("conclusions")[["article", "measured"]].to_numpy().tolist()
@@ -300,12 +319,12 @@ SHOWN = ("sigmoid_clipped", "bce_loss")
 """The losses whose verdicts the table of regimes shows."""
 
 
-def regimes() -> str:
-    """Return the table of regimes: what logits give, and what two losses change."""
-    table, lines = read("learning"), []
+def regimes(name: str = "learning") -> str:
+    """Return the table of a study's regimes: what logits give, and what two losses change."""
+    table, lines = read(name), []
     for (_, question, *place), rows in table.groupby(KEYS["learning"][:-1], sort=False):
         of = rows.set_index("loss")
-        first = rows.iloc[0]
+        first = of.loc[next(loss for loss in (*SHOWN, of.index[0]) if loss in of.index)]
         cells = [
             f"{number(of.loc[loss, 'mean'], '.3g')}: {of.loc[loss, 'verdict']}"
             if loss in of.index
@@ -317,6 +336,36 @@ def regimes() -> str:
         lines.append([question, where, metric, *cells])
     head = "question|data, network, batch size|metric, with logits|clipped sigmoid|`BCELoss`"
     return markdown(head.split("|"), "lllll", lines)
+
+
+def regimes_full() -> str:
+    """Return the regimes of the extended study."""
+    return regimes("learning-full")
+
+
+def photographs() -> str:
+    """Return the networks that are trained on the article's photographs."""
+    return models("photographs", "studies/article-cpu.yaml")
+
+
+def photographs_learning() -> str:
+    """Return the paired trainings on the article's photographs."""
+    return regimes("photographs-learning")
+
+
+def processors() -> str:
+    """Return how the study of learning moves where instruction sets are masked."""
+    lines = [
+        [
+            metric,
+            *(number(row[name], ".0f") for name in ("rows", "equal", "same_verdict")),
+            *(number(row[name], ".2g") for name in ("moved_calm", "moved")),
+        ]
+        for metric, row in read("processors").set_index("metric").iterrows()
+    ]
+    head = "metric|rows|the same mean|the same verdict"
+    head += "|a mean moves by at most, where anything is decidable|anywhere"
+    return markdown(head.split("|"), "lrrrrr", lines)
 
 
 def losses() -> str:
@@ -352,8 +401,14 @@ TABLES: dict[str, Callable[[], str]] = {
         parts,
         measured,
         answer,
+        short_answer,
+        questions,
         conclusions,
         regimes,
+        regimes_full,
+        photographs,
+        photographs_learning,
+        processors,
         losses,
         ranges,
         rulegraph,

@@ -25,9 +25,7 @@ KEYS = ["implementation", "framework", "version", "mode", "dtype"]
 
 
 def verdict(folder, *arguments, check=True, limit=""):
-    command = (
-        f"{limit} exec {sys.executable} -m sigmoid_bce.verdicts {' '.join(map(str, arguments))}"
-    )
+    command = f"{limit} exec {sys.prefix}/bin/sigmoid-bce verdict {' '.join(map(str, arguments))}"
     done = subprocess.run(["bash", "-c", command], cwd=folder, capture_output=True, text=True)
     assert not check or done.returncode == 0, done.stdout + done.stderr
     return done

@@ -35,6 +35,9 @@ def changed(base, path, value):
     return out
 
 
+LEARNING = DEFAULT["learning"]["exploratory"]
+QUESTION = f"learning.exploratory.{next(iter(LEARNING))}"
+
 MISTAKES = [
     ("gird", {}, r"gird: unknown key; did you mean 'grid'\?"),
     ("training.patiense", 3, r"training\.patiense: unknown key; did you mean 'patience'\?"),
@@ -114,6 +117,17 @@ MISTAKES = [
     ("datasets.Elpv", DEFAULT["datasets"]["elpv"], r"Elpv: expected lower-case letters"),
     ("datasets.a\nb", DEFAULT["datasets"]["elpv"], r"datasets\.a\\nb: "),
     ("datasets.elpv.wheel.version", 1.1, r"version: .* found 1\.1: put it in quotes"),
+    ("learning.margins.auc", 0, r"margins\.auc: expected greater than 0"),
+    (f"{QUESTION}.model", "linear", r"\.model: expected a valid list, found 'linear'$"),
+    (f"{QUESTION}.model", [], r"\.model: expected at least 1 item"),
+    (f"{QUESTION}.model", {"logit": "linear"}, r"\.model\.logit: there is no loss 'logit'; did"),
+    (f"{QUESTION}.model", {"logits": 3}, r"\.model\.logits: expected a valid string, found 3: put"),
+    (f"{QUESTION}.seeds.first", 2**31 - 1, r"seeds: the last seed, [0-9]+, is too large"),
+    (
+        "learning.exploratory.A b",
+        next(iter(LEARNING.values())),
+        r"exploratory\.A b: expected lower-case let[^\[]*$",
+    ),
 ]
 
 

@@ -229,6 +229,25 @@ def last(table):
     return table[table["epoch"] == 7].sort_values("seed")
 
 
+@pytest.mark.parametrize(
+    ("changes", "twin", "expected"),
+    [
+        ({}, (-0.01, 0.01), "harms"),  # few networks are stuck, and ranks hardly see it
+        ({"stuck_p_adjusted": 0.2}, (-0.01, 0.01), "open"),
+        ({}, (-0.2, 0.2), "not decidable"),
+        ({"t_high": 0.004}, (-0.01, 0.01), "not decidable"),
+        ({"t_high": -0.004}, (0.0, 0.0), "open"),
+        ({"t_low": 0.1, "t_high": 0.3}, (-0.01, 0.01), "helps"),
+    ],
+)
+def test_stuck_networks_show_a_difference(changes, twin, expected):
+    row = {"metric": "accuracy", "seeds": 40, "n": 40, "failed": 0, "failed_reference": 0}
+    row |= {"failed_p_adjusted": 1.0, "stuck_p_adjusted": 0.001, "margin": 0.005}
+    row |= {"p_adjusted": 0.5, "tost_p_adjusted": 1.0, "t_low": -0.2, "t_high": -0.05}
+    twins = [{"t_low": twin[0], "t_high": twin[1], "tost_p": 0.5 * (twin != (0, 0))}]
+    assert verdict(row | changes, twins) == expected
+
+
 @pytest.mark.parametrize("of_reference", [0, 3, 20])
 @pytest.mark.parametrize("stuck", [0, 1, 7, 20])
 def test_stuck_runs_are_counted_exactly(stuck, of_reference):
@@ -312,7 +331,13 @@ def test_error_rates(name):
         tost = paired.holm([paired.tost_p(d, margin) for d in family])
         rows = [
             {"metric": "auc", "seeds": n, "n": n, "failed": 0, "failed_reference": 0}
-            | {"failed_p_adjusted": 1.0, "margin": margin, "t_low": low, "t_high": high}
+            | {
+                "failed_p_adjusted": 1.0,
+                "stuck_p_adjusted": 1.0,
+                "margin": margin,
+                "t_low": low,
+                "t_high": high,
+            }
             | {"p_adjusted": p[i], "tost_p_adjusted": tost[i]}
             for i, (low, high) in enumerate(map(paired.t_interval, family))
         ]

@@ -37,6 +37,15 @@ TABLE = pd.read_csv(RECORD, dtype={"version": str}).query("side == 'wrong' and l
         (1, "PyTorch", 0.01, "1", 0.01, 100),
         (36.84, None, 0, "0", 1, 36.8414),
         (16.03024, "Keras on JAX", 0.5, "both", 1, 16.03024),
+        (15.9951, None, 0.3, "both", 1, 15.9951),
+        # few digits: what most people use comes first
+        (8, None, None, "0", 0.5, 15.9424),
+        (16, None, None, "0", 1, 15.9424),
+        (7.7, None, None, "1", 0.5, 15.4249),
+        # half of the samples, of which all have one label
+        (7.9712, None, 0, "0", 0.5, 15.9424),
+        (8.059, None, 1, "1", 0.5, 16.1181),
+        (18.0218, "sklearn", None, "0", 0.5, 36.0437),
     ],
 )
 def test_reported_losses(value, framework, class_share, label, share, plateau):
@@ -90,9 +99,32 @@ def test_every_plateau_of_the_record_is_found_at_every_share(row, ones, rest):
     )
 
 
+BOTH = TABLE.query("dtype == 'float32'").pivot_table(
+    "loss_flat_value", ["framework", "implementation", "mode", "dtype"], "y"
+)
+
+
+@pytest.mark.parametrize("program", BOTH.dropna().index, ids=str)
+def test_both_labels_of_a_program_are_found_together(program):
+    """Whatever the modes and precisions with which either label's plateau goes together."""
+    framework, implementation, mode, dtype = program
+    value = 0.3 * BOTH.loc[program, 1] + 0.7 * BOTH.loc[program, 0]
+    found = explain(value, class_share=0.3).candidates
+    assert [
+        c
+        for c in found
+        if (c.framework, c.implementation, c.label) == (framework, implementation, "both")
+        and c.fits
+        and mode in c.mode.split("/")
+        and dtype in c.precision.split("/")
+    ]
+
+
 @pytest.mark.parametrize(
     ("value", "class_share", "words"),
     [
+        (1e-12, None, "every sample is right"),
+        (3e-7, 0.3, "every sample is right"),
         (0.6931, None, "is log 2"),
         (0.69314718, 0.3, "is log 2"),
         (0.5004, 0.2, "entropy of the labels: every prediction is about 0.2"),

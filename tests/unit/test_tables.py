@@ -82,6 +82,38 @@ def test_tables_that_only_the_section_learning_names_are_checked_too(tmp_path, c
         plan()
 
 
+BUNDLED = [
+    {"source": "breast_cancer", "split": {}},
+    {"source": "bundled", "negative": [0, 4], "positive": [9, 1, 1], "split": {}},
+]
+
+
+@pytest.mark.parametrize("section", BUNDLED, ids=lambda section: section["source"])
+def test_numbers_of_bundled_samples_are_known_before_any_job(section):
+    def plan(**keys):
+        study = SMOKE | {"datasets": {"digits": section | keys}, "models": {"tiny": LINEAR}}
+        study = study | {"grid": SMOKE["grid"] | {"model": ["tiny"]}, "learning": None}
+        located = locate.locate(parse(study, "my.yaml"), [], "downloads", "my.yaml")
+        data.check(located, "my.yaml")
+        return located.datasets["digits"]
+
+    dataset = plan()
+    found = [item.label for item in items.items(dataset, None)]
+    assert sorted(found) == sorted(entry.label for entry in items.entries(dataset))
+    for keys, message in (
+        ({"imbalance": 0.001}, "imbalance 0.001 of [0-9]+ negative training samples is 0 positive"),
+        ({"imbalance": 1.2}, "imbalance 1.2 of [0-9]+ negative .* and there are [0-9]+: expected"),
+        ({"split": {"train": 800}}, "split: 800 training and [0-9]+ validation samples are asked"),
+        (
+            {"imbalance": 1.2, "split": {"by": "order", "train": 100}},
+            "imbalance 1.2 of 50 .* is 60 positive",
+        ),
+    ):
+        with pytest.raises(ConfigError, match=f"^my.yaml: datasets.digits: {message}"):
+            plan(**keys)
+    plan(imbalance=1, split={"by": "order", "train": 100})
+
+
 def test_breast_cancer(tmp_path):
     dataset = BreastCancerDataset(source="breast_cancer", split=Split(by="order", train=100))
     whole = load_breast_cancer()
@@ -194,7 +226,18 @@ def changed(old, new, count=-1):
         ("label\nx\ny\n", {}, r"has no column of features beside label"),
         ("a,b,label\n", {}, r"has no rows"),
         ("", {}, r"t\.csv is empty"),
+        (changed("a,b", " a , b"), {"columns": ["a ", "b"]}, ""),
+        (
+            changed("\n3,", '\n"3,000",'),
+            {},
+            r"has the text '3,000': write 3000, or 3\.000 with",
+        ),
+        (changed("\n3,", '\n"0,125",'), {}, r"has the text '0,125': write 0\.125, with a point"),
         (GOOD, {"split": {"train": 3}}, r"4 is more than the 3 training samples"),
+        (GOOD, {"imbalance": 0.05}, r"t: imbalance 0\.05 of 8 negative training samples is 0 pos"),
+        (GOOD, {"imbalance": 3}, r"t: imbalance 3 of 8 negative .* and there are 8: expected"),
+        (GOOD, {"imbalance": 1}, ""),
+        (changed(",y\n", ",x\n", 9), {}, r"label 1 has 1 usable samples: expected at least 2"),
         (GOOD, {"split": {"by": "given"}}, r"split\.by: given, but there is no split_column"),
     ],
 )
@@ -220,6 +263,7 @@ def parquet(**columns):
         (parquet(b=pd.array([1, 2] * 10, "Int8")), ""),
         (parquet(b=pd.Categorical([1.5, 2] * 10)), ""),
         (parquet(b=["1", " 2.5"] * 10), ""),
+        (parquet(**{" b": [1, 2] * 10}), ""),
         (parquet(b=[1.0, *[np.nan] * 19]), r"row 2: the column 'b' has no value"),
         (parquet(b=[None] * 20), r"row 1: the column 'b' has no value"),
         (parquet(b=pd.array([1, None] * 10, "Int8")), r"row 2: the column 'b' has no value"),

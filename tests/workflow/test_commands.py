@@ -59,7 +59,17 @@ def made(*words, **environment):
     )  # fmt: skip
 
 
-PROGRAMS = ("snakemake", "python", "mlflow", "uv", "ruff", "snakefmt", "lint-imports", "mypy")
+PROGRAMS = (
+    "snakemake",
+    "python",
+    "sigmoid-bce",
+    "mlflow",
+    "uv",
+    "ruff",
+    "snakefmt",
+    "lint-imports",
+    "mypy",
+)
 NOTE = """#!/bin/sh
 for word in "$(basename "$0")" "$@"; do printf '%s\\0' "$word" >> "$NOTED"; done
 printf '\\n\\0' >> "$NOTED"
@@ -175,8 +185,7 @@ def test_make_takes_any_name_of_a_configuration(target, noted):
 def test_make_takes_any_names_of_a_verdict(noted):
     (line,) = noted("verdict", f"RAW={HOSTILE}", "LABEL=-a b", f"TO={HOSTILE}", "REALLY_RAW=1")
     assert line == [
-        "python", "-m", "sigmoid_bce.verdicts", "--label=-a b", f"--to={HOSTILE}", "--really-raw",
-        "--", HOSTILE,
+        "sigmoid-bce", "verdict", "--label=-a b", f"--to={HOSTILE}", "--really-raw", "--", HOSTILE,
     ]  # fmt: skip
 
 

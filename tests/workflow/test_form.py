@@ -110,7 +110,8 @@ def test_names_in_snakefiles_hide_none_of_snakemake():
 
 def test_pins_are_in_step():
     project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
-    wanted = [*project["dependencies"], *project["optional-dependencies"]["slurm"]]
+    extras = project["optional-dependencies"]
+    wanted = [*extras["workflow"], *extras["slurm"]]
     _, locked = lock()
     for package, pin in PINS.items():
         assert f"{package}{pin.accepted}" in wanted

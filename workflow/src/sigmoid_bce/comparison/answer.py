@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 
 import pandas as pd
@@ -108,12 +109,15 @@ def change(row: pd.Series) -> str:
 def same(e: Evidence) -> str:
     """Say where it does not matter, and by which margins."""
     rows, all_rows = some(e.of(CLIPPED, "equivalent")), e.of(CLIPPED)
-    margins = rows.groupby("metric", sort=False)["margin"].max()
-    limits = ", ".join(f"{WORDS[name]} {margin:.3g}" for name, margin in margins.items())
+    margins = rows.groupby("metric", sort=False)["margin"].agg(["min", "max"])
+    limits = ", ".join(
+        f"{WORDS[name]} {low:.3g}" + (f" to {high:.3g}" if high > low else "")
+        for name, low, high in margins.itertuples()
+    )
     return (
         f"In {len(rows)} of {len(all_rows)} regimes it does not matter: the loss from clipped "
-        f"sigmoid outputs and the loss from logits are equivalent within the margins ({limits}); "
-        f"regimes by question: {questions(rows)}."
+        f"sigmoid outputs and the loss from logits are equivalent within the margins ({limits}). "
+        f"Regimes by question: {questions(rows)}."
     )
 
 
@@ -122,31 +126,43 @@ def harm(e: Evidence) -> str:
     rows = some(e.of(CLIPPED, "harms"))
     row = worst(rows)
     return (
-        f"In {regimes(len(rows))} it harms ({questions(rows)}); the worst is {regime(row)}: "
+        f"In {regimes(len(rows))} it harms ({questions(rows)}). The worst is {regime(row)}: "
         f"{change(row)}."
     )
 
 
 def stuck(e: Evidence) -> str:
     """Say how harm looks from inside: stuck networks."""
-    harmed = some(e.of(CLIPPED, "harms"))
-    rows = e.stuck[e.stuck["loss"] == CLIPPED].merge(harmed[PLACE], on=PLACE)
+    rows = some(e.stuck[(e.stuck["loss"] == CLIPPED) & (e.stuck["stuck"] > 0)])
     number, of, reference = rows[["stuck", "n", "stuck_reference"]].sum()
+    harmed = len(rows.merge(e.of(CLIPPED, "harms")[PLACE], on=PLACE))
     return (
-        f"There, {number} of {of} networks are stuck, and {reference} of those trained from "
-        "logits: at least half of the samples that they get wrong have a gradient of exactly 0, "
-        "and no longer move the network."
+        f"In {regimes(len(rows))} ({harmed} of them harmed) networks get stuck: {number} of {of}, "
+        f"and {reference} of those trained from logits. At least half of the samples that a stuck "
+        "network gets wrong have a gradient of exactly 0, and no longer move it."
     )
 
 
-def hidden(e: Evidence) -> str:
-    """Say where harm hides from whoever watches the displayed loss and the accuracy."""
+def _least_displayed(e: Evidence) -> pd.Series:
+    """Return the row of the clipped loss whose stuck networks display the least loss."""
     rows = some(e.stuck[(e.stuck["loss"] == CLIPPED) & (e.stuck["stuck"] > 0)])
-    row = rows.loc[rows["stuck_loss"].idxmin()]
+    return rows.loc[rows["stuck_loss"].idxmin()]
+
+
+def hides(e: Evidence) -> bool:
+    """Return whether some stuck networks display a loss below that of guessing, log 2."""
+    return bool(_least_displayed(e)["stuck_loss"] < math.log(2))
+
+
+def hidden(e: Evidence) -> str:
+    """Say whether harm hides from whoever watches the displayed loss and the accuracy."""
+    row = _least_displayed(e)
+    text = "It can hide: in" if hides(e) else "It shows: even in"
     return (
-        f"It can hide: in {regime(row)}, stuck networks display a loss of {row['stuck_loss']:.3f} "
-        f"and an accuracy of {row['stuck_accuracy']:.3f} in training, while their exact loss is "
-        f"{row['stuck_exact_loss']:.2f} and their AUC on new samples {row['stuck_val_auc']:.2f}."
+        f"{text} {regime(row)}, stuck networks display, on average, a loss of "
+        f"{row['stuck_loss']:.3f} and an accuracy of {row['stuck_accuracy']:.3f} in training. "
+        f"Their exact loss is {row['stuck_exact_loss']:.2f}, and their AUC on new samples "
+        f"{row['stuck_val_auc']:.2f}."
     )
 
 
@@ -157,24 +173,26 @@ def mechanism(e: Evidence) -> str:
     there = some(e.shared(*losses))
     counts = {loss: e.stuck_of(loss, there) for loss in losses}
     return (
-        f"The wrong side alone does it: of {counts[wrong][1]} networks, {counts[CLIPPED][0]} are "
-        f"stuck with the clip, {counts[wrong][0]} if only the gradient of samples far on the wrong "
-        f"side is set to 0, {counts[correct][0]} if only that of samples far on the correct side "
-        f"is, and {counts[REFERENCE][0]} with logits."
+        f"The wrong side alone does it. In the {regimes(there.groupby(PLACE).ngroups)} that test "
+        f"it, {counts[CLIPPED][0]} of {counts[wrong][1]} networks are stuck with the clip. If only "
+        f"the gradient of samples far on the wrong side is set to 0, it is {counts[wrong][0]}; if "
+        f"only that of samples far on the correct side is, {counts[correct][0]}; with logits, "
+        f"{counts[REFERENCE][0]}."
     )
 
 
 def cure(e: Evidence) -> str:
     """Say what cures it."""
+    some(e.stuck)
     number, of = e.stuck_of(REFERENCE)
     keras = e.learning[e.learning["loss"] == "sigmoid_keras"]
     equal = int((keras[["difference", "sd"]] == 0).all(axis=1).sum())
-    text = f"The loss from logits cures it: {number} of {of} networks trained with it are stuck"
+    text = f"With the loss from logits, {number} of {of} networks are stuck."
     if not len(keras):
-        return f"{text}."
+        return text
     return (
-        f"{text}; so does Keras 3 on TensorFlow after its own sigmoid, which recovers the logits: "
-        f"{equal} of {len(keras)} mean differences are exactly 0."
+        f"{text} Keras 3 on TensorFlow recovers the logits from its own sigmoid, so it is safe as "
+        f"well: {equal} of {len(keras)} mean differences from logits are exactly 0."
     )
 
 
@@ -189,32 +207,27 @@ def no_cure(e: Evidence) -> str:
     for loss, words in names.items():
         number, of = e.stuck_of(loss)
         if of:
-            parts.append(f"with {words} {number} of {of} networks are stuck")
+            parts.append(f"with {words}, {number} of {of} networks are stuck")
     naive = e.stuck[e.stuck["loss"] == "naive"]
     if len(naive):
         failed, of = int(naive["failed"].sum()), int(naive["n"].sum())
-        parts.append(f"without any clip {failed} of {of} end in nan or infinity")
-    return f"Another formula of the sigmoid's output is no cure: {', '.join(parts)}."
+        parts.append(f"without any clip, {failed} of {of} end in nan or infinity")
+    return f"Another formula of the sigmoid's output is no cure: {'; '.join(parts)}."
 
 
 def half(e: Evidence) -> str:
     """Say what half precision does."""
     there = some(e.stuck[e.stuck["loss"].isin(["sigmoid_bfloat16", "sigmoid_float16"])])
-    parts = []
-    for dtype in ("bfloat16", "float16"):
-        (inside, n), (after, _) = (
-            e.stuck_of(loss) for loss in (f"sigmoid_{dtype}", f"sigmoid_after_{dtype}")
-        )
-        if n:
-            parts.append(
-                f"in {dtype} {inside} of {n} networks are stuck, and {after} if only the raw "
-                "output is in half precision and its sigmoid in float32"
-            )
-    number = e.stuck_of(CLIPPED, there)[0]
-    return (
-        f"A sigmoid in half precision does it earlier: {'; '.join(parts)}; with the clip in "
-        f"float32 it is {number} in the same regimes."
-    )
+    arms = {
+        "the sigmoid in bfloat16": "sigmoid_bfloat16",
+        "the sigmoid in float16": "sigmoid_float16",
+        "only the raw output in bfloat16": "sigmoid_after_bfloat16",
+        "only the raw output in float16": "sigmoid_after_float16",
+    }
+    counts = {words: e.stuck_of(loss) for words, loss in arms.items()}
+    counts["all in float32"] = e.stuck_of(CLIPPED, there)
+    parts = [f"{words}: {number} of {of}" for words, (number, of) in counts.items() if of]
+    return f"A sigmoid in half precision does it earlier. Stuck networks with {'; '.join(parts)}."
 
 
 def helps(e: Evidence) -> str:
@@ -224,13 +237,14 @@ def helps(e: Evidence) -> str:
     price = e.learning[(e.learning[[*PLACE, "loss"]] == row[[*PLACE, "loss"]]).all(axis=1)]
     price = price[price["metric"] != row["metric"]]
     costs = ", ".join(
-        f"{WORDS[r['metric']]} {r['mean']:.3g} for {r['mean_reference']:.3g}"
+        f"{WORDS[r['metric']]} {r['mean']:.3g} and {r['mean_reference']:.3g}"
         for _, r in price.iterrows()
     )
     return (
-        f"In {regimes(len(rows))} it helps ({questions(rows)}): {regime(row)} has {change(row)}, "
-        f"where {int(row['failed_reference'])} of {int(row['seeds'])} trainings from logits fail; "
-        f"beside it: {costs}."
+        f"In {regimes(len(rows))} it helps ({questions(rows)}). The most in {regime(row)}: "
+        f"{change(row)}. There {int(row['failed_reference'])} of {int(row['seeds'])} trainings "
+        "from logits fail, and no mean counts their pairs. With the clip and from logits: "
+        f"{costs}."
     )
 
 
@@ -238,18 +252,19 @@ def undecided(e: Evidence) -> str:
     """Say where nothing can be said, and why."""
     some(e.of(CLIPPED))
     rows, rest = e.of(CLIPPED, "not decidable"), e.of(CLIPPED, "open")
-    twins = e.primary[e.primary["loss"].isin(TWINS)].merge(rows[PLACE], on=PLACE)
+    few = f" In {regimes(len(rest))} the seeds do not suffice to decide." if len(rest) else ""
+    every = e.primary[e.primary["loss"].isin(TWINS)]
+    if every.empty:
+        return f"No twins were trained: how far chance moves a network is unknown.{few}"
+    twins = every.merge(rows[PLACE], on=PLACE)
     if twins.empty:
-        return (
-            f"In no regime are twins, whose initial weights differ in the last bit, too far apart "
-            f"to decide; in {len(rest)} the seeds do not suffice."
-        )
+        return f"In no regime do twins differ as much as the losses do.{few}"
     row = worst(twins)
     return (
-        f"In {regimes(len(rows))} nothing can be decided ({questions(rows)}), because networks "
-        "whose initial weights differ in the last bit differ more than the margin: "
-        f"{WORDS[row['metric']]} {row['difference']:+.3g} on average, standard deviation "
-        f"{row['sd']:.3g}, in {regime(row)}; in {len(rest)} more the seeds do not suffice."
+        f"In {regimes(len(rows))} nothing can be decided ({questions(rows)}): there, a last bit of "
+        f"the initial weights changes as much as the loss does. In {regime(row)} it changes "
+        f"{WORDS[row['metric']]} by {row['difference']:+.3g} on average, with a standard deviation "
+        f"of {row['sd']:.3g}.{few}"
     )
 
 
@@ -269,21 +284,15 @@ SENTENCES: dict[str, Callable[[Evidence], str]] = {
 
 NOTHING = {
     "same": "In no regime are the two losses shown to be equivalent.",
-    "harm": "In no regime does the loss from clipped sigmoid outputs harm.",
-    "stuck": "No regime is harmed, so none has networks that are stuck for it.",
-    "hidden": "No network is stuck.",
-    "mechanism": "This study does not train with the gradient of one side set to 0.",
-    "cure": "This study has no network to cure.",
-    "no_cure": "This study trains with no other formula of the sigmoid's output.",
-    "half": "This study trains with no sigmoid in half precision.",
-    "helps": "In no regime does the loss from clipped sigmoid outputs help.",
-    "undecided": "This study does not compare the loss from clipped sigmoid outputs.",
+    "harm": "In no regime is the loss from clipped sigmoid outputs shown to harm.",
+    "stuck": "No network that is trained with the loss from clipped sigmoid outputs is stuck.",
+    "helps": "In no regime is the loss from clipped sigmoid outputs shown to help.",
 }
-"""What is said instead where a study has no row to speak of."""
+"""What is said where a study has no row to speak of. Other sentences are left out there."""
 
 
 def said(sentence: Callable[[Evidence], str], evidence: Evidence, nothing: str) -> str:
-    """Return a sentence, or what is said where a study has no regime for it."""
+    """Return a sentence, or `nothing` where a study has no regime for it."""
     try:
         return sentence(evidence)
     except NoRegime:
@@ -301,9 +310,10 @@ def answer(learning: pd.DataFrame, stuck: pd.DataFrame) -> pd.DataFrame:
     Returns
     -------
     DataFrame
-        name, sentence: ten rows. Each number of a sentence is that of a row of the tables, or a sum
-        over rows. Where a study has no regime for a sentence, the sentence says so.
+        name, sentence: at most ten rows. Each number of a sentence is that of a row of the tables,
+        or a sum over rows. A study without a regime for a sentence has no such row, or, where that
+        is an answer as well, a row that says so.
     """
     evidence = Evidence(learning, stuck)
-    rows = [(name, said(s, evidence, NOTHING[name])) for name, s in SENTENCES.items()]
-    return pd.DataFrame(rows, columns=["name", "sentence"])
+    rows = [(name, said(s, evidence, NOTHING.get(name, ""))) for name, s in SENTENCES.items()]
+    return pd.DataFrame([row for row in rows if row[1]], columns=["name", "sentence"])

@@ -6,7 +6,16 @@ from collections.abc import Callable
 
 import pandas as pd
 
-from sigmoid_bce.comparison.answer import Evidence, change, regime, said, some, worst
+from sigmoid_bce.comparison.answer import (
+    Evidence,
+    NoRegime,
+    change,
+    hides,
+    regime,
+    said,
+    some,
+    worst,
+)
 from sigmoid_bce.study.learning import CLIPPED, REFERENCE
 
 NOTHING = "This study has no regime that could say so."
@@ -41,8 +50,11 @@ def _extreme(e: Evidence) -> str:
     """Say what extreme raw outputs do on the wrong side, and on the correct one."""
     sides = ("wrong_side_zeroed", "correct_side_zeroed")
     wrong, correct = (e.stuck_of(loss, e.shared(*sides)) for loss in sides)
-    harmed = some(e.of(CLIPPED, "harms"))
-    text = f"Where it harms most, {regime(worst(harmed))}, it is {change(worst(harmed))}."
+    some(e.of(CLIPPED))
+    harmed = e.of(CLIPPED, "harms")
+    text = "In no regime is the clipped loss shown to harm."
+    if len(harmed):
+        text = f"Where it harms most, {regime(worst(harmed))}: {change(worst(harmed))}."
     if not wrong[1]:
         return text
     return (
@@ -65,9 +77,16 @@ def _fine(e: Evidence) -> str:
     """Say where the loss from sigmoid outputs is fine."""
     rows = some(e.of(CLIPPED))
     equal = rows[rows["verdict"] == "equivalent"]
-    return (
-        f"In {len(equal)} of {len(rows)} regimes the two are equivalent. Whether a training is one "
-        "of them is not seen from its loss and accuracy: see the fourth sentence of the answer."
+    text = f"In {len(equal)} of {len(rows)} regimes the two are equivalent."
+    try:
+        hidden = hides(e)
+    except NoRegime:
+        return text
+    return text + (
+        " Whether a training is one of them is not always seen from its loss and accuracy: stuck "
+        "networks may display a low loss."
+        if hidden
+        else " Where networks are stuck, their displayed loss is above that of guessing."
     )
 
 

@@ -49,8 +49,8 @@ def verdict(row: Row, twins: Iterable[Row]) -> str:
     ----------
     row : mapping
         Columns of tables/learning.csv: loss, metric, seeds (all pairs), n (the finite ones),
-        failed, failed_reference, failed_p_adjusted, t_low, t_high, margin, p_adjusted and
-        tost_p_adjusted.
+        failed, failed_reference, failed_p_adjusted, stuck_p_adjusted, t_low, t_high, margin,
+        p_adjusted and tost_p_adjusted.
     twins : iterable of mapping
         The rows of `TWINS` of the same regime and metric: t_low, t_high, tost_p.
 
@@ -62,7 +62,7 @@ def verdict(row: Row, twins: Iterable[Row]) -> str:
     --------
     >>> row = {"metric": "auc", "seeds": 20, "n": 20, "failed": 0, "failed_reference": 0}
     >>> row |= {"failed_p_adjusted": 1.0, "margin": 0.002, "t_low": -0.4, "t_high": -0.3}
-    >>> row |= {"p_adjusted": 0.001, "tost_p_adjusted": 1.0}
+    >>> row |= {"p_adjusted": 0.001, "stuck_p_adjusted": 1.0, "tost_p_adjusted": 1.0}
     >>> verdict(row, []), verdict(row, [{"t_low": -0.5, "t_high": 0.5, "tost_p": 1.0}])
     ('harms', 'not decidable')
     """
@@ -73,13 +73,15 @@ def verdict(row: Row, twins: Iterable[Row]) -> str:
         return "equivalent"
     ends = sorted(BETTER[row["metric"]] * row[end] for end in ("t_low", "t_high"))
     apart = all(row["t_low"] > t["t_high"] or row["t_high"] < t["t_low"] for t in twins)
-    if row["p_adjusted"] < LEVEL and apart:
+    # a few stuck networks move a mean, and hardly the ranks
+    differs = row["p_adjusted"] < LEVEL or row["stuck_p_adjusted"] < LEVEL
+    if differs and apart:
         if ends[1] < -row["margin"]:
             return "harms"
         if ends[0] > row["margin"]:
             return "helps"
-    # a twin that is far from the reference, or whose interval holds the arm's, says so as well
-    return "not decidable" if any(not t["tost_p"] < LEVEL for t in twins) else "open"
+    chaotic = any(not t["tost_p"] < LEVEL for t in twins)
+    return "not decidable" if chaotic and not apart else "open"
 
 
 def _judged_epochs(
@@ -150,8 +152,11 @@ def _adjusted(table: pd.DataFrame, by: Sequence[str], names: Mapping[str, str]) 
     return table
 
 
-def _judged(rows: pd.DataFrame) -> pd.DataFrame:
+def _judged(rows: pd.DataFrame, stuck: pd.DataFrame) -> pd.DataFrame:
     """Add the adjusted p values and the classes of verdict to the rows of tables/learning.csv."""
+    place = ["part", "question", "dataset", "model", "batch_size", "loss"]
+    of_stuck = stuck[[*place, "mcnemar_p_adjusted"]]
+    rows = rows.merge(of_stuck.rename(columns={"mcnemar_p_adjusted": "stuck_p_adjusted"}))
     rows = rows.assign(family=rows["part"] + "." + rows["question"])
     names = {"wilcoxon_p": "p_adjusted", "tost_p": "tost_p_adjusted"}
     rows = _adjusted(rows, ["family"], names)
@@ -231,4 +236,4 @@ def tables(
         pd.concat(tables, ignore_index=True) for tables in zip(*parts, strict=True)
     )
     stuck = _adjusted(stuck, ["part", "question"], {"mcnemar_p": "mcnemar_p_adjusted"})
-    return Tables(pairs, _judged(rows), stuck)
+    return Tables(pairs, _judged(rows, stuck), stuck)

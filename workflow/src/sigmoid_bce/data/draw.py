@@ -143,18 +143,48 @@ def _first(
     return rows[np.argsort(place[rows])[:number]]
 
 
+def positives_kept(imbalance: float, negatives: int, positives: int, slack: int = 0) -> int:
+    """Return the number of positives that an imbalance keeps.
+
+    Parameters
+    ----------
+    imbalance : float
+        Positives for each negative.
+    negatives, positives : int
+        Training samples of each class.
+    slack : int
+        By how much these numbers may be wrong.
+
+    Raises
+    ------
+    DataError
+        If it is none, or more than there are, whatever is wrong about the numbers.
+
+    Examples
+    --------
+    >>> positives_kept(0.02, 250, 150)
+    5
+    >>> positives_kept(0.001, 250, 150)
+    Traceback (most recent call last):
+    sigmoid_bce.data.listing.DataError: imbalance 0.001 of 250 negative training samples is 0 ...
+    """
+    number = round(imbalance * negatives)
+    least, most = (round(imbalance * max(0, negatives + off)) for off in (-slack, slack))
+    if most < 1 or least > positives + slack:
+        raise DataError(
+            f"imbalance {imbalance:g} of {negatives} negative training samples is {number} "
+            f"positive ones, and there are {positives}: expected at least "
+            f"{1 / max(1, negatives):.6g} and at most {positives / max(1, negatives):.6g}"
+        )
+    return number
+
+
 def _minority(
     labels: NDArray[np.int64], train: NDArray[np.int64], imbalance: float, seed: int
 ) -> NDArray[np.int64]:
     """Return the training rows that are left: all negatives, and some of the positives."""
     negatives, positives = (train[labels[train] == label] for label in (0, 1))
-    number, there = round(imbalance * len(negatives)), len(positives)
-    if not 1 <= number <= there:
-        raise DataError(
-            f"imbalance {imbalance:g} of {len(negatives)} negative training samples is {number} "
-            f"positive ones, and there are {there}: expected at least "
-            f"{1 / max(1, len(negatives)):.6g} and at most {there / max(1, len(negatives)):.6g}"
-        )
+    number = positives_kept(imbalance, len(negatives), len(positives))
     return np.sort([*negatives, *_first(positives, len(labels), number, seed, MINORITY)])
 
 

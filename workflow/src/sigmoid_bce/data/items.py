@@ -119,7 +119,7 @@ def listing(dataset: Dataset) -> Listing | None:
 
 
 def entries(dataset: Dataset) -> list[Entry] | None:
-    """Return the rows of a table of features on this machine; None if a data set has none.
+    """Return the samples whose labels are known before any job; None if a data set has none.
 
     Raises
     ------

@@ -18,7 +18,7 @@ from sigmoid_bce.data.decode import decode
 from sigmoid_bce.data.faults import MISSING, BrokenImageError, is_fault, stopping
 from sigmoid_bce.data.items import Item
 from sigmoid_bce.data.listing import DataError
-from sigmoid_bce.data.split import choose
+from sigmoid_bce.data.split import check_numbers, choose
 from sigmoid_bce.jobs.files import (
     mapped,
     remove_parts,
@@ -35,12 +35,9 @@ COLUMNS = ["file", "label", "split", "sha256", "class_name"]
 
 def _given(table: pd.DataFrame) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
     """Return the two parts of the split that the data give."""
-    rows = [np.flatnonzero(table["split"] == part) for part in ("train", "validation")]
-    for part, chosen in zip(("train", "validation"), rows, strict=True):
-        for y in (0, 1):
-            if not (table["label"].to_numpy()[chosen] == y).any():
-                raise DataError(f"the given split has no usable {part} sample of label {y}")
-    return rows[0], rows[1]
+    check_numbers(table["label"].tolist(), table["split"].tolist())
+    train, validation = (np.flatnonzero(table["split"] == p) for p in ("train", "validation"))
+    return train, validation
 
 
 def _sample(item: Item, size: int | None, channels: int, max_pixels: int) -> tuple[str, bytes]:

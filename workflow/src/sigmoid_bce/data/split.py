@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import re
+from collections import Counter
 from collections.abc import Sequence
+from itertools import product
 
 import numpy as np
 from numpy.typing import NDArray
@@ -37,6 +39,37 @@ def _first(
     return train_rows, validation_rows
 
 
+def check_numbers(labels: Sequence[int], parts: Sequence[str]) -> None:
+    """Check that samples suffice for a split: both classes in both parts, as far as is known.
+
+    Parameters
+    ----------
+    labels : sequence of int
+    parts : sequence of str
+        Parts of a split that the data give, or "".
+
+    Raises
+    ------
+    DataError
+        If a class has too few samples.
+
+    Examples
+    --------
+    >>> check_numbers([0, 0, 1], ["", "", ""])
+    Traceback (most recent call last):
+    sigmoid_bce.data.listing.DataError: label 1 has 1 usable samples: expected at least 2
+    """
+    there = Counter(zip(parts, labels, strict=True))
+    given = any(parts)
+    for part, label in product(("train", "validation"), (0, 1)):
+        if given and not there[part, label]:
+            raise DataError(f"the given split has no usable {part} sample of label {label}")
+        if not given and there["", label] < 2:
+            raise DataError(
+                f"label {label} has {there['', label]} usable samples: expected at least 2"
+            )
+
+
 def choose(
     labels: NDArray[np.integer], split: Split, files: Sequence[str] = ()
 ) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
@@ -67,10 +100,7 @@ def choose(
     # here, since it takes a second to import, and a job that reads a manifest needs no split
     from sklearn.model_selection import train_test_split
 
-    counts = np.bincount(labels, minlength=2)
-    for label, count in enumerate(counts):
-        if count < 2:
-            raise DataError(f"label {label} has {count} usable samples: expected at least 2")
+    check_numbers(labels.tolist(), [""] * len(labels))
     validate = split.validation
     if isinstance(validate, float):
         validate = max(2, round(validate * len(labels)))

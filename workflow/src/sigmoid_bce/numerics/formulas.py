@@ -10,7 +10,6 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.special import expit
 
 from sigmoid_bce.numerics.arrays import Float, Mask
 
@@ -44,7 +43,8 @@ def sigmoid(x: NDArray[Float]) -> NDArray[Float]:
     >>> sigmoid(np.float32([0.0, 18.0]))
     array([0.5, 1. ], dtype=float32)
     """
-    p: NDArray[Float] = expit(x.astype(np.float64)).astype(x.dtype)
+    with np.errstate(over="ignore"):
+        p: NDArray[Float] = (1 / (1 + np.exp(-x.astype(np.float64)))).astype(x.dtype)
     return p
 
 

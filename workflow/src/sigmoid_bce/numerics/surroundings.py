@@ -51,8 +51,10 @@ IGNORED = (
 """Environment variables that change which program runs, or its precision: they are removed."""
 
 RECORDED = (
+    "NPY_DISABLE_CPU_FEATURES",
     "NVIDIA_TF32_OVERRIDE",
     "ONEDNN_MAX_CPU_ISA",
+    "OPENBLAS_CORETYPE",
     "TF_ENABLE_ONEDNN_OPTS",
     "TF_CUDNN_USE_AUTOTUNE",
     "XLA_FLAGS",

@@ -5,8 +5,10 @@ from __future__ import annotations
 import sys
 
 from sigmoid_bce.data import items
+from sigmoid_bce.data.draw import positives_kept
 from sigmoid_bce.data.faults import stopping
 from sigmoid_bce.data.listing import Entry, Listing
+from sigmoid_bce.data.split import check_numbers
 from sigmoid_bce.study.base import ConfigError
 from sigmoid_bce.study.config import Study
 from sigmoid_bce.study.datasets import Dataset, Split
@@ -29,8 +31,8 @@ def check(study: Study, where: str) -> None:
     ------
     ConfigError
         If a class has no files, no file of a table exists, a table of features has something else
-        than numbers, or there are fewer training samples than the largest of
-        `comparison.batch_sizes`: one line each.
+        than numbers, imbalance leaves no positive sample or asks for more than there are, or there
+        are fewer training samples than the largest of `comparison.batch_sizes`: one line each.
     """
     lines, compared = [], max(study.comparison.batch_sizes)
     for name, batches in _batches(study).items():
@@ -62,12 +64,17 @@ def _batches(study: Study) -> dict[str, dict[str, list[int]]]:
 def _check(dataset: Dataset, largest: int) -> int | None:
     """Return the number of training samples if it is known; raise an error if files are missing."""
     there = items.entries(dataset)
+    exact = there is not None and dataset.duplicates != "drop"
     if there is None:
         listing = items.listing(dataset)
         if listing is None:
             return dataset.split.train if dataset.split else None
         there = _existing(listing)
+    check_numbers([entry.label for entry in there], [entry.split for entry in there])
     train = _training_samples(there, dataset.split)
+    if exact and dataset.imbalance is not None:
+        by = dataset.split.by if dataset.split else "seed"
+        _check_imbalance(dataset.imbalance, there, train, by)
     if largest > train:
         raise ValueError(
             f"comparison.batch_sizes: {largest} is more than the {train} training samples"
@@ -83,6 +90,17 @@ def _existing(listing: Listing) -> list[Entry]:
         first = listing.folder / listing.entries[0].file
         raise ValueError(f"none of its {len(listing.entries)} files exists; the first is {first}")
     return there
+
+
+def _check_imbalance(imbalance: float, entries: list[Entry], train: int, by: str) -> None:
+    """Raise an error if imbalance asks for what no draw of a data set can give."""
+    given = [entry.label for entry in entries if entry.split == "train"]
+    labels = given or [entry.label for entry in entries]
+    positives = round(train * sum(labels) / len(labels))
+    if by == "order":  # takes half of the samples from each class
+        positives = (train + 1) // 2
+    # a split by seed rounds the classes' proportions
+    positives_kept(imbalance, train - positives, positives, slack=0 if given else 2)
 
 
 def _training_samples(entries: list[Entry], split: Split | None) -> int:

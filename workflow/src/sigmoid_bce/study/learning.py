@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from itertools import product
 from typing import Annotated, Literal, Self
 
-from pydantic import Field, model_validator
+from pydantic import Discriminator, Field, Tag, model_validator
 
 from sigmoid_bce.study.base import Name, Plugin, Positive, Real, Seed, Strict
 
@@ -22,6 +22,11 @@ Arm = Annotated[str, Plugin("loss", "training/losses")]
 Metric = Literal["accuracy", "auc", "ece", "exact_loss"]
 Margin = Annotated[Real, Field(gt=0, lt=1)]
 Part = Literal["exploratory", "confirmatory"]
+Networks = Annotated[
+    Annotated[list[Name], Field(min_length=1), Tag("<list>")]
+    | Annotated[dict[Arm, Name], Tag("<section>")],
+    Discriminator(lambda value: "<section>" if isinstance(value, dict) else "<list>"),
+]
 
 
 class Margins(Strict):
@@ -46,6 +51,14 @@ class Seeds(Strict):
         description="How many seeds."
     )
 
+    @model_validator(mode="after")
+    def _are_seeds(self) -> Self:
+        if self.all.stop > 2**31:
+            raise ValueError(
+                f"the last seed, {self.all[-1]}, is too large: expected less than {2**31}"
+            )
+        return self
+
     @property
     def all(self) -> range:
         """The seeds."""
@@ -58,7 +71,7 @@ class Question(Strict):
     asks: str = Field(min_length=1, description="The question, in a sentence.")
     primary: Metric = Field(description="The metric that answers it.")
     dataset: list[Name] = Field(min_length=1, description="Keys of `datasets`.")
-    model: Annotated[list[Name], Field(min_length=1)] | dict[Arm, Name] = Field(
+    model: Networks = Field(
         description="Keys of `models`; or the model of each loss, as an exploratory part chose it.",
     )
     batch_size: list[Positive] = Field(min_length=1, description="Training batch sizes.")

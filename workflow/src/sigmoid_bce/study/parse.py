@@ -67,7 +67,8 @@ def _key(location: Location) -> str:
     """Return a location as the user knows it."""
     if location[:1] and location[0] in KINDS:
         location = location[:2] + location[3:]
-    return ".".join(str(part) for part in location if not str(part).startswith("<"))
+    # pydantic puts [key] after a key that is wrong itself
+    return ".".join(s for s in map(str, location) if not s.startswith("<") and s != "[key]")
 
 
 def _unknown_key(error: Mistake) -> str:

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from sigmoid_bce.comparison import diagnostics
 from sigmoid_bce.data.draw import draw, scaled
+from sigmoid_bce.data.listing import DataError
 from sigmoid_bce.jobs import plugins
 from sigmoid_bce.models import networks
 from sigmoid_bce.study.datasets import Seen
@@ -75,7 +76,7 @@ def of_seeds(seen: Seen, inputs: NDArray, manifest: pd.DataFrame, seeds: Sequenc
     Raises
     ------
     DataError
-        As `draw`.
+        As `draw`, or if a class has no validation sample.
     """
     labels, parts = manifest["label"].to_numpy(), manifest["split"].to_numpy()
     found = []
@@ -91,6 +92,12 @@ def of_seeds(seen: Seen, inputs: NDArray, manifest: pd.DataFrame, seeds: Sequenc
         )
         x = scaled(inputs, drawn.train, seen)
         rows = drawn.validation
+        for label in (0, 1):
+            if label not in labels[rows]:
+                raise DataError(
+                    f"with seed {seed}, none of {len(rows)} validation samples has label {label}: "
+                    "the AUC needs both labels, so enlarge split.validation"
+                )
         found.append((x[drawn.train], drawn.labels, x[rows], labels[rows].astype(np.int64)))
     return Data(*map(np.stack, zip(*found, strict=True)))
 
@@ -190,7 +197,8 @@ def learn(
     Raises
     ------
     DataError
-        If imbalance or noise leaves a class without a training sample.
+        If imbalance or noise leaves a class without a training sample, or if one has no validation
+        sample.
     NetworkError
         If the network would round its inputs.
     """

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
+from itertools import product
 from typing import Any
 
 import numpy as np
@@ -20,6 +21,8 @@ NEAR = 1e-4
 """A loss fits if it differs by at most this share, or by what its digits leave open."""
 ROUNDED = 0.01
 """The most that digits may leave open, as a share."""
+LEAST_SHARE = 1e-6
+"""No sample is stuck where fewer than one in a million would be."""
 PROGRAM = ("framework", "implementation", "version", "y", "side")
 BROKEN = {"nan": "first_nan", "inf": "first_inf"}
 """The losses that are no numbers, and the column with the magnitudes that give them."""
@@ -45,6 +48,8 @@ class Given:
         if self.ones is None:
             return USUAL
         share = {"0": 1 - self.ones, "1": self.ones, "both": 1.0}[row.label]
+        if share == 1 and row.label != "both":  # there is no other label
+            return USUAL
         # on the correct side, the other label may be as well
         return (share, 1.0) if row.side == "correct" else (share,)
 
@@ -103,7 +108,7 @@ def called(row: Candidate) -> str:
 
 
 def _plain(text: str) -> str:
-    return re.sub("[^a-z0-9]", "", text.lower())
+    return re.sub("[^a-z0-9]", "", text.lower()).replace("sklearn", "scikitlearn")
 
 
 def of_framework(record: pd.DataFrame, framework: Any) -> pd.DataFrame:
@@ -178,14 +183,32 @@ def rows(record: pd.DataFrame, values: str, starts: str) -> list[Candidate]:
     ]
 
 
+def _shared(one: str, other: str) -> str | None:
+    """Return what two lists of modes or precisions have in common; None if it is nothing.
+
+    Examples
+    --------
+    >>> _shared("eager/graph", "graph/xla"), _shared("", ""), _shared("eager", "xla")
+    ('graph', '', None)
+    """
+    both = [part for part in one.split("/") if part in other.split("/")]
+    return "/".join(both) if both else None
+
+
 def _both(plateaus: list[Candidate], ones: float) -> Iterator[Candidate]:
     """Yield the programs with every sample of both labels on the wrong side."""
-    places = {(called(row), row.label): row for row in plateaus if row.side == "wrong"}
-    for (name, label), zero in places.items():
-        one = places.get((name, "1"))
-        if label == "0" and one:
+    zeros, others = (
+        [row for row in plateaus if (row.side, row.label) == ("wrong", label)]
+        for label in ("0", "1")
+    )
+    for zero, one in product(zeros, others):
+        mode, precision = _shared(zero.mode, one.mode), _shared(zero.precision, one.precision)
+        both = replace(zero, label="both", mode=mode or "", precision=precision or "")
+        program = replace(one, mode=both.mode, precision=both.precision)
+        same = called(both) == called(program)
+        if same and mode is not None and precision:
             mean = ones * one.plateau + (1 - ones) * zero.plateau
-            yield replace(zero, label="both", plateau=mean, start=max(zero.start, one.start))
+            yield replace(both, plateau=mean, start=max(zero.start, one.start))
 
 
 def _explained(row: Candidate, given: Given) -> tuple[float, Candidate] | None:
@@ -224,12 +247,18 @@ def ranked(plateaus: list[Candidate], given: Given) -> tuple[Candidate, ...]:
         As `rows` returns them.
     given : Given
     """
-    both = [] if given.ones is None else _both(plateaus, given.ones)
+    both = [] if given.ones in (None, 0, 1) else _both(plateaus, given.ones)
     found = [one for row in (*plateaus, *both) if (one := _explained(row, given))]
+
+    found = [(off, row) for off, row in found if row.fits or row.share >= LEAST_SHARE]
+    open_ = round(given.rounded / given.loss, 4)
 
     def order(one: tuple[float, Candidate]) -> tuple[Any, ...]:
         distance, row = one
         half = "float32" not in row.precision
-        return not row.fits, distance, not row.trains, row.framework in words.PAST, half
+        # what digits leave open does not tell programs apart
+        beyond = distance if not row.fits or distance > open_ else 0.0
+        old = row.framework in words.PAST
+        return not row.fits, beyond, not row.trains, old, half, distance
 
     return tuple(row for _, row in sorted(found, key=order))

@@ -5,9 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 
+import mpmath
 import numpy as np
-from scipy.optimize import brentq
-from scipy.special import entr
 
 from sigmoid_bce.verdicts.plateaus import LOG2, Candidate, Given, called
 from sigmoid_bce.verdicts.words import PAST, percent
@@ -19,10 +18,11 @@ CURE = (
     "give no gradient. Standardise the inputs or lower the learning rate, so that the first steps "
     "do not throw raw outputs so far."
 )
+METRIC = "What to do: compute the metric from raw outputs, as below, to see how wrong they are."
 
 
-def _entropy(share: float) -> float:
-    return float(entr(share) + entr(1 - share))
+def _entropy(share: mpmath.mpf) -> mpmath.mpf:
+    return -share * mpmath.log(share) - (1 - share) * mpmath.log(1 - share)
 
 
 def on_prior(given: Given) -> tuple[str, bool]:
@@ -43,7 +43,8 @@ def on_prior(given: Given) -> tuple[str, bool]:
             True,
         )
     if ones is None and LEAST <= loss < LOG2:
-        share = float(brentq(lambda p: _entropy(p) - loss, 0, 0.5))
+        found = mpmath.findroot(lambda p: _entropy(p) - loss, (1e-9, 0.5), solver="anderson")
+        share = float(found)
         return (
             f"If {percent(share)} or {percent(1 - share)} of the samples have label 1, {loss:.6g} "
             "is the entropy of the labels: every prediction is that share, and the network has "
@@ -94,6 +95,11 @@ def on_candidates(given: Given, found: Sequence[Candidate], largest: float) -> l
         The largest plateau of the frameworks asked for; nan if there is none.
     """
     loss = given.loss
+    if not found and loss < LEAST:
+        return [
+            f"{loss:.6g} is nearly 0, and too little for a single stuck sample in a million: every "
+            "sample is right. Nothing is left to learn from it."
+        ]
     if not found:
         above = f", the largest of which is {largest:.6g}" if loss > largest else ""
         return [
@@ -125,7 +131,7 @@ def on_candidates(given: Given, found: Sequence[Candidate], largest: float) -> l
     if not first.trains:
         return [
             f"{lead} This is a metric: it stops no training, and hides how wrong they are.",
-            CURE,
+            METRIC,
         ]
     accuracy = percent(first.accuracy)
     others = "" if first.share == 1 else " if the others are right"

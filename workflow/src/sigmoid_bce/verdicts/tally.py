@@ -13,7 +13,6 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.special import logit
 
 HALF_BINS = 512
 """Bins of the histogram of raw outputs, on either side of 0."""
@@ -262,7 +261,8 @@ def count(x: NDArray[np.floating], y: Array, edges: Edges) -> Tally:
     # the largest value lies below the last edge
     tally.bin_width = math.ldexp(1 / HALF_BINS, math.frexp(largest)[1])
     bins = _up(np.arange(-HALF_BINS, HALF_BINS) * tally.bin_width, x.dtype)
-    sigmoid_bins = _up(logit(np.arange(1, SIGMOID_BINS) / SIGMOID_BINS), x.dtype)
+    below = np.arange(1, SIGMOID_BINS)
+    sigmoid_bins = _up(np.log(below / below[::-1]), x.dtype)
     for label, where in ((0, zeros), (1, ones)):
         part = x[np.flatnonzero(where)]
         part.sort()

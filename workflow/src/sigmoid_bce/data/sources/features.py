@@ -31,7 +31,7 @@ class _Table(NamedTuple):
 
     def texts(self, name: str) -> list[str]:
         """Return a column as texts, "" where it has no value."""
-        return [_text(value) for value in self.columns[name].to_pylist()]
+        return [_text(value) for value in self.columns[name.strip()].to_pylist()]
 
 
 def items(dataset: FeaturesDataset, file: Path) -> Iterator[Item]:
@@ -122,11 +122,18 @@ def _read(dataset: FeaturesDataset) -> _Table:
     except (UnicodeDecodeError, csv.Error, pa.ArrowException, OSError) as error:
         kind = "Parquet" if parquet else "CSV in UTF-8"
         raise DataError(f"{path} cannot be read as {kind}: {line(error)}") from None
+    return _Table(dict(zip(names, columns, strict=True)), _features(names, dataset))
+
+
+def _features(names: list[str], dataset: FeaturesDataset) -> list[str]:
+    """Return the names of the features, after a look at the names of all columns."""
+    path = dataset.path
     for name in names:
         if (number := names.count(name)) > 1:
             raise DataError(f"{path} has {number} columns {name!r}: give each a name of its own")
     others = [*filter(None, [dataset.label_column, dataset.split_column, dataset.id_column])]
-    features = dataset.columns or [name for name in names if name not in others]
+    others, chosen = ([name.strip() for name in some] for some in (others, dataset.columns))
+    features = chosen or [name for name in names if name not in others]
     for name in (*others, *features):
         if not name:
             raise DataError(
@@ -137,7 +144,7 @@ def _read(dataset: FeaturesDataset) -> _Table:
             raise DataError(f"{path} has no column {name!r}: its columns are {few(names)}")
     if not features:
         raise DataError(f"{path} has no column of features beside {few(others)}")
-    return _Table(dict(zip(names, columns, strict=True)), features)
+    return features
 
 
 def _parquet(path: Path) -> tuple[list[str], list[Any]]:
@@ -148,7 +155,7 @@ def _parquet(path: Path) -> tuple[list[str], list[Any]]:
         table = file.read()
     index = [i for i, name in enumerate(table.column_names) if name.startswith("__index_level_")]
     kept = [i for i in range(table.num_columns) if i not in index]
-    return [table.column_names[i] for i in kept], [table.column(i) for i in kept]
+    return [table.column_names[i].strip() for i in kept], [table.column(i) for i in kept]
 
 
 def _csv(path: Path) -> tuple[list[str], list[Any]]:
@@ -231,6 +238,11 @@ def _fault(value: object) -> str:
         return "has no value: write a number, or leave the row or the column out"
     if np.isinf(_number(text)) or np.isfinite(_number(text)):
         return f"has {text[:60]!r}: write a finite number that float32 can hold, up to 3.4e38"
+    if re.fullmatch(r"[+-]?[1-9]\d{0,2},\d{3}", text):
+        return (
+            f"has the text {text!r}: write {text.replace(',', '')}, or {text.replace(',', '.')} "
+            "with a point"
+        )
     if re.fullmatch(r"[+-]?\d+,\d+", text):
         return f"has the text {text!r}: write {text.replace(',', '.')}, with a point"
     return (
