@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import ast
 from dataclasses import replace
-from functools import reduce
 
-from sigmoid_bce.checking import effects, library
+from sigmoid_bce.checking import effects, library, parts
 from sigmoid_bce.checking.library import framework, last
 from sigmoid_bce.checking.values import (
     Class,
@@ -30,14 +29,6 @@ from sigmoid_bce.checking.walk import Args, Kwargs, Nodes, Walk
 CALLED = ("__call__", "forward", "call")
 """The methods that run when an object is called."""
 BUILT_BY = ("setup", "build")
-
-
-def _first(args: Args, named: Kwargs) -> Value:
-    """Return the first argument; of several values in a list, what they have in common."""
-    value = args[0] if args else next(iter(named.values()), None)
-    if isinstance(value, Items):
-        return reduce(join, value.items) if value.items else None
-    return value
 
 
 class Calls(Walk):
@@ -67,18 +58,30 @@ class Calls(Walk):
     def _library(self, path: str, args: Args, named: Kwargs, node: ast.AST) -> Value:
         name, root = last(path), framework(path)
         if name in library.AROUND:
-            return _wrapped(name, args)
+            return parts.wrapped(name, args)
+        self._trained(args, named, node)
         if library.is_class(path):
             return self._make(path, args, named, node)
         if self._judge(Made(path), args, named, node) or self._configure(path, args, named):
             return None
         if name in library.SIGMOIDS:
-            return self._sigmoid("sigmoid", _first(args, named), root, node)
+            return self._sigmoid("sigmoid", parts.first(args, named), root, node)
         if name == "softmax":
             return self._sigmoid("softmax", None, root, node)
         if root in library.MATHS or root == "builtins":
             return self._maths(name, root, args, named, node)
         return None
+
+    def _trained(self, args: Args, named: Kwargs, node: ast.AST) -> None:
+        """Look at a call that gets a network and a loss, such as that of a library's trainer."""
+        given = (*args, *named.values())
+        networks = [v for v in given if isinstance(v, Network | Object)]
+        losses = [v for v in given if parts.is_loss(v)]
+        if len(networks) == len(losses) == 1:
+            end, loss = self.end(networks[0], (), node), losses[0]
+            keras = library.of_keras(loss.path)
+            made = loss if isinstance(loss, Made) else Made(loss.path)
+            self._judge(made, (None, end) if keras else (end, None), {}, node)
 
     def _sigmoid(self, kind: str, of: Value, root: str, node: ast.AST) -> Probability:
         if kind == "sigmoid" and isinstance(of, Probability) and of.kind == kind and not of.part:
@@ -87,7 +90,7 @@ class Calls(Walk):
         return Probability(kind, root, line=getattr(node, "lineno", 0))
 
     def _maths(self, name: str, root: str, args: Args, named: Kwargs, node: ast.AST) -> Value:
-        first, nodes = _first(args, named), tuple(getattr(node, "args", ()))
+        first, nodes = parts.first(args, named), tuple(getattr(node, "args", ()))
         if name in library.LOGS:
             effects.logarithm(first, root, self.tell(node))
         elif name == "log1p":
@@ -96,12 +99,14 @@ class Calls(Walk):
             return Form("exp", ast.dump(nodes[0]) if nodes else "")
         elif name in library.ONES:
             return Const(1.0)
+        elif name == "reciprocal":
+            return self.operate("Div", Const(1.0), first, (node, node))
         elif name == "negative":
             return Form("-", first)
         elif name in library.KEEPS:
             return first
         elif name in library.SHAPES:
-            return _moved(next((a for a in args if isinstance(a, Probability)), first), name)
+            return parts.moved(next((a for a in args if isinstance(a, Probability)), first), name)
         elif len(args) == len(nodes):
             return self._operator(name, args, nodes)
         return None
@@ -139,7 +144,7 @@ class Calls(Walk):
 
     def _configure(self, path: str, args: Args, named: Kwargs) -> bool:
         """Take up a policy of dtypes, or a backend."""
-        value = _first(args, named)
+        value = parts.first(args, named)
         text = value.value if isinstance(value, Const) else None
         if last(path) in library.POLICIES and library.of_keras(path):
             self.around.policy = text if isinstance(text, str) else ""
@@ -163,7 +168,7 @@ class Calls(Walk):
             if root == "keras":
                 found = layers.items if isinstance(layers, Items) else ()
                 return Network(root, found if found or not (args or named) else (None,))
-            return Network(root, _in_order(args))
+            return Network(root, parts.in_order(args))
         if name in ("Model", "Functional") and root == "keras":
             outputs = argument(args, named, "outputs", 1, None)
             return Network(root, outputs=outputs, functional=True)
@@ -179,24 +184,26 @@ class Calls(Walk):
     # ---- layers ----
 
     def _apply(self, layer: Made, args: Args, named: Kwargs, node: ast.AST) -> Value:
-        name, x = last(layer.path), _first(args, named)
+        name, x = last(layer.path), parts.first(args, named)
         if self._judge(layer, args, named, node):
             return None
         if kind := library.LAYER_SIGMOIDS.get(name):
             found = self._sigmoid(kind, x, framework(layer.path), node)
-            return replace(found, half=_half(layer), line=layer.line)
+            return replace(found, half=parts.half(layer), line=layer.line)
         if name in library.LAYER_KEEPS:
             return x
         if name in library.LAYER_SHAPES:
-            return _moved(x, name)
+            return parts.moved(x, name)
         if name == "TimeDistributed" and layer.args:
-            return _moved(self.call(layer.args[0], args, {}, node), name)
+            return parts.moved(self.call(layer.args[0], args, {}, node), name)
         if name == "Lambda":
             inner = layer.get("function", 0)
             value = self.call(inner, args, {}, node)
-            return value if isinstance(inner, Function | Library) else _moved(x, name)
+            return value if isinstance(inner, Function | Library) else parts.moved(x, name)
         if name == "Activation":
             return self._activate(layer.get("activation", 0), x, layer, node)
+        if framework(layer.path) in library.ZOOS and layer.get("activation") == Const("sigmoid"):
+            return Probability("sigmoid", "torch", line=layer.line)
         if library.of_keras(layer.path) and name not in library.RECURRENT:
             activation = layer.get("activation", 1 if name == "Dense" else -1)
             return self._activate(activation, None, layer, node)
@@ -216,7 +223,7 @@ class Calls(Walk):
             return None
         label = layer.get("name")
         label = str(label.value) if isinstance(label, Const) else ""
-        return replace(value, half=_half(layer), layer=label, line=layer.line or value.line)
+        return replace(value, half=parts.half(layer), layer=label, line=layer.line or value.line)
 
     # ---- networks ----
 
@@ -244,7 +251,7 @@ class Calls(Walk):
 
     def compiled(self, end: Value, loss: Value, node: ast.AST) -> None:
         """Look at the outputs of a network and the losses that are compiled in."""
-        for output, part in _pairs(end, loss):
+        for output, part in parts.pairs(end, loss):
             if isinstance(output, Items | Mapping) or isinstance(part, Items | Mapping):
                 self.compiled(output, part, node)
             elif (name := effects.loss_name(part)) in library.KERAS_BCE:
@@ -258,18 +265,22 @@ class Calls(Walk):
     def _method(self, method: Method, args: Args, named: Kwargs, node: ast.AST) -> Value:
         of, name = method.of, method.name
         if name in library.AROUND and not isinstance(of, Network | Object):
-            return _wrapped(name, args)
+            return parts.wrapped(name, args)
         match of:
             case Probability():
                 return self._of_probability(of, name, args, node)
             case Network() | Object():
                 return self._of_network(of, name, args, named, node)
             case Made():
-                if name in ("forward", "call", "__call__"):
+                if name in (*CALLED, "update_state"):
                     return self._apply(of, args, named, node)
                 return of if name in library.NET_METHODS else None
             case Items() | Mapping():
                 return self._of_container(of, name, args, node)
+        if name == "apply" and isinstance(of, Function):  # of what Haiku transforms
+            return self.call(of, args[1:], named, node)
+        if name == "reciprocal":
+            return self.operate("Div", Const(1.0), of, (node, node))
         if name == "exp" and isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute):
             return Form("exp", ast.dump(node.func.value))
         return self._of_unknown(of, name, args, node)
@@ -293,7 +304,7 @@ class Calls(Walk):
             nodes = (node, *getattr(node, "args", ()))
             return self.operate(library.ARITHMETIC[name.rstrip("_")], of, args[0], nodes)
         elif name in library.SHAPES:
-            return _moved(of, f"{name}()")
+            return parts.moved(of, f"{name}()")
         return None
 
     def _of_network(
@@ -306,7 +317,7 @@ class Calls(Walk):
         elif name == "compile":
             self._compile(of, args, named, node)
         elif name in library.PREDICTS:
-            return _moved(self.end(of, (), node), "predict()")
+            return parts.moved(self.end(of, (), node), "predict()")
         elif name in CALLED:
             return self.end(of, args, node)
         elif name == "apply" and isinstance(of, Object):
@@ -334,55 +345,3 @@ class Calls(Walk):
         """Give the variable whose method is called a new value."""
         if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute):
             self.store(node.func.value, value)
-
-
-def _half(layer: Made) -> bool:
-    """Return whether a layer computes in half precision."""
-    dtype = layer.get("dtype")
-    if isinstance(dtype, Const) and dtype.value:
-        return "16" in str(dtype.value)
-    return dtype is None and "16" in layer.policy
-
-
-def _moved(value: Value, what: str) -> Value:
-    """Return the same values after an operation that Keras cannot look through."""
-    if isinstance(value, Probability):
-        return replace(value, lost=what) if what == "predict()" else value.after(what)
-    if isinstance(value, Items):
-        return Items(tuple(_moved(v, what) for v in value.items), value.open)
-    if isinstance(value, Mapping):
-        return Mapping(tuple((k, _moved(v, what)) for k, v in value.items))
-    return value if isinstance(value, Const | Form) else None
-
-
-def _pairs(end: Value, loss: Value) -> list[tuple[Value, Value]]:
-    """Return each output of a network with its loss, where it is certain."""
-    ends = end.items if isinstance(end, Items) else (end,)
-    if isinstance(loss, Mapping):
-        named = {Const(e.layer): e for e in ends if isinstance(e, Probability)}
-        outputs = dict(end.items) if isinstance(end, Mapping) else named
-        return [(outputs.get(key), part) for key, part in loss.items]
-    if isinstance(end, Mapping):
-        return [(output, loss) for _, output in end.items if not isinstance(loss, Items)]
-    losses = loss.items if isinstance(loss, Items) else (loss,) * len(ends)
-    return list(zip(ends, losses, strict=True)) if len(ends) == len(losses) else []
-
-
-def _wrapped(name: str, args: Args) -> Value:
-    """Return what a wrapper returns: what it is given."""
-    if name in ("prepare", "setup") and len(args) > 1:
-        return Items(args)
-    first = args[0] if args else None
-    if name == "function" and isinstance(first, Function):
-        return replace(first, graph=True)
-    return first
-
-
-def _in_order(args: Args) -> tuple[Value, ...]:
-    """Return the layers of a Sequential of PyTorch; of a dictionary, its values."""
-    if len(args) == 1 and isinstance(args[0], Items):
-        pairs = args[0].items
-        return tuple(
-            p.items[-1] if isinstance(p, Items) and len(p.items) == 2 else p for p in pairs
-        )
-    return args

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import builtins
 import operator
 from collections.abc import Callable
 from contextlib import suppress
@@ -84,17 +85,20 @@ class Expressions(Calls):
         known, value = self.scope.find(node.id)
         if known:
             return value
-        if path := next(filter(None, (self._starred(star, node.id) for star in self.stars)), ""):
+        if path := self._starred(node.id):
             return Library(path)
         if node.id in library.USUAL:
             return Library(library.USUAL[node.id])
         return Library(f"builtins.{node.id}") if node.id in PLAIN_NAMES else None
 
-    @staticmethod
-    def _starred(module: str, name: str) -> str:
+    def _starred(self, name: str) -> str:
         """Return the whole name of what `from module import *` may have brought."""
-        known = library.framework(module) in library.MATHS
-        return f"{module}.{name}" if known and name not in ("model", "layers") else ""
+        if hasattr(builtins, name):
+            return ""
+        known = [m for m in self.stars if library.framework(m) in library.MATHS]
+        named = name[0].isupper() or name in library.SIGMOIDS
+        modules = known or (self.stars if named else [])
+        return f"{modules[0]}.{name}" if modules else ""
 
     def _Attribute(self, node: ast.Attribute) -> Value:
         of = self.value(node.value)

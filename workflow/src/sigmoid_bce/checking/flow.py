@@ -19,6 +19,7 @@ from sigmoid_bce.checking.values import (
     Items,
     Library,
     Mapping,
+    Network,
     Object,
     Probability,
     Scope,
@@ -71,8 +72,8 @@ class Flow(Expressions):
     def _methods(self, of: Class) -> None:
         """Look at the methods of a class, whose arguments are unknown."""
         thing = self.create(of, (), {}, blind=True)
-        for name, method in list(of.names.items()):
-            if isinstance(method, Function) and name != "__init__":
+        for name, method in of.methods().items():
+            if name != "__init__":
                 self.invoke(replace(method, me=thing), (), {}, blind=True)
 
     # ---- functions and classes ----
@@ -255,12 +256,19 @@ class Flow(Expressions):
                 of = self.value(target.value)
                 if isinstance(of, Object):
                     self.heap.setdefault(of.number, {})[target.attr] = value
+                else:
+                    self._head(target, value)
             case ast.Subscript():
                 self._store_item(target, value)
             case ast.Starred():
                 self.store(target.value, None)
             case ast.Tuple() | ast.List():
                 self._unpack(target.elts, value)
+
+    def _head(self, target: ast.Attribute, value: Value) -> None:
+        """Take up the last layers that a network of a library is given."""
+        if target.attr in library.HEADS and isinstance(self.end(value, (), target), Probability):
+            self.store(target.value, Network("torch", (None, value)))
 
     def _store_item(self, target: ast.Subscript, value: Value) -> None:
         of, key = self.value(target.value), self.value(target.slice)
@@ -270,6 +278,8 @@ class Flow(Expressions):
             self.store(target.value, Mapping(tuple({**dict(of.items), key: value}.items())))
         elif isinstance(of, Items | Mapping):
             self.store(target.value, None)
+        elif isinstance(target.value, ast.Attribute):
+            self._head(target.value, value)
 
     def _unpack(self, targets: list[ast.expr], value: Value) -> None:
         starred = any(isinstance(t, ast.Starred) for t in targets)

@@ -79,7 +79,18 @@ AROUND = {
     *("DataParallel", "DistributedDataParallel", "compile", "script", "jit", "pjit", "vmap"),
     *("pmap", "function", "checkpoint", "remat", "prepare", "setup", "trace", "deepcopy"),
     *("weight_norm", "spectral_norm", "filter_jit", "filter_vmap", "clone_model", "nnx_jit"),
-    *("get_peft_model", "wrap", "Variable", "OrderedDict", "list", "tuple"),
+    *(
+        "get_peft_model",
+        "wrap",
+        "Variable",
+        "ModuleList",
+        "ModuleDict",
+        "transform",
+        "without_apply_rng",
+        "OrderedDict",
+        "list",
+        "tuple",
+    ),
 }
 """Functions around a model or a function that leave its values as they are."""
 NET_METHODS = {
@@ -99,6 +110,10 @@ WHERE = {"where", "switch", "cond"}
 
 TORCHES = {"torch", "paddle", "oneflow", "jittor", "torchvision", "tensorflow", "jax"}
 """Libraries whose losses are known by their names."""
+ZOOS = {"segmentation_models_pytorch", "timm"}
+"""Libraries of PyTorch's networks that may be asked to end in a sigmoid."""
+HEADS = {"fc", "_fc", "classifier", "head", "last_linear", "heads"}
+"""Attributes of networks of libraries that hold their last layers."""
 PLAIN_BCE = {"BCELoss", "binary_cross_entropy"}
 """Losses of PyTorch and Paddle that take probabilities first."""
 

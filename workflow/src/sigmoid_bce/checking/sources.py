@@ -139,6 +139,8 @@ def _found(file: str, body: list[ast.stmt], notes: list[str]) -> dict[Found, tup
         flow.module(ast.Module(body, []))
     except RecursionError:
         notes.append(f"{file}: not looked at to its end: it is nested too deeply")
+    except Exception as error:  # one odd file among thousands
+        notes.append(f"{file}: not looked at to its end: an error of the checker's: {error!r}")
     if flow.long:
         notes.append(f"{file}: calls between its functions are not all followed: it is too long")
     return flow.found

@@ -172,6 +172,13 @@ class Class:
                 return found
         return None
 
+    def methods(self) -> dict[str, Function]:
+        """Return all methods, those of its bases in the file among them."""
+        found: dict[str, Function] = {}
+        for base in reversed(self.bases):
+            found |= base.methods() if isinstance(base, Class) else {}
+        return found | {n: f for n, f in self.names.items() if isinstance(f, Function)}
+
     @property
     def framework(self) -> str:
         """The library of its first base outside the file."""
