@@ -33,8 +33,8 @@ _CLIP = (
 RULES = {
     "log-sigmoid": Rule(
         "the logarithm of a sigmoid",
-        "in float32 the sigmoid is rounded to 1 from 16.6 on, and is 0 below -104: the loss and "
-        "its gradient become 0, inf or nan, or stop at an epsilon or clip",
+        "in float32 the sigmoid is 0 below about -88: the loss of a misclassified sample of label "
+        "1 is inf, or stops at an epsilon or clip, and its gradient is nan or 0",
         {
             "torch": "torch.nn.functional.logsigmoid(x)",
             "tensorflow": "tf.math.log_sigmoid(x)",

@@ -65,7 +65,10 @@ def look(path: Path, name: str) -> tuple[list[Finding], str]:
         Finding(name, 0, at.rule, seen, RULES[at.rule].why, instead(at.rule, "keras"))
         for at, (seen, _) in graph.flow.found.items()
     ]
-    return findings, f"{name}: ends in {ending}; {_told(compiled)}"
+    fine = isinstance(end, Probability) and not findings
+    only = ": right on TensorFlow alone, where Keras recovers the logits"
+    clipped = fine and loss_name(compiled) in library.KERAS_BCE
+    return findings, f"{name}: ends in {ending}; {_told(compiled)}{only * clipped}"
 
 
 def _keras(path: Path) -> tuple[Config, Any]:
