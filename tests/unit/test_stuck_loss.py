@@ -197,3 +197,21 @@ def test_it_imports_no_framework():
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
     assert done.stdout == "set()\n", done.stderr
+
+
+@pytest.mark.parametrize(
+    ("value", "share", "words", "cured"),
+    [
+        (6.5472, 0.40625, "nearly all samples of label 1", True),
+        (9.4662, 0.4067, "nearly all samples of label 0", True),
+        (0.3, None, "an ordinary loss may have this value", False),
+        (0.05, None, "an ordinary loss may have this value", False),
+        (34.5, None, "compute the metric from raw outputs", True),
+        (1e-7, None, "nothing is left to learn", False),
+    ],
+)
+def test_advice_goes_with_what_is_known(value, share, words, cured):
+    found = sigmoid_bce.explain_stuck_loss(value, class_share=share)
+    assert words in " ".join(found.sentences)
+    assert bool(found.instead) == cured
+    assert max(map(len, repr(found).split("\n\n")[1].splitlines()), default=0) <= 100

@@ -14,6 +14,7 @@ import numpy as np
 import pytest
 import yaml
 
+from sigmoid_bce.commands import main as sigmoid_bce_command
 from sigmoid_bce.study.config import Study
 from sigmoid_bce.study.parse import parse
 from support.checkout import DEFAULT, ROOT, checkout
@@ -45,7 +46,7 @@ def commands(*names):
     split = (
         shlex.split(line, comments=True)
         for line in lines
-        if re.match(r"[\w./]+ ", line + " ")
+        if re.match(r"[\w./-]+ ", line + " ")
         if line.split()[:1] and line.split()[0] in names
     )
     return sorted({tuple(words) for words in split if len(words) > 1 or words[0] == "make"})
@@ -153,6 +154,16 @@ def test_every_command_of_snakemake_is_a_dry_run(noted, tmp_path):
     )  # fmt: skip
     ends = re.findall(r"^ends with (\S+)", done.stdout, re.MULTILINE)
     assert ends == ["0"] * len(unique), done.stdout + done.stderr[-5000:]
+
+
+def test_every_command_of_sigmoid_bce_is_understood():
+    documented = commands("sigmoid-bce")
+    assert {words[1] for words in documented} >= {"verdict", "explain"}
+    for _, name, *arguments in documented:
+        command = sigmoid_bce_command.get_command(None, name)
+        assert command is not None, name
+        # prose names commands without their arguments
+        command.make_context(name, list(arguments), resilient_parsing=not arguments)
 
 
 def test_every_program_in_python_exists():

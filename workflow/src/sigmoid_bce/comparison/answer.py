@@ -7,6 +7,7 @@ from collections.abc import Callable
 
 import pandas as pd
 
+from sigmoid_bce.comparison.paired import LEVEL
 from sigmoid_bce.study.learning import CLIPPED, REFERENCE, TWINS
 
 PLACE = ["part", "question", "dataset", "model", "batch_size"]
@@ -59,6 +60,23 @@ class Evidence:
         if among is not None:
             rows = rows.merge(among[[*PLACE]].drop_duplicates(), on=PLACE)
         return int(rows["stuck"].sum()), int(rows["n"].sum())
+
+    def failed_of(self, loss: str) -> tuple[int, int]:
+        """Return how many networks of a loss end in nan or infinity, and of how many."""
+        rows = self.stuck[self.stuck["loss"] == loss]
+        return int(rows["failed"].sum()), int(rows["n"].sum())
+
+    def twins(self, undecided: pd.DataFrame) -> pd.DataFrame:
+        """Return the twins, not equivalent to the reference, that leave some rows undecided."""
+        twins = self.primary[self.primary["loss"].isin(TWINS) & ~(self.primary["tost_p"] < LEVEL)]
+        shared = [name for name in PLACE if name != "model"]
+        found = [twins.iloc[:0]]
+        for _, row in undecided.iterrows():
+            there = twins[(twins[shared] == row[shared]).all(axis=1)]
+            same = there[there["model"] == row["model"]]
+            # where each loss has a network of its own, a twin may have another one
+            found.append(same if len(same) else there)
+        return pd.concat(found)
 
 
 def regime(row: pd.Series) -> str:
@@ -172,8 +190,13 @@ def mechanism(e: Evidence) -> str:
     losses = (CLIPPED, wrong, correct, REFERENCE)
     there = some(e.shared(*losses))
     counts = {loss: e.stuck_of(loss, there) for loss in losses}
+    lead = "The wrong side alone does it."
+    if not counts[CLIPPED][0] + counts[wrong][0] + counts[correct][0]:
+        lead = "Neither side does it here."
+    elif counts[correct][0] > counts[REFERENCE][0] or not counts[wrong][0]:
+        lead = "It is not the wrong side alone."
     return (
-        f"The wrong side alone does it. In the {regimes(there.groupby(PLACE).ngroups)} that test "
+        f"{lead} In the {regimes(there.groupby(PLACE).ngroups)} that test "
         f"it, {counts[CLIPPED][0]} of {counts[wrong][1]} networks are stuck with the clip. If only "
         f"the gradient of samples far on the wrong side is set to 0, it is {counts[wrong][0]}; if "
         f"only that of samples far on the correct side is, {counts[correct][0]}; with logits, "
@@ -185,14 +208,20 @@ def cure(e: Evidence) -> str:
     """Say what cures it."""
     some(e.stuck)
     number, of = e.stuck_of(REFERENCE)
-    keras = e.learning[e.learning["loss"] == "sigmoid_keras"]
-    equal = int((keras[["difference", "sd"]] == 0).all(axis=1).sum())
+    keras = e.learning[(e.learning["loss"] == "sigmoid_keras") & (e.learning["n"] > 0)]
+    # of a single pair, the standard deviation is nan
+    equal = int(((keras["difference"] == 0) & ~(keras["sd"] > 0)).sum())
     text = f"With the loss from logits, {number} of {of} networks are stuck."
+    if failed := e.failed_of(REFERENCE)[0]:
+        text = f"{text[:-1]}, and {failed} end in nan or infinity."
     if not len(keras):
         return text
+    recovers = "recovers the logits from its own sigmoid, so it is the same"
+    if equal < len(keras):
+        recovers = "is not the same after its own sigmoid"
     return (
-        f"{text} Keras 3 on TensorFlow recovers the logits from its own sigmoid, so it is safe as "
-        f"well: {equal} of {len(keras)} mean differences from logits are exactly 0."
+        f"{text} Keras 3 on TensorFlow {recovers}: {equal} of {len(keras)} mean differences from "
+        "logits are exactly 0."
     )
 
 
@@ -203,16 +232,22 @@ def no_cure(e: Evidence) -> str:
         "bce_loss": "PyTorch's BCELoss",
     }
     some(e.stuck[e.stuck["loss"].isin([*names, "naive"])])
-    parts = []
+    parts, harmed = [], []
     for loss, words in names.items():
         number, of = e.stuck_of(loss)
         if of:
             parts.append(f"with {words}, {number} of {of} networks are stuck")
-    naive = e.stuck[e.stuck["loss"] == "naive"]
-    if len(naive):
-        failed, of = int(naive["failed"].sum()), int(naive["n"].sum())
+            harmed.append(number)
+    failed, of = e.failed_of("naive")
+    if of:
         parts.append(f"without any clip, {failed} of {of} end in nan or infinity")
-    return f"Another formula of the sigmoid's output is no cure: {'; '.join(parts)}."
+        harmed.append(failed)
+    lead = "Another formula of the sigmoid's output is no cure"
+    if not any(harmed):
+        lead = "Other formulas of the sigmoid's output do no harm here"
+    elif not all(harmed):
+        lead = "Some other formulas of the sigmoid's output are no cure"
+    return f"{lead}: {'; '.join(parts)}."
 
 
 def half(e: Evidence) -> str:
@@ -227,7 +262,13 @@ def half(e: Evidence) -> str:
     counts = {words: e.stuck_of(loss) for words, loss in arms.items()}
     counts["all in float32"] = e.stuck_of(CLIPPED, there)
     parts = [f"{words}: {number} of {of}" for words, (number, of) in counts.items() if of]
-    return f"A sigmoid in half precision does it earlier. Stuck networks with {'; '.join(parts)}."
+    earlier = [
+        e.stuck_of(loss)[0] > e.stuck_of(CLIPPED, rows)[0]
+        for loss in ("sigmoid_bfloat16", "sigmoid_float16")
+        if len(rows := there[there["loss"] == loss])
+    ]
+    lead = "A sigmoid in half precision does it earlier. " if all(earlier) else ""
+    return f"{lead}Stuck networks with {'; '.join(parts)}."
 
 
 def helps(e: Evidence) -> str:
@@ -256,15 +297,20 @@ def undecided(e: Evidence) -> str:
     every = e.primary[e.primary["loss"].isin(TWINS)]
     if every.empty:
         return f"No twins were trained: how far chance moves a network is unknown.{few}"
-    twins = every.merge(rows[PLACE], on=PLACE)
+    twins = e.twins(rows)
     if twins.empty:
         return f"In no regime do twins differ as much as the losses do.{few}"
     row = worst(twins)
+    words = (
+        f"it changes {WORDS[row['metric']]} by {row['difference']:+.3g} on average, with a "
+        f"standard deviation of {row['sd']:.3g}"
+    )
+    if row["n"] < 2:
+        words = f"{row['n']} of {row['seeds']} pairs of twins are finite"
     return (
         f"In {regimes(len(rows))} nothing can be decided ({questions(rows)}): there, a last bit of "
-        f"the initial weights changes as much as the loss does. In {regime(row)} it changes "
-        f"{WORDS[row['metric']]} by {row['difference']:+.3g} on average, with a standard deviation "
-        f"of {row['sd']:.3g}.{few}"
+        "the initial weights is not shown to change less than the margin either. In "
+        f"{regime(row)} {words}.{few}"
     )
 
 

@@ -23,16 +23,15 @@ NOTHING = "This study has no regime that could say so."
 
 def _finite(e: Evidence) -> str:
     """Say that the clip keeps the loss finite, and what that costs."""
-    clipped = some(e.stuck[e.stuck["loss"] == CLIPPED])
-    naive = e.stuck[e.stuck["loss"] == "naive"]
-    text = (
-        f"The clip keeps the loss finite: {int(clipped['failed'].sum())} of "
-        f"{int(clipped['n'].sum())} trainings end in nan or infinity"
-    )
-    if len(naive):
-        text += f", and {int(naive['failed'].sum())} of {int(naive['n'].sum())} without it"
+    some(e.stuck[e.stuck["loss"] == CLIPPED])
+    (failed, trained), naive = e.failed_of(CLIPPED), e.failed_of("naive")
+    keeps = "does not keep everything" if failed else "keeps the loss"
+    text = f"The clip {keeps} finite: {failed} of {trained} trainings end in nan or infinity"
+    if naive[1]:
+        text += f", and {naive[0]} of {naive[1]} without it"
     number, of = e.stuck_of(CLIPPED)
-    return f"{text}. Its price is the gradient: {number} of {of} are stuck with it."
+    price = "Its price is the gradient: " if number else ""
+    return f"{text}. {price}{number} of {of} are stuck with it."
 
 
 def _no_harm(e: Evidence) -> str:
@@ -57,9 +56,12 @@ def _extreme(e: Evidence) -> str:
         text = f"Where it harms most, {regime(worst(harmed))}: {change(worst(harmed))}."
     if not wrong[1]:
         return text
+    lead = "It is extreme raw outputs on the wrong side that matter: with no gradient there"
+    if not wrong[0] > correct[0]:
+        lead = "With no gradient of extreme raw outputs on the wrong side"
     return (
-        f"{text} It is extreme raw outputs on the wrong side that matter: with no gradient there, "
-        f"{wrong[0]} of {wrong[1]} networks are stuck; with none on the correct side, {correct[0]}."
+        f"{text} {lead}, {wrong[0]} of {wrong[1]} networks are stuck; with none on the correct "
+        f"side, {correct[0]}."
     )
 
 

@@ -71,17 +71,21 @@ def verdict(row: Row, twins: Iterable[Row]) -> str:
         return "harms"
     if row["n"] == row["seeds"] and row["tost_p_adjusted"] < LEVEL:
         return "equivalent"
-    ends = sorted(BETTER[row["metric"]] * row[end] for end in ("t_low", "t_high"))
     apart = all(row["t_low"] > t["t_high"] or row["t_high"] < t["t_low"] for t in twins)
-    # a few stuck networks move a mean, and hardly the ranks
-    differs = row["p_adjusted"] < LEVEL or row["stuck_p_adjusted"] < LEVEL
-    if differs and apart:
-        if ends[1] < -row["margin"]:
-            return "harms"
-        if ends[0] > row["margin"]:
-            return "helps"
+    # a few stuck networks move a mean, and hardly the ranks: two tests, which share the level
+    differs = np.fmin(row["p_adjusted"], row["stuck_p_adjusted"]) < LEVEL / 2
+    if differs and apart and (beyond := _beyond(row)):
+        return beyond
     chaotic = any(not t["tost_p"] < LEVEL for t in twins)
     return "not decidable" if chaotic and not apart else "open"
+
+
+def _beyond(row: Row) -> str:
+    """Return on which side of the margin the whole interval of a row lies; empty if on neither."""
+    low, high = sorted(BETTER[row["metric"]] * row[end] for end in ("t_low", "t_high"))
+    if high < -row["margin"]:
+        return "harms"
+    return "helps" if low > row["margin"] else ""
 
 
 def _judged_epochs(

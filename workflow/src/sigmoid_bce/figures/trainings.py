@@ -15,13 +15,13 @@ import pandas as pd
 from sigmoid_bce.comparison.ends import judged_epochs
 from sigmoid_bce.comparison.learning import BETTER
 from sigmoid_bce.figures import arms, style
-from sigmoid_bce.jobs.files import read_parquet, reading
+from sigmoid_bce.jobs.csv_tables import read_csv
+from sigmoid_bce.jobs.files import read_parquet
 from sigmoid_bce.jobs.logs import one_line
 from sigmoid_bce.study.learning import CLIPPED, LearningCell, Regime
 
 OWN = "own networks"
 """Of a regime in which every loss has a network chosen for it."""
-KEYS = ("part", "question", "dataset", "model", "loss", "metric", "verdict")
 
 
 @dataclass(frozen=True)
@@ -45,10 +45,7 @@ class LearningTables:
         return self._table("stuck")
 
     def _table(self, name: str) -> pd.DataFrame:
-        with reading(self.files[name]):
-            # a data set may be called "nan", or by a number
-            types = dict.fromkeys(KEYS, "str")
-            return pd.read_csv(self.files[name], dtype=types, keep_default_na=False, na_values="")
+        return read_csv(self.files[name])
 
     def questions(self) -> Iterator[tuple[str, list[Regime]]]:
         """Yield each question in words, with its regimes."""

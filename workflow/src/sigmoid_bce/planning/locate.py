@@ -19,11 +19,11 @@ from sigmoid_bce.study.models import Custom, Model
 Section = TypeVar("Section", bound=Strict)
 
 TAKEN = sys.stdlib_module_names | {
-    "PIL", "h5py", "jax", "jinja2", "keras", "lightgbm", "matplotlib", "ml_dtypes", "mlflow",
-    "mpmath", "numpy", "optax", "packaging", "pandas", "pyarrow", "pydantic", "pydantic_core",
-    "scipy", "seaborn", "sigmoid_bce", "sklearn", "snakemake", "snakemake_executor_plugin_slurm",
-    "snakemake_interface_common", "sqlalchemy", "statsmodels", "tenacity", "tensorflow",
-    "tf_keras", "torch", "xgboost", "yaml",
+    "PIL", "click", "h5py", "jax", "jinja2", "keras", "lightgbm", "matplotlib", "ml_dtypes",
+    "mlflow", "mpmath", "numpy", "optax", "packaging", "pandas", "pyarrow", "pydantic",
+    "pydantic_core", "scipy", "seaborn", "sigmoid_bce", "sklearn", "snakemake",
+    "snakemake_executor_plugin_slurm", "snakemake_interface_common", "sqlalchemy",
+    "statsmodels", "tenacity", "tensorflow", "tf_keras", "torch", "xgboost", "yaml",
 }  # fmt: skip
 """Modules of Python and of the packages that jobs import: a user's module would hide them."""
 

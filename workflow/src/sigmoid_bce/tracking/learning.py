@@ -13,6 +13,7 @@ import pandas as pd
 
 from sigmoid_bce.comparison.ends import is_stuck, judged_epochs
 from sigmoid_bce.jobs.attempts import process
+from sigmoid_bce.jobs.csv_tables import read_csv
 from sigmoid_bce.jobs.files import Damaged, read_parquet, reading
 from sigmoid_bce.study.learning import LearningCell
 from sigmoid_bce.tracking.runs import USUAL, Point, Run
@@ -159,7 +160,7 @@ def learning_runs(results: Path, cells: Iterable[LearningCell]) -> tuple[list[Ru
     cells : iterable of LearningCell
     """
     table = results / "tables" / "stuck.csv"
-    questions = questions_by_cell(pd.read_csv(table)) if table.exists() else {}
+    questions = questions_by_cell(read_csv(table)) if table.exists() else {}
     finished, errors = [], []
     for cell in cells:
         try:

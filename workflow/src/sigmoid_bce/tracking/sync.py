@@ -10,9 +10,8 @@ from pathlib import Path
 from typing import Any
 from urllib.request import url2pathname
 
-import pandas as pd
-
 from sigmoid_bce.jobs.attempts import process
+from sigmoid_bce.jobs.csv_tables import read_csv
 from sigmoid_bce.jobs.files import Damaged, read_json, write_json
 from sigmoid_bce.jobs.logs import UserError
 from sigmoid_bce.study.cells import Cell
@@ -225,7 +224,7 @@ def _cell_runs(
 ) -> tuple[dict[CellFiles, runs.Run], list[runs.Run], list[str]]:
     """Return the runs of finished cells, those of lost attempts, and errors of damaged files."""
     table = results / "tables" / "cells.csv"
-    rows = runs.rows_by_cell(pd.read_csv(table)) if table.exists() else {}
+    rows = runs.rows_by_cell(read_csv(table)) if table.exists() else {}
     finished: dict[CellFiles, runs.Run] = {}
     attempts, errors = [], []
     for cell in files:

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import pandas as pd
 
 from sigmoid_bce.jobs.credentials import masked
+from sigmoid_bce.jobs.csv_tables import read_csv
 from sigmoid_bce.tracking import learning
 from sigmoid_bce.tracking.runs import PRIMARY_METRIC
 
@@ -229,7 +230,7 @@ def _result(files: Sequence[Path]) -> list[str]:
     by_name = {file.name: file for file in reversed(files)}
     for name in QUOTED:
         if file := by_name.get(name):
-            return ["## Result", f"From `{file}`:", table(pd.read_csv(file))]
+            return ["## Result", f"From `{file}`:", table(read_csv(file))]
     return []
 
 

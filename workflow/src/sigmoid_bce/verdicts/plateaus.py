@@ -258,6 +258,8 @@ def ranked(plateaus: list[Candidate], given: Given) -> tuple[Candidate, ...]:
         half = "float32" not in row.precision
         # what digits leave open does not tell programs apart
         beyond = distance if not row.fits or distance > open_ else 0.0
+        if not row.fits and not row.trains:  # a metric that does not fit says nothing of a training
+            beyond += 1
         old = row.framework in words.PAST
         return not row.fits, beyond, not row.trains, old, half, distance
 

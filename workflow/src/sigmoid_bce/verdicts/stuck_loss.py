@@ -5,6 +5,7 @@ from __future__ import annotations
 import functools
 import html
 import re
+import textwrap
 from dataclasses import asdict, dataclass, replace
 from decimal import Decimal
 from typing import Any
@@ -68,7 +69,7 @@ class StuckLoss:
     def __repr__(self) -> str:
         parts = [f"loss stuck at {self.value:.6g}", *self.sentences]
         if self.candidates:
-            parts += ["", self._shown().to_string(index=False), self._more(), ""]
+            parts += ["", *map(_told, self.candidates[:SHOWN]), *filter(None, [self._more()]), ""]
         if self.instead:
             parts.append("What to write instead, with x a raw output and y its label:")
             width = max(map(len, self.instead))
@@ -80,6 +81,16 @@ class StuckLoss:
         if self.candidates:
             parts += [self._shown().to_html(index=False), f"<p>{self._more()}</p>"]
         return "\n".join(parts)
+
+
+def _told(row: Candidate) -> str:
+    """Return a candidate in lines that fit a terminal."""
+    share = "" if np.isnan(row.share) else f"{words.percent(row.share)} of samples"
+    precision = row.precision if row.precision.count("/") < 3 else ""
+    plateau = f"label {row.label}, {row.side} side: {row.plateau:.6g} from {row.start:.4g} on"
+    details = "; ".join(filter(None, [plateau, share, row.mode, precision]))
+    lines = (f"  {row.framework}: {row.implementation}", f"    {details}")
+    return "\n".join(textwrap.fill(line, 100, subsequent_indent=" " * 6) for line in lines)
 
 
 @functools.cache
@@ -99,6 +110,7 @@ def _number(given: Any, name: str, example: str) -> tuple[float, float]:
         open_ = 0.5 * 10.0**exponent if isinstance(exponent, int) else 0.0
     except (TypeError, ValueError, ArithmeticError, RuntimeError):
         shown = re.sub(r"\s+", " ", repr(given))[:60]
+        shown = f"the text {shown}" if isinstance(given, (str, bytes)) else shown
         raise BadOutputs(f"{name}: expected {example}, found {shown}") from None
     return number, open_
 
@@ -183,7 +195,8 @@ def explain_stuck_loss(
         found, lines = _at_plateaus(given, record)
     else:
         found, lines = _no_number(given.loss, record)
-    instead = words.instead(row.framework for row in found[:SHOWN])
-    # what is history has no code today: the formula
-    instead = instead or (words.instead(["NumPy"]) if found else {})
+    instead = {}
+    if lines[-1] in (stuck_words.CURE, stuck_words.METRIC) and found:
+        # what is history has no code today: the formula
+        instead = words.instead(row.framework for row in found[:SHOWN]) or words.instead(["NumPy"])
     return StuckLoss(given.loss, found, tuple(lines), instead)

@@ -18,7 +18,21 @@ CURE = (
     "give no gradient. Standardise the inputs or lower the learning rate, so that the first steps "
     "do not throw raw outputs so far."
 )
+LOOK = (
+    "What to do: an ordinary loss may have this value as well. If it has not changed for epochs, "
+    "look at the raw outputs of the training samples: sigmoid-bce verdict, or sigmoid_bce.verdict, "
+    "counts those without a gradient."
+)
 METRIC = "What to do: compute the metric from raw outputs, as below, to see how wrong they are."
+
+
+WHERE = {
+    "Keras on TensorFlow": "where it cannot recover the logits: a layer after the sigmoid, "
+    "predict, half precision"
+}
+"""The frameworks that have a plateau in some of their programs only, and in which."""
+NEARLY = 0.01
+"""A whole class is stuck but for this share of it, at most."""
 
 
 def _entropy(share: mpmath.mpf) -> mpmath.mpf:
@@ -60,11 +74,16 @@ def on_prior(given: Given) -> tuple[str, bool]:
     return "", False
 
 
+def _framework(row: Candidate) -> str:
+    where = WHERE.get(row.framework)
+    return f"{row.framework} ({where})" if where else row.framework
+
+
 def _frameworks(found: Sequence[Candidate]) -> str:
     """Return the frameworks of the candidates that say the same as the first."""
     first = found[0]
     same = [
-        row.implementation if row.framework in PAST else row.framework
+        row.implementation if row.framework in PAST else _framework(row)
         for row in found
         if row.fits and (row.label, row.side, row.trains) == (first.label, first.side, first.trains)
         and f"{row.plateau:.6g}" == f"{first.plateau:.6g}"
@@ -81,6 +100,28 @@ def _labels(found: Sequence[Candidate]) -> str:
         row.label for row in found if replace(row, label=first.label, start=first.start) == first
     }
     return f"of label {' or '.join(sorted(same))}"
+
+
+def _near(given: Given, found: Sequence[Candidate], stuck: str) -> list[str]:
+    """Return the sentences on a loss that no whole class gives; `stuck` says who would be stuck."""
+    loss, first, known = given.loss, found[0], given.ones is not None
+    usual = min(given.usual(first), key=lambda share: abs(share - first.share))
+    if known and first.trains and abs(first.share - usual) <= NEARLY * usual:
+        frameworks = _frameworks([replace(row, fits=True) for row in found])
+        return [
+            f"{loss:.6g} is what nearly all samples {_labels(found)} give on the {first.side} "
+            f"side, at {first.plateau:.6g} each, in: {frameworks}. {stuck} there. Their gradient "
+            "is 0, or nearly.",
+            CURE,
+        ]
+    rest = f", and the other samples add {first.rest:.3g}" if first.rest else ""
+    whole = "No whole class" if known else "Neither all samples nor half of them"
+    tells = "" if known else " class_share, the share of label 1, tells more."
+    return [
+        f"{whole} at a plateau gives {loss:.6g}. With {called(first)} it would be that {stuck} on "
+        f"the {first.side} side at {first.plateau:.6g} each{rest}.{tells}",
+        LOOK,
+    ]
 
 
 def on_candidates(given: Given, found: Sequence[Candidate], largest: float) -> list[str]:
@@ -111,15 +152,7 @@ def on_candidates(given: Given, found: Sequence[Candidate], largest: float) -> l
     labels = _labels(found)
     stuck = f"{percent(first.share)} of the samples, {labels},"
     if not first.fits:
-        known = given.ones is not None
-        rest = f", and the other samples add {first.rest:.3g}" if first.rest else ""
-        whole = "No whole class" if known else "Neither all samples nor half of them"
-        tells = "" if known else " class_share, the share of label 1, tells more."
-        return [
-            f"{whole} at a plateau gives {loss:.6g}. With {called(first)} it would be that {stuck} "
-            f"are stuck on the {first.side} side at {first.plateau:.6g} each{rest}.{tells}",
-            CURE,
-        ]
+        return _near(given, found, f"{stuck} are stuck")
     times = "" if first.share == 1 else f"{first.share:.6g} times "
     lead = (
         f"{loss:.6g} is {times}the plateau {labels} on the {first.side} side, {first.plateau:.6g}, "
