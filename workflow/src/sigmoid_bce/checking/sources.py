@@ -113,9 +113,15 @@ def _looked(file: str, cells: list[Cell]) -> tuple[list[Finding], list[str]]:
         if any(not rules or place.rule in rules for rules in silent):
             continue
         number, line = places.get(place.line, (0, place.line))
-        text = (seen, RULES[place.rule].why, instead(place.rule, framework))
+        said = re.sub(r"of line (\d+)", lambda m: _line_of(places.get(int(m[1]))), seen)
+        text = (said, RULES[place.rule].why, instead(place.rule, framework))
         findings.append(Finding(file, line, place.rule, *text, number))
     return sorted(findings, key=lambda f: (f.cell, f.line, f.rule)), notes
+
+
+def _line_of(place: tuple[int, int] | None) -> str:
+    cell, line = place or (0, 0)
+    return f"of cell {cell}, line {line}" if cell else f"of line {line}"
 
 
 def _parsed(file: str, cell: Cell, notes: list[str]) -> ast.Module | None:
