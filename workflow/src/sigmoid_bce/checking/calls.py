@@ -59,6 +59,8 @@ class Calls(Walk):
         name, root = last(path), framework(path)
         if name in library.AROUND:
             return parts.wrapped(name, args)
+        if name == "data_parallel":
+            return self.call(args[0], args[1:2], {}, node) if args else None
         self._trained(args, named, node)
         if library.is_class(path):
             return self._make(path, args, named, node)
