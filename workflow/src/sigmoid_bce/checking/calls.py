@@ -89,7 +89,7 @@ class Calls(Walk):
         if kind == "sigmoid" and isinstance(of, Probability) and of.kind == kind and not of.part:
             seen = f"a sigmoid of the sigmoid of line {of.line}"
             self.tell(node)("double-sigmoid", seen, "" if root == "keras" else root)
-        return Probability(kind, root, line=getattr(node, "lineno", 0))
+        return Probability(kind, root, line=self.line(node))
 
     def _maths(self, name: str, root: str, args: Args, named: Kwargs, node: ast.AST) -> Value:
         first, nodes = parts.first(args, named), tuple(getattr(node, "args", ()))
@@ -176,8 +176,7 @@ class Calls(Walk):
             return Network(root, outputs=outputs, functional=True)
         if name in ("Policy", "DTypePolicy", "Input"):
             return args[0] if args and name != "Input" else None
-        line = getattr(node, "lineno", 0)
-        made = Made(path, args, tuple(named.items()), self.around.policy, line)
+        made = Made(path, args, tuple(named.items()), self.around.policy, self.line(node))
         if path.startswith("keras.applications."):
             end = self._activate(named.get("classifier_activation"), None, made, node)
             return Network(root, outputs=end, functional=True)

@@ -29,7 +29,7 @@ class Surroundings:
 
 
 def _of(value: Probability) -> str:
-    at = f" of line {value.line}" if value.line else ""
+    at = f" of line {value.line}" if value.line > 0 else " of another file" * (value.line < 0)
     return f"the {value.kind}{at}"
 
 

@@ -16,6 +16,7 @@ from sigmoid_bce.checking.effects import flip
 from sigmoid_bce.checking.values import (
     Class,
     Const,
+    File,
     Form,
     Function,
     Items,
@@ -95,9 +96,10 @@ class Expressions(Calls):
         """Return the whole name of what `from module import *` may have brought."""
         if hasattr(builtins, name):
             return ""
-        known = [m for m in self.stars if library.framework(m) in library.MATHS]
+        stars = self.scope.module.stars
+        known = [m for m in stars if library.framework(m) in library.MATHS]
         named = name[0].isupper() or name in library.SIGMOIDS
-        modules = known or (self.stars if named else [])
+        modules = known or (stars if named else [])
         return f"{modules[0]}.{name}" if modules else ""
 
     def _Attribute(self, node: ast.Attribute) -> Value:
@@ -109,6 +111,8 @@ class Expressions(Calls):
                 return self._of_object(of, node.attr)
             case Class():
                 return of.find(node.attr)
+            case File():
+                return of.scope.names.get(node.attr)
             case Super():
                 found = of.me.of.find(node.attr, of.of) if isinstance(of.me, Object) else None
                 return replace(found, me=of.me) if isinstance(found, Function) else found
@@ -301,7 +305,7 @@ class Expressions(Calls):
             return None
         same = isinstance(left, Form) and left.name == "exp" and left.of == right.of
         if _near_one(left) or same:
-            return Probability("sigmoid", "", line=getattr(nodes[1], "lineno", 0))
+            return Probability("sigmoid", "", line=self.line(nodes[1]))
         return None
 
     def _operate_Pow(self, left: Value, right: Value, nodes: Nodes) -> Value:
@@ -310,7 +314,7 @@ class Expressions(Calls):
         if euler or (isinstance(left, Library) and left.path in ("numpy.e", "math.e")):
             return Form("exp", ast.dump(nodes[1]))
         if isinstance(left, Form) and left.name == "1+exp" and _number(right) == -1:
-            return Probability("sigmoid", "", line=getattr(nodes[0], "lineno", 0))
+            return Probability("sigmoid", "", line=self.line(nodes[0]))
         return None
 
     @staticmethod

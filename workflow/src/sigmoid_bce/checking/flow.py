@@ -8,13 +8,15 @@ from collections.abc import Iterable
 from dataclasses import replace
 from functools import partial, reduce
 from itertools import count
+from pathlib import Path
 
-from sigmoid_bce.checking import library
+from sigmoid_bce.checking import library, modules
 from sigmoid_bce.checking.calls import BUILT_BY
 from sigmoid_bce.checking.expressions import Expressions
 from sigmoid_bce.checking.values import (
     Class,
     Const,
+    File,
     Function,
     Items,
     Library,
@@ -46,19 +48,23 @@ class Flow(Expressions):
         self.pending: list[Function | Class] = []
         self.seen: Counter[ast.AST] = Counter()
         self.numbers = count()
+        self.loaded: dict[Path, Scope] = {}
 
-    def module(self, tree: ast.Module) -> dict[Found, tuple[str, str]]:
+    def module(self, tree: ast.Module, here: Path = Path()) -> dict[Found, tuple[str, str]]:
         """Walk through a file, then through each of its functions by itself.
 
         Parameters
         ----------
         tree : ast.Module
+        here : Path
+            The file, beside which imports are looked for.
 
         Returns
         -------
         dict
             By finding: what is seen, and the framework.
         """
+        self.here = here
         self.run(tree.body)
         self.alone = True
         while self.pending:
@@ -98,7 +104,7 @@ class Flow(Expressions):
                 returns.append(Const(None))
             result = reduce(join, returns) if returns else Const(None)
             if not isinstance(result, Probability) and self._called_sigmoid(function, args, named):
-                result = Probability("sigmoid", "", line=function.node.lineno)
+                result = Probability("sigmoid", "", line=self.line(function.node))
         self.stack.pop()
         self.scope = outer
         return result
@@ -209,21 +215,46 @@ class Flow(Expressions):
         self.scope.shared.update(node.names)
         return False
 
+    def _imported(self, name: str, level: int) -> Scope | None:
+        """Walk through a module of the user's that is imported, and return its names."""
+        path = modules.locate(self.here, name, level)
+        if path is None or self.long:
+            return None
+        if path not in self.loaded:
+            self.loaded[path] = Scope()
+            if tree := modules.parsed(path):
+                outer = self.scope, self.here, self.pending, self.stack
+                self.scope, self.here = self.loaded[path], path
+                self.pending, self.stack = [], []
+                self.run(tree.body)
+                self.scope, self.here, self.pending, self.stack = outer
+        return self.loaded[path]
+
     def _run_Import(self, node: ast.Import) -> bool:
         for alias in node.names:
             first = alias.name.split(".")[0]
             path = alias.name if alias.asname else first
-            self.scope.store(alias.asname or first, Library(library.normal(path)))
+            scope = self._imported(path, 0)
+            value = File(scope) if scope else Library(library.normal(path))
+            self.scope.store(alias.asname or first, value)
         return False
 
     def _run_ImportFrom(self, node: ast.ImportFrom) -> bool:
-        module = "." * node.level + (node.module or "")
+        name = node.module or ""
+        module = library.normal("." * node.level + name)
+        scope = self._imported(name, node.level)
         for alias in node.names:
             if alias.name == "*":
-                self.stars.insert(0, library.normal(module))
+                self.scope.module.stars.insert(0, module)
+                self.scope.names.update(scope.names if scope else {})
+            elif scope and alias.name in scope.names:
+                self.scope.store(alias.asname or alias.name, scope.names[alias.name])
             else:
+                inner = self._imported(f"{name}.{alias.name}".lstrip("."), node.level)
                 path = library.normal(f"{module}.{alias.name}")
-                self.scope.store(alias.asname or alias.name, Library(path))
+                self.scope.store(
+                    alias.asname or alias.name, File(inner) if inner else Library(path)
+                )
         return False
 
     def _run_Assign(self, node: ast.Assign) -> bool:
@@ -295,7 +326,8 @@ class Flow(Expressions):
         test = self.value(node.test)
         main = isinstance(node.test, ast.Compare) and ast.dump(node.test) == MAIN
         if isinstance(test, Const) or main:
-            return self.run(node.body if main or test.value else node.orelse)
+            yes = not getattr(node, "foreign", False) if main else test.value
+            return self.run(node.body if yes else node.orelse)
         return self.branches(partial(self.run, node.body), partial(self.run, node.orelse))
 
     def _run_For(self, node: ast.For | ast.AsyncFor) -> bool:

@@ -18,8 +18,8 @@ from sigmoid_bce.checking.rules import RULES, Finding, instead
 from sigmoid_bce.checking.walk import Found
 
 IGNORE = re.compile(r"#\s*sigmoid-bce:\s*ignore(?:\s*\[([^\]]*)\])?")
-PROMISING = re.compile(r"sigmoid|softmax|expit|\bexp\b|\be\s*\*\*", re.IGNORECASE)
-"""A text without any of these holds no probability."""
+WORDS = re.compile(r"BCE|cross_?entropy|focal|margin|\blog|compile\(|sigmoid", re.IGNORECASE)
+"""A text without any of these holds no finding."""
 ENVIRONMENT = re.compile(r"^\s*%(?:set_)?env\s+KERAS_BACKEND\s*[= ]\s*(\w+)\s*$")
 PASSED = ("%%time", "%%timeit", "%%capture", "%%prun", "%%memit")
 """Cell magics around Python."""
@@ -105,7 +105,7 @@ def _looked(file: str, cells: list[Cell]) -> tuple[list[Finding], list[str]]:
         comments = dict(_ignored(cell.text))
         ignored |= {first + n: rules for n, rules in comments.items()}
         notes += _unknown(file, comments)
-    if not any(PROMISING.search(cell.text) for cell in cells):
+    if not any(WORDS.search(cell.text) for cell in cells):
         return [], notes
     findings = []
     for place, (seen, framework) in _found(file, body, notes).items():
@@ -142,7 +142,7 @@ def _found(file: str, body: list[ast.stmt], notes: list[str]) -> dict[Found, tup
     """Return what a walk finds; a note, if it did not come to its end."""
     flow = Flow()
     try:
-        flow.module(ast.Module(body, []))
+        flow.module(ast.Module(body, []), Path(file))
     except RecursionError:
         notes.append(f"{file}: not looked at to its end: it is nested too deeply")
     except Exception as error:  # one odd file among thousands

@@ -64,7 +64,7 @@ class Probability:
     layer : str
         The name of its layer.
     line : int
-        Where it is computed.
+        Where it is computed; 0 is unknown, -1 is in another file.
     """
 
     kind: str
@@ -122,6 +122,7 @@ class Scope:
     parent: Scope | None = None
     returns: list[Value] = field(default_factory=list)
     shared: set[str] = field(default_factory=set)
+    stars: list[str] = field(default_factory=list)
     function: Function | None = None
     me: Value = None
 
@@ -134,13 +135,25 @@ class Scope:
             scope = scope.parent
         return False, None
 
+    @property
+    def module(self) -> Scope:
+        """The scope of the module around."""
+        scope = self
+        while scope.parent:
+            scope = scope.parent
+        return scope
+
     def store(self, name: str, value: Value) -> None:
         """Give a name a value; a global name where it is global."""
-        scope = self
-        if name in self.shared:
-            while scope.parent:
-                scope = scope.parent
+        scope = self.module if name in self.shared else self
         scope.names[name] = value
+
+
+@dataclass(frozen=True, eq=False)
+class File:
+    """Another file of the user's, which is imported."""
+
+    scope: Scope
 
 
 @dataclass(frozen=True, eq=False)

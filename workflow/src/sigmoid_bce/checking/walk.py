@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 from collections.abc import Callable
 from functools import reduce
+from pathlib import Path
 from typing import NamedTuple
 
 from sigmoid_bce.checking.effects import Surroundings, Tell
@@ -45,7 +46,7 @@ class Walk:
         self.heap: dict[int, dict[str, Value]] = {}
         self.scope = Scope()
         self.stack: list[Function] = []
-        self.stars: list[str] = []
+        self.here = Path()
         self.steps = 0
         self.alone = False
 
@@ -80,6 +81,8 @@ class Walk:
 
     def tell(self, node: ast.AST) -> Tell:
         """Return the function that notes what is found at a node."""
+        if getattr(node, "foreign", False):
+            return lambda rule, seen, framework: None
         named = getattr(node, "func", node)
         line = getattr(named, "end_lineno", 0) or 0
         first, end = getattr(node, "lineno", line), getattr(node, "end_lineno", None) or line
@@ -88,6 +91,11 @@ class Walk:
             self.found.setdefault(Found(line, first, end, rule), (seen, framework))
 
         return note
+
+    @staticmethod
+    def line(node: ast.AST) -> int:
+        """Return the line of a node; -1 in another file."""
+        return -1 if getattr(node, "foreign", False) else getattr(node, "lineno", 0)
 
     def traced(self) -> bool:
         """Return whether TensorFlow may run the code as a graph."""
