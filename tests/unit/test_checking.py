@@ -215,6 +215,32 @@ def test_a_folder(tmp_path):
     assert check(tmp_path) == result.findings
 
 
+def test_a_loss_and_its_model_in_two_files(tmp_path):
+    (tmp_path / "nets").mkdir()
+    (tmp_path / "nets/__init__.py").write_text("from .small import Net as Small\n")
+    (tmp_path / "nets/small.py").write_text(
+        "from torch import nn\n\nclass Net(nn.Module):\n    def __init__(self):\n"
+        "        super().__init__()\n        self.fc, self.act = nn.Linear(2, 1), nn.Sigmoid()\n\n"
+        "    def forward(self, x):\n        return self.act(self.fc(x))\n"
+    )
+    (tmp_path / "losses.py").write_text(
+        "import torch\n\ndef nll(p):\n    return -torch.log(p)\n\n"
+        "def quiet(p):\n    return -torch.log(p)  # sigmoid-bce: ignore\n"
+    )
+    (tmp_path / "jobs").mkdir()
+    (tmp_path / "jobs/train.py").write_text(
+        "from torch import nn\nfrom nets import Small\nimport losses\n\nnet = Small()\n"
+        "nn.BCELoss()(net(x), y)\nlosses.nll(net(x))\nlosses.quiet(net(x))\n"
+    )
+    findings = [(Path(f.file).name, f.line, f.rule) for f in check(tmp_path)]
+    assert sorted(findings) == [
+        ("losses.py", 4, "log-sigmoid"),
+        ("train.py", 6, "bce-after-sigmoid"),
+    ]
+    (tmp_path / "nets/small.py").write_text("def Net(:")
+    assert check(tmp_path) == []
+
+
 def saved(folder):
     """Save models in both formats, and return the rules that each breaks, by name."""
     import keras

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from sigmoid_bce.checking import saved, sources
+from sigmoid_bce.checking import modules, saved, sources
 from sigmoid_bce.checking.rules import Finding
 from sigmoid_bce.jobs.logs import UserError, one_line
 
@@ -105,12 +105,17 @@ def report(*paths: str | Path) -> Report:
         If a path is not there, or holds nothing that can be looked at.
     """
     result = Report()
+    modules.locate.cache_clear()
+    modules.parsed.cache_clear()
     for path in map(Path, paths):
         found = list(_files(path))
         if not found:
             raise BadPath(f"{path}: expected .py, .ipynb, .keras or .h5 files, found none")
         for file in found:
             _look(file, result)
+    # a module that is imported is looked at with each file that imports it
+    first = {(f.file, f.cell, f.line, f.rule): f for f in reversed(result.findings)}
+    result.findings = list(reversed(first.values()))
     return result
 
 

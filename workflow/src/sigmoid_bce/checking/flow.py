@@ -218,7 +218,7 @@ class Flow(Expressions):
     def _imported(self, name: str, level: int) -> Scope | None:
         """Walk through a module of the user's that is imported, and return its names."""
         path = modules.locate(self.here, name, level)
-        if path is None or self.long:
+        if path is None or self.long or len(self.loaded) > modules.MANY:
             return None
         if path not in self.loaded:
             self.loaded[path] = Scope()
@@ -326,7 +326,7 @@ class Flow(Expressions):
         test = self.value(node.test)
         main = isinstance(node.test, ast.Compare) and ast.dump(node.test) == MAIN
         if isinstance(test, Const) or main:
-            yes = not getattr(node, "foreign", False) if main else test.value
+            yes = not hasattr(node, "file") if main else test.value
             return self.run(node.body if yes else node.orelse)
         return self.branches(partial(self.run, node.body), partial(self.run, node.orelse))
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import ast
-import re
 import sys
 import tokenize
 import warnings
@@ -12,10 +11,10 @@ from pathlib import Path
 
 from sigmoid_bce.checking.library import MATHS, framework
 
-PROMISING = re.compile(r"sigmoid|softmax|expit|\bexp\b|\be\s*\*\*", re.IGNORECASE)
-"""A text without any of these holds no probability."""
 UP = 4
 """Folders above a file in which its imports are looked for."""
+MANY = 50
+"""Modules that are followed from one file."""
 LARGEST = 1_000_000
 """Bytes of a module that is followed."""
 
@@ -27,7 +26,7 @@ def locate(here: Path, name: str, level: int) -> Path | None:
     Parameters
     ----------
     here : Path
-        The file that imports it.
+        The file that imports it, as an absolute path.
     name : str
         The module's name, without its leading dots.
     level : int
@@ -36,7 +35,7 @@ def locate(here: Path, name: str, level: int) -> Path | None:
     first = name.split(".")[0]
     if not level and (framework(first) in MATHS or first in sys.stdlib_module_names):
         return None
-    folders = [here.parent, *here.parent.parents]
+    folders = here.parents
     inside = Path(*name.split(".")) if name else Path()
     for folder in folders[level - 1 : level] if level else folders[: UP + 1]:
         for file in (folder / inside).with_suffix(".py"), folder / inside / "__init__.py":
@@ -45,23 +44,20 @@ def locate(here: Path, name: str, level: int) -> Path | None:
     return None
 
 
-@lru_cache(maxsize=256)
+@lru_cache(maxsize=1024)
 def parsed(file: Path) -> ast.Module | None:
     """Return the syntax tree of a module, its nodes marked as another file's.
 
-    None if it cannot be read, or holds nothing that matters.
+    None if it cannot be read.
     """
     try:
         if file.stat().st_size > LARGEST:
             return None
         with tokenize.open(file) as opened, warnings.catch_warnings():
             warnings.simplefilter("ignore")
-            text = opened.read()
-            if file.name != "__init__.py" and not PROMISING.search(text):
-                return None
-            tree = ast.parse(text)
+            tree = ast.parse(opened.read())
     except (OSError, SyntaxError, ValueError, RecursionError, MemoryError):
         return None
     for node in ast.walk(tree):
-        node.foreign = True  # type: ignore[attr-defined]
+        node.file = str(file)  # type: ignore[attr-defined]
     return tree

@@ -112,7 +112,7 @@ RULES = {
 }
 
 
-@dataclass(frozen=True, order=True)
+@dataclass(frozen=True)
 class Finding:
     """A place that should be changed.
 

@@ -108,15 +108,39 @@ def _looked(file: str, cells: list[Cell]) -> tuple[list[Finding], list[str]]:
     if not any(WORDS.search(cell.text) for cell in cells):
         return [], notes
     findings = []
+    silent = _Silent(ignored)
     for place, (seen, framework) in _found(file, body, notes).items():
-        silent = [ignored[n] for n in range(place.first, place.last + 1) if n in ignored]
-        if any(not rules or place.rule in rules for rules in silent):
+        if silent(place):
             continue
-        number, line = places.get(place.line, (0, place.line))
+        number, line = (0, place.line) if place.file else places.get(place.line, (0, place.line))
         said = re.sub(r"of line (\d+)", lambda m: _line_of(places.get(int(m[1]))), seen)
+        if place.file:  # lines that are told are this file's
+            said = re.sub(r"of (line|cell)", rf"of {file}, \1", said)
         text = (said, RULES[place.rule].why, instead(place.rule, framework))
-        findings.append(Finding(file, line, place.rule, *text, number))
-    return sorted(findings, key=lambda f: (f.cell, f.line, f.rule)), notes
+        findings.append(Finding(_shown(place.file, file), line, place.rule, *text, number))
+    return sorted(findings, key=lambda f: (f.file, f.cell, f.line, f.rule)), notes
+
+
+class _Silent:
+    """Whether a comment silences a finding, in a file or in another that it imports."""
+
+    def __init__(self, own: dict[int, set[str]]) -> None:
+        self.comments = {"": own}
+
+    def __call__(self, place: Found) -> bool:
+        if place.file not in self.comments:
+            self.comments[place.file] = dict(_ignored(read(Path(place.file))))
+        comments = self.comments[place.file]
+        rules = [comments[n] for n in range(place.first, place.last + 1) if n in comments]
+        return any(not names or place.rule in names for names in rules)
+
+
+def _shown(other: str, file: str) -> str:
+    """Return the name of a file that is imported, in the way that the importing file is named."""
+    if other and not Path(file).is_absolute():
+        with suppress(ValueError):
+            return str(Path(other).relative_to(Path.cwd()))
+    return other or file
 
 
 def _line_of(place: tuple[int, int] | None) -> str:
@@ -142,7 +166,7 @@ def _found(file: str, body: list[ast.stmt], notes: list[str]) -> dict[Found, tup
     """Return what a walk finds; a note, if it did not come to its end."""
     flow = Flow()
     try:
-        flow.module(ast.Module(body, []), Path(file))
+        flow.module(ast.Module(body, []), Path(file).absolute())
     except RecursionError:
         notes.append(f"{file}: not looked at to its end: it is nested too deeply")
     except Exception as error:  # one odd file among thousands

@@ -29,12 +29,16 @@ class Found(NamedTuple):
         Where the name of the function stands.
     first, last : int
         The lines of the whole call.
+    rule : str
+    file : str
+        Another file, which is imported; "" is the file itself.
     """
 
     line: int
     first: int
     last: int
     rule: str
+    file: str = ""
 
 
 class Walk:
@@ -81,21 +85,20 @@ class Walk:
 
     def tell(self, node: ast.AST) -> Tell:
         """Return the function that notes what is found at a node."""
-        if getattr(node, "foreign", False):
-            return lambda rule, seen, framework: None
         named = getattr(node, "func", node)
         line = getattr(named, "end_lineno", 0) or 0
         first, end = getattr(node, "lineno", line), getattr(node, "end_lineno", None) or line
 
         def note(rule: str, seen: str, framework: str) -> None:
-            self.found.setdefault(Found(line, first, end, rule), (seen, framework))
+            place = Found(line, first, end, rule, getattr(node, "file", ""))
+            self.found.setdefault(place, (seen, framework))
 
         return note
 
     @staticmethod
     def line(node: ast.AST) -> int:
         """Return the line of a node; -1 in another file."""
-        return -1 if getattr(node, "foreign", False) else getattr(node, "lineno", 0)
+        return -1 if hasattr(node, "file") else getattr(node, "lineno", 0)
 
     def traced(self) -> bool:
         """Return whether TensorFlow may run the code as a graph."""
