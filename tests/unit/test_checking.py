@@ -123,6 +123,22 @@ def test_half_a_file_is_looked_at_or_said_not_to_be(code, data):
         ),
         ("def f(x):\n    return f(torch.sigmoid(x))\nF.binary_cross_entropy(f(x), y)", set()),
         ("logger.log(10, torch.sigmoid(x))", set()),
+        (
+            "import keras\nkeras.losses.BinaryCrossentropy()(y, m.predict(x))",
+            {"keras-loss-on-predict"},
+        ),
+        ("np.log(m.predict(x))\nF.binary_cross_entropy(m.predict(x), y)", set()),
+        (
+            "import os, keras\nos.environ.update(KERAS_BACKEND='jax')\n"
+            "m = keras.Sequential([keras.layers.Dense(1, 'sigmoid')])\nm.compile(loss='bce')",
+            {"keras-other-backend"},
+        ),
+        (
+            "from skorch import NeuralNetClassifier\nclass N(nn.Module):\n"
+            "    def forward(self, x):\n        return x.sigmoid()\n"
+            "NeuralNetClassifier(N, criterion=nn.BCELoss)",
+            {"bce-after-sigmoid"},
+        ),
     ],
 )
 def test_expressions(code, rules):

@@ -77,10 +77,13 @@ class Calls(Walk):
     def _trained(self, args: Args, named: Kwargs, node: ast.AST) -> None:
         """Look at a call that gets a network and a loss, such as that of a library's trainer."""
         given = (*args, *named.values())
-        networks = [v for v in given if isinstance(v, Network | Object)]
+        networks = [v for v in given if isinstance(v, Network | Object | Class)]
         losses = [v for v in given if parts.is_loss(v)]
         if len(networks) == len(losses) == 1:
-            end, loss = self.end(networks[0], (), node), losses[0]
+            network, loss = networks[0], losses[0]
+            if isinstance(network, Class):
+                network = self.create(network, (), {}, blind=True)
+            end = self.end(network, (), node)
             keras = library.of_keras(loss.path)
             made = loss if isinstance(loss, Made) else Made(loss.path)
             self._judge(made, (None, end) if keras else (end, None), {}, node)
@@ -154,6 +157,10 @@ class Calls(Walk):
             self.around.backend = text
         elif path in ("os.environ.setdefault", "os.putenv") and len(args) == 2:
             self.environment(args[0], args[1])
+        elif path == "os.environ.update":
+            more = args[0].items if args and isinstance(args[0], Mapping) else ()
+            for name, text in (*more, *((Const(n), v) for n, v in named.items())):
+                self.environment(name, text)
         else:
             return False
         return True
@@ -291,6 +298,9 @@ class Calls(Walk):
             return self._sigmoid("sigmoid", args[0] if args else None, "torch", node)
         if name == "softmax":
             return self._sigmoid("softmax", None, "torch", node)
+        if name in ("predict", "predict_on_batch"):
+            line = self.line(node)
+            return Probability("prediction", "", lost="predict()", line=line)
         keeps = name in library.SHAPES and isinstance(of, Const | Form)
         return of if keeps else None
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from typing import TypeGuard
 
 from sigmoid_bce.checking import library
 from sigmoid_bce.checking.values import Const, Form, Library, Made, Probability, Value
@@ -33,6 +34,10 @@ def _of(value: Probability) -> str:
     return f"the {value.kind}{at}"
 
 
+def _certain(value: Value) -> TypeGuard[Probability]:
+    return isinstance(value, Probability) and not value.part and value.kind != "prediction"
+
+
 def logarithm(value: Value, framework: str, tell: Tell) -> None:
     """Look at the argument of a logarithm."""
     if not isinstance(value, Probability) or value.kind != "sigmoid" or value.part:
@@ -57,7 +62,7 @@ def flip(value: Probability) -> Probability:
 
 def with_logits(value: Value, loss: str, tell: Tell) -> None:
     """Look at the argument of a loss that applies its own sigmoid."""
-    if not isinstance(value, Probability) or value.part:
+    if not _certain(value):
         return
     rule = "softmax-bce" if value.kind == "softmax" else "double-sigmoid"
     tell(rule, f"{loss} takes raw outputs, and gets {_of(value)}", value.source)
@@ -65,7 +70,7 @@ def with_logits(value: Value, loss: str, tell: Tell) -> None:
 
 def plain(value: Value, loss: str, tell: Tell) -> None:
     """Look at the argument of PyTorch's loss that takes probabilities."""
-    if not isinstance(value, Probability) or value.part:
+    if not _certain(value):
         return
     rule = "softmax-bce" if value.kind == "softmax" else "bce-after-sigmoid"
     tell(rule, f"{loss} gets {_of(value)}", "torch")
@@ -93,7 +98,8 @@ def keras(
     if value.kind == "softmax":
         tell("softmax-bce", text, "keras")
     elif from_logits.value:
-        tell("double-sigmoid", f"{loss}(from_logits=True) gets {_of(value)}", "keras")
+        if _certain(value):
+            tell("double-sigmoid", f"{loss}(from_logits=True) gets {_of(value)}", "keras")
     elif value.lost == "predict()":
         tell("keras-loss-on-predict", f"{text} as an array", "keras")
     elif value.half:

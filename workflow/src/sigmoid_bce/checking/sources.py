@@ -18,7 +18,11 @@ from sigmoid_bce.checking.rules import RULES, Finding, instead
 from sigmoid_bce.checking.walk import Found
 
 IGNORE = re.compile(r"#\s*sigmoid-bce:\s*ignore(?:\s*\[([^\]]*)\])?")
-WORDS = re.compile(r"BCE|cross_?entropy|focal|margin|\blog|compile\(|sigmoid", re.IGNORECASE)
+WORDS = re.compile(
+    r"BCE|binary_?cross|sigmoid|focal|MultiLabelSoftMargin|multilabel_soft|\.compile\(|log1p"
+    r"|\blog(2|10)?_?\(",
+    re.IGNORECASE,
+)
 """A text without any of these holds no finding."""
 ENVIRONMENT = re.compile(r"^\s*%(?:set_)?env\s+KERAS_BACKEND\s*[= ]\s*(\w+)\s*$")
 PASSED = ("%%time", "%%timeit", "%%capture", "%%prun", "%%memit")

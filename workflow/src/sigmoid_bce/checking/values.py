@@ -50,7 +50,7 @@ class Probability:
     Attributes
     ----------
     kind : str
-        "sigmoid" or "softmax".
+        "sigmoid", "softmax", or "prediction": what an unknown model's predict() returned.
     source : str
         The framework that computed it.
     flipped : bool or None
