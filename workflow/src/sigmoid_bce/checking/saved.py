@@ -86,7 +86,7 @@ def _hdf5(path: Path) -> tuple[Config, Any]:
     try:
         import h5py
     except ImportError:
-        raise Unseen("h5py is not installed: pip install h5py") from None
+        raise Unseen("h5py is missing: pip install h5py, or sigmoid-bce[workflow]") from None
     try:
         with h5py.File(path, "r") as file:
             texts = [file.attrs.get(key) for key in ("model_config", "training_config")]
