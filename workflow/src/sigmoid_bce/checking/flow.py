@@ -37,6 +37,8 @@ OFTEN = 2
 LOOPED = 20
 """Items of a list that a loop goes through one by one."""
 MAIN = ast.dump(ast.parse("__name__ == '__main__'", mode="eval").body)
+FOLLOWED = 20_000
+"""Expressions to look at, after which no further import is followed."""
 Def = ast.FunctionDef | ast.AsyncFunctionDef
 
 
@@ -218,7 +220,7 @@ class Flow(Expressions):
     def _imported(self, name: str, level: int) -> Scope | None:
         """Walk through a module of the user's that is imported, and return its names."""
         path = modules.locate(self.here, name, level)
-        if path is None or self.long or len(self.loaded) > modules.MANY:
+        if path is None or self.steps > FOLLOWED or len(self.loaded) > modules.MANY:
             return None
         if path not in self.loaded:
             self.loaded[path] = Scope()
