@@ -33,6 +33,14 @@ PAIRED_FIGURES = expand(
 )
 
 
+TABLES = PLAN.made(
+    datasets=rules.datasets.output,
+    grid=rules.tables.output,
+    numerics=rules.numerics_tables.output,
+    learning=rules.learning_tables.output,
+)
+
+
 rule figure_cell:
     input:
         samples=rules.compare.output.samples,
@@ -160,9 +168,7 @@ rule report:
         # the rule of each SVG also makes its PNG
         figures=FIGURES["svg"],
         laboratory=NUMERICS_FIGURES,
-        tables=rules.tables.output,
-        numerics=rules.numerics_tables.output if STUDY.numerics else [],
-        learning=rules.learning_tables.output if STUDY.learning else [],
+        tables=TABLES,
         paired=PAIRED_FIGURES,
     output:
         html=f"{RESULTS}/report.html",

@@ -52,7 +52,8 @@ def check(study: Study, where: str) -> None:
 
 def _batches(study: Study) -> dict[str, dict[str, list[int]]]:
     """Return the sizes of batches in which each data set is trained on, by section."""
-    found = {name: {"grid": study.grid.batch_size} for name in study.grid.dataset}
+    grid = study.grid
+    found = {name: {"grid": grid.batch_size} for name in grid.dataset} if grid else {}
     for regime in regimes(study.learning):
         sizes = found.setdefault(regime.dataset, {}).setdefault("learning", [])
         sizes += [regime.batch_size] if regime.batch_size not in sizes else []
