@@ -86,6 +86,9 @@ def test_a_plan_makes_what_the_sections_of_the_study_need():
     ):
         assert plan(config).made(**outputs) == made
     found = plan(learning)
+    figures = {"figure-9": 9, "figure-10": 10}
+    assert found.paired_figures(figures) == {"figure-9": 9}
+    assert plan({"study": "lab", "numerics": {}}).paired_figures(figures) == {}
     assert found.cells == found.figure_cells == found.of_grid("model") == []
     assert found.datasets == sorted({cell.dataset for cell in found.learning_cells})
 

@@ -12,7 +12,7 @@ except plugins.PluginError as error:
     raise WorkflowError(str(error)) from None
 CELL_FIGURES = REGISTERED["cell"]
 LABORATORY_FIGURES = REGISTERED["laboratory"] if STUDY.numerics else {}
-LEARNING_FIGURES = REGISTERED["learning"] if STUDY.learning else {}
+LEARNING_FIGURES = PLAN.paired_figures(REGISTERED["learning"])
 FIGURES = {
     format: PLAN.of_cells(
         f"{RESULTS}/figures/{CELL}/{{figure}}.{format}",

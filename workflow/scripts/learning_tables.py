@@ -5,7 +5,7 @@ forked("tables")
 from sigmoid_bce.comparison.answer import answer
 from sigmoid_bce.comparison.conclusions import conclusions
 from sigmoid_bce.comparison.learning import from_files, tables
-from sigmoid_bce.figures.tables import write_html, write_paragraph
+from sigmoid_bce.figures.tables import in_short, write_html, write_paragraph
 from sigmoid_bce.jobs.files import write_csv, write_parquet
 from sigmoid_bce.jobs.logs import logged_to
 from sigmoid_bce.study.learning import Learning, learning_cells, regimes
@@ -17,6 +17,7 @@ with logged_to(snakemake.log[0]):
     write_parquet(found.pairs, made.pairs)
     answers = answer(found.learning, found.stuck)
     write_paragraph(" ".join(answers["sentence"].iloc[:2]), made.lead)
+    pages = {"answer": answers[["sentence"]], "learning": in_short(found.learning)}
     for name, title, table in (
         ("answer", "Does it matter for learning?", answers),
         ("conclusions", "The article's conclusions", conclusions(found.learning, found.stuck)),
@@ -24,4 +25,4 @@ with logged_to(snakemake.log[0]):
         ("stuck", "Stuck trainings", found.stuck),
     ):
         write_csv(table, made[name])
-        write_html(table, title, made[f"{name}_html"])
+        write_html(pages.get(name, table), title, made[f"{name}_html"])

@@ -10,6 +10,26 @@ from sigmoid_bce.figures import html
 from sigmoid_bce.jobs.files import replacing
 from sigmoid_bce.jobs.logs import one_line
 
+FIRST = (
+    "primary", "part", "question", "dataset", "model", "batch_size", "loss", "metric", "verdict",
+    "mean_reference", "mean", "difference", "t_low", "t_high", "margin", "n",
+)  # fmt: skip
+"""What a reader of paired differences looks for; all that it is made from comes after it."""
+
+
+def in_short(learning: pd.DataFrame) -> pd.DataFrame:
+    """Return paired differences as a page shows them: the primary rows and `FIRST` come first.
+
+    Examples
+    --------
+    >>> table = pd.DataFrame({"sd": [1, 2], "primary": [False, True], "verdict": ["open", "harms"]})
+    >>> in_short(table).to_dict("split")["data"]
+    [[True, 'harms', 2], [False, 'open', 1]]
+    """
+    first = [name for name in FIRST if name in learning]
+    rest = [name for name in learning if name not in first]
+    return learning[first + rest].sort_values("primary", ascending=False, kind="stable")
+
 
 def write_html(table: pd.DataFrame, title: str, path: str | Path) -> None:
     """Write a table as an HTML page, with floats to four significant digits.

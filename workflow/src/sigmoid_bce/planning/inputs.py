@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from itertools import product
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from sigmoid_bce.data import items
 from sigmoid_bce.jobs import plugins, releases
@@ -21,8 +21,10 @@ from sigmoid_bce.study.base import Download, Wheel
 from sigmoid_bce.study.cells import PATTERN, Cell, cells
 from sigmoid_bce.study.config import Study
 from sigmoid_bce.study.datasets import Seen
-from sigmoid_bce.study.learning import LearningCell, learning_cells
+from sigmoid_bce.study.learning import LearningCell, learning_cells, rates, regimes
 from sigmoid_bce.study.models import Backbone, Custom
+
+Figure = TypeVar("Figure")
 
 TITLE = "{dataset}, {model}, loss {loss}, batch size {batch_size}, seed {seed}"
 """The title of a cell's figures."""
@@ -137,6 +139,13 @@ class Plan:
             if there.get(section, getattr(self.study, section))
             for path in paths
         ]
+
+    def paired_figures(self, figures: Mapping[str, Figure]) -> dict[str, Figure]:
+        """Return the figures of the section `learning` that have something to show."""
+        models = {name: model.model_dump(mode="json") for name, model in self.study.models.items()}
+        some = {"figure-10": rates(regimes(self.study.learning), models)}
+        there = figures if self.study.learning else {}
+        return {name: figure for name, figure in there.items() if some.get(name, True)}
 
     @cached_property
     def _files(self) -> list[Any]:
