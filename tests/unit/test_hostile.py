@@ -144,3 +144,10 @@ def test_in_a_line():
     assert one_line(NAME).isprintable()
     assert one_line("naïve 猫 $x") == "naïve 猫 $x"
     assert len(one_line(UNPRINTABLE).splitlines()) == 1
+
+
+def test_a_note_begins_with_the_answer(tmp_path):
+    file = tmp_path / "answer.csv"
+    pd.DataFrame({"name": ["same"], "sentence": [f"It does. {NAME}"]}).to_csv(file, index=False)
+    note = views.note("1", "", {"learning": {"margins": {}}}, [file])
+    assert note.startswith(f"## Result\n\nFrom `{file}`:\n\n- It does. {views._plain(NAME)}")

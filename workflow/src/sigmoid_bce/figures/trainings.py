@@ -105,11 +105,11 @@ class LearningTables:
             return f"It shows the first regime of the study: {where}."
         row = rows.loc[CLIPPED]
         return (
-            f"It shows the regime in which {literal(CLIPPED)} is worse than "
-            f"{literal('logits')} by the most margins of its primary metric: {where}. "
-            f"{regime.primary} is {row['mean_reference']:.3g} with {literal('logits')} and {row['mean']:.3g} with "
-            f"{literal(CLIPPED)}, a difference of {-row['benefit']:.3g} margins. The verdict: "
-            f"{row['verdict']}."
+            f"It shows the regime in which {literal(CLIPPED)} is worse than {literal('logits')} "
+            f"by the most margins of its primary metric: {where}. "
+            f"{regime.primary} is {row['mean_reference']:.3g} with {literal('logits')} "
+            f"and {row['mean']:.3g} with {literal(CLIPPED)}, a difference of "
+            f"{-row['benefit']:.3g} margins. The verdict: {row['verdict']}."
         )
 
     @staticmethod

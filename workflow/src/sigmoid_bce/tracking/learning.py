@@ -140,6 +140,7 @@ def learning_run(files: LearningFiles, questions: str | None) -> Run | None:
     start, seeds, end = record["started"], record["seeds"], files.ended
     with reading(files.record_file):
         made_by, settings, commit = process(record), _settings(record), record["git_commit"]
+        rate = str(record["model"]["learning_rate"])
     epochs = read_parquet(files.epochs_file, columns=[*COLUMNS, *MEANS])
     with reading(files.epochs_file):
         last = judged_epochs(epochs)
@@ -149,14 +150,14 @@ def learning_run(files: LearningFiles, questions: str | None) -> Run | None:
     tags = {"mlflow.source.git.commit": commit or "unknown"}
     return Run(
         key=str(cell),
-        name=f"{cell.model} {cell.loss} batch {cell.batch_size}, {len(seeds)} seeds",
+        name=f"{cell.dataset} {cell.model} {cell.loss} batch {cell.batch_size}, {len(seeds)} seeds",
         kind="learning",
         status="FINISHED",
         start=start,
         end=end,
         process=made_by,
         params={name: str(value) for name, value in asdict(cell).items()}
-        | {"seeds": ranges(seeds), "settings": settings},
+        | {"seeds": ranges(seeds), "learning_rate": rate, "settings": settings},
         points=points,
         tags=tags | ({"questions": questions} if questions else {}),
     )
