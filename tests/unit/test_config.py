@@ -39,6 +39,7 @@ def changed(base, path, value):
 
 MISTAKES = [
     ("gird", {}, r"gird: unknown key; did you mean 'grid'\?"),
+    ("models.convnet.lr", 3, r"models\.convnet\.lr: unknown key; did you mean 'learning_rate'\?"),
     ("training.patiense", 3, r"training\.patiense: unknown key; did you mean 'patience'\?"),
     ("models.convnet.filterz", [3], r"models\.convnet\.filterz: unknown key.*'filters'"),
     ("datasets.elpv.split.trian", 3, r"datasets\.elpv\.split\.trian: unknown key.*'train'"),
@@ -160,6 +161,14 @@ def test_a_network_of_no_cell_has_no_stages():
 def test_a_study_asks_something(study, message):
     with pytest.raises(ConfigError, match=message):
         parse(study, "my.yaml")
+
+
+def test_a_size_that_nobody_wrote_is_called_the_default():
+    study = changed(DEFAULT, "datasets.elpv.split.train", 100)
+    with pytest.raises(ConfigError, match=r"128 \(the default\) is more than the 100 training"):
+        parse({key: value for key, value in study.items() if key != "comparison"})
+    with pytest.raises(ConfigError, match=r"128 is more than the 100 training"):
+        parse(study | {"comparison": {"batch_sizes": [4, 128]}})
 
 
 def test_digit_in_both_classes():

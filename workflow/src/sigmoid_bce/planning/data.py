@@ -32,12 +32,19 @@ def check(study: Study, where: str) -> None:
         than numbers, or there are fewer training samples than the largest of
         `comparison.batch_sizes`: one line each.
     """
-    lines, compared = [], max(study.comparison.batch_sizes)
+    # data sets of one file share its mistakes
+    wrong: dict[str, list[str]] = {}
+    compared = max(study.comparison.batch_sizes)
     for name, batches in _batches(study).items():
         try:
-            train = _check(study.datasets[name], compared if "grid" in batches else 0)
+            train = _check(study.datasets[name])
+            if train and "grid" in batches and compared > train:
+                raise ValueError(
+                    f"comparison.batch_sizes: {compared}{study.comparison.unwritten} is more than "
+                    f"the {train} training samples"
+                )
         except (ValueError, OSError) as error:
-            lines.append(f"{where}: datasets.{name}: {error}")
+            wrong.setdefault(str(error), []).append(f"datasets.{name}")
             continue
         for section, sizes in batches.items():
             if train and (larger := [size for size in sizes if size > train]):
@@ -46,8 +53,10 @@ def check(study: Study, where: str) -> None:
                     f"the {train} training samples of {name}: each of its epochs is one batch",
                     file=sys.stderr,
                 )
-    if lines:
-        raise ConfigError("\n".join(lines))
+    if wrong:
+        raise ConfigError(
+            "\n".join(f"{where}: {', '.join(names)}: {error}" for error, names in wrong.items())
+        )
 
 
 def _batches(study: Study) -> dict[str, dict[str, list[int]]]:
@@ -60,7 +69,7 @@ def _batches(study: Study) -> dict[str, dict[str, list[int]]]:
     return found
 
 
-def _check(dataset: Dataset, largest: int) -> int | None:
+def _check(dataset: Dataset) -> int | None:
     """Return the number of training samples if it is known; raise an error if files are missing."""
     there = items.entries(dataset)
     if there is None:
@@ -68,12 +77,7 @@ def _check(dataset: Dataset, largest: int) -> int | None:
         if listing is None:
             return dataset.split.train if dataset.split else None
         there = _existing(listing)
-    train = _training_samples(there, dataset.split)
-    if largest > train:
-        raise ValueError(
-            f"comparison.batch_sizes: {largest} is more than the {train} training samples"
-        )
-    return train
+    return _training_samples(there, dataset.split)
 
 
 def _existing(listing: Listing) -> list[Entry]:

@@ -81,6 +81,11 @@ class Comparison(Strict):
         description="Figures show the networks of the grid's first seeds, up to this number.",
     )
 
+    @property
+    def unwritten(self) -> str:
+        """What a message adds if the sizes are not the user's."""
+        return "" if "batch_sizes" in self.model_fields_set else " (the default)"
+
     @model_validator(mode="after")
     def _shown(self) -> Self:
         if self.figure_batch_size not in self.batch_sizes:
@@ -243,8 +248,8 @@ class Study(Strict):
             split = self.datasets[name].split
             if split and split.train and largest > split.train:
                 raise ValueError(
-                    f"comparison.batch_sizes: {largest} is more than the {split.train} training "
-                    f"samples of {name}"
+                    f"comparison.batch_sizes: {largest}{self.comparison.unwritten} is more than "
+                    f"the {split.train} training samples of {name}"
                 )
         return self
 
