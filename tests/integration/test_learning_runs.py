@@ -97,6 +97,7 @@ def test_a_run_is_small_and_shows_what_the_files_hold(results):
     for cell, table in tables.items():
         run = found[str(cell)]
         assert run.info.status == "FINISHED"
+        assert run.info.run_name.startswith(f"{cell.dataset} {cell.model} {cell.loss} batch ")
         assert run.info.end_time - run.info.start_time == 4000
         assert len(json.dumps(MessageToDict(run.to_proto()))) < SIZE
         whole = table[(table["epoch"] == 2) & (table["seed"] != 4)]
@@ -106,6 +107,7 @@ def test_a_run_is_small_and_shows_what_the_files_hold(results):
         )
         assert run.data.params == {k: str(v) for k, v in vars(cell).items()} | {
             "seeds": "3-5 9",
+            "learning_rate": "0.003",
             "settings": "dense, adam, learning rate 0.003, label noise 0.1, standardised",
         }
         assert run.data.tags["kind"] == "learning"

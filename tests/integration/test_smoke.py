@@ -75,7 +75,7 @@ def test_figures_and_report(results):
         for name in ("figure-4", "figure-5", "figure-6", "batch-mean"):
             assert (results / f"figures/{cell}/{name}.svg").read_text().count("<path") > 30
             assert (results / f"figures/{cell}/{name}.png").stat().st_size > 20_000
-    learning = [f"figure-{number}" for number in range(7, 13)]
+    learning = [f"figure-{number}" for number in (7, 8, 9, 11, 12)]
     for name in ("figure-1", "figure-2", "figure-3", "conformance", "ulp", *learning):
         assert (results / f"figures/{name}.svg").read_text().count("<path") > 10
     report = (results / "report.html").read_text()

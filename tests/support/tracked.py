@@ -32,6 +32,7 @@ with logged_to("track.log"):
         study,
         results,
         cells,
+        list(learning_cells(results)),
         files=[*sorted(results.glob("tables/*.csv")), results / "report.html"],
         question=config.pop("question"),
         settings=config,

@@ -13,7 +13,9 @@ import pytest
 import yaml
 
 from sigmoid_bce.jobs import plugins
+from sigmoid_bce.planning.sections import recorded
 from sigmoid_bce.study.base import ConfigError, Kinds
+from sigmoid_bce.study.cells import cells
 from sigmoid_bce.study.config import schema as schema_text
 from sigmoid_bce.study.parse import parse
 from support.checkout import DEFAULT, ROOT, SMOKE
@@ -40,6 +42,7 @@ QUESTION = f"learning.exploratory.{next(iter(LEARNING))}"
 
 MISTAKES = [
     ("gird", {}, r"gird: unknown key; did you mean 'grid'\?"),
+    ("models.convnet.lr", 3, r"models\.convnet\.lr: unknown key; did you mean 'learning_rate'\?"),
     ("training.patiense", 3, r"training\.patiense: unknown key; did you mean 'patience'\?"),
     ("models.convnet.filterz", [3], r"models\.convnet\.filterz: unknown key.*'filters'"),
     ("datasets.elpv.split.trian", 3, r"datasets\.elpv\.split\.trian: unknown key.*'train'"),
@@ -75,7 +78,6 @@ MISTAKES = [
     ("datasets.elpv.split.train", 0, r"split\.train: "),
     ("datasets.elpv.channels", 2, r"channels: "),
     ("training.early_epochs", 60, r"models\.convnet\.max_epochs is 50: expected at least"),
-    ("training", None, r"training: this key is missing"),
     ("training.precision", "float16", r"training\.precision: expected .*'mixed_float16'"),
     ("training.xla", "on", r"training\.xla: expected a valid boolean, found 'on'"),
     ("study", "No Spaces", r"study: expected lower-case letters, .* found 'No Spaces'"),
@@ -138,6 +140,49 @@ def test_mistake(path, value, message):
     lines = str(caught.value).splitlines()
     assert len(lines) == 1
     assert lines[0].startswith("my.yaml: ")
+
+
+LEARNING_ONLY = {key: DEFAULT[key] for key in ("study", "datasets", "models", "learning")}
+LAB_ONLY = {"study": "lab", "numerics": {}}
+
+
+@pytest.mark.parametrize("study", [LEARNING_ONLY, LAB_ONLY, LEARNING_ONLY | LAB_ONLY])
+def test_a_study_may_lack_a_grid(study):
+    found = parse(study)
+    assert cells(found.grid) == []
+    # the report's own Snakemake reads what was recorded
+    assert parse(json.loads(json.dumps(recorded(found)))) == found
+
+
+def test_a_network_of_no_cell_has_no_stages():
+    study = copy.deepcopy(LEARNING_ONLY)
+    for model in study["models"].values():
+        model["max_epochs"] = 1
+    parse(study)
+
+
+@pytest.mark.parametrize(
+    ("study", "message"),
+    [
+        ({"study": "x"}, r"expected one of the sections grid, learning and numerics at least"),
+        (changed(LEARNING_ONLY, "models", None), r"models: this key is missing"),
+        (changed(LEARNING_ONLY, "datasets", {}), r"datasets: this key is missing"),
+        (changed(DEFAULT, "datasets", None), r"datasets: this key is missing"),
+        (LEARNING_ONLY | {"training": {"xla": True}}, r"training: .*leave training out, or add"),
+        (LAB_ONLY | {"comparison": {"batch_sizes": [4]}}, r"comparison: .*leave comparison out"),
+    ],
+)
+def test_a_study_asks_something(study, message):
+    with pytest.raises(ConfigError, match=message):
+        parse(study, "my.yaml")
+
+
+def test_a_size_that_nobody_wrote_is_called_the_default():
+    study = changed(DEFAULT, "datasets.elpv.split.train", 100)
+    with pytest.raises(ConfigError, match=r"128 \(the default\) is more than the 100 training"):
+        parse({key: value for key, value in study.items() if key != "comparison"})
+    with pytest.raises(ConfigError, match=r"128 is more than the 100 training"):
+        parse(study | {"comparison": {"batch_sizes": [4, 128]}})
 
 
 def test_digit_in_both_classes():

@@ -3,6 +3,7 @@
 import json
 import re
 import xml.etree.ElementTree as ET
+from pathlib import Path
 from types import SimpleNamespace
 
 import docutils.core
@@ -14,6 +15,7 @@ from snakemake.io import apply_wildcards
 from snakemake.report import Category, html_reporter
 
 from sigmoid_bce.figures import html, style
+from sigmoid_bce.figures.tables import write_paragraph
 from sigmoid_bce.jobs.logs import one_line
 from sigmoid_bce.jobs.snakemake_patches import escape_report
 from sigmoid_bce.planning.functions import literal
@@ -59,7 +61,7 @@ def test_on_a_page(text, tmp_path):
     assert "<img" not in page
 
 
-def rendered(question):
+def rendered(question, **sections):
     """Return the report's introduction as Snakemake renders it."""
     text = (ROOT / "workflow/report/workflow.rst").read_text()
     config = {
@@ -67,6 +69,7 @@ def rendered(question):
         "grid": {"loss": ["logits"]},
         "datasets": {"d": {"licence": question}},
         "models": {},
+        **sections,
     }
     environment = jinja2.Environment(trim_blocks=True, lstrip_blocks=True)
     caption = environment.from_string(text).render(snakemake=SimpleNamespace(config=config))
@@ -79,6 +82,24 @@ def test_in_a_caption(capfd):
     whole = " ".join("".join(found.itertext()).split())
     assert whole.count(" ".join(NAME.split())) == 2
     assert capfd.readouterr().err == ""  # docutils had no complaint
+
+
+def test_the_first_page_begins_with_the_answer(capfd, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    place = Path("results/s/tables/answer.rst")
+    place.parent.mkdir(parents=True)
+    write_paragraph(f"In no regime. {NAME}", place)
+    asks = {"loss": ["logits", "naive"], "dataset": ["pumps_", "raw"]}
+    learning = {"exploratory": {"one": asks}, "confirmatory": {"two": asks | {"dataset": ["b"]}}}
+    text = " ".join(ET.fromstring(rendered("", study="s", learning=learning)).itertext())
+    words = re.sub(r"\s+", " ", text)
+    assert " In no regime. " in words
+    assert " ".join(one_line(NAME).split()) in words
+    assert "logits, naive. Data sets: pumps_, raw, b." in words
+    assert "figures 4 to 6 were trained with these losses: logits." in words
+    alone = rendered("", study="s", learning=learning, grid=None)
+    assert "figures 4 to 6" not in alone
+    assert capfd.readouterr().err == ""
 
 
 def test_in_the_data_of_a_report(monkeypatch, capsys):
@@ -123,3 +144,10 @@ def test_in_a_line():
     assert one_line(NAME).isprintable()
     assert one_line("naïve 猫 $x") == "naïve 猫 $x"
     assert len(one_line(UNPRINTABLE).splitlines()) == 1
+
+
+def test_a_note_begins_with_the_answer(tmp_path):
+    file = tmp_path / "answer.csv"
+    pd.DataFrame({"name": ["same"], "sentence": [f"It does. {NAME}"]}).to_csv(file, index=False)
+    note = views.note("1", "", {"learning": {"margins": {}}}, [file])
+    assert note.startswith(f"## Result\n\nFrom `{file}`:\n\n- It does. {views._plain(NAME)}")

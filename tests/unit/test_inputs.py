@@ -74,6 +74,25 @@ def test_figures_are_drawn_of_the_first_seeds():
     assert {cell.seed for cell in plan(config).figure_cells} == {7, 3}
 
 
+def test_a_plan_makes_what_the_sections_of_the_study_need():
+    outputs = {name: [name] for name in ("datasets", "grid", "numerics", "learning")}
+    assert PLAN.made(**outputs) == list(outputs)
+    assert set(PLAN.datasets) == {"elpv", "cancer", "cancer_raw"}
+    learning = {key: DEFAULT[key] for key in ("study", "datasets", "models", "learning")}
+    for config, made in (
+        (learning, ["datasets", "learning"]),
+        ({key: value for key, value in DEFAULT.items() if key != "learning"}, [*outputs][:3]),
+        ({"study": "lab", "numerics": {}}, ["numerics"]),
+    ):
+        assert plan(config).made(**outputs) == made
+    found = plan(learning)
+    figures = {"figure-9": 9, "figure-10": 10}
+    assert found.paired_figures(figures) == {"figure-9": 9}
+    assert plan({"study": "lab", "numerics": {}}).paired_figures(figures) == {}
+    assert found.cells == found.figure_cells == found.of_grid("model") == []
+    assert found.datasets == sorted({cell.dataset for cell in found.learning_cells})
+
+
 def test_a_wheel_is_an_input_with_its_sum():
     wheel = DEFAULT["datasets"]["elpv"]["wheel"]
     name = only(package=wheel["package"], version=wheel["version"])

@@ -71,3 +71,12 @@ def test_the_user_s_backend_of_matplotlib_does_not_count(backend):
     code = "from sigmoid_bce.verdicts import page; page.style.row(2, 4, 3, 'title')"
     environment = {**os.environ, "MPLBACKEND": backend}
     subprocess.run([sys.executable, "-c", code], env=environment, check=True)
+
+
+def test_sentences_begin_on_the_left():
+    for table, words in (
+        (pd.DataFrame({"sentence": ["It does."]}), True),
+        (pd.DataFrame({"loss": ["logits"], "n": [3]}), False),
+    ):
+        page = html.render("t", [html.Section(tables=[table])])
+        assert ('<div class="table words">' in page) is words

@@ -59,6 +59,20 @@ def planned(path, **keys):
     return ""
 
 
+def test_a_mistake_in_a_file_of_two_data_sets_is_one_line(tmp_path):
+    file = tmp_path / "t.csv"
+    file.write_text("a,label\n" + "1,0\nx,1\n" * 12)
+    section = {"source": "features", "path": str(file)}
+    grid = SMOKE["grid"] | {"dataset": ["s", "t"], "model": ["m"]}
+    study = SMOKE | {"datasets": {"s": section, "t": section}, "models": {"m": LINEAR}}
+    located = locate.locate(parse(study | {"grid": grid}, "my.yaml"), [], "downloads", "my.yaml")
+    with pytest.raises(
+        ConfigError, match=r"^my\.yaml: datasets\.s, datasets\.t: .*row 2"
+    ) as caught:
+        data.check(located, "my.yaml")
+    assert len(str(caught.value).splitlines()) == 1
+
+
 def test_tables_that_only_the_section_learning_names_are_checked_too(tmp_path, capsys):
     learning = copy.deepcopy(LEARNING)
     question = learning["exploratory"]["unscaled"]

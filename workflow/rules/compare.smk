@@ -35,6 +35,38 @@ rule compare:
         "../scripts/compare.py"
 
 
+rule datasets:
+    input:
+        summaries=expand(
+            f"{RESULTS}/data/{{dataset}}/summary.json", dataset=PLAN.datasets
+        ),
+    output:
+        datasets=f"{RESULTS}/tables/datasets.csv",
+        datasets_html=report(
+            f"{RESULTS}/tables/datasets.html",
+            caption="../report/tables/datasets.rst",
+            category="Tables",
+            labels={"table": "data sets"},
+        ),
+        values=f"{RESULTS}/tables/datasets.rst",
+    log:
+        f"{LOGS}/datasets.log",
+    benchmark:
+        f"{BENCHMARKS}/datasets.tsv"
+    threads: 1
+    resources:
+        mem_mb=1000,
+        runtime=5,
+    params:
+        datasets=PLAN.datasets,
+        code=PLAN.code("datasets"),
+    conda:
+        "../../envs/figures.yaml"
+    localrule: True
+    script:
+        "../scripts/datasets.py"
+
+
 rule tables:
     input:
         raw=PLAN.of_cells(
@@ -47,20 +79,11 @@ rule tables:
             f"{RESULTS}/compare/{CELL}/{{stage}}.batches.parquet", stage=STAGES
         ),
         runs=PLAN.of_cells(f"{RESULTS}/train/{CELL}/run.json"),
-        summaries=expand(
-            f"{RESULTS}/data/{{dataset}}/summary.json", dataset=STUDY.grid.dataset
-        ),
+        datasets=rules.datasets.output.datasets,
     output:
-        datasets=f"{RESULTS}/tables/datasets.csv",
         cells=f"{RESULTS}/tables/cells.csv",
         models=f"{RESULTS}/tables/models.csv",
         batches=f"{RESULTS}/tables/batches.csv",
-        datasets_html=report(
-            f"{RESULTS}/tables/datasets.html",
-            caption="../report/tables/datasets.rst",
-            category="Tables",
-            labels={"table": "data sets"},
-        ),
         cells_html=report(
             f"{RESULTS}/tables/cells.html",
             caption="../report/tables/cells.rst",
@@ -92,9 +115,8 @@ rule tables:
         cells=[str(cell) for cell in PLAN.cells],
         stages=list(STAGES),
         early_epochs=STUDY.training.early_epochs,
-        datasets=STUDY.grid.dataset,
-        models={name: plain(STUDY.models[name]) for name in STUDY.grid.model},
-        seen={name: seen(STUDY.datasets[name]) for name in STUDY.grid.dataset},
+        models={name: plain(STUDY.models[name]) for name in PLAN.of_grid("model")},
+        seen={name: seen(STUDY.datasets[name]) for name in PLAN.of_grid("dataset")},
         training=STUDY.training.model_dump(mode="json"),
         code=PLAN.code("tables"),
     conda:

@@ -12,7 +12,7 @@ except plugins.PluginError as error:
     raise WorkflowError(str(error)) from None
 CELL_FIGURES = REGISTERED["cell"]
 LABORATORY_FIGURES = REGISTERED["laboratory"] if STUDY.numerics else {}
-LEARNING_FIGURES = REGISTERED["learning"] if STUDY.learning else {}
+LEARNING_FIGURES = PLAN.paired_figures(REGISTERED["learning"])
 FIGURES = {
     format: PLAN.of_cells(
         f"{RESULTS}/figures/{CELL}/{{figure}}.{format}",
@@ -30,6 +30,14 @@ PAIRED_FIGURES = expand(
     f"{RESULTS}/figures/{{figure}}.{{format}}",
     figure=list(LEARNING_FIGURES),
     format=["svg", "png"],
+)
+
+
+TABLES = PLAN.made(
+    datasets=rules.datasets.output,
+    grid=rules.tables.output,
+    numerics=rules.numerics_tables.output,
+    learning=rules.learning_tables.output,
 )
 
 
@@ -160,9 +168,7 @@ rule report:
         # the rule of each SVG also makes its PNG
         figures=FIGURES["svg"],
         laboratory=NUMERICS_FIGURES,
-        tables=rules.tables.output,
-        numerics=rules.numerics_tables.output if STUDY.numerics else [],
-        learning=rules.learning_tables.output if STUDY.learning else [],
+        tables=TABLES,
         paired=PAIRED_FIGURES,
     output:
         html=f"{RESULTS}/report.html",

@@ -42,6 +42,7 @@ rule learning_tables:
         answer=f"{RESULTS}/tables/answer.csv",
         conclusions=f"{RESULTS}/tables/conclusions.csv",
         pairs=f"{RESULTS}/tables/pairs.parquet",
+        lead=f"{RESULTS}/tables/answer.rst",
         answer_html=report(
             f"{RESULTS}/tables/answer.html",
             caption="../report/tables/answer.rst",

@@ -27,16 +27,17 @@ rule track_cells:
         history=PLAN.of_cells(f"{RESULTS}/train/{CELL}/history.parquet"),
         run=PLAN.of_cells(f"{RESULTS}/train/{CELL}/run.json"),
         manifests=expand(
-            f"{RESULTS}/data/{{dataset}}/manifest.parquet", dataset=STUDY.grid.dataset
+            f"{RESULTS}/data/{{dataset}}/manifest.parquet",
+            dataset=PLAN.of_grid("dataset"),
         ),
-        table=rules.tables.output.cells,
+        table=PLAN.made(grid=[rules.tables.output.cells]),
         learning=[
             f"{LEARNING}/{cell}.{part}"
             for cell in PLAN.learning_cells
             for part in ("parquet", "json")
         ],
         # names the questions of each learning cell
-        stuck=rules.learning_tables.output.stuck if STUDY.learning else [],
+        stuck=PLAN.made(learning=[rules.learning_tables.output.stuck]),
         # the PNG beside each SVG is logged
         figures=FIGURES["svg"],
     output:
@@ -66,18 +67,11 @@ rule track_study:
     input:
         cells=rules.track_cells.output.runs,
         study=[
-            rules.tables.output.datasets,
-            rules.tables.output.cells,
-            rules.tables.output.models,
-            rules.tables.output.batches,
-            *(path for path in NUMERICS_FIGURES if path.endswith(".png")),
-            *(
-                path
-                for path in (rules.numerics_tables.output if STUDY.numerics else [])
-                if path.endswith(".csv")
-            ),
-            rules.learning_tables.output[:4] if STUDY.learning else [],
-            *(path for path in PAIRED_FIGURES if path.endswith(".png")),
+            path
+            for path in [*TABLES, *NUMERICS_FIGURES, *PAIRED_FIGURES]
+            if path.endswith((".csv", ".png"))
+        ]
+        + [
             rules.report.output.html,
         ],
     output:
@@ -94,6 +88,7 @@ rule track_study:
         study=STUDY.study,
         question=literal(STUDY.question),
         cells=[str(cell) for cell in PLAN.cells],
+        learning=[str(cell) for cell in PLAN.learning_cells],
         settings=recorded(STUDY, "study", "question", "tracking"),
         results=literal(RESULTS),
         code=PLAN.code("track_study"),

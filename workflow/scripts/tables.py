@@ -23,8 +23,9 @@ with logged_to(snakemake.log[0]):
         del of_study["split"]  # run.json has none: the manifest has it
         made_with = {**run["training"], **run["model"], **run["data"]}
         summary.check_settings(file, made_with, of_study)
-    datasets = summary.of_datasets(
-        dict(zip(params.datasets, map(read_json, given.summaries), strict=True))
+    # a data set may be called "nan", or by a number
+    datasets = pd.read_csv(
+        given.datasets, index_col="dataset", dtype={"dataset": "str"}, keep_default_na=False
     )
     rows, batches = [], []
     for (cell, stage), raw, samples, batch in zip(
@@ -45,7 +46,6 @@ with logged_to(snakemake.log[0]):
     cells = pd.DataFrame(rows)
     models, sizes = summary.by_model(cells), summary.by_batch_size(pd.concat(batches))
     for table, name, title in (
-        (datasets.reset_index(), "datasets", "Data sets"),
         (cells, "cells", "Every cell, at both stages"),
         (models, "models", "By model and stage"),
         (sizes, "batches", "By size of the batch"),

@@ -7,6 +7,7 @@ import pandas as pd
 from sigmoid_bce.jobs.files import write_csv
 from sigmoid_bce.jobs.logs import logged_to
 from sigmoid_bce.study.cells import Cell
+from sigmoid_bce.study.learning import LearningCell
 
 with logged_to(snakemake.log[0]):
     from sigmoid_bce.tracking.sync import log_study
@@ -16,6 +17,7 @@ with logged_to(snakemake.log[0]):
         params.study,
         params.results,
         [Cell.parse(cell) for cell in params.cells],
+        [LearningCell.parse(cell) for cell in params.learning],
         files=snakemake.input.study,
         question=params.question,
         settings=params.settings,

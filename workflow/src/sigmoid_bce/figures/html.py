@@ -50,6 +50,11 @@ def _table(table: pd.DataFrame) -> str:
     return element
 
 
+def _in_words(table: pd.DataFrame) -> bool:
+    """Return whether a table has no numbers: its cells are sentences and names."""
+    return table.select_dtypes(["number", "bool"]).empty
+
+
 def render(title: str, sections: Sequence[Section]) -> str:
     """Return an HTML page.
 
@@ -73,7 +78,7 @@ def render(title: str, sections: Sequence[Section]) -> str:
     environment = Environment(
         loader=FileSystemLoader(TEMPLATE.parent), autoescape=True, undefined=StrictUndefined
     )
-    environment.filters["as_table"] = _table
+    environment.filters |= {"as_table": _table, "in_words": _in_words}
     template = environment.get_template(TEMPLATE.name)
     page: str = template.render(title=one_line(title), sections=sections)
     return page + "\n"

@@ -80,17 +80,17 @@ class LearningTables:
 
     @cached_property
     def plainest(self) -> Regime:
-        """The regime in which `CLIPPED` harms its primary metric the most; without harm the first.
+        """The regime in which `CLIPPED` is worst beside logits; the first if it is worse in none.
 
-        Harm is the mean difference in margins.
+        It counts by the mean difference of the primary metric in margins, whatever the verdict.
         """
 
-        def harm(regime: Regime) -> float:
+        def benefit(regime: Regime) -> float:
             # a mean without a finite pair is nan
             found = self.harms(regime)["benefit"].get(CLIPPED, 0.0)
             return 0.0 if np.isnan(found) else min(0.0, found)
 
-        return min(self.regimes, key=harm)
+        return min(self.regimes, key=benefit)
 
     def why_plainest(self) -> str:
         """Return a sentence that tells which regime `plainest` is, and why, for a caption."""
@@ -102,10 +102,11 @@ class LearningTables:
             return f"It shows the first regime of the study: {where}."
         row = rows.loc[CLIPPED]
         return (
-            f"It shows the regime in which {literal(CLIPPED)} harms its primary metric the most: "
-            f"{where}. {regime.primary} is {row['mean_reference']:.3g} with {literal('logits')} "
+            f"It shows the regime in which {literal(CLIPPED)} is worse than {literal('logits')} "
+            f"by the most margins of its primary metric: {where}. "
+            f"{regime.primary} is {row['mean_reference']:.3g} with {literal('logits')} "
             f"and {row['mean']:.3g} with {literal(CLIPPED)}, a difference of "
-            f"{-row['benefit']:.3g} margins."
+            f"{-row['benefit']:.3g} margins. The verdict: {row['verdict']}."
         )
 
     @staticmethod

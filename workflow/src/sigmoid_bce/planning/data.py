@@ -34,12 +34,19 @@ def check(study: Study, where: str) -> None:
         than numbers, imbalance leaves no positive sample or asks for more than there are, or there
         are fewer training samples than the largest of `comparison.batch_sizes`: one line each.
     """
-    lines, compared = [], max(study.comparison.batch_sizes)
+    # data sets of one file share its mistakes
+    wrong: dict[str, list[str]] = {}
+    compared = max(study.comparison.batch_sizes)
     for name, batches in _batches(study).items():
         try:
-            train = _check(study.datasets[name], compared if "grid" in batches else 0)
+            train = _check(study.datasets[name])
+            if train and "grid" in batches and compared > train:
+                raise ValueError(
+                    f"comparison.batch_sizes: {compared}{study.comparison.unwritten} is more than "
+                    f"the {train} training samples"
+                )
         except (ValueError, OSError) as error:
-            lines.append(f"{where}: datasets.{name}: {error}")
+            wrong.setdefault(str(error), []).append(f"datasets.{name}")
             continue
         for section, sizes in batches.items():
             if train and (larger := [size for size in sizes if size > train]):
@@ -48,20 +55,23 @@ def check(study: Study, where: str) -> None:
                     f"the {train} training samples of {name}: each of its epochs is one batch",
                     file=sys.stderr,
                 )
-    if lines:
-        raise ConfigError("\n".join(lines))
+    if wrong:
+        raise ConfigError(
+            "\n".join(f"{where}: {', '.join(names)}: {error}" for error, names in wrong.items())
+        )
 
 
 def _batches(study: Study) -> dict[str, dict[str, list[int]]]:
     """Return the sizes of batches in which each data set is trained on, by section."""
-    found = {name: {"grid": study.grid.batch_size} for name in study.grid.dataset}
+    grid = study.grid
+    found = {name: {"grid": grid.batch_size} for name in grid.dataset} if grid else {}
     for regime in regimes(study.learning):
         sizes = found.setdefault(regime.dataset, {}).setdefault("learning", [])
         sizes += [regime.batch_size] if regime.batch_size not in sizes else []
     return found
 
 
-def _check(dataset: Dataset, largest: int) -> int | None:
+def _check(dataset: Dataset) -> int | None:
     """Return the number of training samples if it is known; raise an error if files are missing."""
     there = items.entries(dataset)
     exact = there is not None and dataset.duplicates != "drop"
@@ -75,10 +85,6 @@ def _check(dataset: Dataset, largest: int) -> int | None:
     if exact and dataset.imbalance is not None:
         by = dataset.split.by if dataset.split else "seed"
         _check_imbalance(dataset.imbalance, there, train, by)
-    if largest > train:
-        raise ValueError(
-            f"comparison.batch_sizes: {largest} is more than the {train} training samples"
-        )
     return train
 
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from itertools import product
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from sigmoid_bce.data import items
 from sigmoid_bce.jobs import plugins, releases
@@ -21,8 +21,10 @@ from sigmoid_bce.study.base import Download, Wheel
 from sigmoid_bce.study.cells import PATTERN, Cell, cells
 from sigmoid_bce.study.config import Study
 from sigmoid_bce.study.datasets import Seen
-from sigmoid_bce.study.learning import LearningCell, learning_cells
+from sigmoid_bce.study.learning import LearningCell, learning_cells, rates, regimes
 from sigmoid_bce.study.models import Backbone, Custom
+
+Figure = TypeVar("Figure")
 
 TITLE = "{dataset}, {model}, loss {loss}, batch size {batch_size}, seed {seed}"
 """The title of a cell's figures."""
@@ -103,13 +105,47 @@ class Plan:
     @cached_property
     def figure_cells(self) -> list[Cell]:
         """The cells whose figures are drawn."""
-        seeds = self.study.grid.seed[: self.study.comparison.figure_seeds]
+        seeds = self.of_grid("seed")[: self.study.comparison.figure_seeds]
         return [cell for cell in self.cells if cell.seed in seeds]
 
     @cached_property
     def learning_cells(self) -> dict[LearningCell, list[int]]:
         """Every cell of the section `learning`, with its seeds."""
         return learning_cells(self.study.learning)
+
+    def of_grid(self, key: str) -> list[Any]:
+        """Return the values of a key of the grid; none without a grid."""
+        return getattr(self.study.grid, key, [])
+
+    @cached_property
+    def datasets(self) -> list[str]:
+        """The data sets that some network is trained on, those of the grid first."""
+        paired = sorted({cell.dataset for cell in self.learning_cells})
+        return list(dict.fromkeys([*self.of_grid("dataset"), *paired]))
+
+    def made(self, **outputs: Iterable[str]) -> list[str]:
+        """Return the outputs of the rules that the study needs.
+
+        Parameters
+        ----------
+        **outputs : iterable of str
+            The outputs of each section that a study may lack. `datasets` is no such section: its
+            outputs are made where a network is trained.
+        """
+        there = {"datasets": self.datasets}
+        return [
+            path
+            for section, paths in outputs.items()
+            if there.get(section, getattr(self.study, section))
+            for path in paths
+        ]
+
+    def paired_figures(self, figures: Mapping[str, Figure]) -> dict[str, Figure]:
+        """Return the figures of the section `learning` that have something to show."""
+        models = {name: model.model_dump(mode="json") for name, model in self.study.models.items()}
+        some = {"figure-10": rates(regimes(self.study.learning), models)}
+        there = figures if self.study.learning else {}
+        return {name: figure for name, figure in there.items() if some.get(name, True)}
 
     @cached_property
     def _files(self) -> list[Any]:
@@ -224,7 +260,7 @@ class Plan:
     @property
     def extract_threads(self) -> int:
         """The threads of an extraction: one of two cores is left to networks without features."""
-        models = [self.study.models[name] for name in self.study.grid.model]
+        models = [self.study.models[name] for name in self.of_grid("model")]
         return 2 if all(sections.kind_of(model) == "heads" for model in models) else 1
 
     @input_function

@@ -129,7 +129,9 @@ def locate(study: Study, folders: Iterable[Path], downloads: str, where: str) ->
     ConfigError
         If a file is missing or differs from its description: one line each.
     """
-    folders, lines = list(folders), []
+    folders = list(folders)
+    # data sets of one file share its mistakes
+    wrong: dict[str, list[str]] = {}
 
     def dataset(value: Dataset) -> Dataset:
         value = _section(value, folders, downloads)
@@ -149,11 +151,13 @@ def locate(study: Study, folders: Iterable[Path], downloads: str, where: str) ->
             try:
                 found[name] = function(section)
             except (ValueError, OSError) as error:
-                lines.append(f"{where}: {key}.{name}: {error}")
+                wrong.setdefault(str(error), []).append(f"{key}.{name}")
         return found
 
     datasets = each("datasets", study.datasets, dataset)
     models = each("models", study.models, model)
-    if lines:
-        raise ConfigError("\n".join(lines))
+    if wrong:
+        raise ConfigError(
+            "\n".join(f"{where}: {', '.join(names)}: {error}" for error, names in wrong.items())
+        )
     return study.model_copy(update={"datasets": datasets, "models": models})

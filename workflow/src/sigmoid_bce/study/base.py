@@ -71,11 +71,14 @@ def nearest(name: object, known: Iterable[object]) -> str:
     --------
     >>> nearest("logit", ["logits", "hinge"])
     "did you mean 'logits'?"
+    >>> nearest("lr", ["learning_rate", "dense"])
+    "did you mean 'learning_rate'?"
     >>> nearest("x", ["logits", "hinge"])
     'expected one of hinge, logits'
     """
     names = sorted(map(str, known))
-    match = difflib.get_close_matches(str(name), names, n=1, cutoff=0.5)
+    short = [one for one in names if str(name) == "".join(word[:1] for word in one.split("_"))]
+    match = short or difflib.get_close_matches(str(name), names, n=1, cutoff=0.5)
     return f"did you mean {match[0]!r}?" if match else f"expected one of {', '.join(names)}"
 
 

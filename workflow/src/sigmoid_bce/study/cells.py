@@ -61,12 +61,14 @@ class Cell:
         )
 
 
-def cells(grid: Grid) -> list[Cell]:
-    """Return every cell of a grid, in the grid's order.
+def cells(grid: Grid | None) -> list[Cell]:
+    """Return every cell of a grid, in the grid's order; none without a grid.
 
     Examples
     --------
     >>> len(cells(Grid(dataset=["a"], model=["b", "c"], batch_size=[4, 20], seed=[0, 1])))
     8
     """
+    if grid is None:
+        return []
     return [Cell(*values) for values in itertools.product(*(values for _, values in grid))]

@@ -81,6 +81,11 @@ class Comparison(Strict):
         description="Figures show the networks of the grid's first seeds, up to this number.",
     )
 
+    @property
+    def unwritten(self) -> str:
+        """What a message adds if the sizes are not the user's."""
+        return "" if "batch_sizes" in self.model_fields_set else " (the default)"
+
     @model_validator(mode="after")
     def _shown(self) -> Self:
         if self.figure_batch_size not in self.batch_sizes:
@@ -163,10 +168,14 @@ class Study(Strict):
 
     study: Name = Field(description="Name of results/<study>/ and of the MLflow experiment.")
     question: str = Field(default="", description="The question it asks, in a sentence.")
-    datasets: dict[Name, Dataset] = Field(min_length=1, description="Data sets by name.")
-    models: dict[Name, Model] = Field(min_length=1, description="Networks by name.")
-    grid: Grid
-    training: Training
+    datasets: dict[Name, Dataset] = Field(default={}, description="Data sets by name.")
+    models: dict[Name, Model] = Field(default={}, description="Networks by name.")
+    grid: Grid | None = Field(
+        default=None,
+        description="The networks of figures 4 to 6 and of the tables of cells; none without this "
+        "section.",
+    )
+    training: Training = Training()
     comparison: Comparison = Comparison()
     numerics: Numerics | None = Field(
         default=None,
@@ -185,9 +194,24 @@ class Study(Strict):
         return self
 
     @model_validator(mode="after")
+    def _asks_something(self) -> Self:
+        if not (self.grid or self.learning or self.numerics):
+            raise ValueError("expected one of the sections grid, learning and numerics at least")
+        for key in ("datasets", "models"):
+            if (self.grid or self.learning) and not getattr(self, key):
+                raise ValueError(f"{key}: this key is missing")
+        for key, default in (("training", Training()), ("comparison", Comparison())):
+            if not self.grid and getattr(self, key) != default:
+                raise ValueError(
+                    f"{key}: it is about the networks of the section grid, which is missing: "
+                    f"leave {key} out, or add grid"
+                )
+        return self
+
+    @model_validator(mode="after")
     def _grid_is_known(self) -> Self:
         for key, known in (("dataset", self.datasets), ("model", self.models)):
-            for name in getattr(self.grid, key):
+            for name in getattr(self.grid, key, ()):
                 if name not in known:
                     raise ValueError(
                         f"grid.{key}: there is no {key} {name!r}; {nearest(name, known)}"
@@ -196,7 +220,8 @@ class Study(Strict):
 
     @model_validator(mode="after")
     def _inputs_fit(self) -> Self:
-        for dataset, model in itertools.product(self.grid.dataset, self.grid.model):
+        pairs = itertools.product(self.grid.dataset, self.grid.model) if self.grid else ()
+        for dataset, model in pairs:
             check_inputs(dataset, self.datasets[dataset], model, self.models[model])
         return self
 
@@ -219,22 +244,22 @@ class Study(Strict):
     @model_validator(mode="after")
     def _batches_fit(self) -> Self:
         largest = max(self.comparison.batch_sizes)
-        for name in self.grid.dataset:
+        for name in self.grid.dataset if self.grid else ():
             split = self.datasets[name].split
             if split and split.train and largest > split.train:
                 raise ValueError(
-                    f"comparison.batch_sizes: {largest} is more than the {split.train} training "
-                    f"samples of {name}"
+                    f"comparison.batch_sizes: {largest}{self.comparison.unwritten} is more than "
+                    f"the {split.train} training samples of {name}"
                 )
         return self
 
     @model_validator(mode="after")
     def _epochs_suffice(self) -> Self:
         early = self.training.early_epochs
-        for name, model in self.models.items():
-            if model.max_epochs < early:
+        for name in self.grid.model if self.grid else ():
+            if (epochs := self.models[name].max_epochs) < early:
                 raise ValueError(
-                    f"models.{name}.max_epochs is {model.max_epochs}: expected at least "
+                    f"models.{name}.max_epochs is {epochs}: expected at least "
                     f"training.early_epochs, {early}"
                 )
         return self

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+import json
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from itertools import product
-from typing import Annotated, Literal, Self
+from typing import Annotated, Any, Literal, Self
 
 from pydantic import Discriminator, Field, Tag, model_validator
 
@@ -223,3 +224,31 @@ def learning_cells(learning: Learning | None) -> dict[LearningCell, list[int]]:
         for loss in regime.models:
             found.setdefault(regime.cell(loss), set()).update(regime.seeds)
     return {cell: sorted(seeds) for cell, seeds in found.items()}
+
+
+def rates(
+    regimes: Iterable[Regime], models: Mapping[str, Mapping[str, Any]]
+) -> dict[tuple[Any, ...], dict[float, Regime]]:
+    """Return the regimes of a question that differ in their learning rate alone, by their rate.
+
+    Parameters
+    ----------
+    regimes : iterable of Regime
+    models : mapping
+        The settings of each network.
+
+    Returns
+    -------
+    dict
+        At least two regimes each. The key: part, question, data set, batch size, and the other
+        settings of the network as JSON.
+    """
+    groups: dict[tuple[Any, ...], dict[float, Regime]] = {}
+    for regime in regimes:
+        names = set(regime.models.values())
+        if len(names) == 1:
+            model = dict(models[names.pop()])
+            rate = float(model.pop("learning_rate"))
+            key = (regime.part, regime.question, regime.dataset, regime.batch_size)
+            groups.setdefault((*key, json.dumps(model, sort_keys=True)), {})[rate] = regime
+    return {key: found for key, found in groups.items() if len(found) > 1}

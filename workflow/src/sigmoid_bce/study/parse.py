@@ -145,10 +145,6 @@ def parse(config: object, where: str = "configuration") -> Study:
     >>> parse({"stduy": "x"}, "my.yaml")
     Traceback (most recent call last):
     sigmoid_bce.study.base.ConfigError: my.yaml: study: this key is missing
-    my.yaml: datasets: this key is missing
-    my.yaml: models: this key is missing
-    my.yaml: grid: this key is missing
-    my.yaml: training: this key is missing
     my.yaml: stduy: unknown key; did you mean 'study'?
     """
     for kinds in KINDS.values():

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -56,6 +57,21 @@ class LearningFiles:
     def finished(self) -> bool:
         """Whether the cell is trained."""
         return self.record_file.exists() and self.epochs_file.exists()
+
+    @cached_property
+    def record(self) -> Any:
+        """The trainings' record."""
+        with reading(self.record_file):
+            record = json.loads(self.record_file.read_text())
+            if not {"started", "seeds", "seconds_training", "seconds_description"} <= set(record):
+                raise ValueError("it is not the record of trainings")
+        return record
+
+    @property
+    def ended(self) -> int:
+        """When the trainings ended, in milliseconds since 1970."""
+        seconds = self.record["seconds_training"] + self.record["seconds_description"]
+        return int(self.record["started"] + int(1000 * seconds))
 
 
 def questions_by_cell(stuck: pd.DataFrame) -> dict[str, str]:
@@ -121,30 +137,28 @@ def learning_run(files: LearningFiles, questions: str | None) -> Run | None:
     """
     if not files.finished:
         return None
-    cell = files.cell
+    cell, record = files.cell, files.record
+    start, seeds, end = record["started"], record["seeds"], files.ended
     with reading(files.record_file):
-        record = json.loads(files.record_file.read_text())
-        start, seeds = record["started"], record["seeds"]
-        seconds = sum(record[f"seconds_{name}"] for name in ("training", "description"))
         made_by, settings, commit = process(record), _settings(record), record["git_commit"]
+        rate = str(record["model"]["learning_rate"])
     epochs = read_parquet(files.epochs_file, columns=[*COLUMNS, *MEANS])
     with reading(files.epochs_file):
         last = judged_epochs(epochs)
         if last.index.tolist() != sorted(seeds):
             raise ValueError(f"its seeds are not those of {files.record_file.name}")
-        end = start + int(1000 * seconds)
         points = tuple(_points(last, end))
     tags = {"mlflow.source.git.commit": commit or "unknown"}
     return Run(
         key=str(cell),
-        name=f"{cell.model} {cell.loss} batch {cell.batch_size}, {len(seeds)} seeds",
+        name=f"{cell.dataset} {cell.model} {cell.loss} batch {cell.batch_size}, {len(seeds)} seeds",
         kind="learning",
         status="FINISHED",
         start=start,
         end=end,
         process=made_by,
         params={name: str(value) for name, value in asdict(cell).items()}
-        | {"seeds": ranges(seeds), "settings": settings},
+        | {"seeds": ranges(seeds), "learning_rate": rate, "settings": settings},
         points=points,
         tags=tags | ({"questions": questions} if questions else {}),
     )

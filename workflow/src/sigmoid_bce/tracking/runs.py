@@ -6,7 +6,7 @@ import hashlib
 import json
 import math
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -205,9 +205,24 @@ def group_key(cell: Cell) -> str:
     return str(cell).rsplit("/", 1)[0]
 
 
+class Trained(NamedTuple):
+    """When and by what code a cell was trained."""
+
+    start: int
+    end: int
+    made_by: dict[str, str]
+
+
+def trained(record: AttemptRecord, end: int) -> Trained:
+    """Return when and by what code a cell was trained, as its record says."""
+    keep = ("mlflow.source.git.commit", "git_dirty", "lock_sha256", "versions")
+    tags = _provenance(record)
+    return Trained(record["started"], end, {key: tags[key] for key in keep})
+
+
 def _provenance(record: AttemptRecord) -> dict[str, str]:
     found = {
-        "attempt": record["attempt"],
+        "attempt": record.get("attempt"),
         "mlflow.source.git.commit": record["git_commit"] or "unknown",
         "git_dirty": "unknown" if record["git_dirty"] is None else record["git_dirty"],
         "lock_sha256": (record["lock_sha256"] or "unknown")[:SHORT],
@@ -344,7 +359,11 @@ def _attempt_run(cell: Cell, record: PastAttempt) -> Run:
 
 
 def study_run(
-    study: str, results: Path, finished: Sequence[CellFiles], files: Sequence[Path], planned: int
+    study: str,
+    results: Path,
+    trained: Sequence[Trained],
+    files: Sequence[Path],
+    planned: Mapping[str, int],
 ) -> Run:
     """Return the study's own run: figures, tables and report.
 
@@ -353,25 +372,26 @@ def study_run(
     study : str
     results : Path
         The study's folder.
-    finished : sequence of CellFiles
-        The finished cells, at least one.
+    trained : sequence of Trained
+        The finished cells of both kinds. Without any, the run's times are those of the files.
     files : sequence of Path
         The run's artifacts.
-    planned : int
-        Number of cells in the study.
+    planned : mapping
+        Numbers of cells in the study, by the kind's name.
     """
-    newest = max((cell.record for cell in finished), key=lambda record: record["started"])
-    keep = ("mlflow.source.git.commit", "git_dirty", "lock_sha256", "versions")
-    tags = _provenance(newest)
+    newest = max(trained, key=lambda cell: cell.start, default=None)
+    times = [(cell.start, cell.end) for cell in trained]
+    if not trained:
+        times = [(int(1000 * file.stat().st_mtime),) * 2 for file in files]
     return Run(
         key=study,
         name=f"study {study}",
         kind="study",
         status="FINISHED",
-        start=min(cell.record["started"] for cell in finished),
-        end=max(cell.ended for cell in finished),
-        params={"cells": str(planned)},
-        tags={key: tags[key] for key in keep} | {"rule": "track_study"},
+        start=min(start for start, _ in times),
+        end=max(end for _, end in times),
+        params={name: str(number) for name, number in planned.items() if number},
+        tags=(newest.made_by if newest else {}) | {"rule": "track_study"},
         artifacts=tuple(
             (str(file.parent.relative_to(results)).removeprefix("."), file) for file in files
         ),

@@ -20,7 +20,7 @@ from sigmoid_bce.tracking import runs, views
 from sigmoid_bce.tracking.cell_files import CellFiles, Split
 from sigmoid_bce.tracking.experiment import Experiment, opened
 from sigmoid_bce.tracking.groups import group_runs
-from sigmoid_bce.tracking.learning import learning_runs
+from sigmoid_bce.tracking.learning import LearningFiles, learning_runs
 from sigmoid_bce.tracking.models import METRICS, model_of, sync_model
 from sigmoid_bce.tracking.reconcile import by_process, close_if_dead, close_replaced
 from sigmoid_bce.tracking.runs import KEY_TAG, Point
@@ -333,6 +333,7 @@ def log_study(
     study: str,
     results: str | Path,
     cells: Sequence[Cell],
+    learning: Sequence[LearningCell] = (),
     *,
     files: Sequence[str | Path],
     question: str,
@@ -347,8 +348,9 @@ def log_study(
     results : str or Path
         The study's folder.
     cells : sequence of Cell
-        All cells of the study, at least one of them finished. The run's times and versions are
-        those of the finished cells.
+    learning : sequence of LearningCell
+        All cells of the study, of both kinds. The run's times and versions are those of the
+        finished ones.
     files : sequence of str or Path
         Figures, tables and report: the run's artifacts.
     question : str
@@ -365,14 +367,15 @@ def log_study(
     store.TrackingError
         In one line, if the tracking server or database cannot be used.
     files.Damaged
-        If a cell's run.json cannot be read.
-    ValueError
-        If no cell is finished.
+        If the record of a cell cannot be read.
     """
     results, paths = Path(results), [Path(file) for file in files]
     found = [CellFiles(results, cell) for cell in cells]
-    finished = [cell for cell in found if cell.finished]
-    wanted = runs.study_run(study, results, finished, paths, len(cells))
+    trained = [runs.trained(cell.record, cell.ended) for cell in found if cell.finished]
+    paired = [LearningFiles(results, cell) for cell in learning]
+    trained += [runs.trained(cell.record, cell.ended) for cell in paired if cell.finished]
+    planned = {"cells": len(cells), "learning_cells": len(paired)}
+    wanted = runs.study_run(study, results, trained, paths, planned)
     with opened(study, results) as experiment:
         experiment.load_runs(f"tags.{KEY_TAG['study']} = '{study}'")
         run_id = sync_run(experiment, wanted, {})

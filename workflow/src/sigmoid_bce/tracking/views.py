@@ -228,10 +228,13 @@ def table(frame: pd.DataFrame) -> str:
 def _result(files: Sequence[Path]) -> list[str]:
     """Return the paragraphs that quote the study's result."""
     by_name = {file.name: file for file in reversed(files)}
-    for name in QUOTED:
-        if file := by_name.get(name):
-            return ["## Result", f"From `{file}`:", table(read_csv(file))]
-    return []
+    parts = []
+    if file := by_name.get("answer.csv"):
+        said = read_csv(file)["sentence"]
+        parts = [f"From `{file}`:", "\n".join(f"- {_plain(sentence)}" for sentence in said)]
+    if file := next((by_name[name] for name in QUOTED if name in by_name), None):
+        parts += [f"From `{file}`:", table(read_csv(file))]
+    return ["## Result", *parts] if parts else []
 
 
 def _plain(text: str) -> str:

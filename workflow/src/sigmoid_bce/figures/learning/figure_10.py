@@ -13,10 +13,9 @@ from matplotlib.figure import Figure
 
 from sigmoid_bce.figures import arms, style
 from sigmoid_bce.figures.trainings import LearningTables, literal
-from sigmoid_bce.study.learning import TWINS, Regime
+from sigmoid_bce.study.learning import TWINS, Regime, rates
 
 TITLE = "Figure 10: learning rates and label noise"
-NOTHING = "No question of the study has networks that differ in their learning rate alone."
 
 
 class Sweep(NamedTuple):
@@ -33,15 +32,7 @@ def sweeps(tables: LearningTables) -> list[Sweep]:
     If a question flips labels, only those of questions that do so: with their own data without
     flipped labels, if they have it.
     """
-    groups: dict[tuple[Any, ...], dict[float, Regime]] = {}
-    for regime in tables.regimes:
-        names = set(regime.models.values())
-        if len(names) == 1:
-            model = dict(tables.models[names.pop()])
-            rate = float(model.pop("learning_rate"))
-            key = (regime.part, regime.question, regime.dataset, regime.batch_size)
-            groups.setdefault((*key, json.dumps(model, sort_keys=True)), {})[rate] = regime
-    groups = {key: found for key, found in groups.items() if len(found) > 1}
+    groups = rates(tables.regimes, tables.models)
     noisy = {key[:2] for key in groups if tables.noise[key[2]]}
     found = []
     for (*place, dataset, batch_size, model), regimes in groups.items():
@@ -91,10 +82,6 @@ def draw(tables: LearningTables) -> Figure:
     """Draw a panel for each sweep, with a line for each loss."""
     style.use()
     found = sweeps(tables)
-    if not found:
-        figure = plt.figure(figsize=(7, 1))
-        figure.text(0.5, 0.5, NOTHING, ha="center", va="center")
-        return figure
     labels = ("learning rate", "mean validation accuracy")
     figure, axes = style.grid(len(found), 4, (3.6, 3), "", labels, beside=2, sharey=True)
     for axis, sweep in zip(axes, found, strict=True):
@@ -121,8 +108,6 @@ def values(tables: LearningTables) -> dict[str, int | float | str]:
         The number of panels, and a sentence on the highest rate where most labels are flipped.
     """
     found = sweeps(tables)
-    if not found:
-        return {"panels": 0, "highest": NOTHING}
     sweep = max(found, key=lambda one: one.noise)
     rate = max(sweep.regimes)
     regime = sweep.regimes[rate]

@@ -10,6 +10,7 @@ import pandas as pd
 from matplotlib import pyplot as plt
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.transforms import blended_transform_factory
 
 from sigmoid_bce.comparison.ends import ABOVE_MAJORITY, DEAD
 from sigmoid_bce.figures import style
@@ -17,6 +18,8 @@ from sigmoid_bce.figures.trainings import LearningTables
 from sigmoid_bce.study.learning import REFERENCE, TWINS
 
 TITLE = "Figure 8: stuck trainings"
+WRAPPED = 11
+"""Characters of a question an inch."""
 DARK = 0.55
 """Text on darker colours is white."""
 
@@ -49,24 +52,33 @@ def draw(tables: LearningTables) -> Figure:
     style.use()
     losses = tables.losses()
     questions = list(tables.questions())
-    height = len(tables.regimes) + len(questions)
-    size = (3.4 + 0.72 * len(losses), 1.5 + 0.36 * height)
+    width = 3.4 + 0.72 * len(losses)
+    asked = [textwrap.wrap(question, round(WRAPPED * width)) for question, _ in questions]
+    # a row holds two lines
+    rows = [-(-len(lines) // 2) for lines in asked]
+    height = len(tables.regimes) + sum(rows)
+    size = (width, 1.5 + 0.36 * height)
     figure, axis = plt.subplots(figsize=size)
     colours = plt.get_cmap("YlOrRd")
     y, ticks = 0, {}
-    for question, regimes in questions:
-        text = textwrap.shorten(question, round(13 * size[0]), placeholder=" …")
-        axis.text(0.05, y + 0.62, text, fontsize=9, fontweight="bold", va="center")
+    # from the figure's left edge on, across the names of the regimes
+    across = blended_transform_factory(figure.transFigure, axis.transData)
+    for lines, high, (_, regimes) in zip(asked, rows, questions, strict=True):
+        text = axis.text(
+            0.01, y + high / 2, "\n".join(lines), fontsize=9, fontweight="bold", va="center",
+            transform=across,
+        )  # fmt: skip
+        text.set_in_layout(False)
+        y += high
         for regime in regimes:
-            y += 1
             ticks[y + 0.5] = tables.place(regime)
-            rows = tables.of(tables.stuck, regime).set_index("loss")
+            here = tables.of(tables.stuck, regime).set_index("loss")
             for x, loss in enumerate(losses):
-                if loss in rows.index:
-                    _cell(axis, (x, y), rows.loc[loss], colours)
+                if loss in here.index:
+                    _cell(axis, (x, y), here.loc[loss], colours)
                 else:
                     axis.add_patch(plt.Rectangle((x, y), 1, 1, fc="0.9", ec="0.85", lw=0.6))
-        y += 1
+            y += 1
     axis.set(xlim=(-0.02, len(losses) + 0.02), ylim=(height + 0.02, 0))
     axis.set_yticks(list(ticks), list(ticks.values()), fontsize=8)
     slanted = {"rotation": 35, "ha": "left", "rotation_mode": "anchor"}
