@@ -27,7 +27,7 @@ from measured import HERE, ROOT, environment, machine
 
 PARTS = ("throughput", "jobs", "floor", "peers", "growth")
 """Modules whose `measure` returns rows."""
-SCRIPTS = ("checkpoints", "extraction", "verdict", "tracking")
+SCRIPTS = ("checkpoints", "extraction", "monitor", "verdict", "tracking")
 """Scripts whose printed lines are kept; see `python benchmarks/<name>.py --help`."""
 COLUMNS = ["part", "grid", "measure", "value", "unit", "note"]
 

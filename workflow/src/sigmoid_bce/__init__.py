@@ -11,4 +11,6 @@ def __getattr__(name: str) -> Any:
     # lazily: every job imports the package
     if name in _HOMES:
         return getattr(import_module(f"sigmoid_bce.verdicts.{_HOMES[name]}"), name)
+    if name in ("keras", "torch"):
+        return import_module(f"sigmoid_bce.{name}")
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

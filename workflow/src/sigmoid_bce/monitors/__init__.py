@@ -1,0 +1,1 @@
+"""Watching a training: what its loss clips and leaves without a gradient, epoch by epoch."""
