@@ -59,6 +59,32 @@ def planned(path, **keys):
     return ""
 
 
+@pytest.mark.parametrize(
+    ("columns", "keys", "copies"),
+    [
+        ({"a": range(20)}, {}, None),
+        ({"a": range(20), "code": [0, 1] * 10}, {}, "column code tells"),
+        (
+            {"a": range(20), "code": [7, -2] * 10, "again": [1, 0] * 10},
+            {},
+            "columns again, ",
+        ),
+        ({"a": range(20), "code": [0, 1] * 10}, {"columns": ["a"]}, None),
+        ({"a": [0, 1] * 9 + [0, 0], "constant": [3] * 20}, {}, None),  # a strong feature is no copy
+    ],
+)
+def test_a_column_that_is_the_label_is_named(tmp_path, capfd, columns, keys, copies):
+    path = tmp_path / "t.csv"
+    pd.DataFrame({**columns, "class": ["ok", "faulty"] * 10}).to_csv(path, index=False)
+    section = FeaturesDataset(
+        source="features", path=str(path), label_column="class", positive="faulty", **keys
+    )
+    list(items.items(section, ""))
+    said = "".join(capfd.readouterr())
+    assert ("the class exactly" in said) is bool(copies)
+    assert (copies or "") in said
+
+
 def test_a_mistake_in_a_file_of_two_data_sets_is_one_line(tmp_path):
     file = tmp_path / "t.csv"
     file.write_text("a,label\n" + "1,0\nx,1\n" * 12)

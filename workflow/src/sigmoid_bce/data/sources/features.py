@@ -17,6 +17,7 @@ from sigmoid_bce.data.items import Item
 from sigmoid_bce.data.labels import same
 from sigmoid_bce.data.listed import Row
 from sigmoid_bce.data.listing import DataError, Entry, few
+from sigmoid_bce.jobs.logs import announce
 from sigmoid_bce.study.datasets import FeaturesDataset
 
 MISSING = {"", "-", "?", "n/a", "na", "nan", "none", "null"}
@@ -40,6 +41,12 @@ def items(dataset: FeaturesDataset, file: Path) -> Iterator[Item]:
     labels = _assigned(table, dataset)
     print(*labels.notes, sep="\n", end="\n" if labels.notes else "", flush=True)
     rows, values = _values(table, labels.entries, dataset)
+    if copies := _copies_of_the_class(table.features, labels.entries, values):
+        announce(
+            f"warning: {dataset.path}: {'column' if len(copies) == 1 else 'columns'} {few(copies)} "
+            f"{'tells' if len(copies) == 1 else 'tell'} the class exactly: if it is the "
+            "label in other words, list the features without it under columns"
+        )
     names = table.texts(dataset.id_column) if dataset.id_column else []
     for row, entry, features in zip(rows, labels.entries, values, strict=True):
         name = names[row] if names else entry.file
@@ -202,6 +209,21 @@ def _values(
             found = _fault(table.columns[name][rows[at]].as_py())
             raise DataError(f"{dataset.path}, row {rows[at] + 1}: the column {name!r} {found}")
     return rows, values
+
+
+def _copies_of_the_class(
+    features: list[str], used: list[Entry], values: NDArray[np.float32]
+) -> list[str]:
+    """Return the features that have one value in each class, another one for each label."""
+    classes = np.array([entry.class_name for entry in used])
+    label_of = {entry.class_name: entry.label for entry in used}
+    low = {name: values[classes == name].min(axis=0) for name in label_of}
+    found = np.ones(len(features), bool)
+    for name, label in label_of.items():
+        found &= values[classes == name].max(axis=0) == low[name]
+        for other in (one for one in label_of if label_of[one] < label):
+            found &= low[name] != low[other]
+    return [name for name, copy in zip(features, found, strict=True) if copy]
 
 
 def _numbers(column: Any) -> NDArray[np.float64]:
