@@ -200,8 +200,8 @@ class SaturationMonitor(Watch, keras.callbacks.Callback):
         for state in (self._training, self._validation):
             state.clear()
 
-    def on_train_batch_end(self, batch: int, logs: Any = None) -> None:  # noqa: D102
-        # on JAX, variables have no values within an epoch
+    def on_train_batch_begin(self, batch: int, logs: Any = None) -> None:  # noqa: D102
+        # Keras waits for callbacks at a batch's end; on JAX, variables have no values in an epoch
         if self._warned or keras.backend.backend() == "jax":
             return
         now = time.monotonic()
