@@ -187,6 +187,15 @@ def benchmarks(folder: Path) -> pd.DataFrame:
     return pd.concat(tables, ignore_index=True)
 
 
+def photographs(study: Path) -> pd.DataFrame:
+    """Return the table of models, with the largest error of a validation image."""
+    cells = pd.read_csv(present(study / "tables/cells.csv"))
+    cells = cells[cells["split"] == "validation"]
+    worst = cells.groupby(["model", "stage"])["bce_sigmoid_error_max"].max()
+    worst = worst.rename("val_bce_sigmoid_error_max").reset_index()
+    return models(study).merge(worst, on=["model", "stage"], validate="one_to_one")
+
+
 def answer(study: Path) -> pd.DataFrame:
     """Return the answer of the study of learning."""
     return pd.read_csv(present(study / "tables/answer.csv"))
@@ -215,6 +224,35 @@ def with_passed_on(table: pd.DataFrame) -> pd.DataFrame:
     return table.assign(passed_on=table["dataset"].map(WITHHELD).fillna("yes"))
 
 
+def processors(study: Path) -> pd.DataFrame:
+    """Return how the study of learning moves where instruction sets are masked, by metric.
+
+    `study` is the run with masks; the one without lies beside it.
+    """
+    keys = [*KEYS["learning"], "metric"]
+    here, there = (
+        pd.read_csv(present(folder / "tables/learning.csv"))
+        for folder in (study.with_name("learning"), study)
+    )
+    both = here.merge(there, on=keys, suffixes=("", "_masked"), validate="one_to_one")
+    both["moved"] = (both["mean"] - both["mean_masked"]).abs()
+    both["equal"] = (both["mean"] == both["mean_masked"]) | both["moved"].isna()
+    both["same_verdict"] = both["verdict"] == both["verdict_masked"]
+    both["calm"] = both["verdict"] != "not decidable"
+    rows = [
+        {
+            "metric": metric,
+            "rows": len(table),
+            "equal": int(table["equal"].sum()),
+            "same_verdict": int(table["same_verdict"].sum()),
+            "moved_calm": table.loc[table["calm"], "moved"].max(),
+            "moved": table["moved"].max(),
+        }
+        for metric, table in both.groupby("metric", sort=False)
+    ]
+    return with_passed_on(pd.DataFrame(rows).assign(dataset="")).drop(columns="dataset")
+
+
 TABLES: dict[str, tuple[str, Callable[[Path], pd.DataFrame]]] = {
     "models": ("default", models),
     "batches": ("default", batches),
@@ -229,6 +267,9 @@ TABLES: dict[str, tuple[str, Callable[[Path], pd.DataFrame]]] = {
     "learning": ("learning", learning),
     "stuck": ("learning", stuck),
     "learning-full": ("learning-full", learning),
+    "photographs": ("article-cpu", photographs),
+    "photographs-learning": ("article-cpu", learning),
+    "processors": ("learning-masked", processors),
     "benchmarks": ("benchmarks", benchmarks),
 }
 """Each table: the folder under results/ that it comes from, and the function of that folder."""

@@ -28,6 +28,9 @@ KEYS = {
     "learning": ["part", "question", "dataset", "model", "batch_size", "loss"],
     "stuck": ["part", "question", "dataset", "model", "batch_size", "loss"],
     "learning-full": ["part", "question", "dataset", "model", "batch_size", "loss"],
+    "photographs": ["model", "stage"],
+    "photographs-learning": ["part", "question", "dataset", "model", "batch_size", "loss"],
+    "processors": ["metric"],
     "benchmarks": ["part", "grid", "measure"],
 }
 """The tables, and the columns that tell their rows apart."""

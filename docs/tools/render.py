@@ -170,6 +170,7 @@ def quotes() -> dict[str, str]:
     logits = "PyTorch", "BCEWithLogitsLoss()", "eager"
     sigmoid = "PyTorch", "BCELoss() after sigmoid", "eager"
     right, wrong_side = ("float32", 0, "correct"), ("float32", 0, "wrong")
+    photographed = read("photographs").query("stage == 'full'").iloc[-1]
     return {
         "programs": number(single["programs"], ".0f"),
         "historic ceiling, label 0": number(single["historic_ceiling_label_0"], ".1f"),
@@ -193,6 +194,9 @@ def quotes() -> dict[str, str]:
             costs["floor", "default study, no laboratory", "wall / floor"], ".2f"
         ),
         "origin of thresholds": origin(read("thresholds").iloc[0]),
+        "photographs clipped": percent(photographed["clipped_share_max"], ".1f"),
+        "photographs worst error": number(photographed["val_bce_sigmoid_error_max"], ".1f"),
+        "origin of photographs": origin(read("photographs").iloc[0]),
         "origin of extended regimes": origin(read("learning-full").iloc[0]),
         "origin of models": origin(read("models").iloc[0]),
         "origin of peers": origin(read("benchmarks").query("part == 'peers'").iloc[0]),
@@ -342,6 +346,31 @@ def regimes_full() -> str:
     return regimes("learning-full")
 
 
+def photographs() -> str:
+    """Return the networks that are trained on the article's photographs."""
+    return models("photographs", "studies/article-cpu.yaml")
+
+
+def photographs_learning() -> str:
+    """Return the paired trainings on the article's photographs."""
+    return regimes("photographs-learning")
+
+
+def processors() -> str:
+    """Return how the study of learning moves where instruction sets are masked."""
+    lines = [
+        [
+            metric,
+            *(number(row[name], ".0f") for name in ("rows", "equal", "same_verdict")),
+            *(number(row[name], ".2g") for name in ("moved_calm", "moved")),
+        ]
+        for metric, row in read("processors").set_index("metric").iterrows()
+    ]
+    head = "metric|rows|the same mean|the same verdict"
+    head += "|a mean moves by at most, where anything is decidable|anywhere"
+    return markdown(head.split("|"), "lrrrrr", lines)
+
+
 def losses() -> str:
     """Return the table of the losses to train with."""
     lines = []
@@ -380,6 +409,9 @@ TABLES: dict[str, Callable[[], str]] = {
         conclusions,
         regimes,
         regimes_full,
+        photographs,
+        photographs_learning,
+        processors,
         losses,
         ranges,
         rulegraph,

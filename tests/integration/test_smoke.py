@@ -117,7 +117,7 @@ def test_too_few_images_stop_before_training(tmp_path):
     file.write_text(file.read_text().replace("train: 240", "train: 2400"))
     done = snakemake(folder, *CONFIG, "--until", "train", check=False)
     assert done.returncode != 0
-    assert "the split asks for 2400 training and 100 validation samples" in done.stdout
+    assert "2400 training and 100 validation samples are asked for" in done.stdout
     assert not (folder / "results/smoke/train").exists()
 
 

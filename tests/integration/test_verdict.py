@@ -213,8 +213,9 @@ def test_memory_does_not_grow_with_rows(tmp_path, ending):
 
 
 PEAK = """
-from sigmoid_bce.verdicts.__main__ import main
-main()
+import sys
+from sigmoid_bce.commands import main
+main(['verdict', *sys.argv[1:]], standalone_mode=False)
 print('peak', *[line.split()[1] for line in open('/proc/self/status') if 'VmHWM' in line])
 """
 
@@ -222,14 +223,14 @@ print('peak', *[line.split()[1] for line in open('/proc/self/status') if 'VmHWM'
 def test_bad_input_is_one_line_and_leaves_nothing(tmp_path):
     (tmp_path / "a.csv").write_text("label,raw_output\n1,2\n0,0.5x\n")
     done = verdict(tmp_path, "a.csv", check=False)
-    assert done.returncode == 1
+    assert done.returncode == 2
     assert done.stderr == (
         "error: a.csv: row 2 (line 3), column 'raw_output': expected a number, found '0.5x'\n"
     )
     assert not done.stdout
     (tmp_path / "p.csv").write_text("label,raw_output\n1,0.9\n0,0.5\n")
     done = verdict(tmp_path, "p.csv", check=False)
-    assert done.returncode == 1
+    assert done.returncode == 2
     assert "log(p) - log1p(-p)" in done.stderr
     assert not (tmp_path / "results").exists()
     verdict(tmp_path, "p.csv", "--really-raw")

@@ -66,17 +66,8 @@ def test_a_page_is_complete_or_absent(tmp_path):
     assert [file.name for file in tmp_path.iterdir() if file.name.startswith(".")] == []
 
 
-@pytest.mark.parametrize("backend", ["nonsense", "module://not_there"])
-def test_the_user_s_backend_of_matplotlib_does_not_count(backend):
-    code = "from sigmoid_bce.verdicts import page; page.style.row(2, 4, 3, 'title')"
-    environment = {**os.environ, "MPLBACKEND": backend}
-    subprocess.run([sys.executable, "-c", code], env=environment, check=True)
-
-
-def test_sentences_begin_on_the_left():
-    for table, words in (
-        (pd.DataFrame({"sentence": ["It does."]}), True),
-        (pd.DataFrame({"loss": ["logits"], "n": [3]}), False),
-    ):
-        page = html.render("t", [html.Section(tables=[table])])
-        assert ('<div class="table words">' in page) is words
+def test_the_user_s_backend_of_matplotlib_does_not_count(tmp_path):
+    (tmp_path / "a.csv").write_text("label,raw_output\n1,2\n0,-3\n")
+    code = "from sigmoid_bce.commands import main; main(['verdict', 'a.csv'])"
+    environment = {**os.environ, "MPLBACKEND": "nonsense"}
+    subprocess.run([sys.executable, "-c", code], cwd=tmp_path, env=environment, check=True)

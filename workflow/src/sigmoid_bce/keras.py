@@ -57,6 +57,7 @@ class SaturationMonitor(Watch, keras.callbacks.Callback):
 
     Examples
     --------
+    >>> import numpy as np
     >>> x = np.float32([[-30], [40], [2]])
     >>> network = keras.Sequential([keras.Input((1,)), keras.layers.Dense(1, "sigmoid")])
     >>> network.compile("sgd", "binary_crossentropy")

@@ -32,6 +32,7 @@ def command(file: str, to: str | None, **given: Any) -> None:
 
     FILE has raw outputs (logits) and labels: .csv, .parquet, .npz or .npy.
     """
+    os.environ["MPLBACKEND"] = "agg"  # a notebook's backend, or a mistyped one, may not be there
     # before pyarrow is imported: Arrow's own allocators reserve address space ahead
     os.environ.setdefault("ARROW_DEFAULT_MEMORY_POOL", "system")
     name = re.sub(r"[^a-z0-9_.-]+", "-", Path(file).stem.lower()).strip("-.") or "outputs"

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
-import pandas as pd
 from numpy.typing import NDArray
 
 from sigmoid_bce.data.listing import DataError
 from sigmoid_bce.data.split import choose
 from sigmoid_bce.study.datasets import Seen, Split
+
+if TYPE_CHECKING:  # planning has no need of it
+    import pandas as pd
 
 MINORITY, NOISE = 1, 2
 """The stream of each draw: with one for each, a change of one leaves the other."""

@@ -49,6 +49,9 @@ PRELOADS = {
 }  # fmt: skip
 """The modules that jobs of a kind import. Modules that an environment lacks are left out."""
 
+BACKEND = {"MPLBACKEND": "agg"}
+"""Figures go into files: a backend of a notebook, or a mistyped one, may not be there."""
+
 START = 10.0  # seconds within which a server must listen
 LATE = 1.0  # seconds that a job waits for another's server after its own has ended
 ANSWER = 60.0  # seconds within which a server must fork: its imports come first
@@ -76,6 +79,7 @@ def forked(kind: str) -> None:
     --------
     >>> forked("tables")  # without Snakemake, the script runs by itself
     """
+    os.environ.update(BACKEND)
     owner = os.environ.get(OWNER, "")
     if FORK in os.environ or not owner or not hasattr(os, "pidfd_open") or orphaned():
         return
@@ -185,7 +189,7 @@ def _start(owner: str, *kinds: str) -> subprocess.Popen[bytes]:
     threadless = {"OPENBLAS_NUM_THREADS": "1", "MLFLOW_DISABLE_TELEMETRY": "true"}
     # without a GPU, TensorFlow's only errors are about that
     level = {"TF_CPP_MIN_LOG_LEVEL": "2" if gpus.pool() else "3"}
-    environment = {**level, **os.environ, **threadless}
+    environment = {**level, **os.environ, **threadless, **BACKEND}
     return subprocess.Popen(
         [sys.executable, "-P", "-m", "sigmoid_bce.jobs.forkserver", owner, *kinds],
         cwd="/",
