@@ -1,5 +1,7 @@
 """Networks of several seeds in a stack: each is what it would be alone."""
 
+from types import SimpleNamespace
+
 import keras
 import numpy as np
 import pandas as pd
@@ -125,6 +127,13 @@ def test_the_clipped_gradient_is_zero_inside_the_training(table):
     np.testing.assert_allclose(exact.norm, exact.exact_norm, 1e-5)
     np.testing.assert_allclose(exact.cosine, 1, 1e-5)
     assert found.norm < exact.norm
+
+
+def test_an_optimiser_keeps_a_decay_of_its_own(monkeypatch):
+    own = SimpleNamespace(optimizer=lambda rate: keras.optimizers.AdamW(rate, weight_decay=0.004))
+    monkeypatch.setattr(plugins, "load", lambda *_: own)
+    assert optimizers.make("own", 0.1, 0).weight_decay == 0.004
+    assert optimizers.make("own", 0.1, 0.5).weight_decay == 0.5
 
 
 def test_dropout_masks_are_those_of_the_seed(table):

@@ -25,11 +25,17 @@ def make(name: str, learning_rate: float, weight_decay: float) -> keras.optimize
         Each step also takes this share, times the rate, from each weight: decoupled from the
         gradient, as in AdamW (https://arxiv.org/abs/1711.05101).
 
+    Raises
+    ------
+    PluginError
+        If the file cannot be imported, or defines no `optimizer`.
+
     Examples
     --------
     >>> make("adam", 0.01, 0.1).weight_decay
     0.1
     """
     made = plugins.load("training/optimizers", name, "optimizer").optimizer(learning_rate)
-    made.weight_decay = weight_decay or None
+    if weight_decay:  # an optimiser of the user's may have a decay of its own
+        made.weight_decay = weight_decay
     return made
