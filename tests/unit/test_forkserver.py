@@ -235,3 +235,9 @@ def test_servers_start_before_they_are_asked_for(start, owner, tmp_path):
     owner.kill()
     owner.wait()
     assert all(gone(server.pid) for server in servers().values())
+
+
+def test_the_user_s_backend_of_matplotlib_does_not_reach_a_job(monkeypatch):
+    monkeypatch.setenv("MPLBACKEND", "nonsense")
+    forkserver.forked("tables")
+    assert os.environ["MPLBACKEND"] == "agg"

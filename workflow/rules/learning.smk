@@ -47,7 +47,7 @@ rule learning_tables:
             f"{RESULTS}/tables/answer.html",
             caption="../report/tables/answer.rst",
             category="Learning",
-            labels={"table": "the answer in ten sentences"},
+            labels={"table": "the answer"},
         ),
         conclusions_html=report(
             f"{RESULTS}/tables/conclusions.html",

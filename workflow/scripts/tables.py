@@ -9,6 +9,7 @@ import pandas as pd
 from sigmoid_bce.comparison import summary
 from sigmoid_bce.figures.style import write_values
 from sigmoid_bce.figures.tables import write_html
+from sigmoid_bce.jobs.csv_tables import read_csv
 from sigmoid_bce.jobs.files import read_json, read_parquet, write_csv
 from sigmoid_bce.jobs.logs import logged_to
 from sigmoid_bce.study.cells import Cell
@@ -23,10 +24,7 @@ with logged_to(snakemake.log[0]):
         del of_study["split"]  # run.json has none: the manifest has it
         made_with = {**run["training"], **run["model"], **run["data"]}
         summary.check_settings(file, made_with, of_study)
-    # a data set may be called "nan", or by a number
-    datasets = pd.read_csv(
-        given.datasets, index_col="dataset", dtype={"dataset": "str"}, keep_default_na=False
-    )
+    datasets = read_csv(given.datasets).set_index("dataset")
     rows, batches = [], []
     for (cell, stage), raw, samples, batch in zip(
         stages, given.raw, given.samples, given.batches, strict=True

@@ -1,4 +1,4 @@
-"""Does it matter for learning? The answer in ten sentences, each from rows of the tables."""
+"""Does it matter for learning? The answer, a sentence from rows of the tables each, at most ten."""
 
 from __future__ import annotations
 
@@ -7,11 +7,10 @@ from collections.abc import Callable
 
 import pandas as pd
 
+from sigmoid_bce.comparison.learning import PLACE
 from sigmoid_bce.comparison.paired import LEVEL
 from sigmoid_bce.study.learning import CLIPPED, REFERENCE, TWINS
 
-PLACE = ["part", "question", "dataset", "model", "batch_size"]
-"""The columns that name the regime of an arm."""
 WORDS = {
     "accuracy": "accuracy",
     "auc": "AUC",

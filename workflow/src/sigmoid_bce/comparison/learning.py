@@ -18,6 +18,8 @@ from sigmoid_bce.study.learning import REFERENCE, TWINS, LearningCell, Regime
 
 BETTER = {"accuracy": 1, "auc": 1, "ece": -1, "exact_loss": -1}
 """The metrics of validation samples, each with the sign of the direction that is better."""
+PLACE = ["part", "question", "dataset", "model", "batch_size"]
+"""The columns that name the regime of an arm."""
 DECIMALS = 12
 """Of differences: accuracies of one number of samples then have ties where their counts have."""
 
@@ -158,8 +160,7 @@ def _adjusted(table: pd.DataFrame, by: Sequence[str], names: Mapping[str, str]) 
 
 def _judged(rows: pd.DataFrame, stuck: pd.DataFrame) -> pd.DataFrame:
     """Add the adjusted p values and the classes of verdict to the rows of tables/learning.csv."""
-    place = ["part", "question", "dataset", "model", "batch_size", "loss"]
-    of_stuck = stuck[[*place, "mcnemar_p_adjusted"]]
+    of_stuck = stuck[[*PLACE, "loss", "mcnemar_p_adjusted"]]
     rows = rows.merge(of_stuck.rename(columns={"mcnemar_p_adjusted": "stuck_p_adjusted"}))
     rows = rows.assign(family=rows["part"] + "." + rows["question"])
     names = {"wilcoxon_p": "p_adjusted", "tost_p": "tost_p_adjusted"}
