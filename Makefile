@@ -52,13 +52,14 @@ test: install $(VENV)/slurm ## install, run the tests
 soak: frameworks $(VENV)/slurm ## run the rings of tests that take hours; finished ones are kept
 	$(BIN)/python -m pytest tests/soak -m soak $(ARGS)
 
-lint: install ## check style, types, imports, complexity and the workflow's form
+lint: install ## check style, types, imports, complexity, losses and the workflow's form
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/snakefmt --check Snakefile workflow
 	$(BIN)/lint-imports --no-logo
 	$(BIN)/python tests/support/complexity.py
 	$(BIN)/mypy
+	$(BIN)/sigmoid-bce check workflow benchmarks docs
 	$(IN_VENV) snakemake --lint
 
 bench: install $(VENV)/slurm ## measure what it costs: PARTS="floor peers", ARGS=...; docs/benchmarks.md

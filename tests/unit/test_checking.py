@@ -207,6 +207,26 @@ def test_comments_silence(comment, count):
     assert (len(findings), notes) == (count, [])
 
 
+@pytest.mark.parametrize(
+    ("lines", "count"),
+    [
+        ("loss = -(  # {}\n    torch.log(torch.sigmoid(x))\n)", 0),
+        ("loss = -(\n    torch.log(torch.sigmoid(x))\n)  # {}", 0),
+        ("loss = -(\n    torch.log(torch.sigmoid(x))  # {}\n)", 0),
+        ("loss = -(\n    # {}\n    torch.log(torch.sigmoid(x))\n)", 1),
+        ("# {}\nloss = torch.log(torch.sigmoid(x))", 1),
+        ("loss = torch.log(torch.sigmoid(x))\n# {}", 1),
+        ("def f(  # {}\n    x,\n):\n    return torch.log(torch.sigmoid(x))", 1),
+    ],
+)
+def test_a_comment_at_an_end_of_a_statement_is_about_all_of_it(lines, count):
+    code = "import torch\n" + lines.format("sigmoid-bce: ignore[log-sigmoid]")
+    findings, notes = python("a.py", code)
+    assert (len(findings), notes) == (count, [])
+    _, notes = python("a.py", "import torch\n" + lines.format("sigmoid-bce: ignore[log]"))
+    assert len(notes) == 1
+
+
 def test_an_unknown_rule_in_a_comment_is_said():
     _, (note,) = python("a.py", "import torch\nlog = 1  # sigmoid-bce: ignore[log-sigmoids]")
     assert note.startswith("a.py:2: ignore[log-sigmoids]: there is no such rule")

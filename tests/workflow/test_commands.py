@@ -244,3 +244,34 @@ def test_the_example_of_a_stuck_loss_runs(capsys):
     (code,) = re.findall(r"```python\n(.*?)```", (ROOT / "docs/learning.md").read_text(), re.DOTALL)
     exec(code, {})
     assert "15.9424" in capsys.readouterr().out
+
+
+def test_the_hook_of_pre_commit_stops_a_commit_with_a_finding(tmp_path):
+    (block,) = re.findall(r"```yaml\n(.*?)```", (ROOT / "docs/check.md").read_text(), re.DOTALL)
+    (tmp_path / ".pre-commit-config.yaml").write_text(block)
+    clean = {name: value for name, value in os.environ.items() if not name.startswith("GIT_")}
+    path = f"{sys.prefix}/bin{os.pathsep}{os.environ['PATH']}"
+    clean |= {"PATH": path, "PRE_COMMIT_HOME": str(tmp_path / "home"), "HOME": str(tmp_path)}
+
+    def run(*words):
+        return subprocess.run(words, cwd=tmp_path, env=clean, capture_output=True, text=True)
+
+    def commit(name, text):
+        (tmp_path / name).write_text(text)
+        run("git", "add", name)
+        author = ("-c", "user.name=a", "-c", "user.email=a@b")
+        return run("git", *author, "commit", "-m", name)
+
+    run("git", "init", "--quiet")
+    done = run("pre-commit", "install")
+    assert done.returncode == 0, done.stdout + done.stderr
+    wrong = "import torch\nloss = -torch.log(torch.sigmoid(x))\n"
+    done = commit("a train.py", wrong)
+    assert done.returncode == 1
+    assert "a train.py:2: log-sigmoid" in done.stderr
+    for name, text in {
+        "a train.py": wrong.replace("))\n", "))  # sigmoid-bce: ignore\n"),
+        "notes.md": wrong,
+    }.items():
+        done = commit(name, text)
+        assert done.returncode == 0, done.stderr

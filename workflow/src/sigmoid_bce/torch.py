@@ -32,11 +32,12 @@ PASSING = ("View", "Reshape", "Squeeze", "Unsqueeze", "ToCopy", "Alias", "Transp
 
 def _clipped(x: Any, y: Any) -> Any:
     p = torch.sigmoid(x).float().clamp(EPSILON, 1 - EPSILON)
-    return -(y * p.log() + (1 - y) * (1 - p).log())
+    return -(y * p.log() + (1 - y) * (1 - p).log())  # sigmoid-bce: ignore
 
 
 def _bce(x: Any, y: Any) -> Any:
-    return functional.binary_cross_entropy(torch.sigmoid(x).float(), y, reduction="none")
+    p = torch.sigmoid(x).float()
+    return functional.binary_cross_entropy(p, y, reduction="none")  # sigmoid-bce: ignore
 
 
 def _logits(x: Any, y: Any) -> Any:

@@ -25,6 +25,8 @@ WORDS = re.compile(
 )
 """A text without any of these holds no finding."""
 ENVIRONMENT = re.compile(r"^\s*%(?:set_)?env\s+KERAS_BACKEND\s*[= ]\s*(\w+)\s*$")
+BETWEEN = (tokenize.COMMENT, tokenize.NL, tokenize.INDENT, tokenize.DEDENT, tokenize.ENCODING)
+"""Tokens that begin no statement."""
 PASSED = ("%%time", "%%timeit", "%%capture", "%%prun", "%%memit")
 """Cell magics around Python."""
 
@@ -34,6 +36,19 @@ class Cell(NamedTuple):
 
     number: int
     text: str
+
+
+class Ignored(NamedTuple):
+    """A comment that silences the checker: its line, the lines it is about, and rules or none."""
+
+    line: int
+    first: int
+    last: int
+    rules: set[str]
+
+    def moved(self, by: int) -> Ignored:
+        """Return it as many lines further down."""
+        return Ignored(self.line + by, self.first + by, self.last + by, self.rules)
 
 
 def python(file: str, text: str) -> tuple[list[Finding], list[str]]:
@@ -97,7 +112,7 @@ def _line(line: str) -> str:
 def _looked(file: str, cells: list[Cell]) -> tuple[list[Finding], list[str]]:
     body: list[ast.stmt] = []
     notes: list[str] = []
-    ignored: dict[int, set[str]] = {}
+    ignored: list[Ignored] = []
     places: dict[int, tuple[int, int]] = {}
     for cell in cells:
         tree = _parsed(file, cell, notes)
@@ -106,8 +121,8 @@ def _looked(file: str, cells: list[Cell]) -> tuple[list[Finding], list[str]]:
         first, lines = len(places), cell.text.count("\n") + 1
         body += (ast.increment_lineno(statement, first) for statement in tree.body)
         places |= {first + n: (cell.number, n) for n in range(1, lines + 1)}
-        comments = dict(_ignored(cell.text))
-        ignored |= {first + n: rules for n, rules in comments.items()}
+        comments = list(_ignored(cell.text))
+        ignored += (one.moved(first) for one in comments)
         notes += _unknown(file, comments)
     if not any(WORDS.search(cell.text) for cell in cells):
         return [], notes
@@ -128,15 +143,17 @@ def _looked(file: str, cells: list[Cell]) -> tuple[list[Finding], list[str]]:
 class _Silent:
     """Whether a comment silences a finding, in a file or in another that it imports."""
 
-    def __init__(self, own: dict[int, set[str]]) -> None:
+    def __init__(self, own: list[Ignored]) -> None:
         self.comments = {"": own}
 
     def __call__(self, place: Found) -> bool:
         if place.file not in self.comments:
-            self.comments[place.file] = dict(_ignored(read(Path(place.file))))
-        comments = self.comments[place.file]
-        rules = [comments[n] for n in range(place.first, place.last + 1) if n in comments]
-        return any(not names or place.rule in names for names in rules)
+            self.comments[place.file] = list(_ignored(read(Path(place.file))))
+        return any(
+            one.first <= place.last and place.first <= one.last
+            for one in self.comments[place.file]
+            if not one.rules or place.rule in one.rules
+        )
 
 
 def _shown(other: str, file: str) -> str:
@@ -180,17 +197,31 @@ def _found(file: str, body: list[ast.stmt], notes: list[str]) -> dict[Found, tup
     return flow.found
 
 
-def _ignored(text: str) -> Iterator[tuple[int, set[str]]]:
-    """Yield the lines with a comment that silences the checker, and the rules; none is all."""
+def _ignored(text: str) -> Iterator[Ignored]:
+    """Yield the comments that silence the checker.
+
+    One on the first or last line of a statement is about all of it: formatters break long lines.
+    """
     readline: Callable[[], str] = io.StringIO(text).readline
+    comments: dict[int, set[str]] = {}
+    first = 0
     with suppress(tokenize.TokenError, SyntaxError):
         for token in tokenize.generate_tokens(readline):
+            line = token.start[0]
             if token.type == tokenize.COMMENT and (found := IGNORE.search(token.string)):
-                yield token.start[0], set(filter(None, re.split(r"[\s,]+", found[1] or "")))
+                comments[line] = set(filter(None, re.split(r"[\s,]+", found[1] or "")))
+            elif token.type == tokenize.NEWLINE:
+                for at, rules in comments.items():
+                    top, end = (first, line) if at in (first, line) else (at, at)
+                    yield Ignored(at, top, end, rules)
+                comments, first = {}, 0
+            elif token.type not in BETWEEN:
+                first = first or line
+    yield from (Ignored(at, at, at, rules) for at, rules in comments.items())
 
 
-def _unknown(file: str, ignored: dict[int, set[str]]) -> Iterator[str]:
-    for line, rules in ignored.items():
-        for rule in sorted(rules - set(RULES)):
+def _unknown(file: str, ignored: list[Ignored]) -> Iterator[str]:
+    for one in ignored:
+        for rule in sorted(one.rules - set(RULES)):
             known = ", ".join(RULES)
-            yield f"{file}:{line}: ignore[{rule}]: there is no such rule: expected {known}"
+            yield f"{file}:{one.line}: ignore[{rule}]: there is no such rule: expected {known}"

@@ -52,7 +52,7 @@ def extended(x: Float32Array, y: float) -> LongdoubleArray:
     """
     p = 1 / (1 + np.exp(-x.astype(np.longdouble)))
     with np.errstate(divide="ignore"):
-        return -np.log(p if y == 1 else 1 - p)
+        return -np.log(p if y == 1 else 1 - p)  # sigmoid-bce: ignore
 
 
 def round_trip(x: Float32Array) -> tuple[Float32Array, Float32Array]:

@@ -156,7 +156,7 @@ def loss_from_probabilities(p: NDArray[Float], y: NDArray[Float]) -> NDArray[Flo
     array([16.118095], dtype=float32)
     """
     q = np.clip(p, *_bounds(p.dtype))
-    loss: NDArray[Float] = -(y * np.log(q) + (1 - y) * np.log(1 - q))
+    loss: NDArray[Float] = -(y * np.log(q) + (1 - y) * np.log(1 - q))  # sigmoid-bce: ignore
     return loss
 
 

@@ -37,7 +37,7 @@ def tf_keras_1_14(x: NDArray[Float], y: NDArray[Float]) -> Pair[Float]:
     """Return the formula with epsilon in the clip and again in the logarithms."""
     p, slope = _clipped(x)
     epsilon = x.dtype.type(EPSILON)
-    loss = -(y * np.log(p + epsilon) + (1 - y) * np.log(1 - p + epsilon))
+    loss = -(y * np.log(p + epsilon) + (1 - y) * np.log(1 - p + epsilon))  # sigmoid-bce: ignore
     return loss, ((1 - y) / (1 - p + epsilon) - y / (p + epsilon)) * slope
 
 
@@ -45,7 +45,7 @@ def torch_before_the_clamp(x: NDArray[Float], y: NDArray[Float]) -> Pair[Float]:
     """Return BCELoss with epsilon in the logarithms, as in THNN."""
     p = formulas.sigmoid(x)
     epsilon = x.dtype.type(1e-12)
-    loss = -(y * np.log(p + epsilon) + (1 - y) * np.log(1 - p + epsilon))
+    loss = -(y * np.log(p + epsilon) + (1 - y) * np.log(1 - p + epsilon))  # sigmoid-bce: ignore
     return loss, (p - y) / ((1 - p + epsilon) * (p + epsilon)) * (p * (1 - p))
 
 

