@@ -1,8 +1,8 @@
 """Monitors of trainings: what they count is what the weights say, and they change no weight."""
 
 import re
-import types
 import warnings
+from pathlib import Path
 
 import keras
 import numpy as np
@@ -15,8 +15,10 @@ from sklearn.datasets import load_breast_cancer
 from sigmoid_bce.comparison.diagnostics import shares
 from sigmoid_bce.jobs.logs import UserError
 from sigmoid_bce.keras import SaturationMonitor
+from sigmoid_bce.monitors import keras_internals
 from sigmoid_bce.monitors.counts import Counts
 from sigmoid_bce.monitors.losses import LOSSES, is_clipped
+from sigmoid_bce.monitors.outputs import last
 from sigmoid_bce.monitors.variables import State
 from sigmoid_bce.monitors.watch import SaturationWarning
 from sigmoid_bce.numerics import formulas
@@ -219,20 +221,72 @@ def test_what_cannot_be_watched_is_a_line():
         SaturationMonitor("bce_los")
 
 
-def test_values_go_to_an_active_run_of_mlflow(monkeypatch, capsys):
-    logged = {}
-    mlflow = types.SimpleNamespace(
-        active_run=lambda: "run",
-        log_metrics=lambda values, step: logged.update({step: values}),
-    )
-    monkeypatch.setitem(__import__("sys").modules, "mlflow", mlflow)
+def without(monkeypatch, *names):
+    """Let the monitor meet a Keras that lacks some names."""
+
+    def get(thing, name, *default):
+        return getattr(thing, f"{name}_moved" if name in names else name, *default)
+
+    monkeypatch.setattr(keras_internals, "getattr", get, raising=False)
+
+
+def test_the_guards_hold_every_private_name_of_keras():
+    package = ROOT / "workflow/src/sigmoid_bce"
+    guards = Path(keras_internals.__file__)
+    listed = set(re.findall(r"`(_\w+)`", guards.read_text()))
+    for file in (package / "keras.py", *sorted((package / "monitors").glob("*.py"))):
+        found = re.findall(r"(?<!self)\.(_[a-z]\w*)|[\"'](_[a-z]\w*)[\"']", file.read_text())
+        names = {name for pair in found for name in pair if name}
+        assert names == (listed if file == guards else set()), file
+
+
+@pytest.mark.parametrize(
+    ("names", "end"),
+    [
+        (("_keras_logits",), "sigmoid"),
+        (("_keras_logits", "_fn_kwargs"), "hidden"),
+        (("_keras_history",), "sigmoid"),
+        (("_keras_history",), "hidden"),
+        (("_inbound_nodes", "operations"), "hidden"),
+        (("_compile_loss",), "sigmoid"),
+        (("_fn_kwargs",), "raw"),
+        (("_metrics", "train_function", "test_function"), "sigmoid"),
+    ],
+    ids=str,
+)
+def test_a_keras_without_a_private_name_is_watched(names, end, monkeypatch):
+    network = keras.Sequential([keras.Input((30,)), *ENDS[end]()])
+    network.compile("sgd", keras.losses.BinaryCrossentropy(from_logits=end == "raw"))
+    symbolic, monitor = network.outputs[0], SaturationMonitor()
+    ends = "" if end == "raw" else "sigmoid"
+    assert last(symbolic, network) == ends
+    without(monkeypatch, *names)
+    assert last(symbolic, network) == ends
+    for _ in range(2):
+        network.fit(TAME[:64], Y[:64], verbose=0, callbacks=[monitor])
+    for row in monitor.history:
+        # Keras does not recover the raw output after Flatten
+        loss = "sigmoid_clipped" if end == "hidden" else "logits"
+        assert (row["loss"], row["batches"]) == (loss, 2)
+        assert row["source"] == ("raw" if end == "raw" else "sigmoid")
+
+
+def test_a_keras_that_tells_too_little_is_a_line(monkeypatch):
+    network = keras.Sequential([keras.Input((30,)), layers.Dense(2, "softmax")])
+    network.compile("sgd", "binary_crossentropy")
+    without(monkeypatch, "_keras_history", "_metrics")
+    with pytest.raises(UserError, match="softmax"):
+        network.fit(TAME, np.eye(2)[Y.astype(int)], verbose=0, callbacks=[SaturationMonitor()])
+    monkeypatch.setattr(type(network), "layers", [])
+    with pytest.raises(UserError, match=r"how the model ends: say it.*from_logits="):
+        network.fit(TAME, np.eye(2)[Y.astype(int)], verbose=0, callbacks=[SaturationMonitor()])
+    with pytest.raises(UserError, match=rf"Keras {keras.__version__} on JAX"):
+        keras_internals.metrics(network)
+
+
+def test_a_line_an_epoch(capsys):
     caught(SaturationMonitor(verbose=True), "raw", x=TAME, epochs=2)
-    assert sorted(logged) == [1, 2]
-    assert logged[2]["saturation/dead_0_wrong"] == 0
     assert "epoch 2, loss logits: raw outputs" in capsys.readouterr().out
-    mlflow.active_run = lambda: 1 / 0
-    with pytest.warns(UserWarning, match="not in MLflow: ZeroDivisionError"):
-        SaturationMonitor()._log({"epoch": 1})
 
 
 @settings(max_examples=20)

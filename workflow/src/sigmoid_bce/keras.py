@@ -19,6 +19,7 @@ try:
     import keras
     from keras import ops
 
+    from sigmoid_bce.monitors import keras_internals as internals
     from sigmoid_bce.monitors.outputs import BACKENDS, Seen, is_binary, last, recognised
     from sigmoid_bce.monitors.variables import State
 except ImportError as error:
@@ -92,8 +93,9 @@ class SaturationMonitor(Watch, keras.callbacks.Callback):
 
     def set_model(self, model: Any) -> None:
         """Stand around the model's `compute_loss`, before Keras traces its steps."""
-        # Keras's `model` ends a step of JAX when it is asked for
         super().set_model(model)
+        # Keras's own `model` ends a step of JAX when it is asked for
+        self._watched = model
         half = "16" in str(getattr(getattr(model, "dtype_policy", None), "compute_dtype", ""))
         self.cure = CURE.format('Dense(1, dtype="float32")' if half else "Dense(1)")
         backend = keras.backend.backend()
@@ -102,6 +104,12 @@ class SaturationMonitor(Watch, keras.callbacks.Callback):
         strategy = getattr(model, "distribute_strategy", None)
         if getattr(strategy, "num_replicas_in_sync", 1) > 1:
             raise UserError("the monitor counts on one device, and this model is trained on more")
+        if backend == "jax":
+            if len(getattr(model, "outputs", ())) > 1:
+                raise UserError("with Keras on JAX, the monitor watches models of one output")
+            tracked = internals.metrics(model)
+            # a fit that was interrupted leaves them
+            tracked += (s for s in (self._training, self._validation) if s not in tracked)
         model.__dict__.pop("compute_loss", None)
         original = model.compute_loss
         signature = inspect.signature(original)
@@ -110,12 +118,8 @@ class SaturationMonitor(Watch, keras.callbacks.Callback):
             return self._compute(original, signature.bind(*args, **kwargs))
 
         object.__setattr__(model, "compute_loss", compute_loss)
-        if backend == "jax":
-            if len(getattr(model, "outputs", ())) > 1:
-                raise UserError("with Keras on JAX, the monitor watches models of one output")
-            model._metrics.extend([self._training, self._validation])
-        self._before = model.train_function, model.test_function
-        now = (model, model._compile_loss, model.optimizer)
+        self._before = internals.steps(model)
+        now = (model, internals.compiled(model), model.optimizer)
         if len(self._for) != len(now) or any(
             a is not b for a, b in zip(now, self._for, strict=True)
         ):
@@ -124,14 +128,14 @@ class SaturationMonitor(Watch, keras.callbacks.Callback):
 
     def _leave(self) -> None:
         """Leave the model as it was."""
-        model = self._model
+        model = self._watched
         if model.__dict__.pop("compute_loss", None) is None:
             return
-        self._traced = model.train_function, model.test_function
+        self._traced = internals.steps(model)
         model.train_function, model.test_function = self._before
-        for state in (self._training, self._validation):
-            if state in model._metrics:
-                model._metrics.remove(state)
+        if keras.backend.backend() == "jax":
+            for state in (self._training, self._validation):
+                internals.metrics(model).remove(state)
 
     def _of_output(self, nested: Any) -> Any:
         """Return the part of outputs, labels, weights or losses that belongs to the output."""
@@ -139,15 +143,20 @@ class SaturationMonitor(Watch, keras.callbacks.Callback):
             return nested
         if isinstance(nested, dict):
             return nested.get(self.output)
-        return nested[list(self._model.output_names).index(self.output)]
+        return nested[list(self._watched.output_names).index(self.output)]
 
     def _seen(self, output: Any, binary: bool, of_raw: bool) -> Seen:
         """Return what a batch's outputs are of."""
         is_raw = self.from_logits
         if is_raw is None and binary and of_raw and keras.backend.backend() != "tensorflow":
             is_raw = True
-        symbolic = self._of_output(getattr(self._model, "outputs", None))
-        end = "" if symbolic is None else last(_whole(symbolic))
+        symbolic = self._of_output(getattr(self._watched, "outputs", None))
+        end = "" if symbolic is None else last(_whole(symbolic), self._watched)
+        if end is None and is_raw is None:
+            raise UserError(
+                f"Keras {keras.__version__} does not tell how the model ends: say it, "
+                "SaturationMonitor(from_logits=True) or False"
+            )
         if end == "softmax":
             raise UserError(
                 "the model ends in a softmax: the monitor watches binary cross-entropy of a "
@@ -159,7 +168,7 @@ class SaturationMonitor(Watch, keras.callbacks.Callback):
         """Return the loss of a batch, and count it."""
         values = given.arguments
         output = _whole(self._of_output(values["y_pred"]))
-        binary, of_raw = is_binary(self._of_output(self._model.loss))
+        binary, of_raw = is_binary(self._of_output(self._watched.loss))
         seen = self._seen(output, binary, of_raw)
 
         def call(replaced: Any) -> Any:
@@ -169,7 +178,7 @@ class SaturationMonitor(Watch, keras.callbacks.Callback):
 
         training = values.get("training", True) and not self._tests
         if training:
-            scale = getattr(self._model.optimizer, "scale_loss", lambda loss: loss)
+            scale = getattr(self._watched.optimizer, "scale_loss", lambda loss: loss)
             compute = BACKENDS[keras.backend.backend()]
             loss, parts = compute(call, output, seen.inputs, scale)
             gradient = seen.gradient(parts)
@@ -225,7 +234,7 @@ class SaturationMonitor(Watch, keras.callbacks.Callback):
         counts = self._training.counts()
         if not counts.batches:
             self._say(
-                f"the monitor saw no batch: train_step of {type(self._model).__name__} does not "
+                f"the monitor saw no batch: train_step of {type(self._watched).__name__} does not "
                 "call compute_loss"
             )
             return

@@ -9,6 +9,7 @@ from typing import Any
 import keras
 from keras import ops
 
+from sigmoid_bce.monitors import keras_internals as internals
 from sigmoid_bce.monitors.losses import LOSSES, UNKNOWN, Loss
 
 PASSING = ("Identity", "Reshape", "Squeeze", "ExpandDims", "Cast")
@@ -80,7 +81,7 @@ class Seen:
 def _before_sigmoid(tensor: Any) -> tuple[Any, Any]:
     """Return the raw output and the sigmoid output that a tensor comes from, or None twice."""
     for _ in range(8):
-        found = getattr(tensor, "_keras_logits", None)
+        found = internals.logits(tensor)
         if found is not None:
             return found, tensor
         operation: Any = getattr(tensor, "op", None)
@@ -139,23 +140,27 @@ BACKENDS = {"tensorflow": _tensorflow, "jax": _jax, "torch": _torch}
 """How a loss and its gradient are computed."""
 
 
-def last(output: Any) -> str:
-    """Return "sigmoid" or "softmax" if a model's symbolic output is one, whatever reshapes it."""
-    try:
-        while True:
-            operation, node, _ = output._keras_history
-            if isinstance(operation, keras.Model):
-                output = operation.outputs[0]
-                continue
-            function = getattr(operation, "activation", operation)
-            name = getattr(function, "__name__", type(function).__name__).lower()
-            if name in ("sigmoid", "softmax"):
-                return name
-            if getattr(operation, "weights", ()):
+def last(output: Any, model: Any) -> str | None:
+    """Return "sigmoid" or "softmax" if a model's symbolic output is one, whatever reshapes it.
+
+    None if this release of Keras does not tell where the output comes from.
+    """
+    while (found := internals.origin(output, model)) is not None:
+        operation, inputs = found
+        if isinstance(operation, keras.Model):
+            outputs = getattr(operation, "outputs", None)
+            if not outputs:  # code of the user's, without a graph
                 return ""
-            (output,) = operation._inbound_nodes[node].input_tensors
-    except (AttributeError, IndexError, TypeError, ValueError):
-        return ""  # code of the user's, without a graph
+            output, model = outputs[0], operation
+            continue
+        function = getattr(operation, "activation", operation)
+        name = getattr(function, "__name__", type(function).__name__).lower()
+        if name in ("sigmoid", "softmax"):
+            return str(name)
+        if getattr(operation, "weights", ()) or len(inputs) != 1:
+            return ""
+        (output,) = inputs
+    return None
 
 
 def is_binary(loss: Any) -> tuple[bool, bool]:
@@ -165,12 +170,11 @@ def is_binary(loss: Any) -> tuple[bool, bool]:
         loss, known = loss.func, loss.keywords
     if isinstance(loss, str):
         loss = keras.losses.get(loss)
-    known = {**getattr(loss, "_fn_kwargs", {}), **known}
     function = getattr(loss, "fn", loss)
     own = getattr(function, "__module__", "").split(".")[0] in ("keras", "tf_keras")
     if not own or getattr(function, "__name__", "") != "binary_crossentropy":
         return False, False
-    return True, bool(known.get("from_logits", False))
+    return True, bool(known.get("from_logits", internals.from_logits(loss)))
 
 
 def recognised(binary: bool, of_raw: bool) -> Loss:
