@@ -19,8 +19,9 @@ from mlflow import MlflowClient
 from mlflow.exceptions import MlflowException
 from mlflow.tracking._tracking_service import utils
 
+from sigmoid_bce.jobs.logs import UserError
 from sigmoid_bce.study.cells import Cell
-from sigmoid_bce.tracking import reconcile, store
+from sigmoid_bce.tracking import anybody, reconcile, store
 from sigmoid_bce.tracking.address import sqlite_address, uri
 from sigmoid_bce.tracking.sync import log_cells
 from support.checkout import snakemake
@@ -83,7 +84,10 @@ def test_runs_show_what_the_files_hold(smoke):
         assert sizes[2] <= 15
         assert len(json.dumps(MessageToDict(run.to_proto()))) <= 5000
         what = everything["cell", str(cell), run.data.tags["process"]]
-        assert len(what["artifacts"]) == 6
+        assert len(what["artifacts"]) == 8
+        assert {f"raw_outputs/{stage}.parquet" for stage in ("early", "full")} < set(
+            what["artifacts"]
+        )
         assert [d[0] for d in what["data"]] == ["digits"] * 2
         assert what["models"][0][0] == "convnet"
         assert what["tags"]["mlflow.parentRunId"] == str(cell).rsplit("/", 1)[0]
@@ -94,6 +98,20 @@ def test_runs_show_what_the_files_hold(smoke):
     assert pd.read_csv(smoke / "results/smoke/tables/models.csv").columns[-1] in note
     # writing the runs' ids to run.json reruns nothing
     assert "Nothing to be done" in snakemake(smoke, *CONFIG, "--dry-run").stdout
+
+
+def test_a_cell_s_raw_outputs_can_be_fetched(smoke, monkeypatch):
+    monkeypatch.chdir(smoke)
+    [run] = of_cell(client(smoke), CELLS[0])
+    address = f"mlflow:{run.info.run_id}"
+    with anybody.fetched(f"{address}/raw_outputs/full.parquet") as found:
+        held = smoke / f"results/smoke/raw_outputs/{CELLS[0]}/full.parquet"
+        assert found.file.read_bytes() == held.read_bytes()
+    with (
+        pytest.raises(UserError, match=r"name one of .*/raw_outputs/early\.parquet, .*full"),
+        anybody.fetched(address),
+    ):
+        pass
 
 
 def test_logging_twice_changes_nothing_and_a_lost_database_is_rebuilt_the_same(folder, tracked):

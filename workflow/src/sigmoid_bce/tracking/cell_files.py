@@ -18,6 +18,9 @@ from sigmoid_bce.jobs.files import read_parquet, reading, sha256
 from sigmoid_bce.jobs.records import PastAttempt, RunRecord
 from sigmoid_bce.study.cells import Cell
 
+LARGEST = 5_000_000
+"""Bytes of an artifact: larger files are not copied to MLflow for each cell."""
+
 
 class Split(NamedTuple):
     """One part of a data set, as MLflow describes data."""
@@ -151,6 +154,12 @@ class CellFiles:
         return file if file.exists() else None
 
     @property
-    def figures(self) -> list[Path]:
-        """The cell's figures."""
-        return sorted((self.results / "figures" / str(self.cell)).glob("*.png"))
+    def artifacts(self) -> list[tuple[str, Path]]:
+        """History, raw outputs and figures, each with the folder in which its run keeps it."""
+        kinds = {"raw_outputs": "*.parquet", "figures": "*.png"}
+        found = (
+            (kind, file)
+            for kind, pattern in kinds.items()
+            for file in sorted((self.results / kind / str(self.cell)).glob(pattern))
+        )
+        return [("", self.history_file), *(one for one in found if one[1].stat().st_size < LARGEST)]

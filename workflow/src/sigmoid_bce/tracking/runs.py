@@ -309,7 +309,7 @@ def cell_run(files: CellFiles, rows: pd.DataFrame | None) -> Run | None:
         points=_counted(points + _stage_points(rows, end), record["epochs"], end),
         tags=tags | {"data_sha256": manifest.sha256[:SHORT]},
         data=manifest.splits,
-        artifacts=(("", files.history_file), *(("figures", file) for file in files.figures)),
+        artifacts=tuple(files.artifacts),
         texts=(("run.json", json.dumps(text, indent=2) + "\n"),),
         network=Network(weights, record["model"], record["versions"]) if weights else None,
     )

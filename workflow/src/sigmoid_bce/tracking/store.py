@@ -10,9 +10,11 @@ import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from urllib.parse import urlsplit
+from urllib.request import url2pathname
 
 from sigmoid_bce.jobs import locks
-from sigmoid_bce.jobs.credentials import masked
+from sigmoid_bce.jobs.credentials import ADDRESS, masked
 from sigmoid_bce.jobs.logs import UserError
 from sigmoid_bce.tracking.address import sqlite_address, sqlite_file, uri
 
@@ -72,12 +74,15 @@ def _check_address(address: str) -> None:
         )
 
 
-def _check_schema(address: str) -> None:
-    """Raise if a database has the schema of another release: MLflow would migrate it unasked."""
+def _check_schema(address: str) -> bool:
+    """Return whether a database has MLflow's tables.
+
+    Raise if they are of another release: MLflow would migrate them unasked.
+    """
     engine = sqlalchemy.create_engine(address)
     try:
         if "alembic_version" not in sqlalchemy.inspect(engine).get_table_names():
-            return
+            return False
         with engine.connect() as connection:
             query = sqlalchemy.text("SELECT version_num FROM alembic_version")
             found = connection.execute(query).scalar()
@@ -85,7 +90,7 @@ def _check_schema(address: str) -> None:
         engine.dispose()
     expected = schema._get_latest_schema_revision()
     if found == expected:
-        return
+        return True
     place = masked(address)
     if found in _migrations(expected):
         remedy = f"Keep a copy, then migrate it with: mlflow db upgrade {shlex.quote(place)}"
@@ -145,6 +150,46 @@ def client() -> MlflowClient:
     return client
 
 
+def existing() -> MlflowClient:
+    """Return a client of a tracking server, database or folder that exists; create nothing.
+
+    Raises
+    ------
+    TrackingError
+        In one line, if it does not exist or cannot be used.
+    """
+    address, place = uri(), sqlite_file(uri())
+    if not os.environ.get(ADDRESS) and place and not place.exists() and Path("mlruns").is_dir():
+        address, place = "mlruns", None  # where earlier releases keep runs
+    kind = address.partition(":")[0]
+    folder = "" if place or kind == "databricks" else _folder(address)
+    try:
+        if folder or place:
+            file = place or Path(folder)
+            if not (file.is_dir() if folder else file.exists() and file.stat().st_size):
+                raise TrackingError(
+                    f"there are no runs of MLflow in {file.absolute()}: name their server or "
+                    "database: export MLFLOW_TRACKING_URI=http://127.0.0.1:5000"
+                )
+            os.environ.setdefault("MLFLOW_ALLOW_FILE_STORE", "true")
+        if not folder and kind not in ("http", "https", "databricks"):
+            _check_address(address)
+            if not _check_schema(address):
+                raise TrackingError(f"{masked(address)} has no runs of MLflow")
+        client = MlflowClient(address)
+        client.search_experiments(max_results=1)
+    except FAILURES as error:
+        raise explained(error, "Nothing was changed") from None
+    return client
+
+
+def _folder(address: str) -> str:
+    """Return the folder that an address names; nothing, if it is of another kind."""
+    if address.startswith("file:"):
+        return url2pathname(urlsplit(address).path)
+    return "" if re.match(r"[\w+.-]+://", address) else address
+
+
 # errors of MLflow, of the network, of the database, and of a driver that is not installed
 FAILURES = (MlflowException, OSError, sqlalchemy.exc.SQLAlchemyError, ImportError)
 
@@ -169,8 +214,11 @@ def _cause(error: Exception) -> str:
     return driver[1] if driver else (text.splitlines() or [type(error).__name__])[0]
 
 
-def explained(error: Exception) -> TrackingError:
-    """Return one of `FAILURES` as one line that says how to mend it."""
+LATER = "Nothing is lost: log later with `make tracking`"
+
+
+def explained(error: Exception, later: str = LATER) -> TrackingError:
+    """Return one of `FAILURES` as one line that says how to mend it, and what is not lost."""
     address, cause = uri(), _cause(error)
     status = getattr(error, "get_http_status_code", int)()
     if file := sqlite_file(address):
@@ -184,5 +232,4 @@ def explained(error: Exception) -> TrackingError:
         )
     else:
         why = f"cannot be used: start it, or correct MLFLOW_TRACKING_URI ({cause[:200]})"
-    later = "Nothing is lost: log later with `make tracking`"
     return TrackingError(f"{masked(address)} {why}. {later}")
