@@ -101,7 +101,7 @@ verdict: install ## judge the raw outputs of any model: RAW=outputs.csv
 	@$(BIN)/sigmoid-bce verdict $(if $(LABEL),--label="$$LABEL") \
 		$(if $(RAW_OUTPUT),--raw-output="$$RAW_OUTPUT") $(if $(TO),--to="$$TO") \
 		$(if $(THRESHOLDS),--thresholds="$$THRESHOLDS") $(if $(IGNORE),$$(printf " --ignore=%s" $$IGNORE)) \
-		$(if $(REALLY_RAW),--really-raw) -- "$$RAW"
+		$(if $(REALLY_RAW),--really-raw) $(ARGS) -- "$$RAW"
 
 cluster: install $(VENV)/slurm ## run the study on SLURM; docs/cluster.md
 	$(IN_VENV) snakemake --workflow-profile workflow/profiles/slurm --configfile "$$CONFIG"
