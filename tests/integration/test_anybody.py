@@ -4,14 +4,17 @@ import base64
 import json
 import re
 import shutil
+import sys
 import time
 import urllib.request
 
 import numpy as np
 import pandas as pd
 import pytest
+from click.testing import CliRunner
 from mlflow import MlflowClient
 
+from sigmoid_bce.commands.verdict import command
 from sigmoid_bce.jobs.logs import UserError
 from sigmoid_bce.tracking import anybody
 from support.servers import authentication, free_port, mlflow_server, status
@@ -149,7 +152,7 @@ def test_a_verdict_is_written_back_once(chosen, tmp_path):
     numbers = {"samples": 2, "dead_share": 0.5, "worst": np.inf, "none": np.nan}
     for path in ("a b/x#1.csv", "y.csv", "y.csv"):
         with anybody.fetched(f"mlflow:{run}/{path}") as found:
-            place = anybody.log_verdict(found, "Nothing is lost.\nMore.", page, numbers)
+            place = anybody.log_verdict(found, "Nothing is lost.", page, numbers)
     assert place == "verdict/y"
     data = chosen.get_run(run).data
     for place in ("verdict/a b/x_1", "verdict/y"):
@@ -157,8 +160,45 @@ def test_a_verdict_is_written_back_once(chosen, tmp_path):
         assert data.metrics[f"{place}/dead_share"] == 0.5
         assert len(chosen.get_metric_history(run, f"{place}/dead_share")) == 1
         names = {file.path for file in chosen.list_artifacts(run, place)}
-        assert names == {f"{place}/{name}" for name in ("tables", "verdict.html", "verdict.txt")}
+        assert names == {f"{place}/{name}" for name in ("tables", "verdict.html")}
     assert len(data.metrics) == 4
+
+
+def invoked(*arguments):
+    done = CliRunner().invoke(command, arguments)
+    if done.exit_code:
+        assert done.exit_code == 2
+        assert len(done.output.splitlines()) == 1, done.output
+    return done.output
+
+
+def test_the_command(chosen, tmp_path):
+    run = logged(chosen, tmp_path, "a b/outputs.csv", "c/other.csv", "weights.bin")
+    address = f"mlflow:{run}/a b/outputs.csv"
+    said = invoked(f"mlflow:{run}", "--framework", "PyTorch", "--loss", "BCELoss", "--log-to-run")
+    assert said.startswith(f"{address}: 2 raw outputs")
+    folder = f"results/verdict-mlflow-{run}-a-b-outputs"
+    assert f"{folder}/verdict.html" in said
+    assert f"run       {run}: tag, metrics and artifacts verdict/a b/outputs" in said
+    data = chosen.get_run(run).data
+    assert data.metrics["verdict/a b/outputs/mistakes"] == 2
+    assert "verdict/a b/outputs/blind" in data.metrics
+    assert re.match("[a-z]+: .", data.tags["verdict/a b/outputs"])
+    kept = {file.path for file in chosen.list_artifacts(run, "verdict/a b/outputs")}
+    assert {f"verdict/a b/outputs/verdict.{kind}" for kind in ("html", "json", "txt")} < kept
+    # what was logged is no raw output, and the artifact alone is still the only one
+    assert json.loads(invoked(f"mlflow:{run}", "--json"))["name"] == address
+    said = invoked(f"mlflow:{run}/c/other.csv")
+    assert said.startswith(f"error: mlflow:{run}/c/other.csv: ")
+    assert str(tmp_path) not in said
+    assert "of no run: name the run, mlflow:RUN_ID/path" in invoked("a.csv", "--log-to-run")
+
+
+def test_mlflow_is_not_needed_for_files(chosen, monkeypatch):
+    monkeypatch.setitem(sys.modules, "sigmoid_bce.tracking.store", None)
+    monkeypatch.delattr("sigmoid_bce.tracking.store")
+    assert "pip install 'sigmoid-bce[workflow]'" in invoked("mlflow:" + 32 * "a")
+    assert "there is no such file" in invoked("mlflow.csv")
 
 
 def test_a_server_with_users(here, tmp_path, monkeypatch):

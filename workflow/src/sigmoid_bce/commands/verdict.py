@@ -8,12 +8,18 @@ import re
 import sys
 import time
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from sigmoid_bce.commands import FINDING, BadInput
 
+if TYPE_CHECKING:
+    from sigmoid_bce.tracking.anybody import Fetched
+
+LOGGED = ("blind", "flat", "off", "loss_change")
+"""What is logged of the worst program: mistakes without a gradient, samples that are clipped or
+wrong, and the change of the mean loss."""
 MINE = ("framework", "loss", "dtype", "mode", "autocast", "split")
 
 
@@ -42,7 +48,12 @@ MINE = ("framework", "loss", "dtype", "mode", "autocast", "split")
 @click.option("--really-raw", is_flag=True, help="Accept raw outputs that all lie within [0, 1].")
 @click.option("--to", help="Folder of the results.  [default: results/verdict-<file>]")
 @click.option("--thresholds", help="thresholds.csv of a study, in place of the committed record.")
-@click.option("--json", "as_json", is_flag=True, help="Print JSON; write no files without --to.")
+@click.option(
+    "--json",
+    "as_json",
+    is_flag=True,
+    help="Print JSON; files only with --to or --log-to-run.",
+)
 @click.option(
     "--fail-above",
     type=click.FloatRange(0, 1),
@@ -54,26 +65,30 @@ MINE = ("framework", "loss", "dtype", "mode", "autocast", "split")
     is_flag=True,
     help="Exit code 3 if the loss of a mistake, or the mean, is more than 1 % off.",
 )
+@click.option("--log-to-run", is_flag=True, help="Log the verdict to the run that FILE is of.")
 def command(file: str, to: str | None, as_json: bool, **given: Any) -> None:
     """Tell what binary cross-entropy loses if it is computed from sigmoid outputs.
 
-    FILE has raw outputs (logits) and labels: .csv, .parquet, .npz or .npy. Say what you run, and
-    the answer is about that; without it, all frameworks are compared.
+    FILE has raw outputs (logits) and labels: .csv, .parquet, .npz or .npy. It may be an artifact of
+    a run of MLflow: mlflow:RUN_ID, or mlflow:RUN_ID/path/of/artifact. Say what you run, and the
+    answer is about that; without it, all frameworks are compared.
 
     For instance: sigmoid-bce verdict outputs.csv --framework PyTorch --loss BCELoss
     """
     os.environ["MPLBACKEND"] = "agg"  # a notebook's backend, or a mistyped one, may not be there
     # before pyarrow is imported: Arrow's own allocators reserve address space ahead
     os.environ.setdefault("ARROW_DEFAULT_MEMORY_POOL", "system")
-    name = re.sub(r"[^a-z0-9_.-]+", "-", Path(file).stem.lower()).strip("-.") or "outputs"
-    folder = Path(to or f"results/verdict-{name}")
+    source = _source(file, given)
+    folder = Path(to or f"results/verdict-{_name(source)}")
     try:
+        from sigmoid_bce.jobs.logs import one_line
         from sigmoid_bce.verdicts.programs import Mine
         from sigmoid_bce.verdicts.read import from_file
 
         mine = Mine(**{part: given[part] for part in MINE})
         ignored = list(given["ignore"])
-        outputs = from_file(file, given["label"], given["raw_output"], ignored, mine.split)
+        outputs = from_file(source.file, given["label"], given["raw_output"], ignored, mine.split)
+        outputs.name = one_line(source.address)
         # heavy imports only once the file has been opened
         from sigmoid_bce.verdicts.gate import failures
         from sigmoid_bce.verdicts.judge import judge
@@ -86,12 +101,12 @@ def command(file: str, to: str | None, as_json: bool, **given: Any) -> None:
         judged = time.perf_counter()
         if not as_json:
             print(verdict.to_text())
-        if to or not as_json:
+        if to or given["log_to_run"] or not as_json:
             from sigmoid_bce.verdicts import page
 
             page.write(folder, verdict, counted, samples, batches, outputs.shape)
     except (ValueError, OSError, ImportError) as error:
-        raise BadInput(str(error)) from error
+        raise BadInput(str(error).replace(str(source.file), source.address)) from error
     if as_json:
         print(json.dumps(verdict.to_dict() | {"failed": failed}, indent=2))
     else:
@@ -101,7 +116,47 @@ def command(file: str, to: str | None, as_json: bool, **given: Any) -> None:
         kinds = (("page", "verdict.html"), ("figures", "figures/"), ("tables", "tables/"))
         for kind, place in kinds:
             print(f"{kind:9} {folder}/{place}")
+    if given["log_to_run"]:
+        _log(source, verdict.to_dict(), folder)
     for text in failed:
         print(f"failed: {text}", file=sys.stderr)
     if failed:
         sys.exit(FINDING)
+
+
+def _source(file: str, given: dict[str, Any]) -> Fetched:
+    """Return the file that FILE names, fetched if it is an artifact of a run of MLflow."""
+    from sigmoid_bce.jobs.logs import UserError
+    from sigmoid_bce.tracking import anybody
+
+    if not anybody.is_run(file):
+        if given["log_to_run"]:
+            raise BadInput(f"--log-to-run: {file} is of no run: name the run, mlflow:RUN_ID/path")
+        return anybody.Fetched("", str(Path(file)), Path(file))
+    names = given["label"], given["raw_output"]
+    try:
+        return click.get_current_context().with_resource(anybody.fetched(file, names))
+    except UserError as error:
+        raise BadInput(str(error)) from error
+
+
+def _name(source: Fetched) -> str:
+    """Return what a file, or an artifact of a run, is called in the name of a folder."""
+    name = str(Path(source.address).with_suffix("")) if source.run else Path(source.path).stem
+    return re.sub(r"[^a-z0-9_.-]+", "-", name.lower())[:150].strip("-.") or "outputs"
+
+
+def _log(source: Fetched, verdict: dict[str, Any], folder: Path) -> None:
+    """Log a verdict to the run that it is about."""
+    from sigmoid_bce.jobs.logs import UserError
+    from sigmoid_bce.tracking.anybody import log_verdict
+
+    worst = verdict["programs"][0]
+    numbers = {name: verdict[name] for name in ("samples", "mistakes", "mean_loss")}
+    numbers |= {name: worst[name] for name in LOGGED if worst[name] is not None}
+    try:
+        place = log_verdict(source, f"{verdict['harm']}: {verdict['answer']}", folder, numbers)
+    except UserError as error:
+        raise BadInput(str(error)) from error
+    # standard output may be JSON
+    print(f"run       {source.run}: tag, metrics and artifacts {place}", file=sys.stderr)

@@ -28,12 +28,17 @@ if TYPE_CHECKING:
 
 ADDRESS = re.compile(r"(?:mlflow:|runs:)/*([^/]*)/*(.*)", re.DOTALL)
 """`mlflow:RUN_ID`, `mlflow:RUN_ID/path/of/artifact`, or MLflow's own `runs:/RUN_ID/path`."""
+PLACE = "verdict/"
+LONGEST = 2000  # characters of a tag
 MOST_LISTED, MOST_FETCHED, LARGEST = 10_000, 30, 1_000_000_000
 """Artifacts that are listed, files that are fetched to look for columns, and their bytes."""
 
 
 class Fetched(NamedTuple):
-    """An artifact of a run: where it is, if that is on this machine, else in a temporary folder."""
+    """An artifact of a run: where it is, if that is on this machine, else in a temporary folder.
+
+    Without a run, `path` is that of the file.
+    """
 
     run: str
     path: str
@@ -42,13 +47,13 @@ class Fetched(NamedTuple):
     @property
     def address(self) -> str:
         """What names the artifact."""
-        return f"mlflow:{self.run}/{self.path}"
+        return f"mlflow:{self.run}/{self.path}" if self.run else self.path
 
     @property
     def place(self) -> str:
         """Where the run keeps what is said of the artifact: folder, and beginning of names."""
         name = str(PurePosixPath(self.path).with_suffix(""))
-        return "verdict/" + re.sub(r"[^\w.\- /]", "_", name)[:180]
+        return PLACE + re.sub(r"[^\w.\- /]", "_", name)[:180]
 
 
 def _parquet(file: Path) -> list[str]:
@@ -133,16 +138,16 @@ def fetched(address: str, names: Iterable[str] = ("label", "raw_output")) -> Ite
         yield Fetched(run_id, path, file)
 
 
-def log_verdict(of: Fetched, text: str, folder: Path, numbers: Mapping[str, float]) -> str:
+def log_verdict(of: Fetched, answer: str, folder: Path, numbers: Mapping[str, float]) -> str:
     """Write a verdict back to the run that its raw outputs are from; twice is the same as once.
 
     Parameters
     ----------
     of : Fetched
-    text : str
-        The verdict; its first line becomes the run's tag.
+    answer : str
+        What becomes a tag of the run.
     folder : Path
-        The page, tables and figures.
+        The text, page, tables and figures.
     numbers : mapping
         Metrics by name. One that is not finite is left out.
 
@@ -171,10 +176,9 @@ def log_verdict(of: Fetched, text: str, folder: Path, numbers: Mapping[str, floa
     ]
     try:
         client.log_artifacts(of.run, str(folder), of.place)
-        client.log_text(of.run, text, f"{of.place}/verdict.txt")
         client.log_batch(of.run, metrics=new)
         # last: it says that the rest is complete
-        client.set_tag(of.run, of.place, (text.strip().splitlines() or [""])[0][:500])
+        client.set_tag(of.run, of.place, answer[:LONGEST])
     except Exception as error:  # of each kind of store
         kept = f"The verdict is in {folder}"
         if isinstance(error, store.FAILURES):
@@ -276,10 +280,17 @@ def _holds(file: Path, names: list[str]) -> bool:
     return all(any(one == name or one.startswith(f"{name}_") for one in found) for name in names)
 
 
+def _of_known_kind(run: Any, files: Iterable[str]) -> list[str]:
+    """Return the paths that may hold raw outputs; an earlier verdict has tables of its own."""
+    ours = tuple(f"{tag}/" for tag in run.data.tags if tag.startswith(PLACE))
+    known = (path for path in files if PurePosixPath(path).suffix.lower() in NAMES)
+    return [path for path in known if not path.startswith(ours)]
+
+
 def _chosen(client: MlflowClient, run: Any, names: list[str], fetch: Callable[[str], Path]) -> str:
     """Return the path of the one artifact that has the columns."""
     run_id, files = run.info.run_id, _files(client, run)
-    fitting = [path for path in files if PurePosixPath(path).suffix.lower() in NAMES]
+    fitting = _of_known_kind(run, files)
     if len(fitting) == 1:
         return fitting[0]
     ask, both = f"name one: mlflow:{run_id}/path", " and ".join(names)

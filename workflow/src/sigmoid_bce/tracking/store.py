@@ -158,29 +158,40 @@ def existing() -> MlflowClient:
     TrackingError
         In one line, if it does not exist or cannot be used.
     """
-    address, place = uri(), sqlite_file(uri())
-    if not os.environ.get(ADDRESS) and place and not place.exists() and Path("mlruns").is_dir():
-        address, place = "mlruns", None  # where earlier releases keep runs
-    kind = address.partition(":")[0]
-    folder = "" if place or kind == "databricks" else _folder(address)
+    address = uri()
+    if not os.environ.get(ADDRESS) and not Path("mlflow.db").exists() and Path("mlruns").is_dir():
+        address = "mlruns"  # where earlier releases keep runs
     try:
-        if folder or place:
-            file = place or Path(folder)
-            if not (file.is_dir() if folder else file.exists() and file.stat().st_size):
-                raise TrackingError(
-                    f"there are no runs of MLflow in {file.absolute()}: name their server or "
-                    "database: export MLFLOW_TRACKING_URI=http://127.0.0.1:5000"
-                )
-            os.environ.setdefault("MLFLOW_ALLOW_FILE_STORE", "true")
-        if not folder and kind not in ("http", "https", "databricks"):
-            _check_address(address)
-            if not _check_schema(address):
-                raise TrackingError(f"{masked(address)} has no runs of MLflow")
+        _check_exists(address)
         client = MlflowClient(address)
         client.search_experiments(max_results=1)
     except FAILURES as error:
         raise explained(error, "Nothing was changed") from None
     return client
+
+
+def _check_exists(address: str) -> None:
+    """Raise if there is no database or folder with runs: MLflow would create it."""
+    if re.match(r"https?:|databricks", address):
+        return
+    database, folder = sqlite_file(address), _folder(address)
+    file = database or Path(folder)
+    if (database or folder) and not (file.is_dir() if folder else _has_content(file)):
+        raise TrackingError(
+            f"there are no runs of MLflow in {file.absolute()}: name their server or database: "
+            "export MLFLOW_TRACKING_URI=http://127.0.0.1:5000"
+        )
+    if folder:
+        os.environ.setdefault("MLFLOW_ALLOW_FILE_STORE", "true")
+        return
+    _check_address(address)
+    if not _check_schema(address):
+        raise TrackingError(f"{masked(address)} has no runs of MLflow")
+
+
+def _has_content(file: Path) -> bool:
+    """Return whether a file is there and not empty."""
+    return file.exists() and file.stat().st_size > 0
 
 
 def _folder(address: str) -> str:
