@@ -1,12 +1,9 @@
 """A verdict about a run of MLflow that anybody logged: its artifact is found, and written back."""
 
-import base64
 import json
 import re
-import shutil
 import sys
 import time
-import urllib.request
 
 import numpy as np
 import pandas as pd
@@ -17,7 +14,7 @@ from mlflow import MlflowClient
 from sigmoid_bce.commands.verdict import command
 from sigmoid_bce.jobs.logs import UserError
 from sigmoid_bce.tracking import anybody
-from support.servers import authentication, free_port, mlflow_server, status
+from support.servers import free_port
 
 TABLE = pd.DataFrame({"label": [0, 1], "raw_output": [2.5, -3.0], "split": "train"})
 NAMES = ("label", "raw_output")
@@ -40,9 +37,9 @@ def chosen(here, monkeypatch):
     return client
 
 
-def logged(client, folder, *paths, experiment="theirs"):
+def logged(client, folder, *paths):
     """Log files with the ending's content, and others; return the run's ID."""
-    run = client.create_run(client.get_experiment_by_name(experiment).experiment_id).info.run_id
+    run = client.create_run(client.get_experiment_by_name("theirs").experiment_id).info.run_id
     for path in paths:
         file = folder / "files" / path
         file.parent.mkdir(parents=True, exist_ok=True)
@@ -199,45 +196,3 @@ def test_mlflow_is_not_needed_for_files(chosen, monkeypatch):
     monkeypatch.delattr("sigmoid_bce.tracking.store")
     assert "pip install 'sigmoid-bce[workflow]'" in invoked("mlflow:" + 32 * "a")
     assert "there is no such file" in invoked("mlflow.csv")
-
-
-def test_a_server_with_users(here, tmp_path, monkeypatch):
-    options, environment, password, _ = authentication(tmp_path)
-    database = f"sqlite:///{shutil.copy(here[0] / 'mlflow.db', tmp_path)}"
-
-    def user(name, secret):
-        monkeypatch.setenv("MLFLOW_TRACKING_USERNAME", name)
-        monkeypatch.setenv("MLFLOW_TRACKING_PASSWORD", secret)
-
-    with mlflow_server(tmp_path, database, *options, **environment) as server:
-        monkeypatch.setenv("MLFLOW_TRACKING_URI", server.uri)
-        user("admin", password)
-        client = MlflowClient(server.uri)
-        client.create_experiment("served")
-        run = logged(client, tmp_path, "a b/x é.parquet", "other.csv", experiment="served")
-        request = urllib.request.Request(
-            f"{server.uri}/api/2.0/mlflow/users/create",
-            json.dumps({"username": "reader", "password": "twelve signs"}).encode(),
-            {"Content-Type": "application/json"},
-        )
-        given = base64.b64encode(f"admin:{password}".encode()).decode()
-        request.add_header("Authorization", f"Basic {given}")
-        assert status(request) == 200
-        page = tmp_path / "page"
-        page.mkdir()
-        (page / "verdict.html").touch()
-        user("reader", "twelve signs")
-        with anybody.fetched(f"mlflow:{run}") as found:
-            assert found.path == "a b/x é.parquet"
-            with pytest.raises(UserError, match=r"refuses these.*The verdict is in") as caught:
-                anybody.log_verdict(found, "Fine.", page, {"samples": 2})
-            assert "\n" not in str(caught.value)
-        assert not found.file.exists()
-        user("reader", "another secret")
-        assert "refuses these credentials" in (text := refused(f"mlflow:{run}"))
-        assert "another secret" not in text
-        user("admin", password)
-        assert "no such run at http" in refused()
-        with anybody.fetched(f"mlflow:{run}") as found:
-            anybody.log_verdict(found, "Fine.", page, {"samples": 2})
-        assert client.get_run(run).data.tags["verdict/a b/x é"] == "Fine."

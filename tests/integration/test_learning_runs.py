@@ -85,6 +85,11 @@ def test_a_run_is_small_and_shows_what_the_files_hold(results):
     tables = {cell: write(results, cell) for cell in CELLS}
     places = [{"part": "exploratory", "question": q, **vars(c)} for c in CELLS for q in QUESTIONS]
     pd.DataFrame(places).to_csv(results / "tables/stuck.csv", index=False)
+    rows = [
+        place | {"metric": m, "primary": m == "auc"} for place in places for m in ("auc", "ece")
+    ]
+    verdicts = pd.DataFrame(rows).assign(verdict="not decidable", n=3, seeds=4)
+    verdicts.to_csv(results / "tables/learning.csv", index=False)
     database = results.parents[1] / "mlflow.db"
     log_cells(STUDY, results, [], CELLS[:20])  # the first runs fill pages that are empty
     before = database.stat().st_size
@@ -113,6 +118,8 @@ def test_a_run_is_small_and_shows_what_the_files_hold(results):
         assert run.data.tags["kind"] == "learning"
         assert run.data.tags["mlflow.source.git.commit"] == RECORD["git_commit"]
         assert run.data.tags["questions"] == "exploratory.ordinary exploratory.rare"
+        said = (f"exploratory.{q}: auc not decidable (n = 3 of 4)" for q in QUESTIONS)
+        assert run.data.tags["verdict"] == "; ".join(said)
 
 
 def test_a_state_that_differs_from_the_files_is_mended(results, log):

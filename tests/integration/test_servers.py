@@ -1,6 +1,7 @@
 """A shared server as docs/tracking.md sets it up: PostgreSQL, S3, users; no file has a secret."""
 
 import base64
+import json
 import tempfile
 import urllib.request
 from pathlib import Path
@@ -10,7 +11,8 @@ import pytest
 from mlflow import MlflowClient
 from test_tracking import cold_start
 
-from sigmoid_bce.tracking import store
+from sigmoid_bce.jobs.logs import UserError
+from sigmoid_bce.tracking import anybody, store
 from support.checkout import ROOT
 from support.export import exported
 from support.servers import authentication, mlflow_server, postgresql, s3, status
@@ -128,6 +130,46 @@ def test_requests_without_credentials_are_refused(shared, smoke, tmp_path):
     path = "api/2.0/mlflow/experiments/search?max_results=1"
     request = urllib.request.Request(f"{server.uri}/{path}", headers=headers)
     assert status(request) == 403
+
+
+def test_a_verdict_about_a_run_of_somebody_else(shared, tmp_path, monkeypatch):
+    server, access, _, _ = shared
+    client = as_admin(monkeypatch, access)
+    run = client.create_run(client.create_experiment("theirs")).info.run_id
+    for name, text in {"a é.csv": "label,raw_output\n0,2.5\n", "other.csv": "a,b\n1,2\n"}.items():
+        (tmp_path / name).write_text(text)
+        client.log_artifact(run, str(tmp_path / name), "of them")
+    request = urllib.request.Request(
+        f"{server.uri}/api/2.0/mlflow/users/create",
+        json.dumps({"username": "reader", "password": "twelve signs"}).encode(),
+        {"Content-Type": "application/json"},
+    )
+    admin = f"admin:{access['MLFLOW_TRACKING_PASSWORD']}".encode()
+    request.add_header("Authorization", f"Basic {base64.b64encode(admin).decode()}")
+    assert status(request) == 200
+    page, place = tmp_path / "page", "verdict/of them/a é"
+    page.mkdir()
+    (page / "verdict.html").touch()
+    monkeypatch.setenv("MLFLOW_TRACKING_USERNAME", "reader")
+    monkeypatch.setenv("MLFLOW_TRACKING_PASSWORD", "twelve signs")
+    with anybody.fetched(f"mlflow:{run}") as found:
+        assert found.path == "of them/a é.csv"
+        assert found.file.read_bytes() == (tmp_path / "a é.csv").read_bytes()
+        with pytest.raises(UserError, match=r"refuses these.*The verdict is in") as caught:
+            anybody.log_verdict(found, "Fine.", page, {"samples": 2})
+        assert "\n" not in str(caught.value)
+    assert not found.file.exists()
+    monkeypatch.setenv("MLFLOW_TRACKING_PASSWORD", "another secret")
+    with pytest.raises(UserError, match="refuses these credentials") as caught:
+        anybody.fetched(f"mlflow:{run}").__enter__()
+    assert "another secret" not in str(caught.value)
+    as_admin(monkeypatch, access)
+    with anybody.fetched(f"mlflow:{run}") as found:
+        assert anybody.log_verdict(found, "Fine.", page, {"samples": 2}) == place
+    assert client.get_run(run).data.tags[place] == "Fine."
+    assert client.get_run(run).data.metrics == {f"{place}/samples": 2}
+    with pytest.raises(UserError, match="no such run at http"):
+        anybody.fetched("mlflow:" + 32 * "a").__enter__()
 
 
 def test_a_database_without_a_server(database, smoke, tmp_path):

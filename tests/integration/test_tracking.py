@@ -96,6 +96,10 @@ def test_runs_show_what_the_files_hold(smoke):
     note = everything["experiment"]["mlflow.note.content"]
     assert "Does the whole pipeline run" in note
     assert pd.read_csv(smoke / "results/smoke/tables/models.csv").columns[-1] in note
+    learning = pd.read_csv(smoke / "results/smoke/tables/learning.csv").query("primary")
+    for row in learning.to_dict("records"):
+        assert f"| {row['loss']} |" in note
+        assert f"| {row['verdict']}, {row['n']} |" in note
     # writing the runs' ids to run.json reruns nothing
     assert "Nothing to be done" in snakemake(smoke, *CONFIG, "--dry-run").stdout
 

@@ -38,6 +38,7 @@ rule track_cells:
         ],
         # names the questions of each learning cell
         stuck=PLAN.made(learning=[rules.learning_tables.output.stuck]),
+        verdicts=PLAN.made(learning=[rules.learning_tables.output.learning]),
         # the PNG beside each SVG is logged
         figures=FIGURES["svg"],
     output:

@@ -104,8 +104,16 @@ def _wrong_value(error: Mistake) -> str:
     found = masked(repr(error["input"]))
     found = found if len(found) < 60 else f"{found[:57]}..."
     unquoted = error["type"] == "string_type" and isinstance(error["input"], int | float | date)
-    quote = ": put it in quotes" if unquoted else ""
-    return f"{_key(error['loc'])}: {message}, found {found}{quote}"
+    hint = ": put it in quotes" if unquoted else ""
+    if error["type"] == "literal_error":
+        hint = _near(error["input"], re.findall("'([^']*)'", error["ctx"]["expected"]))
+    return f"{_key(error['loc'])}: {message}, found {found}{hint}"
+
+
+def _near(value: object, known: list[str]) -> str:
+    """Return the nearest of some values as a question; nothing, if none is near."""
+    hint = nearest(value, known) if known else ""
+    return f"; {hint}" if hint.startswith("did") else ""
 
 
 LINES: dict[str, Callable[[Mistake], str]] = {

@@ -74,20 +74,63 @@ class LearningFiles:
         return int(self.record["started"] + int(1000 * seconds))
 
 
-def questions_by_cell(stuck: pd.DataFrame) -> dict[str, str]:
-    """Return the questions that each cell belongs to, from tables/stuck.csv.
+def _cell(row: Mapping[Any, Any]) -> str:
+    return str(LearningCell(*(row[name] for name in LearningCell.__dataclass_fields__)))
+
+
+def tags_by_cell(stuck: pd.DataFrame, learning: pd.DataFrame) -> dict[str, dict[str, str]]:
+    """Return the questions that each cell belongs to, and the verdicts on it, as tags.
+
+    Parameters
+    ----------
+    stuck, learning : DataFrame
+        tables/stuck.csv and tables/learning.csv; either may be empty.
 
     Examples
     --------
-    >>> row = {"dataset": "cancer", "model": "linear", "loss": "logits", "batch_size": 32}
-    >>> questions_by_cell(pd.DataFrame([{"part": "exploratory", "question": "ordinary", **row}]))
-    {'cancer/linear/logits/32': 'exploratory.ordinary'}
+    >>> row = {"dataset": "cancer", "model": "linear", "loss": "naive", "batch_size": 32}
+    >>> stuck = pd.DataFrame([{"part": "exploratory", "question": "ordinary", **row}])
+    >>> found = stuck.assign(primary=True, metric="auc", verdict="open", n=38, seeds=40)
+    >>> tags_by_cell(stuck, found)["cancer/linear/naive/32"]["verdict"]
+    'exploratory.ordinary: auc open (n = 38 of 40)'
     """
-    found: dict[str, dict[str, None]] = {}
+    found: dict[str, dict[str, dict[str, None]]] = {}
     for row in stuck.to_dict("records"):
-        cell = LearningCell(*(row[name] for name in LearningCell.__dataclass_fields__))
-        found.setdefault(str(cell), {})[f"{row['part']}.{row['question']}"] = None
-    return {cell: " ".join(questions) for cell, questions in found.items()}
+        tags = found.setdefault(_cell(row), {"questions": {}, "verdict": {}})
+        tags["questions"][f"{row['part']}.{row['question']}"] = None
+    for row in learning.to_dict("records"):
+        if row["primary"] and (tags := found.get(_cell(row), {})):
+            said = f"{row['metric']} {row['verdict']} (n = {row['n']} of {row['seeds']})"
+            tags["verdict"][f"{row['part']}.{row['question']}: {said}"] = None
+    between = {"questions": " ", "verdict": "; "}
+    return {
+        cell: {name: between[name].join(texts) for name, texts in tags.items() if texts}
+        for cell, tags in found.items()
+    }
+
+
+def verdicts(learning: pd.DataFrame) -> pd.DataFrame:
+    """Return the verdict on each loss, with the number of pairs: a row for each regime.
+
+    Parameters
+    ----------
+    learning : DataFrame
+        tables/learning.csv. Of it, the primary metric of each question is taken.
+
+    Examples
+    --------
+    >>> row = {"part": "exploratory", "question": "ordinary", "dataset": "cancer", "batch_size": 32}
+    >>> row |= {"model": "linear", "metric": "auc", "primary": True, "verdict": "open", "n": 38}
+    >>> verdicts(pd.DataFrame([{**row, "loss": "naive"}]))["naive"].tolist()
+    ['open, 38']
+    """
+    rows = learning[learning["primary"]]
+    rows = rows.assign(said=rows["verdict"] + ", " + rows["n"].astype(str))
+    names = rows["dataset"] + " " + rows["model"] + " " + rows["batch_size"].astype(str)
+    rows = rows.assign(question=rows["part"] + "." + rows["question"], regime=names)
+    keys = ["question", "regime", "metric"]
+    table = rows.pivot_table("said", keys, "loss", aggfunc="first", sort=False, fill_value="")
+    return table.reset_index().rename_axis(columns=None)
 
 
 def ranges(seeds: Sequence[int]) -> str:
@@ -121,14 +164,14 @@ def _points(last: pd.DataFrame, end: int) -> Iterator[Point]:
     yield from (Point(name, step, float(value), end) for name, value in metrics.items())
 
 
-def learning_run(files: LearningFiles, questions: str | None) -> Run | None:
+def learning_run(files: LearningFiles, more: Mapping[str, str]) -> Run | None:
     """Return the run of a learning cell; None if the cell is not trained.
 
     Parameters
     ----------
     files : LearningFiles
-    questions : str or None
-        Those that it belongs to, once there are tables.
+    more : mapping
+        Its questions and verdicts as tags, once there are tables.
 
     Raises
     ------
@@ -160,7 +203,7 @@ def learning_run(files: LearningFiles, questions: str | None) -> Run | None:
         params={name: str(value) for name, value in asdict(cell).items()}
         | {"seeds": ranges(seeds), "learning_rate": rate, "settings": settings},
         points=points,
-        tags=tags | ({"questions": questions} if questions else {}),
+        tags=tags | dict(more),
     )
 
 
@@ -170,15 +213,16 @@ def learning_runs(results: Path, cells: Iterable[LearningCell]) -> tuple[list[Ru
     Parameters
     ----------
     results : Path
-        The study's folder; tables/stuck.csv, if it exists, names the questions.
+        The study's folder; tables/stuck.csv and learning.csv, if they exist, have the questions
+        and the verdicts.
     cells : iterable of LearningCell
     """
-    table = results / "tables" / "stuck.csv"
-    questions = questions_by_cell(read_csv(table)) if table.exists() else {}
+    files = (results / "tables" / name for name in ("stuck.csv", "learning.csv"))
+    tags = tags_by_cell(*(read_csv(file) if file.exists() else pd.DataFrame() for file in files))
     finished, errors = [], []
     for cell in cells:
         try:
-            run = learning_run(LearningFiles(results, cell), questions.get(str(cell)))
+            run = learning_run(LearningFiles(results, cell), tags.get(str(cell), {}))
         except Damaged as error:
             errors.append(str(error))
             continue

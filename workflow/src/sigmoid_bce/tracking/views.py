@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
 NOTE_LIMIT = 19_000  # characters; MLflow takes 20,000
 CREATED = 1_700_000_000_000  # a fixed date: the same view is always the same text
+TABLE_LIMIT = 12_000  # a longer one would leave no place for the settings
 QUOTED = ("verdict.csv", "models.csv")  # the note quotes the first of these that exists
 DIGITS = 3
 CELL_COLUMNS = [
@@ -232,6 +233,11 @@ def _result(files: Sequence[Path]) -> list[str]:
     if file := by_name.get("answer.csv"):
         said = read_csv(file)["sentence"]
         parts = [f"From `{file}`:", "\n".join(f"- {_plain(sentence)}" for sentence in said)]
+    if file := by_name.get("learning.csv"):
+        found = table(learning.verdicts(read_csv(file)))
+        if len(found) < TABLE_LIMIT:
+            said = "the verdict on each loss and the number of pairs, by the primary metric:"
+            parts += [f"From `{file}`, {said}", found]
     if file := next((by_name[name] for name in QUOTED if name in by_name), None):
         parts += [f"From `{file}`:", table(read_csv(file))]
     return ["## Result", *parts] if parts else []
