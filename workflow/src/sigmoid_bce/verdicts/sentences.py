@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 
 from sigmoid_bce.verdicts import harm
-from sigmoid_bce.verdicts.harm import Harm, Row, of_mistakes, samples
+from sigmoid_bce.verdicts.harm import Harm, Row, number, of_mistakes, samples
 from sigmoid_bce.verdicts.programs import Mine
 from sigmoid_bce.verdicts.written import WRITTEN
 
@@ -43,7 +43,7 @@ def _on_loss(row: Row, outputs: Row, mine: Mine) -> str:
     if row["shifted"]:
         verb = "understates" if change < 0 else "overstates"
         whose = {True: "the training loss", False: "your validation loss", None: "the mean loss"}
-        size = f"{mean + change:.3g} in place of {mean:.3g}"
+        size = f"{number(mean + change)} in place of {number(mean)}"
         return f"{verb} {whose[mine.trained]}: {size} ({harm.moved(change, mean)})"
     return harm.wrong(row, int(outputs["mistakes"])).replace("wrong", "gives a wrong", 1)
 
@@ -208,14 +208,13 @@ def why(rows: pd.DataFrame, outputs: Row) -> str:
     near = min(reaches, key=lambda reach: reach.gap)
     alone = len(rows[["framework", "implementation"]].drop_duplicates()) == 1
     which = "this loss keeps" if alone else "these losses keep"
-    at = f"your furthest mistake of label {near.label} is at |x| = {near.furthest:.3g}"
+    at = f"your furthest mistake of label {near.label} is at |x| = {number(near.furthest)}"
     if np.isinf(near.gap):
         keep = f"; {which} mistakes of any size" if fine else ""
-        return f"Why: your furthest mistake is at |x| = {most:.3g}{keep}.{off}"
+        return f"Why: your furthest mistake is at |x| = {number(most)}{keep}.{off}"
     if fine:
-        return f"Why: {at}; {which} such mistakes up to |x| = {near.start:.3g}."
+        return f"Why: {at}; {which} such mistakes up to |x| = {number(near.start)}."
     if near.gap > 0:
-        return (
-            f"Why: it is off by more than 1 % before it is flat, at |x| = {near.start:.3g}; {at}."
-        )
-    return f"Why: from |x| = {near.start:.3g} on, {cause}; {at}."
+        flat = f"it is off by more than 1 % before it is flat, at |x| = {number(near.start)}"
+        return f"Why: {flat}; {at}."
+    return f"Why: from |x| = {number(near.start)} on, {cause}; {at}."
