@@ -113,7 +113,7 @@ test-cluster: install $(VENV)/slurm ## test with a SLURM that is started for it;
 	$(BIN)/python -m pytest tests/cluster
 
 schema: install ## write the schema of configuration files
-	$(BIN)/python -m sigmoid_bce.study.config workflow/schemas/config.schema.json
+	$(BIN)/python -m sigmoid_bce.study.schema workflow/schemas
 
 install: $(VENV)/installed ## create the environment .venv from envs/requirements.lock
 
