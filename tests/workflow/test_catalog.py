@@ -1,5 +1,8 @@
 """What the Snakemake Workflow Catalog reads and runs, and what a release says of itself."""
 
+import shutil
+import subprocess
+import sys
 from types import SimpleNamespace
 
 import jinja2
@@ -8,13 +11,44 @@ import yaml
 
 from sigmoid_bce.planning.sections import recorded
 from sigmoid_bce.study.parse import parse
-from support.checkout import ROOT
+from support.checkout import ROOT, checkout
 
+# what jobs need and the catalog does not have: it installs Snakemake, as Conda packages it
+ABSENT = ["PIL", "h5py", "keras", "matplotlib", "ml_dtypes", "mlflow", "mpmath", "pyarrow", "scipy"]
+ABSENT += ["seaborn", "sklearn", "statsmodels", "tensorflow"]
+RUN = f"""
+import sys
+sys.modules.update(dict.fromkeys({ABSENT}))
+from snakemake.cli import main
+main()
+"""
+COMMANDS = {
+    "--lint": "Congratulations, your workflow is in a good condition!",
+    "--forceall -s workflow/Snakefile -d .test -c 1 --rulegraph": 'label = "train"',
+}
 STUDIES = sorted((ROOT / "config").rglob("*.yaml"))
 SMALL = [
     {"study": "laboratory", "numerics": {}},
     {"study": "laboratory", "question": "Where?", "numerics": {}, "grid": None, "learning": None},
 ]
+
+
+def test_the_catalog_s_file():
+    settings = yaml.safe_load((ROOT / ".snakemake-workflow-catalog.yml").read_text())
+    assert settings == {"usage": {"software-stack-deployment": {"conda": True}, "report": True}}
+    readme = (ROOT / "README.md").read_text().lower()
+    assert "snakemake" in readme
+    assert "workflow" in readme
+
+
+@pytest.mark.parametrize(("arguments", "said"), COMMANDS.items(), ids=["lint", "rule graph"])
+def test_the_catalog_s_commands(arguments, said, tmp_path):
+    folder = checkout(tmp_path)
+    shutil.copytree(ROOT / ".test/config", folder / ".test/config", symlinks=True)
+    command = [sys.executable, "-c", RUN, *arguments.split()]
+    done = subprocess.run(command, cwd=folder, capture_output=True, text=True, timeout=60)
+    assert done.returncode == 0, done.stderr
+    assert said in done.stdout + done.stderr
 
 
 @pytest.mark.parametrize(
