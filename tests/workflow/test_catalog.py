@@ -1,8 +1,10 @@
 """What the Snakemake Workflow Catalog reads and runs, and what a release says of itself."""
 
+import re
 import shutil
 import subprocess
 import sys
+import tomllib
 from types import SimpleNamespace
 
 import jinja2
@@ -31,6 +33,17 @@ SMALL = [
     {"study": "laboratory", "numerics": {}},
     {"study": "laboratory", "question": "Where?", "numerics": {}, "grid": None, "learning": None},
 ]
+
+
+def test_a_release_has_one_number_and_one_date():
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    citation = yaml.safe_load((ROOT / "CITATION.cff").read_text())
+    headings = re.findall(r"^## .*", (ROOT / "CHANGELOG.md").read_text(), re.MULTILINE)
+    assert f"## {project['version']} - {citation['date-released']}" in headings
+    assert str(citation["version"]) == project["version"]
+    (article,) = citation["references"]
+    assert article["year"] == 2019
+    assert article["title"].split("?")[0] in (ROOT / "README.md").read_text().replace("\n", " ")
 
 
 def test_the_catalog_s_file():
