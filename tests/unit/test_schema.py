@@ -22,7 +22,10 @@ HEAD = "# yaml-language-server: $schema="
 
 @cache
 def validators():
-    return [jsonschema.Draft202012Validator(found) for found in (schema(), inlined())]
+    both = [jsonschema.Draft202012Validator(found) for found in (schema(), inlined())]
+    for validator in both:
+        validator.check_schema(validator.schema)
+    return both
 
 
 def accepted(study):

@@ -77,7 +77,7 @@ def _described(having: list[tuple[Schema, Schema]], everywhere: bool) -> str:
     """Return the descriptions of a key, each with the kinds of section in which it has it."""
     kinds: dict[str, list[str]] = {}
     for section, key in having:
-        words = key.get("description") or "One of the values in these sections."
+        words = key.get("description", "")
         named = [value for kind in KINDS for value in _values(section["properties"].get(kind, {}))]
         kinds.setdefault(words, []).extend(named)
     alone = everywhere and len(kinds) == 1
