@@ -57,6 +57,17 @@ def percent(share: float) -> str:
     return f"{100 * share:.3g} %"
 
 
+def number(value: float) -> str:
+    """Return a number in three digits, or, from 1,000 on, as a whole number.
+
+    Examples
+    --------
+    >>> number(0.12345), number(-1043.21), number(1e30)
+    ('0.123', '-1,043', '1e+30')
+    """
+    return f"{value:,.0f}" if 1000 <= abs(value) < 1e7 else f"{value:.3g}"
+
+
 def samples(number: int, one: str = "sample") -> str:
     """Return a number of things.
 
@@ -121,11 +132,11 @@ def counts(table: pd.DataFrame, outputs: Row, trained: bool | None) -> pd.DataFr
     n, mean = int(outputs["samples"]), float(outputs["mean_loss"])
     out = table.assign(trains=table["dead_wrong_share"].notna())
 
-    def number(share: pd.Series) -> pd.Series:
+    def whole(share: pd.Series) -> pd.Series:
         return (share.fillna(0) * n).round().astype(int)
 
     for name, share in NUMBERS.items():
-        out[name] = number(table[share].max(axis=1))
+        out[name] = whole(table[share].max(axis=1))
     change = out["loss_change"].abs().fillna(0)
     out["shifted"] = (change > NOTICED * mean) if mean else change > 0
     learns = trained is not False

@@ -141,30 +141,29 @@ def _names(framework: str, implementation: str) -> list[str]:
     return [plain(name) for name in (implementation, *(entry.names if entry else ()))]
 
 
-def _of_loss(table: pd.DataFrame, given: str) -> pd.DataFrame:
-    """Return the rows of the implementations that a user's line names best.
+def _score(names: list[str], wanted: str) -> tuple[int, int]:
+    """Return how well a user's line names an implementation; (0, 0) if it does not.
 
     A name that is the whole line comes first, then the longest name in the line, then a name that
     holds the line.
     """
-    wanted = plain(given)
-    pairs = list(dict.fromkeys(zip(table["framework"], table["implementation"], strict=True)))
-    scores: dict[tuple[str, str], tuple[int, int]] = {}
-    for pair in pairs:
-        names = _names(*pair)
-        inside = [len(name) for name in names if name in wanted]
-        if wanted in names:
-            scores[pair] = (3, 0)
-        elif inside:
-            scores[pair] = (2, max(inside))
-        elif wanted and any(wanted in name for name in names):
-            scores[pair] = (1, 0)
-    if not scores:
-        others = [name for pair in pairs for name in _more(*pair)]
-        raise _refuse("loss", given, [name for _, name in pairs], MEASURE, others)
-    best = {pair for pair, score in scores.items() if score == max(scores.values())}
-    keep = [pair in best for pair in zip(table["framework"], table["implementation"], strict=True)]
-    return table[keep]
+    if wanted in names:
+        return 3, 0
+    inside = [len(name) for name in names if name in wanted]
+    if inside:
+        return 2, max(inside)
+    return int(bool(wanted) and any(wanted in name for name in names)), 0
+
+
+def _of_loss(table: pd.DataFrame, given: str) -> pd.DataFrame:
+    """Return the rows of the implementations that a user's line names best."""
+    pairs = list(zip(table["framework"], table["implementation"], strict=True))
+    scores = {pair: _score(_names(*pair), plain(given)) for pair in dict.fromkeys(pairs)}
+    best = max(scores.values())
+    if best == (0, 0):
+        others = [name for pair in scores for name in _more(*pair)]
+        raise _refuse("loss", given, [name for _, name in scores], MEASURE, others)
+    return table[[scores[pair] == best for pair in pairs]]
 
 
 def _more(framework: str, implementation: str) -> tuple[str, ...]:

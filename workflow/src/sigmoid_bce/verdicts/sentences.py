@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from typing import Any, NamedTuple
 
 import numpy as np
 import pandas as pd
 
 from sigmoid_bce.verdicts import harm
-from sigmoid_bce.verdicts.harm import Harm, Row, of_mistakes, samples
+from sigmoid_bce.verdicts.harm import Harm, Row, number, of_mistakes, samples
 from sigmoid_bce.verdicts.programs import Mine
 from sigmoid_bce.verdicts.written import WRITTEN
 
@@ -42,7 +43,7 @@ def _on_loss(row: Row, outputs: Row, mine: Mine) -> str:
     if row["shifted"]:
         verb = "understates" if change < 0 else "overstates"
         whose = {True: "the training loss", False: "your validation loss", None: "the mean loss"}
-        size = f"{mean + change:.3g} in place of {mean:.3g}"
+        size = f"{number(mean + change)} in place of {number(mean)}"
         return f"{verb} {whose[mine.trained]}: {size} ({harm.moved(change, mean)})"
     return harm.wrong(row, int(outputs["mistakes"])).replace("wrong", "gives a wrong", 1)
 
@@ -87,38 +88,38 @@ def on_program(row: Row, outputs: Row, mine: Mine) -> str:
 
 def on_framework(rows: pd.DataFrame, outputs: Row, mine: Mine) -> str:
     """Return the answer for the programs of one framework, the worst first."""
-    title = rows["framework"].iloc[0]
-    losses, metrics = (
-        rows[rows["trains"] == trains].to_dict("records") for trains in (True, False)
-    )
-    parts = []
-    if losses:
-        worst, best = losses[0], losses[-1]
-        if worst["harm"] <= Harm.RIGHT_SIDE:
-            right = "right here" if worst["harm"] == Harm.NOTHING else "right at every mistake"
-            names = set(row["implementation"] for row in losses)
-            which = f"each of its {len(names)} losses is"
-            if len(names) == 1:
-                entry = WRITTEN.get(title, {}).get(worst["implementation"])
-                of = f" ({entry.of} train with it)" if entry and entry.of else ""
-                which = f"its loss {worst['implementation']}{of} is"
-            parts.append(f"Nothing that a training needs is lost with {title}: {which} {right}.")
-        else:
-            one = on_program(worst, outputs, mine)
-            parts.append(f"It depends on your loss. {one}" if best["harm"] < worst["harm"] else one)
-            order = [*WRITTEN.get(title, {}), *(row["implementation"] for row in losses)]
-            fine = [row["implementation"] for row in losses if row["harm"] <= Harm.RIGHT_SIDE]
-            if fine:
-                parts.append(f"With {min(fine, key=order.index)}, no mistake is affected.")
-    if metrics:
+    losses = rows[rows["trains"]].to_dict("records")
+    metrics = rows[~rows["trains"]].to_dict("records")
+    parts = _on_losses(losses, outputs, mine) if losses else []
+    if metrics and metrics[0]["harm"] == Harm.LOSS:
         row = metrics[0]
         mode = f" ({row['mode']})" if row["mode"] else ""
-        called = f"{row['implementation']}{mode}"
-        if row["harm"] == Harm.LOSS:
-            parts.append(f"Its metric {called} {_on_loss(row, outputs, mine)}.")
-        elif not losses:
-            parts.append(f"Nothing is lost: each of its {len(metrics)} metrics is right here.")
+        parts.append(f"Its metric {row['implementation']}{mode} {_on_loss(row, outputs, mine)}.")
+    elif not losses:
+        parts.append(f"Nothing is lost: each of its {len(metrics)} metrics is right here.")
     return " ".join(parts)
+
+
+def _on_losses(losses: list[dict[Any, Any]], outputs: Row, mine: Mine) -> list[str]:
+    """Return the answer for what one framework trains with, the worst first."""
+    worst, title = losses[0], losses[0]["framework"]
+    written = WRITTEN.get(title, {})
+    if worst["harm"] <= Harm.RIGHT_SIDE:
+        right = "right here" if worst["harm"] == Harm.NOTHING else "right at every mistake"
+        names = {row["implementation"] for row in losses}
+        which = f"each of its {len(names)} losses is"
+        if len(names) == 1:
+            of = getattr(written.get(worst["implementation"]), "of", "")
+            which = f"its loss {worst['implementation']}{f' ({of} train with it)' if of else ''} is"
+        return [f"Nothing that a training needs is lost with {title}: {which} {right}."]
+    one = on_program(worst, outputs, mine)
+    parts = [f"It depends on your loss. {one}" if losses[-1]["harm"] < worst["harm"] else one]
+    order = [*written, *(row["implementation"] for row in losses)]
+    fine = [row for row in losses if row["harm"] <= Harm.RIGHT_SIDE]
+    if fine:
+        best = min(fine, key=lambda row: (row["from_sigmoid"], order.index(row["implementation"])))
+        parts.append(f"With {best['implementation']}, no mistake is affected.")
+    return parts
 
 
 def on_all(rows: pd.DataFrame, outputs: Row, mine: Mine) -> str:
@@ -169,6 +170,20 @@ CAUSES = {
 ARITHMETIC = "its own arithmetic is flat or not finite"
 
 
+class _Reach(NamedTuple):
+    """The furthest mistake of a label, and from where on a program loses such mistakes."""
+
+    label: int
+    furthest: float
+    start: float
+
+    @property
+    def gap(self) -> float:
+        """How far the furthest mistake is from being lost; inf if that cannot happen."""
+        gap = self.start - self.furthest
+        return gap if self.furthest and not np.isnan(gap) else np.inf
+
+
 def why(rows: pd.DataFrame, outputs: Row) -> str:
     """Return why the first program does what it does: its threshold, and the furthest mistake.
 
@@ -177,30 +192,29 @@ def why(rows: pd.DataFrame, outputs: Row) -> str:
     row = rows.iloc[0].to_dict()
     kind = Harm(row["harm"])
     fine = kind <= Harm.RIGHT_SIDE
-    furthest = {y: float(outputs[f"wrong_side_max_{y}"]) for y in (0, 1)}
+    cause = CAUSES.get(kind, "") if row["from_sigmoid"] else ARITHMETIC
     if kind is Harm.BREAKS:
-        return f"Why: {CAUSES[kind] if row['from_sigmoid'] else ARITHMETIC}."
-    if not any(furthest.values()):
-        none = "there is no mistake among these samples"
-        off = "; this loss is off by more than 1 % although it is nowhere flat"
-        return f"Why: {none}{'' if fine else off}."
-    starts = (rows if fine else rows.head(1))[[f"wrong_from_{y}" for y in (0, 1)]].min()
-    start = {y: float(starts[f"wrong_from_{y}"]) for y in (0, 1)}
-    # the label whose furthest mistake goes furthest beyond its threshold, or comes nearest to it
-    gap = {y: start[y] - furthest[y] if furthest[y] else np.inf for y in (0, 1)}
-    gap = {y: np.inf if np.isnan(value) else value for y, value in gap.items()}
-    y = min(gap, key=lambda label: gap[label])
-    alone = rows[["framework", "implementation"]].drop_duplicates().shape[0] == 1
+        return f"Why: {cause}."
+    starts = (rows if fine else rows.head(1))[["wrong_from_0", "wrong_from_1"]].min()
+    reaches = [
+        _Reach(y, float(outputs[f"wrong_side_max_{y}"]), float(starts[f"wrong_from_{y}"]))
+        for y in (0, 1)
+    ]
+    off = "" if fine else " This loss is off by more than 1 %, although it is nowhere flat."
+    most = max(reach.furthest for reach in reaches)
+    if not most:
+        return f"Why: there is no mistake among these samples.{off}"
+    # of the labels, that whose mistakes come nearest to being lost, or go furthest beyond
+    near = min(reaches, key=lambda reach: reach.gap)
+    alone = len(rows[["framework", "implementation"]].drop_duplicates()) == 1
     which = "this loss keeps" if alone else "these losses keep"
-    if np.isinf(gap[y]):
-        far = f"your furthest mistake is at |x| = {max(furthest.values()):.3g}"
-        if fine:
-            return f"Why: {far}; {which} mistakes of any size."
-        return f"Why: it is off by more than 1 % there, although it is nowhere flat; {far}."
-    at = f"your furthest mistake of label {y} is at |x| = {furthest[y]:.3g}"
+    at = f"your furthest mistake of label {near.label} is at |x| = {number(near.furthest)}"
+    if np.isinf(near.gap):
+        keep = f"; {which} mistakes of any size" if fine else ""
+        return f"Why: your furthest mistake is at |x| = {number(most)}{keep}.{off}"
     if fine:
-        return f"Why: {at}; {which} such mistakes up to |x| = {start[y]:.3g}."
-    if gap[y] > 0:
-        return f"Why: it is off by more than 1 % before it is flat, at |x| = {start[y]:.3g}; {at}."
-    cause = CAUSES[kind] if row["from_sigmoid"] else ARITHMETIC
-    return f"Why: from |x| = {start[y]:.3g} on, {cause}; {at}."
+        return f"Why: {at}; {which} such mistakes up to |x| = {number(near.start)}."
+    if near.gap > 0:
+        flat = f"it is off by more than 1 % before it is flat, at |x| = {number(near.start)}"
+        return f"Why: {flat}; {at}."
+    return f"Why: from |x| = {number(near.start)} on, {cause}; {at}."

@@ -99,32 +99,38 @@ def by_split(outputs: Outputs, names: list[str], codes: Codes, wanted: str) -> O
     """
     if not names or outputs.shape:
         return outputs
-    if wanted:
-        kept = [name for name in names if name.lower() == wanted.strip().lower()]
-        kind = kind_of_split(wanted)
-        kept = kept or [name for name in names if kind and kind_of_split(name) == kind]
-        if not kept:
-            near = difflib.get_close_matches(wanted, names, 1) or sorted(names)[:5]
-            raise BadOutputs(
-                f"{outputs.name}: --split: no sample has the split {wanted!r}; "
-                f"the column has {', '.join(map(repr, near))}"
-            )
-        outputs.split = wanted
-        if len(kept) == len(names):
-            return outputs
+    return _one(outputs, names, codes, wanted) if wanted else _each(outputs, names, codes)
+
+
+def _one(outputs: Outputs, names: list[str], codes: Codes, wanted: str) -> Outputs:
+    """Return raw outputs without those of other splits."""
+    kept = [name for name in names if name.lower() == wanted.strip().lower()]
+    kind = kind_of_split(wanted)
+    kept = kept or [name for name in names if kind and kind_of_split(name) == kind]
+    if not kept:
+        near = difflib.get_close_matches(wanted, names, 1) or sorted(names)[:5]
+        raise BadOutputs(
+            f"{outputs.name}: --split: no sample has the split {wanted!r}; "
+            f"the column has {', '.join(map(repr, near))}"
+        )
+    outputs.split = wanted
+    if len(kept) < len(names):
         flags = np.isin(codes, [names.index(name) for name in kept])
         outputs.chunks = _masked(outputs.chunks, [flags])
-        return outputs
+    return outputs
+
+
+def _each(outputs: Outputs, names: list[str], codes: Codes) -> Outputs:
+    """Return raw outputs whose labels are the splits, if their names tell what they are for."""
     if any(kind_of_split(name) is None for name in names):
         return outputs
     if len(names) == 1:
         outputs.split = names[0]
-    if len(names) == 1 or len(outputs.labels) > 1:
-        return outputs
-    outputs.chunks = _masked(outputs.chunks, [codes == i for i in range(len(names))])
-    outputs.labels, outputs.splits = tuple(names), True
-    place = outputs.place
-    outputs.place = lambda what, row, pixel, label: place(what, row, pixel, 0)
+    elif len(outputs.labels) == 1:
+        outputs.chunks = _masked(outputs.chunks, [codes == i for i in range(len(names))])
+        outputs.labels, outputs.splits = tuple(names), True
+        place = outputs.place
+        outputs.place = lambda what, row, pixel, label: place(what, row, pixel, 0)
     return outputs
 
 

@@ -76,9 +76,9 @@ def about(name: str, outputs: pd.DataFrame, shape: tuple[int, ...], of: str) -> 
     of += f" in maps of {' x '.join(map(str, shape))} pixels (height x width)" if shape else ""
     return (
         f"{name or 'Raw outputs'}: {int(whole['samples']):,} raw outputs{of} from "
-        f"{whole['raw_output_min']:.3g} to {whole['raw_output_max']:.3g}, "
+        f"{harm.number(whole['raw_output_min'])} to {harm.number(whole['raw_output_max'])}, "
         f"{samples(int(whole['mistakes']), 'mistake')} (raw outputs of the wrong sign), mean loss "
-        f"{whole['mean_loss']:.4g}."
+        f"{harm.number(whole['mean_loss'])}."
     )
 
 
@@ -101,18 +101,21 @@ def _checked(rows: pd.DataFrame, outputs: Row, record: str, more: str) -> str:
 
 def _question(rows: pd.DataFrame, worst: Row, mine: Mine) -> str:
     """Return the one question whose answer makes the verdict more specific."""
+    losses = rows[rows["trains"]]
     if worst["harm"] <= Harm.RIGHT_SIDE:
         return ""
     if rows["framework"].nunique() > 1:
         return f"Which do you run? For instance: --framework '{worst['framework']}'."
-    losses = rows[rows["trains"]]
-    if losses["harm"].nunique() > 1 and losses["implementation"].nunique() > 1:
+    harmful = losses["harm"] > Harm.RIGHT_SIDE
+    if not harmful.any():
+        return ""
+    if not harmful.all() and losses["implementation"].nunique() > 1:
         entry = WRITTEN.get(worst["framework"], {}).get(worst["implementation"])
         name = next(iter(entry.names if entry else ()), worst["implementation"])
         return f"Which loss do you write? For instance: --loss '{name}'."
-    if losses["harm"].nunique() > 1 and losses["mode"].nunique() > 1:
+    if not harmful.all():
         return f"In which mode do you run it? For instance: --mode {worst['mode'].split('/')[0]}."
-    if len(losses) and mine.trained is None:
+    if mine.trained is None:
         return "Is the network trained on these samples? Say --split train or --split validation."
     return ""
 
