@@ -35,6 +35,17 @@ def file_of(part: Wheel | Download | str, folder: str = DOWNLOADS) -> str:
     return locate.cached(part, folder) if part.sha256 else part.file
 
 
+def is_made(part: Wheel | Download | str) -> bool:
+    """Return whether a job makes the file that a section names: it is the user's own otherwise.
+
+    Examples
+    --------
+    >>> is_made(Download(file="mine.zip"))
+    False
+    """
+    return isinstance(part, Wheel) or (isinstance(part, Download) and bool(part.sha256))
+
+
 def as_input(path: str) -> str:
     """Return a path in a form in which Snakemake sees no wildcard: itself, or a link to its file.
 
