@@ -27,7 +27,7 @@ configfile: "config/config.yaml"
 # declare it as a module
 module sigmoid_bce:
     snakefile:
-        SOURCE
+        github("owner/name", path="workflow/Snakefile", tag="v0.1.0")
     config:
         config
 
@@ -60,10 +60,6 @@ def package(repository, tmp_path_factory):
     options = ["--no-deps", "--no-build-isolation", "--target", folder / "site"]
     subprocess.run([*pip, *options, source], check=True)
     return folder / "site"
-
-
-def source(repository):
-    return f"gitfile({str(repository)!r}, path='workflow/Snakefile', tag='v0.1.0')"
 
 
 def host(folder, repository, study, block=BLOCK):
@@ -134,14 +130,17 @@ def test_snakedeploy_s_layout_is_planned(repository, package, tmp_path):
     shutil.copytree(repository / "config", folder / "config")
     shutil.copytree(repository / "profiles", folder / "profiles")
     (folder / "workflow").mkdir()
-    text = DEPLOYED.replace("SOURCE", source(repository))
-    (folder / "workflow/Snakefile").write_text(text)
-    done = snakemake(folder, "--dry-run", "--quiet", "rules", PYTHONPATH=str(package))
+    (folder / "workflow/Snakefile").write_text(DEPLOYED)
+    # as if Snakemake had cloned it from github.com
+    clone = tmp_path / "snakemake/snakemake/source-cache/snakemake-git-cache/github.com/owner/name"
+    subprocess.run(["git", "clone", "--quiet", "--bare", repository, clone], check=True)
+    variables = {"PYTHONPATH": str(package), "XDG_CACHE_HOME": str(tmp_path)}
+    done = snakemake(folder, "--dry-run", "--quiet", "rules", **variables)
     assert "Using workflow specific profile profiles/default" in done.stdout
     assert planned(done.stdout)["all"] == "1"
-    smoke = text.replace("config/config.yaml", "config/studies/smoke.yaml")
+    smoke = DEPLOYED.replace("config/config.yaml", "config/studies/smoke.yaml")
     (folder / "workflow/Snakefile").write_text(smoke)
-    done = snakemake(folder, "--dry-run", "--quiet", "rules", PYTHONPATH=str(package))
+    done = snakemake(folder, "--dry-run", "--quiet", "rules", **variables)
     assert planned(done.stdout)["total"] == "36"
 
 
@@ -156,6 +155,7 @@ def test_files_of_the_user_have_no_prefix(repository, package, tmp_path):
     target = "bce/results/smoke/data/mine/manifest.parquet"
     snakemake(folder, target, PYTHONPATH=str(package))
     assert (folder / target).exists()
+    assert not (folder / "results").exists()
     done = snakemake(
         folder, "bce_verdicts", "--dry-run", "--quiet", "rules", PYTHONPATH=str(package)
     )

@@ -59,7 +59,7 @@ def script_of(rule):
 PLAN = Plan(
     STUDY,
     script_of,
-    prefixed=DOWNLOADED != DOWNLOADS,
+    downloaded=DOWNLOADED,
     grouped=lambda: bool(workflow.group_settings.group_components),
     isolated=ISOLATED,
 )

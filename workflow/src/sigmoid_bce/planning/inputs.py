@@ -83,8 +83,8 @@ class Plan:
         As `locate.locate` returns it.
     script : callable
         The file of a rule's script, by the rule's name.
-    prefixed : bool
-        Whether Snakemake puts a module's prefix before the paths of rules.
+    downloaded : str
+        Where `sections.DOWNLOADS` lies: behind a module's prefix.
     grouped : callable
         Whether jobs may share a submission. Looking for groups takes Snakemake time. A function,
         because Snakemake reads --group-components only after it has read the rules.
@@ -94,7 +94,7 @@ class Plan:
 
     study: Study
     script: Callable[[str], Path]
-    prefixed: bool = False
+    downloaded: str = sections.DOWNLOADS
     grouped: Callable[[], bool] = bool
     isolated: bool = False
 
@@ -269,8 +269,8 @@ class Plan:
 
     def beside(self, path: str) -> str:
         """Return the path of a file that no job makes, as an input without a module's prefix."""
-        given = sections.as_input(path)
-        return flag(given, PATH_MODIFIER_FLAG) if self.prefixed else given
+        given = sections.as_input(path, self.downloaded)
+        return given if self.downloaded == sections.DOWNLOADS else flag(given, PATH_MODIFIER_FLAG)
 
     @property
     def extract_threads(self) -> int:
