@@ -1,9 +1,11 @@
 """The workflow as a module: from a git repository, in snakedeploy's layout, and from a checkout."""
 
+import os
 import re
 import shutil
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 import yaml
@@ -11,7 +13,9 @@ import yaml
 from support import hostile
 from support.checkout import ROOT, SMOKE, checkout, snakemake
 
-BLOCK = re.search(r"```python\n(.*?)```", (ROOT / "docs/deploy.md").read_text(), re.DOTALL)[1]
+DOCUMENT = (ROOT / "docs/deploy.md").read_text()
+(BLOCK,) = re.findall(r"```snakemake\n(.*?)```", DOCUMENT, re.DOTALL)
+RUN, COPY = (block.splitlines() for block in re.findall(r"```bash\n(.*?)```", DOCUMENT, re.DOTALL))
 PLACE = '"/path/of/sigmoid-bce"'
 # as `snakedeploy deploy-workflow` 0.17.1 writes it
 DEPLOYED = """
@@ -71,6 +75,19 @@ def host(folder, repository, study, block=BLOCK):
     return folder
 
 
+def typed(folder, line, package):
+    """Run a line of the document; `all` cores are two here."""
+    path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
+    done = subprocess.run(
+        ["bash", "-c", line.replace("--cores all", "--cores 2")],
+        cwd=folder,
+        env={**os.environ, "PATH": path, "PYTHONPATH": str(package)},
+        capture_output=True,
+        text=True,
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
 def planned(text):
     return dict(re.findall(r"^(\w+) +(\d+)$", text, re.MULTILINE))
 
@@ -80,7 +97,8 @@ def ran(repository, package, tmp_path_factory):
     """The document's host, in which the smoke study has run from git."""
     study = hostile.spoil(yaml.safe_load((ROOT / "config/studies/smoke.yaml").read_text()))
     folder = host(tmp_path_factory.mktemp("host") / "my {seed} 100%", repository, study)
-    snakemake(folder, "bce_all", "all", PYTHONPATH=str(package))
+    for line in RUN[:2]:
+        typed(folder, line, package)
     return folder
 
 
@@ -94,20 +112,21 @@ def test_a_git_module_runs_to_its_report(ran, package):
         assert (part in " ".join(report.split())) == ("|" not in part)
     # names of users are texts in it
     assert "</script><script>window.hostile" not in report
-    again = snakemake(ran, "--dry-run", "bce_all", "all", PYTHONPATH=str(package))
+    typed(ran, RUN[2], package)
+    assert "Every cell" in (ran / "report.html").read_text()
+    again = snakemake(ran, "bce_all", "all", "--dry-run", PYTHONPATH=str(package))
     assert "Nothing to be done" in again.stdout
-    snakemake(ran, "--report", "mine.html", "bce_all", "all", PYTHONPATH=str(package))
-    assert "Every cell" in (ran / "mine.html").read_text()
 
 
-def test_a_checkout_goes_on_from_what_the_git_module_made(ran, repository):
+def test_a_checkout_goes_on_from_what_the_git_module_made(ran, repository, package):
     (gitfile,) = re.findall(r"gitfile\(.*\)", BLOCK)
     local = BLOCK.replace(gitfile, repr(f"{repository}/workflow/Snakefile"))
     (ran / "Local").write_text(local)
-    # the profile of the document, but for where it is
-    profile = repository / "workflow/profiles/default"
-    command = ("--snakefile", "Local", "--workflow-profile", profile, "--forcerun", "bce_report")
-    done = snakemake(ran, *command, "--", "bce_report", PYTHONPATH="")
+    typed(ran, COPY[0], package)
+    assert os.access(ran / "profiles/slurm/bin/sacct", os.X_OK)
+    command = ("--snakefile", "Local", "--forcerun", "bce_report", "--", "bce_report")
+    done = snakemake(ran, *command, PYTHONPATH="")
+    assert "Using workflow specific profile profiles/default" in done.stdout
     assert planned(done.stdout) == {"bce_report": "1", "total": "1"}
 
 
