@@ -52,10 +52,11 @@ test: install $(VENV)/slurm ## install, run the tests
 soak: frameworks $(VENV)/slurm ## run the rings of tests that take hours; finished ones are kept
 	$(BIN)/python -m pytest tests/soak -m soak $(ARGS)
 
+# snakefmt and --lint as the Workflow Catalog runs them; it does not look at the Snakefile of the root
 lint: install ## check style, types, imports, complexity and the workflow's form
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
-	$(BIN)/snakefmt --check Snakefile workflow
+	$(BIN)/snakefmt --check Snakefile workflow/Snakefile workflow/rules/*.smk
 	$(BIN)/lint-imports --no-logo
 	$(BIN)/python tests/support/complexity.py
 	$(BIN)/mypy
@@ -100,7 +101,7 @@ verdict: install ## judge the raw outputs of any model: RAW=outputs.csv
 	@$(BIN)/sigmoid-bce verdict $(if $(LABEL),--label="$$LABEL") \
 		$(if $(RAW_OUTPUT),--raw-output="$$RAW_OUTPUT") $(if $(TO),--to="$$TO") \
 		$(if $(THRESHOLDS),--thresholds="$$THRESHOLDS") $(if $(IGNORE),$$(printf " --ignore=%s" $$IGNORE)) \
-		$(if $(REALLY_RAW),--really-raw) -- "$$RAW"
+		$(if $(REALLY_RAW),--really-raw) $(ARGS) -- "$$RAW"
 
 cluster: install $(VENV)/slurm ## run the study on SLURM; docs/cluster.md
 	$(IN_VENV) snakemake --workflow-profile workflow/profiles/slurm --configfile "$$CONFIG"
@@ -113,7 +114,7 @@ test-cluster: install $(VENV)/slurm ## test with a SLURM that is started for it;
 	$(BIN)/python -m pytest tests/cluster
 
 schema: install ## write the schema of configuration files
-	$(BIN)/python -m sigmoid_bce.study.config workflow/schemas/config.schema.json
+	$(BIN)/python -m sigmoid_bce.study.schema workflow/schemas
 
 install: $(VENV)/installed ## create the environment .venv from envs/requirements.lock
 

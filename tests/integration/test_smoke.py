@@ -2,6 +2,7 @@
 
 import json
 import re
+import zipfile
 
 import numpy as np
 import pandas as pd
@@ -85,6 +86,42 @@ def test_figures_and_report(results):
     # captions quote what was measured
     assert f"{full['raw_output_min'].min():.3g}" in report
     assert "|raw_min|" not in report
+
+
+def shown(page, name):
+    """Return what a page of Snakemake's report shows under a name."""
+    start = re.search(rf'^ *var {name} = *(?=["{{])', page, re.MULTILINE).end()
+    return json.JSONDecoder().raw_decode(page, start)[0]
+
+
+def test_a_report_as_a_zip_file_holds_the_same(smoke, results, tmp_path):
+    """Snakemake makes it from the user's configuration, the workflow from one with all defaults."""
+    snakemake(smoke, *CONFIG, "--report", tmp_path / "x.zip")
+    own = (results / "report.html").read_text()
+    with zipfile.ZipFile(tmp_path / "x.zip") as archive:
+        assert archive.testzip() is None
+        page = archive.read("x/report.html").decode()
+        for name in ("workflow_desc", "categories"):
+            assert shown(page, name) == shown(own, name)
+        entries, expected = shown(page, "results"), shown(own, "results")
+        assert entries.keys() == expected.keys()
+        for path, entry in entries.items():
+            file = f"x/{entry.pop('data_uri')}"
+            assert archive.read(file) == (smoke / path).read_bytes()
+            assert expected[path].pop("data_uri").startswith("data:")
+        assert entries == expected
+
+
+def test_an_ro_crate_of_the_study(smoke, results):
+    crate = smoke / "ro-crate-metadata.json"
+    snakemake(smoke, *CONFIG, "--reporter", "fairscape")
+    entries = json.loads(crate.read_text())["@graph"]
+    crate.unlink()
+    files = {entry["contentUrl"]: entry for entry in entries if "contentUrl" in entry}
+    for cell in CELLS:
+        assert files[f"results/smoke/raw_outputs/{cell}/full.parquet"]["generatedBy"]
+    assert {"results/smoke/report.html", CONFIG[1], "workflow/scripts/train.py"} <= files.keys()
+    assert not [path for path in files if "://" not in path and not (smoke / path).exists()]
 
 
 def test_the_same_cell_gives_the_same_bytes(smoke, tmp_path):

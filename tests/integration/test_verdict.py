@@ -118,9 +118,8 @@ def test_logistic_regression_through_make(tmp_path, cancer):
 
     words = (folder / "verdict.txt").read_text()
     assert words in done.stdout
-    assert "Verdict: it " in words
-    assert "What to write instead" in words
-    assert "tf.nn.sigmoid_cross_entropy_with_logits" in words
+    assert "mistakes (raw outputs of the wrong sign)" in words
+    assert max(map(len, words.splitlines())) <= 100
     page = (folder / "verdict.html").read_text()
     for name in ("figure-4", "figure-5", "figure-6", "batch-mean"):
         assert (folder / f"figures/{name}.svg").read_text().count("<path") > 30

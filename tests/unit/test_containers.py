@@ -386,7 +386,7 @@ def test_axes_of_length_1_make_no_difference_and_others_are_not_guessed(shapes, 
 
 def test_the_axes_of_maps_are_said():
     found = sigmoid_bce.verdict(MAPS, MAPS > 0)
-    assert "of 3 labels in maps of 5 x 4 pixels (height x width)" in found.sentences[1]
+    assert "of 3 labels in maps of 5 x 4 pixels (height x width)" in found.answer.about
     assert not found.warnings
     first = np.moveaxis(MAPS, -1, 1)
     assert "read as 3 x 5 pixels of 4 labels" in sigmoid_bce.verdict(first, first > 0).warnings[0]

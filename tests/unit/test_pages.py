@@ -18,8 +18,9 @@ def test_a_page_shows_all_parts_in_order(tmp_path):
     page = html.render(
         "Losses",
         [
-            html.Section("First", ["careful"], "lead", ["one", "two"]),
+            html.Section("First", ["careful"], "lead", ["one", "two"], "- old\n+ new"),
             html.Section(
+                groups=[html.Group("More", pd.DataFrame({"y": [7]}))],
                 tables=[pd.DataFrame({"x": [1.23456], "name": ["a<b"]})],
                 images=[html.Image(picture, "A dot", "It is small.")],
             ),
@@ -33,6 +34,10 @@ def test_a_page_shows_all_parts_in_order(tmp_path):
         '<p class="lead">lead</p>',
         "<p>one</p>",
         "<p>two</p>",
+        '<span class="del">- old</span>',
+        '<span class="add">+ new</span>',
+        "<summary>More</summary>",
+        "<td>7</td>",
         "<td>1.235</td>",
         "<td>a&lt;b</td>",
         'src="data:image/svg+xml;base64,PHN2Zy8+"',
@@ -47,7 +52,9 @@ def test_a_page_shows_all_parts_in_order(tmp_path):
 def test_every_text_is_escaped(tmp_path, text):
     picture = tmp_path / "dot.png"
     picture.write_bytes(b"")
-    section = html.Section(text, [text], text, [text], [], [html.Image(picture, text, text)])
+    section = html.Section(
+        text, [text], text, [text], text, images=[html.Image(picture, text, text)]
+    )
     page = html.render(text, [section])
     assert text not in page
 

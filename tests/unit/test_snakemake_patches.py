@@ -209,6 +209,13 @@ def test_another_release_is_one_line(found, monkeypatch):
     assert "needs snakemake>=9.27,<9.28 and was tested with 9.27.1" in line
 
 
+@pytest.mark.parametrize("option", ["--lint", "--rulegraph"])
+def test_another_release_may_look_at_the_workflow(option, monkeypatch):
+    monkeypatch.setattr(pins, "installed", lambda package: "9.17.3")
+    monkeypatch.setattr("sys.argv", ["snakemake", option])
+    pins.check("snakemake")
+
+
 def test_upstream_notes_name_a_release():
     notes = list(Path(ROOT / "docs/upstream").glob("*.md"))
     assert notes

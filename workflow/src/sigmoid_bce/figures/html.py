@@ -33,6 +33,14 @@ class Image:
 
 
 @dataclass(frozen=True)
+class Group:
+    """A table that opens when its title is clicked."""
+
+    title: str
+    table: pd.DataFrame
+
+
+@dataclass(frozen=True)
 class Section:
     """A part of a page; its members appear in the order of the fields."""
 
@@ -40,7 +48,9 @@ class Section:
     warnings: Sequence[str] = ()
     lead: str = ""  # a first paragraph in bold
     paragraphs: Sequence[str] = ()
+    code: str = ""
     tables: Sequence[pd.DataFrame] = ()
+    groups: Sequence[Group] = ()
     images: Sequence[Image] = ()
 
 

@@ -9,6 +9,7 @@ import pandas as pd
 import seaborn as sns
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator, NullFormatter
 from numpy.typing import NDArray
 
 from sigmoid_bce.figures import style
@@ -16,6 +17,8 @@ from sigmoid_bce.figures.scatter import floor, loss_scatter
 from sigmoid_bce.numerics import formulas
 
 BINS = 60
+LINEAR, LINTHRESH = 25, 10
+"""Counts up to which an axis is linear, and up to which a logarithmic one is."""
 COLUMNS = {"raw_output": "raw output", "sigmoid": "sigmoid output"}
 """The columns that have a histogram, and how their axes are labelled."""
 
@@ -37,13 +40,24 @@ def _clip_lines(axis: Axes) -> None:
     """Mark the raw outputs beyond which the clip acts, where the panel shows them."""
     clip = float(np.log1p(-formulas.EPSILON) - np.log(formulas.EPSILON))
     low, high = axis.get_xlim()
-    for x in (-clip, clip):
-        if low < x < high:
-            axis.axvline(x, color=style.CLIP_COLOUR, ls="--", lw=1)
-            axis.annotate(
-                "clip", (x, 0.97), xycoords=("data", "axes fraction"), xytext=(3, 0),
-                textcoords="offset points", va="top", color=style.CLIP_COLOUR, fontsize="small",
-            )  # fmt: skip
+    for i, x in enumerate(x for x in (-clip, clip) if low < x < high):
+        # named in the legend, once: a text beside the line would lie on bars
+        axis.axvline(x, color=style.CLIP_COLOUR, ls="--", lw=1, label="clip" if not i else "_clip")
+
+
+def _count_axis(axis: Axes, most: float) -> None:
+    """Make counts readable: whole numbers, with single samples visible beside many."""
+    axis.set_ylim(bottom=0)
+    if most <= LINEAR:
+        axis.yaxis.set_major_locator(MaxNLocator(6, integer=True))
+        return
+    axis.set_yscale("symlog", linthresh=LINTHRESH, subs=range(2, 10))
+    powers = 10.0 ** np.arange(np.ceil(np.log10(most)) + 1)
+    steps = (1, 2, 5) if len(powers) < 4 else (1, 3) if len(powers) < 5 else (1,)
+    ticks = np.concatenate([[0], *(np.array(steps) * power for power in powers)])
+    axis.set_yticks([tick for tick in ticks if tick == 0 or 2 <= tick <= 1.2 * most])
+    axis.yaxis.set_major_formatter("{x:,.0f}")
+    axis.yaxis.set_minor_formatter(NullFormatter())
 
 
 def draw(
@@ -81,12 +95,10 @@ def draw(
             axis.stairs(count, edges, fill=True, alpha=0.35, color=colour, label=name)
             axis.stairs(count, edges, color=colour, lw=1)
         axis.set(xlabel=label, ylabel=unit)
-        axis.set_yscale("symlog", linthresh=10, subs=range(2, 10))
-        axis.yaxis.set_major_formatter("{x:,.0f}")
-        axis.set_ylim(bottom=0)
-    # above the panel, where the legend hides no bar
-    axes[0].legend(frameon=False, ncols=2, loc="lower left", bbox_to_anchor=(0, 0.98))
+        _count_axis(axis, counts.max())
     _clip_lines(dict(zip(COLUMNS, axes, strict=False))["raw_output"])
+    # above the panel, where the legend hides no bar
+    axes[0].legend(frameon=False, ncols=3, loc="lower left", bbox_to_anchor=(0, 0.98))
     loss_scatter(axes[2], table, classes)
     sns.despine(figure)
     return figure

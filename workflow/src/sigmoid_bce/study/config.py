@@ -3,10 +3,7 @@
 from __future__ import annotations
 
 import itertools
-import json
-import sys
 from functools import partial
-from pathlib import Path
 from typing import Annotated, Literal, Self
 
 from pydantic import Field, model_validator
@@ -166,7 +163,7 @@ def check_inputs(dataset: str, data: Samples, model: str, network: Trained) -> N
 class Study(Strict):
     """A study: one configuration file."""
 
-    study: Name = Field(description="Name of results/<study>/ and of the MLflow experiment.")
+    study: Name = Field(description="Name of its folder in results/ and of the MLflow experiment.")
     question: str = Field(default="", description="The question it asks, in a sentence.")
     datasets: dict[Name, Dataset] = Field(default={}, description="Data sets by name.")
     models: dict[Name, Model] = Field(default={}, description="Networks by name.")
@@ -263,18 +260,3 @@ class Study(Strict):
                     f"training.early_epochs, {early}"
                 )
         return self
-
-
-def schema() -> str:
-    """Return the JSON schema of a configuration file, as text.
-
-    Examples
-    --------
-    >>> json.loads(schema())["title"]
-    'Study'
-    """
-    return json.dumps(Study.model_json_schema(), indent=2) + "\n"
-
-
-if __name__ == "__main__":
-    Path(sys.argv[1]).write_text(schema())

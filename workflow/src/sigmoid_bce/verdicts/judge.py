@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -15,55 +15,12 @@ from sigmoid_bce.verdicts import shares, words
 from sigmoid_bce.verdicts.count import Counted, run
 from sigmoid_bce.verdicts.errors import EVERY, BadOutputs
 from sigmoid_bce.verdicts.outputs import Outputs, from_arrays
+from sigmoid_bce.verdicts.programs import Mine, releases
+from sigmoid_bce.verdicts.result import Verdict
 from sigmoid_bce.verdicts.tally import Tally
+from sigmoid_bce.verdicts.words import Answer
 
 BATCH_SIZES = (1, 4, 20, 128)
-
-
-@dataclass(frozen=True, eq=False, repr=False)
-class Verdict:
-    """The cost of computing binary cross-entropy of some raw outputs from their sigmoid.
-
-    Attributes
-    ----------
-    name : str
-        The file's name, or the caller's name for the raw outputs.
-    outputs : DataFrame
-        By label, and for all together: samples, the share of label 1, the share on the correct
-        side, the range of raw outputs, the greatest magnitude on the wrong side, the mean loss, and
-        the number of samples that are left out.
-    implementations : DataFrame
-        By label, implementation, framework, version, mode and dtype: shares of samples, by side,
-        as `sigmoid_bce.verdicts.shares.compute` returns them.
-    batches : DataFrame
-        By batch size: the number of batches; the number that hold a clipped sample; the relative
-        error of their mean loss from sigmoid outputs, median and largest; the number of rows from
-        which the batches are drawn.
-    sentences, warnings : tuple of str
-        The verdict in plain words, and its limits.
-    instead : dict of str
-        By framework, the code for a loss from raw outputs.
-    """
-
-    name: str
-    outputs: pd.DataFrame
-    implementations: pd.DataFrame
-    batches: pd.DataFrame
-    sentences: tuple[str, ...]
-    warnings: tuple[str, ...]
-    instead: dict[str, str]
-
-    def to_frame(self) -> pd.DataFrame:
-        """Return a copy of the table of implementations."""
-        return self.implementations.copy()
-
-    def __repr__(self) -> str:
-        parts = [self.name, *(f"warning: {text}" for text in self.warnings), *self.sentences]
-        parts += ["", words.listing(self.implementations), words.GLOSSARY, ""]
-        parts.append("What to write instead, with x a raw output and y its label:")
-        width = max(map(len, self.instead), default=0)
-        parts += [f"  {title:{width}}  {line}" for title, line in self.instead.items()]
-        return "\n".join(parts)
 
 
 def _summary(name: str, tally: Tally) -> dict[str, object]:
@@ -76,7 +33,11 @@ def _summary(name: str, tally: Tally) -> dict[str, object]:
         "correct_share": tally.correct / sided if sided else np.nan,
         "raw_output_min": tally.low,
         "raw_output_max": tally.high,
+        "mistakes": sided - tally.correct,
         "wrong_side_max": tally.wrong,
+        # a mistake of label 1 is negative, one of label 0 positive
+        "wrong_side_max_0": max([0.0, *map(float, tally.extremes[0][-1:])]),
+        "wrong_side_max_1": max([0.0, *map(float, -tally.extremes[1][:1])]),
         "mean_loss": tally.loss / tally.samples,
         "left_out": tally.left_out,
     }
@@ -171,6 +132,7 @@ def judge(
     thresholds: str | Path | None = None,
     really_raw: bool = False,
     progress: bool = False,
+    mine: Mine | None = None,
 ) -> tuple[Verdict, Counted, pd.DataFrame, pd.DataFrame]:
     """Count raw outputs and judge the counts.
 
@@ -184,6 +146,8 @@ def judge(
         Accept raw outputs that all lie within [0, 1], as probabilities do.
     progress : bool
         Print the number of rows to standard error every few seconds.
+    mine : Mine, optional
+        What the user runs; by default everything that the record holds is compared.
 
     Returns
     -------
@@ -197,14 +161,21 @@ def judge(
     ------
     BadOutputs
         If a value is missing, nan, inf or not a label, if there is none, or if all raw outputs of
-        a label lie within [0, 1].
+        a label lie within [0, 1]; or if the record does not hold what the user runs.
 
     Examples
     --------
     >>> verdict, counted, *_ = judge(from_arrays([3.0, -2.0], [1, 0]))
-    >>> counted.rows, verdict.sentences[0].split(".")[0]
-    (2, 'Verdict: it does not matter here')
+    >>> counted.rows, verdict.answer.answer.split(" Every")[0]
+    (2, '12 of 13 frameworks lose nothing that matters.')
     """
+    mine = mine or Mine()
+    mine = replace(mine, split=mine.split or outputs.split)
+    if mine.split and mine.trained is None and not outputs.split:
+        raise BadOutputs(
+            f"split: expected train, validation or test, found {mine.split!r}; to choose by "
+            "another name, the file needs a column 'split'"
+        )
     table = shares.read(thresholds)
     edges = shares.edges(table)
     counted = run(outputs, edges, progress)
@@ -214,21 +185,70 @@ def judge(
     tallies.append((EVERY, counted.total()))
     summary = pd.DataFrame([_summary(name, tally) for name, tally in tallies])
     parts = [(name, shares.compute(tally, table, edges)) for name, tally in tallies]
+    if outputs.splits:  # a sample of another split is not left out
+        summary["left_out"] = [0] * len(counted.tallies) + [_left_out(counted)]
     for name, part in parts:
         part.insert(0, "label", name)
     implementations = pd.concat([part for _, part in parts], ignore_index=True)
     samples, batches = compared(counted)
     sizes = _by_size(batches, len(counted.sample[0]))
-    verdict = Verdict(
-        name=outputs.name,
-        outputs=summary,
-        implementations=implementations,
-        batches=sizes,
-        sentences=tuple(words.sentences(summary, implementations, sizes, counted)),
-        warnings=(*outputs.notes, *words.warnings(outputs, counted)),
-        instead=words.instead(words.harmed(implementations)["framework"]),
+    answer, rows = _answered(outputs, summary, implementations, mine, _origin(table))
+    notes = (*outputs.notes, *words.warnings(outputs, counted))
+    newer = releases(rows) if mine.any and not thresholds else ()
+    return (
+        Verdict(
+            name=outputs.name,
+            mine=mine,
+            answer=answer,
+            warnings=(*notes, *newer),
+            programs=rows,
+            outputs=summary,
+            implementations=implementations,
+            batches=sizes,
+        ),
+        counted,
+        samples,
+        batches,
     )
-    return verdict, counted, samples, batches
+
+
+def _left_out(counted: Counted) -> int:
+    """Return how many samples belong to a split, but are left out."""
+    tally = counted.tallies[0]
+    return tally.samples + tally.left_out - counted.total().samples
+
+
+def _answered(
+    outputs: Outputs, summary: pd.DataFrame, table: pd.DataFrame, mine: Mine, record: str
+) -> tuple[Answer, pd.DataFrame]:
+    """Return the words, and the programs that they are about; of several splits, those of each."""
+
+    def answered(label: str, mine: Mine) -> tuple[Answer, pd.DataFrame]:
+        return words.answer(outputs.name, summary, table, mine, outputs.shape, record, label)
+
+    every, rows = answered(EVERY, mine)
+    if not outputs.splits:
+        return every, rows
+    found = {split: answered(split, replace(mine, split=split)) for split in outputs.labels}
+    worst = max(found, key=lambda split: found[split][1]["harm"].max())
+    text = " ".join(f"{split.capitalize()}: {said.answer}" for split, (said, _) in found.items())
+    said = found[worst][0]
+    return (
+        every._replace(answer=text, why=said.why, change=said.change, diff=said.diff)._replace(
+            about=words.about(outputs.name, summary, (), f" of {len(found)} splits"),
+            question=said.question,
+        ),
+        pd.concat([part.assign(split=split) for split, (_, part) in found.items()]),
+    )
+
+
+def _origin(thresholds: pd.DataFrame) -> str:
+    """Return when and on which processor thresholds were measured, if they say so."""
+    days = sorted(set(thresholds.get("date", pd.Series(dtype=str)).dropna().astype(str)))
+    where = sorted(set(thresholds.get("processor", pd.Series(dtype=str)).dropna().astype(str)))
+    if not days or len(where) != 1:
+        return ""
+    return f", by thresholds measured on {days[-1]} ({where[0].split(' (')[0]})"
 
 
 def verdict(
@@ -240,6 +260,12 @@ def verdict(
     thresholds: str | Path | None = None,
     really_raw: bool = False,
     ignore: float | Iterable[float] = (),
+    framework: str = "",
+    loss: str = "",
+    dtype: str = "",
+    mode: str = "",
+    autocast: bool = False,
+    split: str = "",
 ) -> Verdict:
     """Return the cost of computing binary cross-entropy of raw outputs from their sigmoid.
 
@@ -263,24 +289,34 @@ def verdict(
     ignore : float or iterable of float
         Labels that mark samples to be left out, such as -1, 255 or nan. A nan leaves out missing
         labels as well.
+    framework, loss, dtype, mode : str
+        What the user runs, such as ``"PyTorch"``, ``"nn.BCELoss()"``, ``"bfloat16"`` and
+        ``"torch.compile"``; parts of names are enough. By default, all frameworks are compared.
+    autocast : bool
+        Whether the network runs in mixed precision.
+    split : str
+        ``"train"`` if the network is trained on these samples, ``"validation"`` or ``"test"`` if it
+        is judged by them.
 
     Returns
     -------
     Verdict
-        Its repr is the verdict in plain words, ``to_frame()`` the table behind it.
+        Its repr is the answer in five lines; ``to_frame()`` is the table behind it, ``to_html()``
+        and ``to_text()`` say more.
 
     Raises
     ------
     BadOutputs
         A `ValueError` of one line, with the place: nan, inf, labels outside [0, 1], shapes or names
-        that differ, no values at all, or probabilities in place of raw outputs.
+        that differ, no values at all, probabilities in place of raw outputs, or a program that the
+        record does not hold.
 
     Examples
     --------
     >>> import sigmoid_bce
-    >>> found = sigmoid_bce.verdict([-18.5, 3.0, 21.0, -2.0], [1, 1, 1, 0])
-    >>> float(found.outputs["wrong_side_max"].iloc[0])
-    18.5
+    >>> found = sigmoid_bce.verdict([-18.5, 3.0, 21.0, -2.0], [1, 1, 1, 0], framework="numpy")
+    >>> found.answer.answer.split(":")[0], found.harm.name
+    ('Nothing that a training needs is lost with NumPy', 'NOTHING')
     """
     given: Any = ignore
     several = isinstance(given, Iterable) and not isinstance(given, str)
@@ -289,4 +325,5 @@ def verdict(
     except (TypeError, ValueError):
         raise BadOutputs(f"ignore: expected labels as numbers, found {ignore!r}") from None
     outputs = from_arrays(raw_output, label, name, labels, ignored)
-    return judge(outputs, thresholds, really_raw)[0]
+    mine = Mine(framework, loss, dtype, mode, autocast, split)
+    return judge(outputs, thresholds, really_raw, mine=mine)[0]

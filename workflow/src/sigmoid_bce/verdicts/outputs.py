@@ -40,6 +40,10 @@ class Outputs:
         Labels that mark a sample to be left out.
     notes : iterable of str
         What the reader should know; complete once all chunks are read.
+    splits : bool
+        Whether the labels are splits: each row has a label of its own split alone.
+    split : str
+        The only split, if the file says so.
     """
 
     name: str
@@ -49,6 +53,8 @@ class Outputs:
     shape: tuple[int, ...] = ()
     ignore: tuple[float, ...] = ()
     notes: Iterable[str] = ()
+    splits: bool = False
+    split: str = ""
 
     def __post_init__(self) -> None:
         self.name = one_line(self.name)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -14,10 +15,11 @@ from sigmoid_bce.comparison import compare
 from sigmoid_bce.figures import batch_mean, html, raw_outputs, stage, style
 from sigmoid_bce.jobs.files import replacing, write_csv
 from sigmoid_bce.verdicts.count import Counted
-from sigmoid_bce.verdicts.errors import EVERY
-from sigmoid_bce.verdicts.judge import Verdict
+from sigmoid_bce.verdicts.harm import Harm, counts, effect
+from sigmoid_bce.verdicts.listing import distinct
+from sigmoid_bce.verdicts.programs import HALF, in_use
+from sigmoid_bce.verdicts.result import Verdict
 from sigmoid_bce.verdicts.tally import HALF_BINS, SIGMOID_BINS, Tally
-from sigmoid_bce.verdicts.words import GLOSSARY
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -175,31 +177,94 @@ def figures(
     return drawn
 
 
+def _programs(verdict: Verdict) -> list[html.Group]:
+    """Return all programs in use, by framework, the worst first; half precision comes last."""
+    whole = verdict.outputs.iloc[-1].to_dict()
+    table = counts(in_use(verdict.implementations), whole, verdict.mine.trained)
+    table["effect"] = [effect(row, whole) for row in table.to_dict("records")]
+    rows = distinct(table)
+    rows = rows.assign(half=rows["dtype"].isin(HALF)).sort_values(
+        ["half", "harm"], ascending=[True, False], kind="stable"
+    )
+    shown = pd.DataFrame(
+        {
+            "framework": rows["framework"],
+            "loss": rows["implementation"],
+            "mode": rows["mode"],
+            "precision": rows["dtype"],
+            "what happens": rows["effect"],
+            "mistakes without gradient": rows["blind"].where(rows["trains"]).map(_number),
+            "mistakes with a flat loss": rows["flat"].map(_number),
+            "right predictions affected": rows["right"].map(_number),
+            "nan or inf": rows["broken"].map(_number),
+            "mean loss": rows["loss_change"].map(lambda c: f"{c:+.2g}" if abs(c) > 0 else ""),
+            "half": rows["half"],
+        }
+    )
+    groups = []
+    for title, part in shown.groupby("framework", sort=False):
+        worst = part.drop_duplicates("half").set_index("half")["what happens"]
+        said = [f"in half precision, {text}" if half else text for half, text in worst.items()]
+        groups.append(
+            html.Group(f"{title}: {'; '.join(said)}", part.drop(columns=["framework", "half"]))
+        )
+    return groups
+
+
+def _number(value: float) -> str:
+    """Return a count, which is empty for a metric's gradient."""
+    return "" if np.isnan(value) else f"{int(value):,}"
+
+
 def _sections(verdict: Verdict, images: Sequence[html.Image]) -> list[html.Section]:
     """Return the sections of the verdict's page."""
-    lead, *rest = verdict.sentences
+    said = verdict.answer
     code = pd.DataFrame(verdict.instead.items(), columns=["framework", "loss from raw outputs"])
-    whole = verdict.implementations[verdict.implementations["label"] == EVERY]
-    return [
-        html.Section(warnings=verdict.warnings, lead=lead, paragraphs=rest),
+    sections = [
         html.Section(
-            "What to write instead",
-            paragraphs=["Here x is a raw output and y its label."],
-            tables=[code],
+            warnings=verdict.warnings,
+            lead=said.answer,
+            paragraphs=[said.about, said.why, said.change],
+            code=said.diff,
         ),
+        html.Section(paragraphs=[f"{said.checked} {said.question}".strip()]),
+    ]
+    if verdict.harm > Harm.RIGHT_SIDE and not said.diff:
+        sections.append(
+            html.Section(
+                "What to write instead",
+                paragraphs=["Here x is a raw output and y its label."],
+                tables=[code],
+            )
+        )
+    return [
+        *sections,
         html.Section("Figures", images=images),
+        html.Section(
+            "Every loss that was measured",
+            paragraphs=[
+                "A mistake is a sample whose raw output has the wrong sign. Numbers are samples. "
+                "The column mean loss has what flat losses add to it. "
+                "tables/implementations.csv has more, for each label."
+            ],
+            groups=_programs(verdict),
+        ),
         html.Section("Raw outputs", tables=[verdict.outputs]),
         html.Section("Batches", tables=[verdict.batches]),
-        html.Section(
-            "Implementations",
-            paragraphs=[
-                f"{GLOSSARY} Off: at or beyond the first raw output with an error of 1 %. "
-                "loss_change: the amount that the flat losses add to the mean loss. "
-                "tables/implementations.csv has the same for each label."
-            ],
-            tables=[whole.drop(columns="label")],
-        ),
     ]
+
+
+def _title(verdict: Verdict) -> str:
+    """Return the heading: what was judged."""
+    rows = verdict.programs
+    losses = rows[["framework", "implementation"]].drop_duplicates().to_numpy()
+    file = Path(verdict.name).name or "raw outputs"
+    if len(losses) == 1:
+        framework, loss = losses[0]
+        return f"{loss} of {framework}, judged on {file}"
+    frameworks = rows["framework"].unique()
+    of = frameworks[0] if len(frameworks) == 1 else f"{len(frameworks)} frameworks"
+    return f"Binary cross-entropy in {of}, judged on {file}"
 
 
 def _save(folder: Path, drawn: Mapping[str, Drawn]) -> list[html.Image]:
@@ -221,7 +286,7 @@ def write(
     batches: pd.DataFrame,
     shape: tuple[int, ...] = (),
 ) -> None:
-    """Write the files of a verdict: verdict.html, verdict.txt, figures/ and tables/.
+    """Write the files of a verdict: verdict.html, .txt and .json, figures/ and tables/.
 
     Parameters
     ----------
@@ -235,5 +300,7 @@ def write(
     for name in TABLES:
         write_csv(getattr(verdict, name), folder / "tables" / f"{name}.csv")
     with replacing(folder / "verdict.txt") as part:
-        part.write_text(f"{verdict!r}\n")
-    html.write(folder / "verdict.html", verdict.name, _sections(verdict, images))
+        part.write_text(f"{verdict.to_text()}\n")
+    with replacing(folder / "verdict.json") as part:
+        part.write_text(f"{json.dumps(verdict.to_dict(), indent=2)}\n")
+    html.write(folder / "verdict.html", _title(verdict), _sections(verdict, images))

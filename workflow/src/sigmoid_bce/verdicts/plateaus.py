@@ -11,8 +11,8 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from sigmoid_bce.verdicts import words
 from sigmoid_bce.verdicts.errors import BadOutputs
+from sigmoid_bce.verdicts.programs import PAST
 
 LOG2 = float(np.log(2))
 USUAL = (1.0, 0.5)
@@ -130,13 +130,13 @@ def of_framework(record: pd.DataFrame, framework: Any) -> pd.DataFrame:
     if framework is None:
         return record
     # releases that are history have their names as an implementation
-    past = record["framework"].isin(words.PAST)
+    past = record["framework"].isin(PAST)
     names = record["framework"].where(~past, record["implementation"])
     given = _plain(framework) if isinstance(framework, str) else ""
     found = names.map(_plain).str.contains(given, regex=False)
     found |= record["version"].map(_plain).str.contains(given, regex=False)
     if not given or not found.any():
-        titles = ", ".join(sorted(set(record["framework"]) - set(words.PAST), key=str.lower))
+        titles = ", ".join(sorted(set(record["framework"]) - set(PAST), key=str.lower))
         raise BadOutputs(f"framework: expected a part of one of {titles}; found {framework!r}")
     return record[found]
 
@@ -170,7 +170,7 @@ def rows(record: pd.DataFrame, values: str, starts: str) -> list[Candidate]:
         Candidate(
             framework=part[0]["framework"],
             implementation=part[0]["implementation"],
-            release="" if part[0]["framework"] in words.PAST else part[0]["version"],
+            release="" if part[0]["framework"] in PAST else part[0]["version"],
             mode=key[-1],
             precision=_joined(part, "dtype"),
             label=str(part[0]["y"]),
@@ -260,7 +260,7 @@ def ranked(plateaus: list[Candidate], given: Given) -> tuple[Candidate, ...]:
         beyond = distance if not row.fits or distance > open_ else 0.0
         if not row.fits and not row.trains:  # a metric that does not fit says nothing of a training
             beyond += 1
-        old = row.framework in words.PAST
+        old = row.framework in PAST
         return not row.fits, beyond, not row.trains, old, half, distance
 
     return tuple(row for _, row in sorted(found, key=order))

@@ -11,6 +11,7 @@ from typing import IO
 
 import numpy as np
 
+from sigmoid_bce.verdicts import splits
 from sigmoid_bce.verdicts.containers import is_number
 from sigmoid_bce.verdicts.errors import LABEL, RAW_OUTPUT, Array, BadOutputs
 from sigmoid_bce.verdicts.outputs import CHUNK, Chunk, Outputs, common_shape, from_arrays
@@ -128,6 +129,7 @@ def from_file(
     label: str = LABEL,
     raw_output: str = RAW_OUTPUT,
     ignore: Iterable[float] = (),
+    split: str = "",
 ) -> Outputs:
     r"""Return the raw outputs and labels that a file holds.
 
@@ -141,6 +143,9 @@ def from_file(
         Other names of the columns or arrays. For .npy, `label` is the file of labels.
     ignore : iterable of float
         Labels that mark a sample to be left out; nan also stands for a missing one.
+    split : str
+        Where the file has a column `split`, the samples to take, such as ``"validation"``; by
+        default all, each split apart.
 
     Returns
     -------
@@ -167,4 +172,5 @@ def from_file(
             f"{path}: expected a file ending in {', '.join(READERS)}, found {path.suffix or 'none'}"
         )
     _check_readable(path)
-    return reader(path, label, raw_output, tuple(ignore))
+    outputs = reader(path, label, raw_output, tuple(ignore))
+    return splits.by_split(outputs, *splits.read(path), split)

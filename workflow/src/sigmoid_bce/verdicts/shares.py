@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections import defaultdict
 from pathlib import Path
 from typing import Any
@@ -25,6 +26,9 @@ SHARES = {
     "first_inf": "inf",
 }
 """The columns of thresholds, each a magnitude, and the name of the share of samples beyond it."""
+
+AFFECTED = ("loss_flat", "gradient_zero", "first_nan", "first_inf")
+"""The thresholds beyond which a mistake is lost to a training or a loss."""
 
 
 def read(path: str | Path | None = None) -> pd.DataFrame:
@@ -50,7 +54,15 @@ def read(path: str | Path | None = None) -> pd.DataFrame:
     >>> sorted(read()["side"].unique())
     ['correct', 'wrong']
     """
-    path = Path(path or RECORD)
+    return _record().copy() if path is None else _read(Path(path))
+
+
+@functools.cache
+def _record() -> pd.DataFrame:
+    return _read(RECORD)
+
+
+def _read(path: Path) -> pd.DataFrame:
     text = dict.fromkeys([*KEYS, "side"], str)
     try:
         table = pd.read_csv(path, dtype=text, keep_default_na=False, na_values=[""])
@@ -130,7 +142,10 @@ def compute(tally: Tally, thresholds: pd.DataFrame, at: Edges) -> pd.DataFrame:
         whether it starts from the sigmoid output. By side, shares of all samples: loss_off and
         gradient_off (at or beyond the first threshold of a 1 % error), clipped (the loss is flat),
         dead (the gradient is exactly 0); nan for the gradient of an implementation without one. Of
-        both sides: nan and inf. loss_change, the amount that the flat losses add to the mean loss.
+        both sides: nan and inf. wrong_from_0 and wrong_from_1, the magnitude from which a mistake
+        of that label is flat, dead, nan or inf; right_loss_off_from and right_gradient_off_from,
+        that from which a right prediction's is off. loss_change, the amount that the flat losses
+        add to the mean loss.
 
     Examples
     --------
@@ -164,6 +179,17 @@ def compute(tally: Tally, thresholds: pd.DataFrame, at: Edges) -> pd.DataFrame:
             wide[f"{name}_{side}_share"] = np.where(lacks, np.nan, share)
     for name in ("nan", "inf"):
         wide[f"{name}_share"] = (found[name, "correct"] + found[name, "wrong"]) / tally.samples
+    # from where on mistakes of each label are affected, and right predictions are off
+    off: dict[str, list[Any]] = {"loss": [], "gradient": []}
+    for i, (y, side) in enumerate(GROUPS):
+        rows = thresholds.iloc[i :: len(GROUPS)]
+        if side == "wrong":
+            wide[f"wrong_from_{y}"] = rows[list(AFFECTED)].min(axis=1).to_numpy()
+        else:
+            for name, parts in off.items():
+                parts.append(rows[f"{name}_off"].to_numpy())
+    for name, parts in off.items():
+        wide[f"right_{name}_off_from"] = np.fmin(*parts)
     # a soft label has another flat value
     wide["loss_change"] = change / tally.samples if not tally.soft else np.nan
     return wide

@@ -13,8 +13,9 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from sigmoid_bce.verdicts import plateaus, shares, stuck_words, words
+from sigmoid_bce.verdicts import changes, plateaus, shares, stuck_words
 from sigmoid_bce.verdicts.errors import BadOutputs
+from sigmoid_bce.verdicts.harm import percent
 from sigmoid_bce.verdicts.plateaus import Candidate, Given
 
 SHOWN = 10
@@ -55,8 +56,8 @@ class StuckLoss:
                 "side": c.side,
                 "plateau": f"{c.plateau:.6g}",
                 "from |x|": f"{c.start:.4g}",
-                "samples": "-" if np.isnan(c.share) else words.percent(c.share),
-                "accuracy": "-" if np.isnan(c.accuracy) else words.percent(c.accuracy),
+                "samples": "-" if np.isnan(c.share) else percent(c.share),
+                "accuracy": "-" if np.isnan(c.accuracy) else percent(c.accuracy),
             }
             for c in self.candidates[:SHOWN]
         ]
@@ -85,7 +86,7 @@ class StuckLoss:
 
 def _told(row: Candidate) -> str:
     """Return a candidate in lines that fit a terminal."""
-    share = "" if np.isnan(row.share) else f"{words.percent(row.share)} of samples"
+    share = "" if np.isnan(row.share) else f"{percent(row.share)} of samples"
     precision = row.precision if row.precision.count("/") < 3 else ""
     plateau = f"label {row.label}, {row.side} side: {row.plateau:.6g} from {row.start:.4g} on"
     details = "; ".join(filter(None, [plateau, share, row.mode, precision]))
@@ -198,5 +199,7 @@ def explain_stuck_loss(
     instead = {}
     if lines[-1] in (stuck_words.CURE, stuck_words.METRIC) and found:
         # what is history has no code today: the formula
-        instead = words.instead(row.framework for row in found[:SHOWN]) or words.instead(["NumPy"])
+        instead = changes.instead(row.framework for row in found[:SHOWN]) or changes.instead(
+            ["NumPy"]
+        )
     return StuckLoss(given.loss, found, tuple(lines), instead)

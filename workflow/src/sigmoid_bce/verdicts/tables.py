@@ -242,7 +242,7 @@ def _open_csv(
     )
 
 
-def _header(path: Path) -> list[str]:
+def column_names(path: Path) -> list[str]:
     """Return the names of a CSV file's columns."""
     import pyarrow as pa
 
@@ -264,7 +264,7 @@ def _header(path: Path) -> list[str]:
         raise BadOutputs(f"{path}: {reason}") from None
 
 
-def _as_text(path: Path, header: list[str], wanted: list[str], done: int) -> Iterator[Any]:
+def as_texts(path: Path, header: list[str], wanted: list[str], done: int) -> Iterator[Any]:
     """Yield the rows of a CSV file as text, after those that are done.
 
     Raises
@@ -319,7 +319,7 @@ def from_csv(path: Path, label: str, raw_output: str, ignore: tuple[float, ...] 
     """
     import pyarrow as pa
 
-    header = _header(path)
+    header = column_names(path)
     columns = _columns(path, header, label, raw_output)
     wanted = columns.label + columns.raw_output
 
@@ -333,7 +333,7 @@ def from_csv(path: Path, label: str, raw_output: str, ignore: tuple[float, ...] 
                 yield batch
                 done += len(batch)
         except pa.ArrowInvalid:  # words, or an error, which is found among texts
-            yield from _as_text(path, header, wanted, done)
+            yield from as_texts(path, header, wanted, done)
 
     chunks = _chunks(batches(), columns, where, ignore)
     return Outputs(str(path), columns.names, chunks, _place(columns, where), ignore=ignore)

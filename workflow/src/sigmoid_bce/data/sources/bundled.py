@@ -6,7 +6,6 @@ import io
 from collections.abc import Iterator
 
 import numpy as np
-from PIL import Image
 
 from sigmoid_bce.data.items import Item
 from sigmoid_bce.data.listing import Entry
@@ -29,6 +28,7 @@ def entries(dataset: BundledDataset) -> list[Entry]:
 
 def items(dataset: BundledDataset, file: None) -> Iterator[Item]:
     """Yield the digits of both groups, as PNG files."""
+    from PIL import Image
     from sklearn.datasets import load_digits
 
     digits = load_digits()

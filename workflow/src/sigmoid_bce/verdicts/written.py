@@ -1,0 +1,204 @@
+"""How users write what the record measures: names of losses, and the code of each."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+
+class Written(NamedTuple):
+    """How one implementation is written.
+
+    Parameters
+    ----------
+    code : str
+        The lines of a user's program that choose it, with x a raw output and y its label.
+    names : tuple of str
+        Further names by which users know it.
+    of : str
+        What else trains with it.
+    instead : str
+        For a metric, the code of the same from raw outputs.
+    """
+
+    code: str
+    names: tuple[str, ...] = ()
+    of: str = ""
+    instead: str = ""
+
+
+def _keras(package: str, softmax: bool = False) -> dict[str, Written]:
+    """Return the programs of a Keras."""
+    from_sigmoid = f"model.compile(loss={package}.losses.BinaryCrossentropy())"
+    dense = f"{package}.layers.Dense(1)"
+    ends = f'{package}.layers.Dense(1, activation="sigmoid")'
+    reshape = f"{ends}\n{package}.layers.Reshape((1,))"
+    written = {
+        "Dense(1, sigmoid), BinaryCrossentropy()": Written(
+            f"{ends}\n{from_sigmoid}", ("binary_crossentropy", "BinaryCrossentropy")
+        ),
+        "Dense(1, sigmoid), Reshape, BinaryCrossentropy()": Written(
+            f"{reshape}\n{from_sigmoid}", ("Reshape", "Flatten")
+        ),
+        "Dense(1), sigmoid in float32, BinaryCrossentropy()": Written(
+            f'{dense}\n{package}.layers.Activation("sigmoid", dtype="float32")\n{from_sigmoid}',
+            ("Activation(sigmoid, dtype=float32)",),
+        ),
+        "Dense(1), BinaryCrossentropy(from_logits=True)": Written(
+            f"{dense}\nmodel.compile(loss={package}.losses.BinaryCrossentropy(from_logits=True))",
+            ("from_logits=True", "binary_crossentropy(from_logits=True)", "logits"),
+        ),
+    }
+    if softmax:
+        written["Dense(2, softmax), BinaryCrossentropy()"] = Written(
+            f'{package}.layers.Dense(2, activation="softmax")\n{from_sigmoid}', ("softmax",)
+        )
+    half = f"model.compile(loss={package}.losses.BinaryCrossentropy(dtype=half))"
+    written["Dense(1, sigmoid), Reshape, BinaryCrossentropy(dtype=half)"] = Written(
+        f"{reshape}\n{half}", ("BinaryCrossentropy(dtype=",)
+    )
+    return written
+
+
+BOOSTED = "{}\nnp.logaddexp(0, (1 - 2 * y) * {}).mean()"
+"""The mean loss from the raw outputs of a model that displays only its own metric."""
+
+WRITTEN: dict[str, dict[str, Written]] = {
+    "JAX": {
+        "optax.sigmoid_binary_cross_entropy": Written("optax.sigmoid_binary_cross_entropy(x, y)"),
+        "softplus(x) - x y": Written("jax.nn.softplus(x) - x * y", ("softplus",)),
+        "plain formula, from the sigmoid": Written(
+            "p = jax.nn.sigmoid(x)\n-(y * jnp.log(p) + (1 - y) * jnp.log(1 - p))",
+            ("log(p)", "log(sigmoid(x))"),
+        ),
+    },
+    "Keras on JAX": _keras("keras"),
+    "Keras on NumPy": {
+        name: entry._replace(instead="np.logaddexp(0, (1 - 2 * y) * x).mean()")
+        for name, entry in _keras("keras").items()
+    },
+    "Keras on TensorFlow": _keras("keras", softmax=True),
+    "Keras on PyTorch": _keras("keras"),
+    "Keras 2": _keras("tf_keras"),
+    "LightGBM": {
+        "metric binary_logloss": Written(
+            'lightgbm.train({"metric": "binary_logloss"}, data)',
+            ("binary_logloss", "binary", "logloss"),
+            instead=BOOSTED.format("s = booster.predict(X, raw_score=True)", "s"),
+        ),
+        "metric cross_entropy": Written(
+            'lightgbm.train({"metric": "cross_entropy"}, data)',
+            ("cross_entropy", "xentropy"),
+            instead=BOOSTED.format("s = booster.predict(X, raw_score=True)", "s"),
+        ),
+    },
+    "NumPy": {
+        "stable formula": Written("np.maximum(x, 0) - x * y + np.log1p(np.exp(-np.abs(x)))"),
+        "logaddexp(0, x) - x * y": Written("np.logaddexp(0, x) - x * y", ("logaddexp",)),
+        "plain formula, from the sigmoid": Written(
+            "p = 1 / (1 + np.exp(-x))\n-(y * np.log(p) + (1 - y) * np.log(1 - p))",
+            ("log(p)", "log(sigmoid(x))"),
+        ),
+    },
+    "scikit-learn": {
+        "log_loss(y, p)": Written(
+            "sklearn.metrics.log_loss(y, model.predict_proba(X)[:, 1])",
+            ("log_loss", "neg_log_loss"),
+            instead=BOOSTED.format("x = model.decision_function(X)", "x"),
+        ),
+        "HalfBinomialLoss()": Written(
+            "model.fit(X, y)",
+            (
+                "LogisticRegression",
+                "LogisticRegressionCV",
+                "HistGradientBoostingClassifier",
+                "GradientBoostingClassifier",
+            ),
+            "LogisticRegression and the gradient boosting classifiers",
+        ),
+    },
+    "SciPy": {
+        "log_expit": Written("-(y * log_expit(x) + (1 - y) * log_expit(-x))"),
+        "xlogy, xlog1py of expit": Written(
+            "p = expit(x)\n-(xlogy(y, p) + xlog1py(1 - y, -p))",
+            ("xlogy", "xlog1py", "expit"),
+            instead="-(y * log_expit(x) + (1 - y) * log_expit(-x))",
+        ),
+    },
+    "TensorFlow": {
+        "sigmoid_cross_entropy_with_logits": Written(
+            "tf.nn.sigmoid_cross_entropy_with_logits(labels=y, logits=x)"
+        ),
+    },
+    "PyTorch": {
+        "BCEWithLogitsLoss()": Written(
+            "loss = torch.nn.functional.binary_cross_entropy_with_logits(x, y)",
+            ("binary_cross_entropy_with_logits", "BCEWithLogits"),
+        ),
+        "softplus((1 - 2 y) x)": Written(
+            "loss = torch.nn.functional.softplus((1 - 2 * y) * x).mean()", ("softplus",)
+        ),
+        "BCELoss() after sigmoid": Written(
+            "loss = torch.nn.functional.binary_cross_entropy(torch.sigmoid(x), y)",
+            ("BCELoss", "binary_cross_entropy"),
+        ),
+    },
+    "XGBoost": {
+        "metric logloss": Written(
+            'xgboost.train({"eval_metric": "logloss"}, data)',
+            ("logloss", "binary:logistic", "eval_metric=logloss"),
+            instead=BOOSTED.format("m = booster.predict(data, output_margin=True)", "m"),
+        ),
+    },
+}
+"""By framework and implementation, as the record calls them. Of losses that are equally right, the
+first is advised."""
+
+USUAL_PRECISION = {
+    "LightGBM": "float64",
+    "NumPy": "float64",
+    "SciPy": "float64",
+    "scikit-learn": "float64",
+}
+"""The precision in which a framework is used unless its user asks for another; else float32."""
+
+ALIASES = {
+    "tf": "TensorFlow",
+    "tfkeras": "Keras 2",
+    "keras2": "Keras 2",
+    "sklearn": "scikit-learn",
+    "torch": "PyTorch",
+    "lightning": "PyTorch",
+    "transformers": "PyTorch",
+    "optax": "JAX",
+    "flax": "JAX",
+    "xgb": "XGBoost",
+    "lgb": "LightGBM",
+    "lgbm": "LightGBM",
+    "np": "NumPy",
+}
+"""Other names of frameworks, and libraries that call a framework's losses."""
+
+DTYPES = {
+    "float16": ("half", "fp16", "f16", "mixedfloat16", "16"),
+    "bfloat16": ("bf16", "mixedbfloat16", "bfloat"),
+    "float32": ("single", "float", "fp32", "f32", "32"),
+    "float64": ("double", "fp64", "f64", "64"),
+    "longdouble": ("float128", "longfloat"),
+}
+"""Precisions, and other names of them."""
+
+MODES = {
+    "jitcompile": "xla",
+    "tffunction": "graph",
+    "function": "graph",
+    "torchcompile": "compiled",
+    "compile": "compiled",
+    "jaxjit": "jit",
+    "evaluate": "evaluate, a sample a batch",
+    "predict": "predict, then loss",
+}
+"""Other names of modes."""
+
+AUTOCAST = {"Keras": "half", "PyTorch": "float32"}
+"""In which precision a loss from raw outputs is computed under mixed precision, by the first or
+the last word of a framework's name. A sigmoid is computed in half precision, in both."""
