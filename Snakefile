@@ -3,4 +3,6 @@
 include: "workflow/Snakefile"
 
 
-workflow.default_target = "all"
+# an included rule is no default target by itself
+if FIRST:
+    workflow.default_target = workflow.modifier.modify_rulename("all")

@@ -34,11 +34,14 @@ def only(**values):
     return Wildcards(fromdict=values)
 
 
+def script(rule):
+    return ROOT / f"workflow/scripts/{rule}.py"
+
+
 def plan(config=DEFAULT, **options):
-    return Plan(locate(parse(config), [Path()], DOWNLOADS, "test"), WORKFLOW, **options)
+    return Plan(locate(parse(config), [Path()], DOWNLOADS, "test"), script, **options)
 
 
-WORKFLOW = ROOT / "workflow"
 PLAN = plan()
 HEAD = "efficientnet_lite0"
 (BACKBONE,) = PLAN.backbones

@@ -162,3 +162,27 @@ def test_without_a_working_git_a_job_begins(kind, tmp_path, monkeypatch):
 def test_this_checkout_s_folder_is_its_root():
     assert (provenance.ROOT / "workflow/Snakefile").is_file()
     assert Path(provenance.__file__).resolve().is_relative_to(provenance.ROOT)
+
+
+@pytest.mark.parametrize(
+    ("origin", "commit"),
+    [
+        ('{"url": "git+file:///x", "vcs_info": {"vcs": "git", "commit_id": "abc"}}', "abc"),
+        ('{"url": "file:///x", "dir_info": {"editable": true}}', None),
+        ("{", None),
+        (None, None),
+    ],
+)
+def test_a_package_that_pip_took_from_git_knows_its_commit(tmp_path, monkeypatch, origin, commit):
+    site = tmp_path.resolve() / "site"
+    (site / "sigmoid_bce").mkdir(parents=True)
+    record = site / "sigmoid_bce-0.1.0.dist-info"
+    record.mkdir()
+    (record / "METADATA").write_text("Metadata-Version: 2.1\nName: sigmoid-bce\nVersion: 0.1.0\n")
+    if origin:
+        (record / "direct_url.json").write_text(origin)
+    monkeypatch.syspath_prepend(site)
+    dirty = False if commit else None
+    assert provenance.installed(site / "sigmoid_bce") == (commit, dirty)
+    # another copy, as that of a checkout, is of no such commit
+    assert provenance.installed(tmp_path / "sigmoid_bce") == (None, None)

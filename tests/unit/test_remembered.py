@@ -1,10 +1,14 @@
 """Digests are kept from one start to the next, and no longer than the code stays as it is."""
 
+import shutil
+from pathlib import Path
+
 import pytest
 
 from sigmoid_bce.planning import remembered
+from support.checkout import ROOT
 
-SCRIPT = remembered.WORKFLOW / "scripts/resize.py"
+SCRIPT = ROOT / "workflow/scripts/resize.py"
 CACHES = ("_code", "_kept", "digest")
 
 
@@ -41,12 +45,28 @@ def test_the_second_start_computes_nothing(folder, monkeypatch):
 
 
 def test_any_change_of_code_forgets(folder, monkeypatch):
+    # an installed package has no folder of the workflow above it
+    package = folder / "site/sigmoid_bce"
+    package.mkdir(parents=True)
+    monkeypatch.setattr(remembered, "PACKAGE", package)
     first_start(folder)
-    monkeypatch.setattr(remembered, "WORKFLOW", folder)
-    (folder / "src").mkdir()
-    (folder / "src/new.py").write_text("")
+    (package / "new.py").write_text("")
     monkeypatch.setattr(remembered.computed, "digest", lambda *files: "computed")
     assert remembered.digest(SCRIPT) == "computed"
+
+
+def test_a_script_is_known_by_its_content(folder, monkeypatch):
+    """In a git repository, Snakemake's copy of a script is in another folder at each start."""
+    found = first_start(folder)
+    (folder / "scripts").mkdir()
+    copy = shutil.copy(SCRIPT, folder / "scripts")
+    refuse(monkeypatch)
+    assert remembered.digest(Path(copy)) == found
+    monkeypatch.undo()
+    Path(copy).write_text(f"{SCRIPT.read_text()}\n1 + 1")
+    monkeypatch.setattr(remembered.computed, "digest", lambda *files: "computed")
+    remembered.digest.cache_clear()
+    assert remembered.digest(Path(copy)) == "computed"
 
 
 @pytest.mark.parametrize("text", ["", "{", "[]", '{"code": 1}', '{"code": null, "digests": 3}'])

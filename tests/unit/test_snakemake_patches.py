@@ -27,6 +27,7 @@ WORKFLOW_PATCHES = [
     patches.lift_rate_limit,
     patches.interrupt_at_any_time,
     patches.take_braces_in_paths,
+    patches.find_scripts_in_git,
     patches.name_the_rule_of_a_group,
     patches.check_states_steadily,
     patches.run_groups_in_parallel,
@@ -143,6 +144,7 @@ def test_groups_get_their_arguments():
 def test_without_its_name_a_patch_is_left_out_with_a_line(patch, capsys, monkeypatch):
     monkeypatch.delattr("snakemake.jobs.GroupJob")
     monkeypatch.delattr("snakemake.deployment.conda.CondaEnvFileSpec")
+    monkeypatch.delattr("snakemake.sourcecache.LocalGitFile")
     monkeypatch.delattr("snakemake.scheduling.job_scheduler.JobScheduler.exit_gracefully")
     patch(SimpleNamespace())
     lines = capsys.readouterr().err.splitlines()

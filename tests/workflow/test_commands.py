@@ -24,11 +24,12 @@ DOCUMENTS = sorted([*ROOT.glob("*.md"), *ROOT.glob("docs/**/*.md"), ROOT / "conf
 PROFILES = sorted(ROOT.glob("workflow/profiles/*/config.yaml"))
 ELSEWHERE = r"rate-limit|imports|mlflow\.env"
 """Commands of other projects, in notes for them."""
+FENCED = re.compile(r"```.*?```", re.DOTALL)
 
 
 def blocks(text):
     """Return the indented blocks of a Markdown text, without fenced ones."""
-    text = re.sub(r"```.*?```", "", text, flags=re.DOTALL)
+    text = FENCED.sub("", text)
     found = re.findall(r"(?:^    .*\n|^\n(?=    ))+", text, re.MULTILINE)
     return [textwrap.dedent(block).strip() for block in found]
 
@@ -41,7 +42,7 @@ def commands(*names):
         if file.parent.name == "upstream":
             continue
         whole = "\n".join(blocks(text)).replace("\\\n", " ")
-        inline = " ".join(text.split())
+        inline = " ".join(FENCED.sub("", text).split())
         lines |= {*whole.splitlines(), *re.findall(r"`([^`]+)`", inline)}
         lines |= set(re.findall(r"^# (snakemake [^,\n]+)", text, re.MULTILINE))
     split = (

@@ -10,6 +10,7 @@ import tomllib
 import pytest
 import yaml
 
+import sigmoid_bce
 from sigmoid_bce.jobs import plugins
 from sigmoid_bce.planning.inputs import PLUGINS
 from sigmoid_bce.planning.locate import TAKEN
@@ -104,8 +105,21 @@ def test_names_in_snakefiles_hide_none_of_snakemake():
         assigned |= set(re.findall(r"^def (\w+)", text, re.MULTILINE))
         for line in re.findall(r"^(?:from .* )?import (.*)$", text, re.MULTILINE):
             assigned |= {part.split()[-1] for part in line.split(",")}
-    own = {"Path", "sys", "WorkflowError"}  # the same objects
+    # the same objects
+    own = {"HostingProviderFile", "LocalSourceFile", "Path", "WorkflowError", "sys"}
     assert not (assigned - own) & set(names.split())
+
+
+def test_the_release_is_in_step():
+    """A module needs the installed package to be of its release: all are changed together."""
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    rules = (ROOT / "workflow/rules/package.smk").read_text()
+    citation = yaml.safe_load((ROOT / "CITATION.cff").read_text())
+    found = [*re.findall(r'^RELEASE = "(.*)"$', rules, re.MULTILINE), str(citation["version"])]
+    assert {project["version"]} == {sigmoid_bce.__version__, *found}
+    assert len(found) == 2
+    named = re.findall(r"\bv(\d+\.\d+\.\d+)", (ROOT / "docs/deploy.md").read_text())
+    assert set(named) == {project["version"]}
 
 
 def test_pins_are_in_step():

@@ -23,7 +23,7 @@ rule compare:
     params:
         # this rule deletes the checkpoints of the training: from here on, no failure of another job
         # can delete the training's outputs
-        spent_checkpoints=f"{RESULTS}/train/{CELL}",
+        spent_checkpoints=f"{FOLDER}/train/{CELL}",
         batch_sizes=STUDY.comparison.batch_sizes,
         releases=PLAN.releases("ml_dtypes", "mpmath", "numpy"),
         code=PLAN.code("compare"),

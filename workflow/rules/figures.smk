@@ -178,6 +178,7 @@ rule report:
         f"{BENCHMARKS}/report.tsv"
     threads: 1
     resources:
+        **HOST,
         mem_mb=1500,
         runtime=30,
     params:

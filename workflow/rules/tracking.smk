@@ -3,12 +3,12 @@ onstart:
     from sigmoid_bce.tracking.reconcile import at_start
 
     try:
-        check_writable(RESULTS)
+        check_writable(FOLDER)
     except Unwritable as error:
         raise WorkflowError(error) from None
     snakemake_patches.lift_rate_limit(workflow)
     start_on_cluster()
-    at_start(RESULTS)
+    at_start(FOLDER)
     warm_up()
 
 
@@ -19,7 +19,7 @@ onerror:
 
     # below Snakemake's own last lines
     atexit.register(print, summary(workflow), file=sys.stderr)
-    after_error(RESULTS)
+    after_error(FOLDER)
 
 
 rule track_cells:
@@ -55,7 +55,7 @@ rule track_cells:
         study=STUDY.study,
         cells=[str(cell) for cell in PLAN.cells],
         learning=[str(cell) for cell in PLAN.learning_cells],
-        results=literal(RESULTS),
+        results=literal(FOLDER),
         code=PLAN.code("track_cells"),
     conda:
         "../../envs/tracking.yaml"
@@ -91,7 +91,7 @@ rule track_study:
         cells=[str(cell) for cell in PLAN.cells],
         learning=[str(cell) for cell in PLAN.learning_cells],
         settings=recorded(STUDY, "study", "question", "tracking"),
-        results=literal(RESULTS),
+        results=literal(FOLDER),
         code=PLAN.code("track_study"),
     conda:
         "../../envs/tracking.yaml"

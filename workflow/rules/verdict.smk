@@ -1,8 +1,8 @@
 rule verdict:
     input:
         raw=f"{RESULTS}/raw_outputs/{CELL}/{{stage}}.parquet",
-        thresholds=lambda wildcards: relpath(
-            WORKFLOW / "src/sigmoid_bce/numerics/thresholds.csv"
+        thresholds=lambda wildcards: PLAN.beside(
+            relpath(plugins.PACKAGE / "numerics/thresholds.csv")
         ),
     output:
         folder=directory(f"{RESULTS}/verdict/{CELL}/{{stage}}"),

@@ -12,12 +12,17 @@ from sigmoid_bce.jobs.logs import logged_to
 with logged_to(snakemake.log[0]), tempfile.TemporaryDirectory() as folder:
     from snakemake.cli import main
 
-    config = Path(folder) / "config.json"
+    config, snakefile = Path(folder, "config.json"), Path(folder, "Snakefile")
     config.write_text(json.dumps(snakemake.params.config))
+    # a module's rules and places are as its host has them
+    if host := snakemake.resources.get("host"):
+        snakefile.write_text(json.loads(host))
+    else:
+        # no param: a project that was moved has another path, but the same report
+        snakefile = Path(snakemake.scriptdir).parent / "Snakefile"
     with replacing(snakemake.output.html) as part:
         command = ["figures", "--report", str(part), "--configfile", str(config)]
-        # no param: a project that was moved has another path, but the same report
-        command += ["--snakefile", str(Path(snakemake.scriptdir).parent / "Snakefile")]
+        command += ["--snakefile", str(snakefile)]
         # the run that this is a job of holds the lock; the report covers its finished jobs
         command += ["--nolock", "--workflow-profile", "none"]
         try:

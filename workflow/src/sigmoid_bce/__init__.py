@@ -3,6 +3,9 @@
 from importlib import import_module
 from typing import Any
 
+__version__ = "0.1.0"
+"""The release; `RELEASE` in workflow/rules/package.smk is the one that the rules need."""
+
 _HOMES = {"explain_stuck_loss": "stuck_loss", "verdict": "judge"}
 __all__ = ["explain_stuck_loss", "verdict"]
 

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import hashlib
+import json
 import os
 import subprocess
+from contextlib import suppress
+from importlib.metadata import PackageNotFoundError, distribution
 from pathlib import Path
 from socket import gethostname
 from typing import NamedTuple
@@ -92,6 +95,28 @@ def _dirty(folder: Path) -> bool | None:
     return None if unseen else False
 
 
+def installed(package: Path) -> Version:
+    """Return the commit that a package was installed from; None where pip has no record of one.
+
+    Parameters
+    ----------
+    package : Path
+        The folder of the package that is imported.
+
+    Examples
+    --------
+    >>> installed(Path("/nowhere"))
+    Version(commit=None, dirty=None)
+    """
+    with suppress(PackageNotFoundError, ValueError):
+        record = distribution("sigmoid-bce")
+        origin = json.loads(record.read_text("direct_url.json") or "{}")
+        commit = origin.get("vcs_info", {}).get("commit_id")
+        if commit and Path(str(record.locate_file(package.name))).resolve() == package:
+            return Version(commit, False)
+    return Version(None, None)
+
+
 def circumstances() -> Circumstances:
     """Return the host, the process, the commit and the packages of this job.
 
@@ -101,7 +126,10 @@ def circumstances() -> Circumstances:
     True
     """
     lock = ROOT / "envs" / "requirements.lock"
-    found = version(Path(__file__).resolve())
+    here = Path(__file__).resolve()
+    found = version(here)
+    if not found.commit:
+        found = installed(here.parents[1])
     return {
         "host": gethostname(),
         "pid": os.getpid(),

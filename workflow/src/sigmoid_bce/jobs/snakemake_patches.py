@@ -3,7 +3,7 @@
 Each function states its reason, its gain and the upstream issue. It first checks the names that it
 relies on. If one is missing or has changed, a line on standard error says so and the workflow runs
 without that patch. Only the workflow's own Snakefile applies patches: a workflow that uses it as a
-module keeps its Snakemake as it is.
+module keeps its Snakemake as it is, unless this one could not be planned in it.
 """
 
 from __future__ import annotations
@@ -16,7 +16,6 @@ from _thread import start_new_thread
 from collections.abc import Callable, Mapping
 from dataclasses import is_dataclass
 from functools import wraps
-from pathlib import Path
 from typing import Any, Concatenate, ParamSpec
 
 from snakemake import common
@@ -86,19 +85,15 @@ def is_module(workflow: Any) -> bool:
         return True
 
 
-def apply(workflow: Any, folder: Path) -> None:
+def apply(workflow: Any) -> None:
     """Put in place what holds in every process of Snakemake: planning, local and on nodes.
 
     Parameters
     ----------
     workflow : snakemake.workflow.Workflow
-    folder : Path
-        The folder of the Snakefile.
     """
     collect_garbage_less_often()
     interrupt_at_any_time(workflow)
-    if "{" in str(folder):
-        take_braces_in_paths(workflow)
     escape_report(workflow)
 
 
@@ -186,8 +181,8 @@ def interrupt_at_any_time(workflow: Any) -> None:
 
 
 @_patch("a project in a folder with braces in its name does not run")
-def take_braces_in_paths(workflow: Any) -> None:
-    """Let the path of a workflow have braces.
+def take_braces_in_paths(workflow: Any, folder: str = "") -> None:
+    """Let the path of a workflow have braces, of one that is used as a module as well.
 
     Reason: Snakemake takes them in the path of a rule's conda environment for wildcards.
     Gain: no time; such a project runs.
@@ -196,13 +191,40 @@ def take_braces_in_paths(workflow: Any) -> None:
     Parameters
     ----------
     workflow : snakemake.workflow.Workflow
-        Any; the patch is for all of them. No environment of this workflow has a wildcard.
+        Any; the patch is for all of them.
+    folder : str
+        The folder of this workflow's environments, none of which has a wildcard.
     """
     from snakemake.deployment import conda
 
     spec = _named(conda, "CondaEnvFileSpec", inspect.isclass)
-    _named(spec, "apply_wildcards", callable)
-    spec.apply_wildcards = lambda self, wildcards: self
+    before = _named(spec, "apply_wildcards", callable)
+
+    def apply_wildcards(self: Any, wildcards: Any) -> Any:
+        return self if str(self.file).startswith(folder) else before(self, wildcards)
+
+    spec.apply_wildcards = apply_wildcards
+
+
+@_patch("add --rerun-triggers mtime params input software-env")
+def find_scripts_in_git(workflow: Any) -> None:
+    """Let Snakemake plan rules with scripts that it reads from a local git repository.
+
+    Reason: with its default triggers, it joins the script's path to the rule's folder as an object
+    that the class of such files does not take, and ends in a TypeError.
+    Gain: no time; `gitfile(...)` works without a profile.
+    Upstream: docs/upstream/gitfile-script.md
+
+    Parameters
+    ----------
+    workflow : snakemake.workflow.Workflow
+        Any; the patch is for all of them.
+    """
+    from snakemake import sourcecache
+
+    git = _named(sourcecache, "LocalGitFile", inspect.isclass)
+    join = _named(git, "join", callable)
+    git.join = lambda self, path: join(self, getattr(path, "path", path))
 
 
 @_patch("a name with </script> in it is run as code by a browser that shows the report")

@@ -27,20 +27,21 @@ def importable(source: Path) -> bool:
     return bool(found and found.origin == str(source / "sigmoid_bce/__init__.py"))
 
 
-def prepare(source: Path, standalone: bool) -> None:
+def prepare(source: Path | None, standalone: bool) -> None:
     """Let the jobs of this process import the package from a folder, and share their imports.
 
     Parameters
     ----------
-    source : Path
-        The folder that holds `sigmoid_bce`. The Snakefile has put it first in `sys.path`.
+    source : Path or None
+        The folder that holds `sigmoid_bce`. The Snakefile of a checkout has put it first in
+        `sys.path`. None if the package is installed where jobs run.
     standalone : bool
         False if another workflow uses the Snakefile as a module. Its `sys.path` is then restored,
         and its PYTHONPATH kept if jobs find the package without it.
     """
-    if not standalone:
+    if not standalone and str(source) in sys.path:
         sys.path.remove(str(source))
-    if standalone or not importable(source):
+    if source and (standalone or not importable(source)):
         rest = os.environ.get("PYTHONPATH")
         os.environ["PYTHONPATH"] = f"{source}{os.pathsep}{rest}" if rest else str(source)
     os.environ[forkserver.OWNER] = str(os.getpid())

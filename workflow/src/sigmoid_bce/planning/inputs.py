@@ -10,6 +10,9 @@ from itertools import product
 from pathlib import Path
 from typing import Any, TypeVar
 
+from snakemake.io import flag
+from snakemake.path_modifier import PATH_MODIFIER_FLAG
+
 from sigmoid_bce.data import items
 from sigmoid_bce.jobs import plugins, releases
 from sigmoid_bce.jobs.credentials import Hidden
@@ -78,8 +81,10 @@ class Plan:
     ----------
     study : Study
         As `locate.locate` returns it.
-    workflow : Path
-        The folder that holds the scripts.
+    script : callable
+        The file of a rule's script, by the rule's name.
+    downloaded : str
+        Where `sections.DOWNLOADS` lies: behind a module's prefix.
     grouped : callable
         Whether jobs may share a submission. Looking for groups takes Snakemake time. A function,
         because Snakemake reads --group-components only after it has read the rules.
@@ -88,7 +93,8 @@ class Plan:
     """
 
     study: Study
-    workflow: Path
+    script: Callable[[str], Path]
+    downloaded: str = sections.DOWNLOADS
     grouped: Callable[[], bool] = bool
     isolated: bool = False
 
@@ -216,7 +222,7 @@ class Plan:
     def dataset_file(self, wildcards: Wildcards) -> str | list[str]:
         """Return the file that holds or lists a data set's images; an empty list if it has none."""
         files = base.files(self.study.datasets[wildcards.dataset]).values()
-        return next((sections.as_input(sections.file_of(file)) for file in files), [])
+        return next(map(self._as_input, files), [])
 
     @input_function
     def dataset(self, wildcards: Wildcards) -> dict[str, Any]:
@@ -255,7 +261,16 @@ class Plan:
     def weights(self, wildcards: Wildcards) -> str | list[str]:
         """Return the file of a frozen network's weights; an empty list if it has none."""
         weights = self.backbones[wildcards.backbone].weights
-        return [] if isinstance(weights, str) else sections.as_input(sections.file_of(weights))
+        return [] if isinstance(weights, str) else self._as_input(weights)
+
+    def _as_input(self, file: Wheel | Download | str) -> str:
+        path = sections.file_of(file)
+        return path if sections.is_made(file) else self.beside(path)
+
+    def beside(self, path: str) -> str:
+        """Return the path of a file that no job makes, as an input without a module's prefix."""
+        given = sections.as_input(path, self.downloaded)
+        return given if self.downloaded == sections.DOWNLOADS else flag(given, PATH_MODIFIER_FLAG)
 
     @property
     def extract_threads(self) -> int:
@@ -345,7 +360,7 @@ class Plan:
 
     def code(self, rule: str, *files: Path) -> str:
         """Return the digest of a rule's script, and of plug-ins that it always loads."""
-        return remembered.digest(self._script(rule), *files)
+        return remembered.digest(self.script(rule), *files)
 
     def code_with(self, rule: str, *kinds: str) -> Callable[[Wildcards], str]:
         """Return the digest of a rule's script and of the plug-ins that a job loads by name.
@@ -358,7 +373,7 @@ class Plan:
             the job's model or data set.
         """
         folders = {kind: plugins.files(PLUGINS[kind]) for kind in kinds}
-        script = self._script(rule)
+        script = self.script(rule)
 
         def code(wildcards: Wildcards) -> str:
             names = ((kind, self._plugin(kind, wildcards)) for kind in kinds)
@@ -366,9 +381,6 @@ class Plan:
             return remembered.digest(script, *(file for file in found if file))
 
         return input_function(code)
-
-    def _script(self, rule: str) -> Path:
-        return self.workflow / "scripts" / f"{rule}.py"
 
     def _plugin(self, kind: str, wildcards: Wildcards) -> str:
         """Return the name of the plug-in of a kind that a job loads; an empty string for none."""

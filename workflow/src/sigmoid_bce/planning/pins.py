@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import sys
 from dataclasses import dataclass
+from importlib.metadata import PackageNotFoundError, requires
 
+from packaging.requirements import Requirement
 from packaging.specifiers import SpecifierSet
 
 from sigmoid_bce.jobs.logs import UserError
@@ -30,7 +32,7 @@ WITHOUT_JOBS = {"--lint", "--rulegraph"}
 
 
 class ReleaseError(UserError):
-    """A release of Snakemake or of its plugin that is not accepted."""
+    """A package that is missing, or of a release that is not accepted."""
 
 
 def check(package: str) -> None:
@@ -59,3 +61,31 @@ def check(package: str) -> None:
             f"{package}{pin.accepted} and was tested with {pin.tested}. "
             f"Run: pip install '{package}{pin.accepted}'"
         )
+
+
+def check_extra(extra: str, remedy: str) -> None:
+    """Check that what an extra of the installed package needs is installed.
+
+    Parameters
+    ----------
+    extra : str
+        For instance "workflow".
+    remedy : str
+        The command that installs it.
+
+    Raises
+    ------
+    ReleaseError
+        With the names of what is missing.
+
+    Examples
+    --------
+    >>> check_extra("no-such-extra", "")
+    """
+    try:
+        needs = map(Requirement, requires("sigmoid-bce") or [])
+    except PackageNotFoundError:  # on the path, without a record of what it needs
+        return
+    wanted = (need for need in needs if need.marker and need.marker.evaluate({"extra": extra}))
+    if missing := [need.name for need in wanted if installed(need.name) is None]:
+        raise ReleaseError(f"jobs need what is not installed: {', '.join(missing)}. {remedy}")

@@ -8,7 +8,6 @@ from __future__ import annotations
 import atexit
 import hashlib
 import json
-import os
 from functools import cache
 from pathlib import Path
 
@@ -18,19 +17,25 @@ from sigmoid_bce.planning import digest as computed
 FILE = Path(".snakemake/digests.json")
 """Where they are kept, in the working directory, beside Snakemake's own records."""
 
-WORKFLOW = computed.PACKAGE.parents[1]
+PACKAGE = computed.PACKAGE
 
 
 @cache
 def _code() -> str:
-    """Return a digest of the content of every file from which a digest is computed."""
+    """Return a digest of the content of every file of the package."""
     found = hashlib.sha256()
-    for folder in ("scripts", "src"):
-        for path in sorted((WORKFLOW / folder).rglob("*")):
-            if path.is_file() and path.suffix != ".pyc":
-                found.update(f"{path.relative_to(WORKFLOW)} {path.stat().st_size}\n".encode())
-                found.update(path.read_bytes())
+    for path in sorted(PACKAGE.rglob("*")):
+        if path.is_file() and path.suffix != ".pyc":
+            found.update(f"{path.relative_to(PACKAGE)} {path.stat().st_size}\n".encode())
+            found.update(path.read_bytes())
     return found.hexdigest()
+
+
+def _key(file: Path) -> str:
+    """Return a name of a file: of a script, which is no part of the package, with its content."""
+    if file.is_relative_to(PACKAGE):
+        return str(file.relative_to(PACKAGE))
+    return f"{file.name}:{hashlib.sha256(file.read_bytes()).hexdigest()[:16]}"
 
 
 @cache
@@ -65,15 +70,15 @@ def digest(*files: Path) -> str:
     Parameters
     ----------
     *files : Path
-        Files of the workflow.
+        Scripts, and files of the package.
 
     Examples
     --------
-    >>> script = WORKFLOW / "scripts/resize.py"
-    >>> digest(script) == computed.digest(script)
+    >>> module = PACKAGE / "data/resize.py"
+    >>> digest(module) == computed.digest(module)
     True
     """
-    key = " ".join(os.path.relpath(file, WORKFLOW) for file in files)
+    key = " ".join(map(_key, files))
     if key not in _kept():
         _kept()[key] = computed.digest(*files)
         _keep_at_the_end()

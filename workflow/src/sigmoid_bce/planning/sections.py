@@ -35,10 +35,22 @@ def file_of(part: Wheel | Download | str, folder: str = DOWNLOADS) -> str:
     return locate.cached(part, folder) if part.sha256 else part.file
 
 
-def as_input(path: str) -> str:
+def is_made(part: Wheel | Download | str) -> bool:
+    """Return whether a job makes the file that a section names: it is the user's own otherwise.
+
+    Examples
+    --------
+    >>> is_made(Download(file="mine.zip"))
+    False
+    """
+    return isinstance(part, Wheel) or (isinstance(part, Download) and bool(part.sha256))
+
+
+def as_input(path: str, folder: str = DOWNLOADS) -> str:
     """Return a path in a form in which Snakemake sees no wildcard: itself, or a link to its file.
 
-    Snakemake takes {v1} in a path for a wildcard, also if an input function returns the path.
+    Snakemake takes {v1} in a path for a wildcard, also if an input function returns the path. The
+    link is made in a folder, that of the downloads.
 
     Examples
     --------
@@ -48,7 +60,7 @@ def as_input(path: str) -> str:
     if "{" not in path:
         return path
     target = Path(path).absolute()
-    link = Path(DOWNLOADS, f"link-{sha256(os.fsencode(target)).hexdigest()[:16]}{target.suffix}")
+    link = Path(folder, f"link-{sha256(os.fsencode(target)).hexdigest()[:16]}{target.suffix}")
     if not link.is_symlink():
         link.parent.mkdir(parents=True, exist_ok=True)
         with suppress(FileExistsError):  # made by another Snakemake at the same moment
