@@ -4,6 +4,8 @@ import io
 import json
 import os
 import re
+import subprocess
+import sys
 import tempfile
 import zipfile
 from pathlib import Path
@@ -27,12 +29,57 @@ from sigmoid_bce.study.parse import parse
 from sigmoid_bce.study.reading import load
 
 NASTY = [
-    "yes", "null", "1e3", "1_0", "0x1F", "010", "1:20", "2020-01-01", "~", "~root", "a: b", "a #b",
-    "{x}", "[y]", "'q'", '"d"', "Zähler ß", "e\u0301", "日本 語", "-", "- a", "*a", "&a", "!a",
-    "%a", "@a", "`a`", " a", "a ", "tab\tline\nend", "\x85\u2028\ufeff", "😀", "train", "test",
-    "3cats", "=", "<<", "$HOME", "\\n", "a\\", "ends,", "?", "|", ">", "#", "true", "Off", ".5", "+1",
+    "yes",
+    "null",
+    "1e3",
+    "1_0",
+    "0x1F",
+    "010",
+    "1:20",
+    "2020-01-01",
+    "~",
+    "~root",
+    "a: b",
+    "a #b",
+    "{x}",
+    "[y]",
+    "'q'",
+    '"d"',
+    "Zähler ß",
+    "é",
+    "日本 語",
+    "-",
+    "- a",
+    "*a",
+    "&a",
+    "!a",
+    "%a",
+    "@a",
+    "`a`",
+    " a",
+    "a ",
+    "tab\tline\nend",
+    "\x85\u2028\ufeff",
+    "😀",
+    "train",
+    "test",
+    "3cats",
+    "=",
+    "<<",
+    "$HOME",
+    "\\n",
+    "a\\",
+    "ends,",
+    "?",
+    "|",
+    ">",
+    "#",
+    "true",
+    "Off",
+    ".5",
+    "+1",
     "nan",
-]  # fmt: skip
+]
 NAMES = st.sampled_from(NASTY) | st.text(min_size=1, max_size=12)
 
 
@@ -319,3 +366,12 @@ def test_a_class_decides_by_folders_before_names():
     assert classes(["a/dog.1.png", "a/dog.2.png", "b/cat.1.png"]) == ["a", "b"]
     assert classes([f"all/{kind}_{i}.png" for kind in "xy" for i in range(3)]) == ["x", "y"]
     assert classes(["train/a/1.png", "val/b/1.png", "test/b/2.png"]) == ["a", "b"]
+
+
+def test_a_missing_extra_is_named(here):
+    code = (
+        "import sys; sys.modules['pydantic'] = None; from sigmoid_bce.commands import main; main()"
+    )
+    done = subprocess.run([sys.executable, "-c", code, "new", "x"], capture_output=True, text=True)
+    assert done.stderr == "error: pydantic is missing: pip install 'sigmoid-bce[workflow]'\n"
+    assert done.returncode == 2

@@ -119,8 +119,10 @@ def _network(path: str, file: Path, options: Options) -> Network | None:
 
 def _stem(path: str) -> str:
     """Return the part of a path that a study is called by."""
-    name = Path(path).absolute().name.split(":")[0]
-    return name if Path(path).is_dir() else name.split(".")[0]
+    name = Path(path).absolute().name
+    if Path(path).is_dir():
+        return name
+    return Path(name.partition(".py:")[0]).stem.removesuffix(".tar")
 
 
 def _look(path: str, file: Path, options: Options) -> Data:
@@ -258,7 +260,7 @@ def _told(
         inputs = f", {size} x {size} pixels" if size else ""
         lines.append(f"network   {name}: {model['architecture']}{inputs}")
         if isinstance(model.get("weights"), dict):
-            lines.append("          its weights are downloaded from the package index (13 MB)")
+            lines.append("          its weights are downloaded from the package index")
     grid, paired = choose.trainings(config)
     sizes = ", ".join(map(str, config["grid"]["batch_size"]))
     lines.append(f"trainings {grid}: batches of {sizes}; seeds 0 and 1; stages early and full")

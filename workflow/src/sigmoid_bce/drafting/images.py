@@ -144,7 +144,7 @@ def classes(files: Iterable[str]) -> list[str]:
     --------
     >>> classes(["PetImages/Cat/1.jpg", "PetImages/Dog/1.jpg"])
     ['Cat', 'Dog']
-    >>> classes(["train/cat.0.jpg", "train/dog.0.jpg", "test1/7.jpg"])
+    >>> classes([f"train/{kind}.{i}.jpg" for kind in ("cat", "dog") for i in range(9)])
     ['cat', 'dog']
     """
     paths = [file.split("/") for file in files]

@@ -25,7 +25,7 @@ COMMENTS = {
     "datasets.*.image_size": "pixels a side of the stored images",
     "datasets.*.channels": "1: grey, 3: colour",
     "datasets.*.scale": "raw: as it is; standardised: mean 0, deviation 1",
-    "datasets.*.split": "samples; remove train to use all the rest",
+    "datasets.*.split": "numbers of samples, or a share; without train, all others",
     "models": "add others here, and to grid.model",
     "models.*.image_size": "pixels a side of its input",
     "models.*.filters": "of each convolution; fewer are faster",

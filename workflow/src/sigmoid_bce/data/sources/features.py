@@ -143,7 +143,8 @@ def columns(path: str | Path) -> tuple[list[str], list[Any]]:
 
     Examples
     --------
-    >>> _ = Path("/tmp/sigmoid-bce-example.csv").write_text("a;label")
+    >>> lines = ("a;label", "1;cat")
+    >>> _ = Path("/tmp/sigmoid-bce-example.csv").write_text(chr(10).join(lines))
     >>> columns("/tmp/sigmoid-bce-example.csv")[0]
     ['a', 'label']
     """
