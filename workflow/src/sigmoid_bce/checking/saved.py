@@ -50,10 +50,7 @@ def look(path: Path, name: str) -> tuple[list[Finding], str]:
     Unseen
         If the file is damaged, holds weights alone, or a model of a class of the user's.
     """
-    model, loss = _keras(path) if zipfile.is_zipfile(path) else _hdf5(path)
-    if model.get("class_name") not in MODELS:
-        kind = str(model.get("class_name"))
-        raise Unseen(f"its class {kind!r} is defined in code that is not in the file")
+    model, loss = configuration(path)
     try:
         graph = _Graph(model)
         end, ending = graph.end(), graph.ending()
@@ -69,6 +66,21 @@ def look(path: Path, name: str) -> tuple[list[Finding], str]:
     only = ": right on TensorFlow alone, where Keras recovers the logits"
     clipped = fine and loss_name(compiled) in library.KERAS_BCE
     return findings, f"{name}: ends in {ending}; {_told(compiled)}{only * clipped}"
+
+
+def configuration(path: Path) -> tuple[Config, Any]:
+    """Return the configuration of a saved model, and that of its compiled loss.
+
+    Raises
+    ------
+    Unseen
+        As `look`.
+    """
+    model, loss = _keras(path) if zipfile.is_zipfile(path) else _hdf5(path)
+    if model.get("class_name") not in MODELS:
+        kind = str(model.get("class_name"))
+        raise Unseen(f"its class {kind!r} is defined in code that is not in the file")
+    return model, loss
 
 
 def _keras(path: Path) -> tuple[Config, Any]:

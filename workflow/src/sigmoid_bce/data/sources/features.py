@@ -32,7 +32,7 @@ class _Table(NamedTuple):
 
     def texts(self, name: str) -> list[str]:
         """Return a column as texts, "" where it has no value."""
-        return [_text(value) for value in self.columns[name.strip()].to_pylist()]
+        return [as_text(value) for value in self.columns[name.strip()].to_pylist()]
 
 
 def items(dataset: FeaturesDataset, file: Path) -> Iterator[Item]:
@@ -96,12 +96,12 @@ def _rows(table: _Table, dataset: FeaturesDataset) -> list[Row]:
     return rows
 
 
-def _text(value: object) -> str:
+def as_text(value: object) -> str:
     """Return a value as text: a whole number without a point, and "" for none.
 
     Examples
     --------
-    >>> _text(1.0), _text(" cat "), _text(None)
+    >>> as_text(1.0), as_text(" cat "), as_text(None)
     ('1', 'cat', '')
     """
     if value is None or value != value:
@@ -116,20 +116,51 @@ def _text(value: object) -> str:
 
 def _read(dataset: FeaturesDataset) -> _Table:
     """Return a table whose columns are there, each once."""
+    names, found = columns(dataset.path)
+    return _Table(dict(zip(names, found, strict=True)), _features(names, dataset))
+
+
+def columns(path: str | Path) -> tuple[list[str], list[Any]]:
+    """Return the columns of a table as they are in its file.
+
+    Parameters
+    ----------
+    path : str or Path
+        CSV with a header, or Parquet.
+
+    Returns
+    -------
+    names : list of str
+    values : list of pyarrow.ChunkedArray
+        As many; of CSV, all of them are texts.
+
+    Raises
+    ------
+    DataError
+        If it cannot be read as either.
+    FaultError
+        If the file cannot be read at the moment.
+
+    Examples
+    --------
+    >>> lines = ("a;label", "1;cat")
+    >>> _ = Path("/tmp/sigmoid-bce-example.csv").write_text(chr(10).join(lines))
+    >>> columns("/tmp/sigmoid-bce-example.csv")[0]
+    ['a', 'label']
+    """
     import pyarrow as pa
 
-    path = Path(dataset.path)
+    path = Path(path)
     try:
         with stopping(path), open(path, "rb") as file:
             parquet = file.read(4) == b"PAR1"
         with stopping(path):
-            names, columns = (_parquet if parquet else _csv)(path)
+            return (_parquet if parquet else _csv)(path)
     except FaultError:
         raise
     except (UnicodeDecodeError, csv.Error, pa.ArrowException, OSError) as error:
         kind = "Parquet" if parquet else "CSV in UTF-8"
         raise DataError(f"{path} cannot be read as {kind}: {line(error)}") from None
-    return _Table(dict(zip(names, columns, strict=True)), _features(names, dataset))
 
 
 def _features(names: list[str], dataset: FeaturesDataset) -> list[str]:
@@ -200,7 +231,7 @@ def _values(
     rows = [int(entry.file) - 1 for entry in used]
     values = np.empty((len(rows), len(table.features)), np.float32)
     for i, name in enumerate(table.features):
-        column = _numbers(table.columns[name].take(rows))
+        column = numbers(table.columns[name].take(rows))
         with np.errstate(over="ignore"):
             values[:, i] = column
         wrong = np.flatnonzero(~np.isfinite(values[:, i]))
@@ -226,8 +257,15 @@ def _copies_of_the_class(
     return [name for name, copy in zip(features, found, strict=True) if copy]
 
 
-def _numbers(column: Any) -> NDArray[np.float64]:
-    """Return a column as numbers, nan where a value is none."""
+def numbers(column: Any) -> NDArray[np.float64]:
+    """Return a column as numbers, nan where a value is none.
+
+    Examples
+    --------
+    >>> import pyarrow as pa
+    >>> numbers(pa.chunked_array([["1.5", "cat"]])).tolist()
+    [1.5, nan]
+    """
     import pyarrow as pa
     import pyarrow.compute as pc
 
@@ -255,7 +293,7 @@ def _number(value: object) -> float:
 
 def _fault(value: object) -> str:
     """Return what is wrong about the value of a feature, and what to write."""
-    text = _text(value)
+    text = as_text(value)
     if text.lower() in MISSING:
         return "has no value: write a number, or leave the row or the column out"
     if np.isinf(_number(text)) or np.isfinite(_number(text)):
