@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 import pytest
 from click.testing import CliRunner
-from hypothesis import given, settings
+from hypothesis import Phase, given, settings
 from hypothesis import strategies as st
 
 import sigmoid_bce
@@ -134,7 +134,7 @@ def test_words_agree_with_counts_and_with_each_other(pairs, said, split):
         assert names
 
 
-@settings(max_examples=12)
+@settings(max_examples=12, phases=[Phase.generate])  # each example reads and judges files
 @given(RAW, st.data())
 def test_splits_of_a_file_are_judged_as_if_alone(tmp_path_factory, pairs, data):
     names = [data.draw(st.sampled_from(["train", "val", "Test"])) for _ in pairs]
@@ -154,8 +154,9 @@ def test_splits_of_a_file_are_judged_as_if_alone(tmp_path_factory, pairs, data):
         same = ["samples", "mistakes", "raw_output_min", "raw_output_max"]
         assert chosen.outputs[same].iloc[0].tolist() == alone[same].iloc[0].tolist()
         assert chosen.mine.trained == (name == "train")
+        assert not chosen.warnings or "one class" in chosen.warnings[0]
         if len(set(names)) > 1:
-            row = whole[whole["label"] == name]
+            row = whole[whole["label"] == name.lower()]
             assert row[same].iloc[0].tolist() == alone[same].iloc[0].tolist()
 
 
@@ -191,4 +192,30 @@ def test_the_repr_is_five_lines_and_a_notebook_shows_html():
     found = sigmoid_bce.verdict([18.0, -3, 4], [0, 0, 1], name="<a>", **WORST)
     assert len(repr(found).splitlines()) == 5
     assert "&lt;a&gt;" in found._repr_html_()
-    assert "+ loss = torch.nn.functional.binary_cross_entropy_with_logits(x, y)" in found.to_html()
+    assert "+ criterion = torch.nn.BCEWithLogitsLoss()" in found.to_html()
+
+
+def test_a_whole_line_of_the_user_s_is_changed_in_place():
+    mine = {"framework": "torch", "loss": "F.binary_cross_entropy(torch.sigmoid(out[0]), t)"}
+    found = sigmoid_bce.verdict([18.0, -3, 4], [0, 0, 1], **mine)
+    assert found.answer.diff.splitlines() == [
+        "- F.binary_cross_entropy(torch.sigmoid(out[0]), t)",
+        "+ F.binary_cross_entropy_with_logits(out[0], t)",
+    ]
+
+
+def test_nan_and_inf_are_counted_once():
+    half = {"framework": "torch", "loss": "BCELoss", "dtype": "float16"}
+    x = np.array([-12.3, -18, 3], np.float32)  # inf, nan, right
+    assert sigmoid_bce.verdict(x, [1, 1, 1], **half).programs["broken"].max() == 2
+
+
+def test_half_precision_of_the_arrays_is_that_of_the_loss():
+    x = np.array([-12.3, 7, 3], np.float16)
+    assert set(sigmoid_bce.verdict(x, [1, 0, 1], **WORST).programs["dtype"]) == {"float16"}
+    assert set(sigmoid_bce.verdict(x, [1, 0, 1], framework="xgb").programs["dtype"]) == {"float32"}
+
+
+def test_why_is_about_the_label_that_loses_most():
+    x, y = [25.0] * 20 + [-300.0], [0] * 20 + [1]
+    assert "|x| = 16.6 on" in sigmoid_bce.verdict(x, y, **WORST).answer.why

@@ -47,7 +47,8 @@ def test_every_name_means_its_own_program(title):
     [
         ("torch", ["PyTorch"]),
         ("PyTorch", ["PyTorch"]),
-        ("pytorch lightning", []),
+        ("pytorch-lightning", ["PyTorch"]),
+        ("tf.keras", ["Keras on TensorFlow"]),
         ("lightning", ["PyTorch"]),
         ("sklearn", ["scikit-learn"]),
         ("scikit learn", ["scikit-learn"]),
@@ -104,6 +105,9 @@ def test_precisions_and_modes_by_other_names():
     assert set(chosen(RECORD, Mine("torch", mode="torch.compile"))["mode"]) == {"compiled"}
     assert set(chosen(RECORD, Mine("tensorflow", mode="jit_compile"))["mode"]) == {"xla"}
     assert set(chosen(RECORD, Mine("numpy", mode="eager"))["mode"]) == {""}
+    assert set(chosen(RECORD, Mine("tf", mode="tf.function(jit_compile=True)"))["mode"]) == {"xla"}
+    assert set(chosen(RECORD, Mine("keras", dtype="bf16-mixed"))["dtype"]) == {"bfloat16"}
+    assert titles(framework="tensorflow", loss="binary_crossentropy") == ["Keras on TensorFlow"]
 
 
 def test_mixed_precision_computes_each_loss_as_the_framework_does():
@@ -118,9 +122,10 @@ def test_mixed_precision_computes_each_loss_as_the_framework_does():
     ("mine", "words"),
     [
         ({"framework": "pytroch"}, "the nearest: PyTorch"),
-        ({"framework": "caffe"}, "numerics/frameworks"),
+        ({"framework": "caffe"}, "docs/verdict.md"),
         ({"loss": "BCEWithLogitLos", "framework": "torch"}, "BCEWithLogitsLoss()"),
-        ({"loss": "hinge"}, "to have another measured"),
+        ({"loss": "hinge"}, "how to have others measured"),
+        ({"framework": "sklearn", "loss": "SGDClassifier(loss='log_loss')"}, "is not measured"),
         ({"framework": "sklearn", "dtype": "bf16"}, "only in float32, float64"),
         ({"dtype": "int8"}, "float16, bfloat16, float32, float64, longdouble"),
         ({"framework": "numpy", "autocast": True}, "has no mixed precision"),
@@ -138,8 +143,8 @@ def test_what_the_record_does_not_hold_is_one_line_with_what_to_write(mine, word
 
 
 def test_another_release_than_the_record_s_is_said(monkeypatch):
-    assert programs.releases(RECORD[RECORD["framework"] == "NumPy"]) == []
+    assert programs.notes(RECORD[RECORD["framework"] == "NumPy"], Mine("numpy")) == []
     monkeypatch.setattr(programs.metadata, "version", lambda name: "0.9.1")
-    (note,) = programs.releases(RECORD[RECORD["framework"] == "scikit-learn"])
+    (note,) = programs.notes(RECORD[RECORD["framework"] == "scikit-learn"], Mine("sklearn"))
     assert "scikit-learn 0.9.1 is installed" in note
     assert "make numerics" in note

@@ -100,7 +100,7 @@ def command(file: str, to: str | None, as_json: bool, **given: Any) -> None:
         failed = failures(verdict, given["fail_above"], given["fail_on_loss_error"])
         judged = time.perf_counter()
         if not as_json:
-            print(verdict.to_text())
+            _print(verdict.to_text())
         if to or given["log_to_run"] or not as_json:
             from sigmoid_bce.verdicts import page
 
@@ -108,20 +108,28 @@ def command(file: str, to: str | None, as_json: bool, **given: Any) -> None:
     except (ValueError, OSError, ImportError) as error:
         raise BadInput(str(error).replace(str(source.file), source.address)) from error
     if as_json:
-        print(json.dumps(verdict.to_dict() | {"failed": failed}, indent=2))
+        _print(json.dumps(verdict.to_dict() | {"failed": failed}, indent=2))
     else:
         number, written = counted.total().samples, time.perf_counter()
-        print(f"\n{number:,} raw outputs: read and compared in {judged - start:.1f} s, ", end="")
-        print(f"drawn and written in {written - judged:.1f} s")
-        kinds = (("page", "verdict.html"), ("figures", "figures/"), ("tables", "tables/"))
-        for kind, place in kinds:
-            print(f"{kind:9} {folder}/{place}")
+        _print(
+            f"\n{number:,} raw outputs: read and compared in {judged - start:.1f} s, drawn and "
+            f"written in {written - judged:.1f} s\npage      {folder}/verdict.html\n"
+            f"figures   {folder}/figures/\ntables    {folder}/tables/"
+        )
     if given["log_to_run"]:
         _log(source, verdict.to_dict(), folder)
     for text in failed:
         print(f"failed: {text}", file=sys.stderr)
     if failed:
         sys.exit(FINDING)
+
+
+def _print(text: str) -> None:
+    """Print a text; who reads only its beginning, as `head` does, changes no exit code."""
+    try:
+        print(text, flush=True)
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def _source(file: str, given: dict[str, Any]) -> Fetched:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import re
 from collections.abc import Iterable
 from typing import NamedTuple
 
@@ -11,7 +12,7 @@ import pandas as pd
 from sigmoid_bce.numerics import catalogue, frameworks
 from sigmoid_bce.verdicts.harm import Harm, Row
 from sigmoid_bce.verdicts.programs import HALF
-from sigmoid_bce.verdicts.written import WRITTEN
+from sigmoid_bce.verdicts.written import OWN, WRITTEN
 
 
 class Change(NamedTuple):
@@ -45,7 +46,7 @@ def _diff(before: str, after: str) -> str:
     return "\n".join(lines)
 
 
-def _best(row: Row, table: pd.DataFrame) -> tuple[str, Harm] | None:
+def _best(row: Row, table: pd.DataFrame) -> str | None:
     """Return the loss from raw outputs, in the framework and precision of a program, that is best.
 
     Of those that are right at every mistake it is the usual one: the first in `WRITTEN`.
@@ -57,19 +58,24 @@ def _best(row: Row, table: pd.DataFrame) -> tuple[str, Harm] | None:
     worst = worst[worst <= Harm.RIGHT_SIDE]
     if worst.empty:
         return None
-    name = min(worst.index, key=lambda name: order[name])
-    return name, Harm(worst[name])
+    return str(min(worst.index, key=lambda name: order[name]))
 
 
-def _exact(row: Row, table: pd.DataFrame) -> str:
-    """Return which loss from raw outputs is right everywhere; "" if there is none."""
-    same = table[table["trains"] & (table["dtype"] == row["dtype"]) & ~table["from_sigmoid"]]
-    worst = same.groupby("implementation", sort=False)["harm"].max()
-    exact = worst.index[worst == Harm.NOTHING]
-    return f"; {exact[0]} is right for right predictions, too" if len(exact) else ""
+def _own(line: str) -> str:
+    """Return a user's own line with a loss from raw outputs; "" if it does not have all of it.
+
+    Examples
+    --------
+    >>> _own("loss = F.binary_cross_entropy(torch.sigmoid(logits), target)")
+    'loss = F.binary_cross_entropy_with_logits(logits, target)'
+    """
+    for pattern, instead in OWN:
+        if re.fullmatch(pattern, line):
+            return re.sub(pattern, instead, line)
+    return ""
 
 
-def of_program(row: Row, table: pd.DataFrame) -> Change:
+def of_program(row: Row, table: pd.DataFrame, line: str = "") -> Change:
     """Return what to change about a program.
 
     Parameters
@@ -78,6 +84,8 @@ def of_program(row: Row, table: pd.DataFrame) -> Change:
         The program: a row of `table`.
     table : DataFrame
         All programs of its framework, as `sigmoid_bce.verdicts.harm.counts` returns them.
+    line : str
+        The line that the user wrote.
     """
     if row["harm"] <= Harm.RIGHT_SIDE:
         return Change("Change nothing.")
@@ -85,17 +93,29 @@ def of_program(row: Row, table: pd.DataFrame) -> Change:
     mine = WRITTEN.get(title, {}).get(row["implementation"])
     if mine is None:
         return Change("Change: compute the loss from raw outputs, in float32 or wider.")
-    if mine.instead:
-        return Change(
-            "Change: compute the metric from raw outputs.", _diff(mine.code, mine.instead)
-        )
+    if mine.instead and not row["trains"]:
+        return Change(METRIC, _diff(mine.code, mine.instead))
     best = _best(row, table)
     if best is None:
         wider = "float32" if row["dtype"] in HALF else "float64"
         return Change(f"Change: compute the loss from raw outputs, in {wider}.")
     text = "Change: compute the loss from raw outputs."
-    if row["from_sigmoid"]:
-        text += " A probability is sigmoid(x) then, and p > 0.5 is x > 0."
-    if best[1] is Harm.RIGHT_SIDE:
-        text += f" {best[0]} is right at every mistake{_exact(row, table)}."
-    return Change(text, _diff(mine.code, WRITTEN[title][best[0]].code))
+    if not row["from_sigmoid"]:
+        return Change(text, _diff(mine.code, WRITTEN[title][best].code))
+    if after := _own(line):
+        return Change(text, _diff(line, after))
+    text += " A probability is sigmoid(x) then, and p > 0.5 is x > 0"
+    if "eras" in title:
+        text += '; for metrics=["accuracy"] write BinaryAccuracy(threshold=0)'
+    before, after = mine.code, mine.instead or WRITTEN[title][best].code
+    if not row["trains"]:
+        text, before, after = METRIC, _judged(before), _judged(after)
+    return Change(text if text == METRIC else f"{text}.", _diff(before, after))
+
+
+METRIC = "Change: compute the metric from raw outputs."
+
+
+def _judged(code: str) -> str:
+    """Return the code of a Keras model that is judged by its predictions, not compiled."""
+    return re.sub(r"model\.compile\(loss=(.*)\)$", r"\1(y, model.predict(inputs))", code)

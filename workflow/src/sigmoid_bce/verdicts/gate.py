@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import sys
+
 import pandas as pd
 
 from sigmoid_bce.verdicts.harm import percent, samples
@@ -47,11 +49,14 @@ def failures(verdict: Verdict, above: float | None = None, on_loss: bool = False
         total = int(verdict.outputs.set_index("label").loc[label, "samples"])
         losses = part[part["trains"]]
         lost = losses["blind"].where(losses["broken"] == 0, losses[["blind", "broken"]].max(axis=1))
+        if above is not None and losses.empty:
+            note = "note: no gradient is measured here, so --fail-above cannot fail"
+            print(note, file=sys.stderr)
         if above is not None and len(losses) and lost.max() / total > above:
             row, number = losses.loc[lost.idxmax()], int(lost.max())
             found.append(
-                f"{number:,} of {samples(total)}{of} ({percent(number / total)}) are mistakes "
-                f"without a gradient, more than {percent(above)}: {_called(row)}"
+                f"{samples(number, 'mistake')} without a gradient among {samples(total)}{of} "
+                f"({percent(number / total)}, more than {percent(above)}): {_called(row)}"
             )
         wrong = part[part["shifted"] | part[LOSS].any(axis=1)]
         if on_loss and len(wrong):

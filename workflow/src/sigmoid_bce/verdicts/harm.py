@@ -25,7 +25,7 @@ NUMBERS = {
         "loss_off_correct_share",
         "gradient_off_correct_share",
     ],
-    "broken": ["nan_share", "inf_share"],
+    "broken": ["broken_share"],
     "off_right": ["loss_off_correct_share"],
     "skewed_right": ["gradient_off_correct_share"],
 }
@@ -98,14 +98,19 @@ def moved(change: float, mean_loss: float) -> str:
     Examples
     --------
     >>> moved(-0.03, 0.6), moved(3.0, 0.01)
-    ('5 % too low', '3e+02 times the true one')
+    ('about 5 % too low', 'about 301 times the true one')
     """
     relative = abs(change) / mean_loss if mean_loss else np.inf
     if change < 0:
-        return f"{100 * min(relative, 1.0):.2g} % too low"
-    if relative < 10:
-        return f"{100 * relative:.2g} % too high"
-    return f"{relative + 1:.2g} times the true one" if relative < 1e6 else "far too high"
+        return f"about {_short(100 * min(relative, 1.0))} % too low"
+    if relative < 2:
+        return f"about {_short(100 * relative)} % too high"
+    return f"about {_short(relative + 1)} times the true one" if relative < 1e6 else "far too high"
+
+
+def _short(value: float) -> str:
+    """Return a number in two digits, without an exponent."""
+    return f"{value:.0f}" if value >= 99.5 else f"{value:.2g}"
 
 
 def counts(table: pd.DataFrame, outputs: Row, trained: bool | None) -> pd.DataFrame:

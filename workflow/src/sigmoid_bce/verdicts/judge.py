@@ -15,7 +15,7 @@ from sigmoid_bce.verdicts import shares, words
 from sigmoid_bce.verdicts.count import Counted, run
 from sigmoid_bce.verdicts.errors import EVERY, BadOutputs
 from sigmoid_bce.verdicts.outputs import Outputs, from_arrays
-from sigmoid_bce.verdicts.programs import Mine, releases
+from sigmoid_bce.verdicts.programs import Mine, notes
 from sigmoid_bce.verdicts.result import Verdict
 from sigmoid_bce.verdicts.tally import Tally
 from sigmoid_bce.verdicts.words import Answer
@@ -170,7 +170,7 @@ def judge(
     (2, '12 of 13 frameworks lose nothing that matters.')
     """
     mine = mine or Mine()
-    mine = replace(mine, split=mine.split or outputs.split)
+    mine = replace(mine, split=mine.split or outputs.split, raw_dtype=outputs.dtype)
     if mine.split and mine.trained is None and not outputs.split:
         raise BadOutputs(
             f"split: expected train, validation or test, found {mine.split!r}; to choose by "
@@ -193,14 +193,14 @@ def judge(
     samples, batches = compared(counted)
     sizes = _by_size(batches, len(counted.sample[0]))
     answer, rows = _answered(outputs, summary, implementations, mine, _origin(table))
-    notes = (*outputs.notes, *words.warnings(outputs, counted))
-    newer = releases(rows) if mine.any and not thresholds else ()
+    said = (*outputs.notes, *words.warnings(outputs, counted))
+    differs = () if thresholds else notes(rows, mine)
     return (
         Verdict(
             name=outputs.name,
             mine=mine,
             answer=answer,
-            warnings=(*notes, *newer),
+            warnings=(*said, *differs),
             programs=rows,
             outputs=summary,
             implementations=implementations,
@@ -230,16 +230,26 @@ def _answered(
     if not outputs.splits:
         return every, rows
     found = {split: answered(split, replace(mine, split=split)) for split in outputs.labels}
-    worst = max(found, key=lambda split: found[split][1]["harm"].max())
-    text = " ".join(f"{split.capitalize()}: {said.answer}" for split, (said, _) in found.items())
+    worst = max(found, key=lambda split: _weight(found[split][1]))
     said = found[worst][0]
+    programs = pd.concat([part.assign(split=split) for split, (_, part) in found.items()])
     return (
-        every._replace(answer=text, why=said.why, change=said.change, diff=said.diff)._replace(
+        every._replace(
             about=words.about(outputs.name, summary, (), f" of {len(found)} splits"),
+            answer=" ".join(f"Split {split}: {one.answer}" for split, (one, _) in found.items()),
+            why=said.why.replace("Why:", f"Why, of {worst}:"),
+            change=said.change,
+            diff=said.diff,
             question=said.question,
         ),
-        pd.concat([part.assign(split=split) for split, (_, part) in found.items()]),
+        programs.sort_values("harm", ascending=False, kind="stable"),
     )
+
+
+def _weight(programs: pd.DataFrame) -> tuple[int, int, float]:
+    """Return how much the worst of some programs loses."""
+    row = programs.iloc[0]
+    return int(row["harm"]), int(row["blind"]), abs(float(row["loss_change"]))
 
 
 def _origin(thresholds: pd.DataFrame) -> str:

@@ -27,6 +27,9 @@ def distinct(table: pd.DataFrame) -> pd.DataFrame:
     DataFrame
         The modes are joined; empty where all modes of a program do the same.
     """
+    # of the ways in which one program was measured, which no user chooses, the worst counts
+    told = ~table["mode"].isin(MEASURED)
+    table = table[told | ~table.assign(told=told).duplicated([*PROGRAM, "told"])]
     groups = table.groupby([*PROGRAM, "effect"], sort=False)
     out = groups.first().reset_index()
     alone = out.groupby(PROGRAM, sort=False)["effect"].transform("size") == 1

@@ -44,6 +44,10 @@ class Outputs:
         Whether the labels are splits: each row has a label of its own split alone.
     split : str
         The only split, if the file says so.
+    others : int
+        Samples of splits that were not asked for, of each label.
+    dtype : str
+        The precision of the raw outputs, if it is a half one.
     """
 
     name: str
@@ -55,6 +59,8 @@ class Outputs:
     notes: Iterable[str] = ()
     splits: bool = False
     split: str = ""
+    others: int = 0
+    dtype: str = ""
 
     def __post_init__(self) -> None:
         self.name = one_line(self.name)
@@ -263,7 +269,8 @@ def from_arrays(
             yield from _pieces(*_shaped(found.x, found.y, whole_))
 
     place = _place(where, shape, count > 1)
-    return Outputs(where, labels, chunks(), place, shape, tuple(ignore), notes)
+    half = getattr(first.x.dtype, "name", "") if first.x.dtype.itemsize == 2 else ""
+    return Outputs(where, labels, chunks(), place, shape, tuple(ignore), notes, dtype=half)
 
 
 def _names(

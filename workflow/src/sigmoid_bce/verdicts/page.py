@@ -15,7 +15,7 @@ from sigmoid_bce.comparison import compare
 from sigmoid_bce.figures import batch_mean, html, raw_outputs, stage, style
 from sigmoid_bce.jobs.files import replacing, write_csv
 from sigmoid_bce.verdicts.count import Counted
-from sigmoid_bce.verdicts.harm import Harm, counts, effect
+from sigmoid_bce.verdicts.harm import Harm, counts, effect, percent
 from sigmoid_bce.verdicts.listing import distinct
 from sigmoid_bce.verdicts.programs import HALF, in_use
 from sigmoid_bce.verdicts.result import Verdict
@@ -29,6 +29,35 @@ POINTS = 20_000
 BINS = 60
 CLASSES = ("label 0", "label 1")
 Histogram = tuple[NDArray[Any], NDArray[Any]]
+OUTPUTS = {
+    "label": "label",
+    "samples": "samples",
+    "mistakes": "mistakes",
+    "ones_share": "share of label 1",
+    "correct_share": "share of right signs",
+    "raw_output_min": "least raw output",
+    "raw_output_max": "greatest",
+    "wrong_side_max": "furthest mistake",
+    "mean_loss": "mean loss",
+    "left_out": "left out",
+}
+BATCHES = {
+    "batch_size": "batch size",
+    "batches": "batches",
+    "with_clipped": "with a clipped sample",
+    "relative_error_median": "median error of the mean",
+    "relative_error_max": "largest error",
+}
+"""Columns of tables, and what the page calls them."""
+NAMES = {
+    "figure-4": "Samples that are not clipped",
+    "figure-5": "All samples",
+    "figure-6": "Batches of 4",
+    "batch-mean": "Batches of every size",
+    "labels": "Labels",
+    "map": "Map",
+}
+"""Figures, and what the page calls them."""
 TABLES = ("outputs", "implementations", "batches")
 
 
@@ -90,8 +119,8 @@ def _of_samples(name: str, samples: pd.DataFrame, total: Tally, unit: str) -> di
         "figure-4": Drawn(
             stage.draw(inside, CLASSES, f"{name}: samples that are not clipped", unit),
             "Raw outputs by label, sigmoid outputs by label, and the loss from the sigmoid output "
-            "against the loss from the raw output, for samples that are not clipped. After eight "
-            f"epochs, none of the article's samples was clipped.{some}",
+            "against the loss from the raw output, for samples that are not clipped. The loss from "
+            f"the sigmoid output is Keras's formula, whatever you run.{some}",
         ),
         "figure-5": Drawn(
             stage.draw(shown, CLASSES, name, unit, histograms),
@@ -190,9 +219,9 @@ def _programs(verdict: Verdict) -> list[html.Group]:
         {
             "framework": rows["framework"],
             "loss": rows["implementation"],
-            "mode": rows["mode"],
-            "precision": rows["dtype"],
             "what happens": rows["effect"],
+            "precision": rows["dtype"],
+            "mode": rows["mode"],
             "mistakes without gradient": rows["blind"].where(rows["trains"]).map(_number),
             "mistakes with a flat loss": rows["flat"].map(_number),
             "right predictions affected": rows["right"].map(_number),
@@ -209,6 +238,20 @@ def _programs(verdict: Verdict) -> list[html.Group]:
             html.Group(f"{title}: {'; '.join(said)}", part.drop(columns=["framework", "half"]))
         )
     return groups
+
+
+def _readable(table: pd.DataFrame, names: dict[str, str]) -> pd.DataFrame:
+    """Return the columns that a page shows, by what they are called there."""
+    table = table[list(names)].rename(columns=names)
+    shares = [name for name in table if name.startswith("share") or "error" in name]
+    return table.assign(**{name: table[name].map(_share) for name in shares})
+
+
+def _share(value: float) -> str:
+    """Return a share as a percentage; empty where there is none."""
+    if np.isnan(value):
+        return ""
+    return percent(value) if value < 100 else f"{value:.2g} times"
 
 
 def _number(value: float) -> str:
@@ -249,8 +292,12 @@ def _sections(verdict: Verdict, images: Sequence[html.Image]) -> list[html.Secti
             ],
             groups=_programs(verdict),
         ),
-        html.Section("Raw outputs", tables=[verdict.outputs]),
-        html.Section("Batches", tables=[verdict.batches]),
+        html.Section("Raw outputs", tables=[_readable(verdict.outputs, OUTPUTS)]),
+        html.Section(
+            "Mean losses of batches",
+            paragraphs=["The error of the loss from sigmoid outputs, by Keras's formula."],
+            tables=[_readable(verdict.batches, BATCHES)],
+        ),
     ]
 
 
@@ -274,7 +321,7 @@ def _save(folder: Path, drawn: Mapping[str, Drawn]) -> list[html.Image]:
         svg = folder / "figures" / f"{name}.svg"
         style.save(figure, svg, svg.with_suffix(".png"))
         style.close(figure)
-        images.append(html.Image(svg, name.replace("-", " ").capitalize(), caption))
+        images.append(html.Image(svg, NAMES[name], caption))
     return images
 
 

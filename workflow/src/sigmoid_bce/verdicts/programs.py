@@ -25,10 +25,9 @@ SPLITS = {
     "test": ("test", "testing", "holdout"),
 }
 """What samples are for, and the names of it."""
-MEASURE = (
-    "To have another measured, add its file to workflow/src/sigmoid_bce/numerics/frameworks "
-    "(CONTRIBUTING.md), run `make numerics`, and pass the study's thresholds.csv with --thresholds"
-)
+MEASURE = "docs/verdict.md says how to have others measured"
+SHOWN = 12
+"""Names in a refusal, at most."""
 
 
 @dataclass(frozen=True)
@@ -44,6 +43,8 @@ class Mine:
         Whether the network runs in mixed precision.
     split : str
         What the samples are for, by a name of `SPLITS` or of the file.
+    raw_dtype : str
+        The precision of the raw outputs, where it is a half one and nothing else is said.
     """
 
     framework: str = ""
@@ -52,6 +53,7 @@ class Mine:
     mode: str = ""
     autocast: bool = False
     split: str = ""
+    raw_dtype: str = ""
 
     @property
     def any(self) -> bool:
@@ -63,6 +65,11 @@ class Mine:
         """Whether the network is trained on these samples; None if that is not known."""
         kind = kind_of_split(self.split)
         return None if kind is None else kind == "train"
+
+    @property
+    def kind(self) -> str:
+        """What the samples are for: one of `SPLITS`; empty if that is not known."""
+        return kind_of_split(self.split) or ""
 
 
 def kind_of_split(name: str) -> str | None:
@@ -104,6 +111,7 @@ def _refuse(
     by_plain = {plain(name): name for name in (*others, *names)}
     near = difflib.get_close_matches(plain(given), by_plain, 3, 0.5)
     listed = [by_plain[name] for name in near] or names
+    listed = [*listed[:SHOWN], *(["..."] if len(listed) > SHOWN else [])]
     which = "the nearest" if near else "it has"
     return BadOutputs(
         f"{what}: the record has no {given!r}; {which}: {', '.join(listed)}"
@@ -121,7 +129,8 @@ def _packages(title: str) -> tuple[str, ...]:
 
 
 def _of_framework(table: pd.DataFrame, given: str) -> pd.DataFrame:
-    wanted = plain(written.ALIASES.get(plain(given), given))
+    name = given.strip().lower()
+    wanted = plain(written.ALIASES.get(name, written.ALIASES.get(plain(name), given)))
     titles = list(dict.fromkeys(table["framework"]))
     first = {title: plain(next(iter(_packages(title)), title)) for title in titles}
     ways = (
@@ -157,6 +166,10 @@ def _score(names: list[str], wanted: str) -> tuple[int, int]:
 
 def _of_loss(table: pd.DataFrame, given: str) -> pd.DataFrame:
     """Return the rows of the implementations that a user's line names best."""
+    for title, names in written.UNMEASURED.items():
+        found = next((name for name in names if plain(name) in plain(given)), "")
+        if found and set(table["framework"]) == {title}:
+            raise BadOutputs(f"loss: what {found} trains with is not measured; {MEASURE}")
     pairs = list(zip(table["framework"], table["implementation"], strict=True))
     scores = {pair: _score(_names(*pair), plain(given)) for pair in dict.fromkeys(pairs)}
     best = max(scores.values())
@@ -225,8 +238,9 @@ def _usual(table: pd.DataFrame) -> pd.DataFrame:
 
 
 def _of_mode(table: pd.DataFrame, given: str) -> pd.DataFrame:
-    wanted = plain(written.MODES.get(plain(given), given))
-    modes = table["mode"].map(plain)
+    wanted = plain(given)
+    wanted = next((to for word, to in written.MODES.items() if word in wanted), wanted)
+    wanted, modes = plain(wanted), table["mode"].map(plain)
     # a program with one mode only is run in it, whatever it is called
     alone = modes == ""
     for found in (modes == wanted, modes.str.contains(wanted, regex=False) & bool(wanted)):
@@ -256,28 +270,52 @@ def chosen(table: pd.DataFrame, mine: Mine) -> pd.DataFrame:
     BadOutputs
         If there is none: the nearest names, and how to have another program measured.
     """
+    every = table
     if mine.framework:
         table = _of_framework(table, mine.framework)
     if mine.loss:
-        table = _of_loss(table, mine.loss)
+        try:
+            table = _of_loss(table, mine.loss)
+        except BadOutputs:
+            # Keras is a part of TensorFlow for those who use it so
+            if set(table["framework"]) != {"TensorFlow"}:
+                raise
+            table = _of_loss(every[every["framework"] == "Keras on TensorFlow"], mine.loss)
     dtype = _dtype(mine.dtype) if mine.dtype else ""
-    if mine.autocast:
+    if mine.autocast or "mixed" in mine.dtype.lower():
         table = _of_autocast(table, dtype)
+    elif dtype:
+        table = _of_dtype(table, dtype)
     else:
-        table = _of_dtype(table, dtype) if dtype else _usual(table)
+        half = table[table["dtype"] == mine.raw_dtype]
+        table = half if len(half) else _usual(table)
     if mine.mode:
         table = _of_mode(table, mine.mode)
     return table
 
 
-def releases(table: pd.DataFrame) -> list[str]:
-    """Return what to say of frameworks that are installed in another release than the record's.
+def notes(table: pd.DataFrame, mine: Mine) -> list[str]:
+    """Return how a user's programs may differ from those that were measured.
 
     Parameters
     ----------
     table : DataFrame
-        Programs of one framework or several: columns framework and version.
+        Programs: columns framework, version, dtype, from_sigmoid.
+    mine : Mine
     """
+    half = table["dtype"].isin(HALF) & table["from_sigmoid"] & (table["framework"] == "PyTorch")
+    found = [REFUSED] if mine.autocast and half.any() else []
+    return [*found, *(_releases(table) if mine.any else ())]
+
+
+REFUSED = (
+    "under autocast, PyTorch refuses BCELoss on CUDA; elsewhere only the sigmoid is in half "
+    "precision, and the record has the loss in it as well: nan and inf may be fewer"
+)
+
+
+def _releases(table: pd.DataFrame) -> list[str]:
+    """Return what to say of frameworks that are installed in another release than the record's."""
     notes = []
     for title, version in dict(zip(table["framework"], table["version"], strict=True)).items():
         for package in _packages(title)[:1]:

@@ -71,7 +71,7 @@ class Verdict:
     @property
     def harm(self) -> Harm:
         """The harm of the worst program that the answer is about."""
-        return Harm(self.programs["harm"].iloc[0])
+        return Harm(self.programs["harm"].max())
 
     @property
     def instead(self) -> dict[str, str]:

@@ -10,9 +10,10 @@ import pandas as pd
 
 from sigmoid_bce.verdicts import harm
 from sigmoid_bce.verdicts.harm import Harm, Row, number, of_mistakes, samples
-from sigmoid_bce.verdicts.programs import Mine
+from sigmoid_bce.verdicts.programs import MEASURED, Mine
 from sigmoid_bce.verdicts.written import WRITTEN
 
+NO_MISTAKE = "there is no mistake among these samples"
 NOT_MEASURED = "{} trains with the gradient p - y, which the record does not measure."
 """Of a framework with metrics alone."""
 
@@ -31,7 +32,8 @@ def joined(names: Iterable[str], last: str = "and") -> str:
 
 def _name(row: Row) -> str:
     """Return the name of a program in a sentence."""
-    details = ", ".join(filter(None, [row["framework"], row["mode"], row["dtype"]]))
+    mode = "" if row["mode"] in MEASURED else row["mode"]
+    details = ", ".join(filter(None, [row["framework"], mode, row["dtype"]]))
     return f"{row['implementation']} ({details})"
 
 
@@ -42,9 +44,11 @@ def _on_loss(row: Row, outputs: Row, mine: Mine) -> str:
         return f"returns nan or inf for {samples(row['broken'])}"
     if row["shifted"]:
         verb = "understates" if change < 0 else "overstates"
-        whose = {True: "the training loss", False: "your validation loss", None: "the mean loss"}
-        size = f"{number(mean + change)} in place of {number(mean)}"
-        return f"{verb} {whose[mine.trained]}: {size} ({harm.moved(change, mean)})"
+        whose = {"": "the mean", "train": "the training"}.get(mine.kind, f"your {mine.kind}")
+        # of a difference of large numbers, nothing is left
+        small = abs(mean + change) < 1e-6 * mean
+        size = f"{'next to nothing' if small else number(mean + change)} in place of {number(mean)}"
+        return f"{verb} {whose} loss: {size} ({harm.moved(change, mean)})"
     return harm.wrong(row, int(outputs["mistakes"])).replace("wrong", "gives a wrong", 1)
 
 
@@ -76,14 +80,22 @@ def on_program(row: Row, outputs: Row, mine: Mine) -> str:
             wrong = row["shifted"] or any(row[n] for n in ("flat", "off", "broken", "off_right"))
             what = "The loss is wrong" if wrong else "The gradient is wrong"
         return f"{what}: {name} {_on_loss(row, outputs, mine)}."
-    if kind is Harm.RIGHT_SIDE:
-        right = samples(row["right"], "right prediction")
+    return _on_fine(row, outputs)
+
+
+def _on_fine(row: Row, outputs: Row) -> str:
+    """Return the answer for a program that loses nothing that matters."""
+    name, total = _name(row), int(outputs["samples"])
+    if row["harm"] == Harm.RIGHT_SIDE:
+        where = f"{name} is right at every mistake" if outputs["mistakes"] else NO_MISTAKE
         return (
-            f"Nothing that matters is lost: {name} is right at every mistake. {right} "
-            f"{'has' if row['right'] == 1 else 'have'} a wrong loss or gradient, close to 0."
+            f"Nothing that matters is lost: {where}. {samples(row['right'], 'right prediction')} "
+            f"{'has' if row['right'] == 1 else 'have'} a wrong loss"
+            f"{' or gradient' if row['trains'] else ''}, close to 0."
         )
     what = "loss and gradient are right" if row["trains"] else "the metric is right"
-    return f"Nothing is lost: with {name}, {what} at all {int(outputs['samples']):,} raw outputs."
+    where = f"all {total:,} raw outputs" if total > 1 else "the only raw output"
+    return f"Nothing is lost: with {name}, {what} at {where}."
 
 
 def on_framework(rows: pd.DataFrame, outputs: Row, mine: Mine) -> str:
@@ -93,8 +105,9 @@ def on_framework(rows: pd.DataFrame, outputs: Row, mine: Mine) -> str:
     parts = _on_losses(losses, outputs, mine) if losses else []
     if metrics and metrics[0]["harm"] == Harm.LOSS:
         row = metrics[0]
-        mode = f" ({row['mode']})" if row["mode"] else ""
-        parts.append(f"Its metric {row['implementation']}{mode} {_on_loss(row, outputs, mine)}.")
+        mode = f" ({row['mode']})" if row["mode"] not in ("", *MEASURED) else ""
+        called = row["implementation"].removeprefix("metric ")
+        parts.append(f"Its metric {called}{mode} {_on_loss(row, outputs, mine)}.")
     elif not losses:
         parts.append(f"Nothing is lost: each of its {len(metrics)} metrics is right here.")
     return " ".join(parts)
@@ -104,21 +117,28 @@ def _on_losses(losses: list[dict[Any, Any]], outputs: Row, mine: Mine) -> list[s
     """Return the answer for what one framework trains with, the worst first."""
     worst, title = losses[0], losses[0]["framework"]
     written = WRITTEN.get(title, {})
+    names = list(dict.fromkeys(row["implementation"] for row in losses))
     if worst["harm"] <= Harm.RIGHT_SIDE:
         right = "right here" if worst["harm"] == Harm.NOTHING else "right at every mistake"
-        names = {row["implementation"] for row in losses}
         which = f"each of its {len(names)} losses is"
         if len(names) == 1:
-            of = getattr(written.get(worst["implementation"]), "of", "")
-            which = f"its loss {worst['implementation']}{f' ({of} train with it)' if of else ''} is"
+            of = getattr(written.get(names[0]), "of", "")
+            which = f"the loss of {of}, {names[0]}, is" if of else f"its loss {names[0]} is"
+        if not outputs["mistakes"] and worst["harm"] == Harm.RIGHT_SIDE:
+            return [f"Nothing that a training needs is lost with {title}: {NO_MISTAKE}."]
         return [f"Nothing that a training needs is lost with {title}: {which} {right}."]
     one = on_program(worst, outputs, mine)
-    parts = [f"It depends on your loss. {one}" if losses[-1]["harm"] < worst["harm"] else one]
-    order = [*written, *(row["implementation"] for row in losses)]
+    if losses[-1]["harm"] == worst["harm"]:
+        return [one]
+    order = [*written, *names]
     fine = [row for row in losses if row["harm"] <= Harm.RIGHT_SIDE]
+    parts = [f"It depends on {'your loss' if len(names) > 1 else 'the mode'}. {one}"]
     if fine:
         best = min(fine, key=lambda row: (row["from_sigmoid"], order.index(row["implementation"])))
-        parts.append(f"With {best['implementation']}, no mistake is affected.")
+        mode = (
+            f" in mode {best['mode']}" if best["implementation"] == worst["implementation"] else ""
+        )
+        parts.append(f"With {best['implementation']}{mode}, no mistake is affected.")
     return parts
 
 
@@ -171,17 +191,33 @@ ARITHMETIC = "its own arithmetic is flat or not finite"
 
 
 class _Reach(NamedTuple):
-    """The furthest mistake of a label, and from where on a program loses such mistakes."""
+    """Of a label: the furthest mistake, from where on mistakes are lost, and the share that is."""
 
     label: int
     furthest: float
     start: float
+    lost: float
 
     @property
     def gap(self) -> float:
         """How far the furthest mistake is from being lost; inf if that cannot happen."""
         gap = self.start - self.furthest
         return gap if self.furthest and not np.isnan(gap) else np.inf
+
+
+def _reaches(rows: pd.DataFrame, outputs: Row) -> list[_Reach]:
+    """Return the reach of either label, that with most lost mistakes or the smallest gap first."""
+    start, row = rows[["wrong_from_0", "wrong_from_1"]].min(), rows.iloc[0]
+    found = [
+        _Reach(
+            y,
+            float(outputs[f"wrong_side_max_{y}"]),
+            float(start[f"wrong_from_{y}"]),
+            float(row[f"lost_{y}_share"]),
+        )
+        for y in (0, 1)
+    ]
+    return sorted(found, key=lambda reach: (-reach.lost, reach.gap))
 
 
 def why(rows: pd.DataFrame, outputs: Row) -> str:
@@ -191,30 +227,35 @@ def why(rows: pd.DataFrame, outputs: Row) -> str:
     """
     row = rows.iloc[0].to_dict()
     kind = Harm(row["harm"])
-    fine = kind <= Harm.RIGHT_SIDE
     cause = CAUSES.get(kind, "") if row["from_sigmoid"] else ARITHMETIC
     if kind is Harm.BREAKS:
         return f"Why: {cause}."
-    starts = (rows if fine else rows.head(1))[["wrong_from_0", "wrong_from_1"]].min()
-    reaches = [
-        _Reach(y, float(outputs[f"wrong_side_max_{y}"]), float(starts[f"wrong_from_{y}"]))
-        for y in (0, 1)
-    ]
-    off = "" if fine else " This loss is off by more than 1 %, although it is nowhere flat."
-    most = max(reach.furthest for reach in reaches)
-    if not most:
-        return f"Why: there is no mistake among these samples.{off}"
-    # of the labels, that whose mistakes come nearest to being lost, or go furthest beyond
-    near = min(reaches, key=lambda reach: reach.gap)
-    alone = len(rows[["framework", "implementation"]].drop_duplicates()) == 1
-    which = "this loss keeps" if alone else "these losses keep"
+    if kind <= Harm.RIGHT_SIDE:
+        return _why_not(rows, outputs)
+    near = _reaches(rows.head(1), outputs)[0]
     at = f"your furthest mistake of label {near.label} is at |x| = {number(near.furthest)}"
+    if near.lost:
+        return f"Why: from |x| = {number(near.start)} on, {cause}; {at}."
+    if row["clipped_correct_share"]:
+        start = number(row["right_flat_from"])
+        return f"Why: from |x| = {start} on, the loss of right predictions is a constant."
+    if near.furthest:
+        return f"Why: this loss is off by more than 1 % where it is not flat yet; {at}."
+    return "Why: this loss is off by more than 1 %, although it is nowhere flat."
+
+
+def _why_not(rows: pd.DataFrame, outputs: Row) -> str:
+    """Return why nothing is lost."""
+    # of all programs, that which fails first
+    near = min(_reaches(rows, outputs), key=lambda reach: reach.gap)
+    most = max(float(outputs[f"wrong_side_max_{y}"]) for y in (0, 1))
+    if not most:
+        return f"Why: {NO_MISTAKE}; an earlier epoch may have had some."
+    alone = len(rows[["framework", "implementation"]].drop_duplicates()) == 1
+    right = "this loss is right" if alone else "these losses are right"
+    if not rows["trains"].any():
+        right = right.replace("loss is", "metric is").replace("losses", "metrics")
     if np.isinf(near.gap):
-        keep = f"; {which} mistakes of any size" if fine else ""
-        return f"Why: your furthest mistake is at |x| = {number(most)}{keep}.{off}"
-    if fine:
-        return f"Why: {at}; {which} such mistakes up to |x| = {number(near.start)}."
-    if near.gap > 0:
-        flat = f"it is off by more than 1 % before it is flat, at |x| = {number(near.start)}"
-        return f"Why: {flat}; {at}."
-    return f"Why: from |x| = {number(near.start)} on, {cause}; {at}."
+        return f"Why: your furthest mistake is at |x| = {number(most)}; {right} at any."
+    at = f"your furthest mistake of label {near.label} is at |x| = {number(near.furthest)}"
+    return f"Why: {at}; {right} for such mistakes up to |x| = {number(near.start)}."

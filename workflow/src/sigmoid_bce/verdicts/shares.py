@@ -143,9 +143,10 @@ def compute(tally: Tally, thresholds: pd.DataFrame, at: Edges) -> pd.DataFrame:
         gradient_off (at or beyond the first threshold of a 1 % error), clipped (the loss is flat),
         dead (the gradient is exactly 0); nan for the gradient of an implementation without one. Of
         both sides: nan and inf. wrong_from_0 and wrong_from_1, the magnitude from which a mistake
-        of that label is flat, dead, nan or inf; right_loss_off_from and right_gradient_off_from,
-        that from which a right prediction's is off. loss_change, the amount that the flat losses
-        add to the mean loss.
+        of that label is flat, dead, nan or inf, with lost_0_share and lost_1_share; broken_share,
+        of nan or inf; right_flat_from, right_loss_off_from and right_gradient_off_from, the
+        magnitude from which a right prediction's is flat or off. loss_change, the amount that the
+        flat losses add to the mean loss.
 
     Examples
     --------
@@ -179,15 +180,29 @@ def compute(tally: Tally, thresholds: pd.DataFrame, at: Edges) -> pd.DataFrame:
             wide[f"{name}_{side}_share"] = np.where(lacks, np.nan, share)
     for name in ("nan", "inf"):
         wide[f"{name}_share"] = (found[name, "correct"] + found[name, "wrong"]) / tally.samples
+    # a sample may give nan, or inf, or one after the other
+    broken = 0.0
+    for i, (y, side) in enumerate(GROUPS):
+        rows = thresholds.iloc[i :: len(GROUPS)]
+        first = rows[["first_nan", "first_inf"]].min(axis=1).to_numpy()
+        beyond = np.append(tally.beyond[y, side], 0)
+        broken = broken + beyond[np.searchsorted(at.at[y, side], first)]
+    wide["broken_share"] = broken / tally.samples
     # from where on mistakes of each label are affected, and right predictions are off
+    flats: list[Any] = []
     off: dict[str, list[Any]] = {"loss": [], "gradient": []}
     for i, (y, side) in enumerate(GROUPS):
         rows = thresholds.iloc[i :: len(GROUPS)]
         if side == "wrong":
-            wide[f"wrong_from_{y}"] = rows[list(AFFECTED)].min(axis=1).to_numpy()
+            first = rows[list(AFFECTED)].min(axis=1).to_numpy()
+            wide[f"wrong_from_{y}"] = first
+            beyond = np.append(tally.beyond[y, side], 0)
+            wide[f"lost_{y}_share"] = beyond[np.searchsorted(at.at[y, side], first)] / tally.samples
         else:
+            flats.append(rows["loss_flat"].to_numpy())
             for name, parts in off.items():
                 parts.append(rows[f"{name}_off"].to_numpy())
+    wide["right_flat_from"] = np.fmin(*flats)
     for name, parts in off.items():
         wide[f"right_{name}_off_from"] = np.fmin(*parts)
     # a soft label has another flat value

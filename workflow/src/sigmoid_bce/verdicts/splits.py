@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import difflib
+import itertools
+import math
 import os
+import zipfile
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
@@ -30,17 +33,28 @@ def _texts(path: Path) -> Iterator[Any]:
 
     if path.suffix.lower() == ".csv":
         names = column_names(path)
-        if SPLIT in names:
-            for batch in as_texts(path, names, [SPLIT], 0):
-                yield batch.column(SPLIT)
+        if column := _named(names):
+            for batch in as_texts(path, names, [column], 0):
+                yield batch.column(column)
         return
     try:
+        if path.suffix.lower() == ".npz":
+            with np.load(path, allow_pickle=False) as arrays:
+                if (column := _named(arrays.files)) and arrays[column].ndim == 1:
+                    yield pa.array(arrays[column].astype(str))
+            return
         file = parquet.ParquetFile(pa.OSFile(os.fsencode(path)), buffer_size=1 << 20)
-        if SPLIT in file.schema_arrow.names:
-            for batch in file.iter_batches(CHUNK, columns=[SPLIT]):
-                yield batch.column(SPLIT).cast(pa.string())
-    except (pa.ArrowException, OSError, ValueError):
+        if column := _named(file.schema_arrow.names):
+            for batch in file.iter_batches(CHUNK, columns=[column]):
+                yield batch.column(column).cast(pa.string())
+    except (pa.ArrowException, OSError, ValueError, zipfile.BadZipFile):
         return  # the reader of raw outputs says what is wrong
+
+
+def _named(columns: list[str]) -> str:
+    """Return the column of splits, in any spelling; "" if there is none, or two."""
+    found = [name for name in columns if name.strip().lower() == SPLIT]
+    return found[0] if len(found) == 1 else ""
 
 
 def read(path: Path) -> tuple[list[str], Codes]:
@@ -54,19 +68,22 @@ def read(path: Path) -> tuple[list[str], Codes]:
     Returns
     -------
     names : list of str
-        In the order in which they appear; none if there is no column, or too many names.
+        In the order in which they appear, in small letters; none if there is no column.
     codes : ndarray of int8, shape (n,)
-        Indices into `names`.
+        Indices into `names`; none if there are too many names.
     """
     names: dict[str, int] = {}
     parts = []
-    if path.suffix.lower() in (".csv", ".parquet"):
+    if path.suffix.lower() in (".csv", ".parquet", ".npz"):
         for column in _texts(path):
             coded = column.dictionary_encode()
-            words = ["" if word is None else word.strip() for word in coded.dictionary.to_pylist()]
+            words = [
+                "" if word is None else word.strip().lower()
+                for word in coded.dictionary.to_pylist()
+            ]
             numbers = [names.setdefault(word, len(names)) for word in words]
             if len(names) > MOST:
-                return [], np.empty(0, np.int8)
+                return list(names), np.empty(0, np.int8)
             blank = names.setdefault("", len(names)) if coded.null_count else 0
             indices = coded.indices.fill_null(len(words)).to_numpy(zero_copy_only=False)
             parts.append(np.array([*numbers, blank], np.int8)[indices])
@@ -97,40 +114,51 @@ def by_split(outputs: Outputs, names: list[str], codes: Codes, wanted: str) -> O
     BadOutputs
         If the file names splits, and the one that is wanted is not among them.
     """
-    if not names or outputs.shape:
+    if not names:
         return outputs
-    return _one(outputs, names, codes, wanted) if wanted else _each(outputs, names, codes)
-
-
-def _one(outputs: Outputs, names: list[str], codes: Codes, wanted: str) -> Outputs:
-    """Return raw outputs without those of other splits."""
-    kept = [name for name in names if name.lower() == wanted.strip().lower()]
-    kind = kind_of_split(wanted)
-    kept = kept or [name for name in names if kind and kind_of_split(name) == kind]
-    if not kept:
-        near = difflib.get_close_matches(wanted, names, 1) or sorted(names)[:5]
-        raise BadOutputs(
-            f"{outputs.name}: --split: no sample has the split {wanted!r}; "
-            f"the column has {', '.join(map(repr, near))}"
-        )
-    outputs.split = wanted
-    if len(kept) < len(names):
-        flags = np.isin(codes, [names.index(name) for name in kept])
-        outputs.chunks = _masked(outputs.chunks, [flags])
-    return outputs
-
-
-def _each(outputs: Outputs, names: list[str], codes: Codes) -> Outputs:
-    """Return raw outputs whose labels are the splits, if their names tell what they are for."""
-    if any(kind_of_split(name) is None for name in names):
-        return outputs
-    if len(names) == 1:
+    if wanted:
+        return _one(outputs, names, codes, wanted)
+    reason = _unused(outputs, names, codes)
+    if reason:
+        note = f"the column 'split' is not used: {reason}; --split chooses samples by it"
+        outputs.notes = itertools.chain(outputs.notes, [note])
+    elif len(names) == 1:
         outputs.split = names[0]
-    elif len(outputs.labels) == 1:
+    else:
         outputs.chunks = _masked(outputs.chunks, [codes == i for i in range(len(names))])
         outputs.labels, outputs.splits = tuple(names), True
         place = outputs.place
         outputs.place = lambda what, row, pixel, label: place(what, row, pixel, 0)
+    return outputs
+
+
+def _unused(outputs: Outputs, names: list[str], codes: Codes) -> str:
+    """Return why splits are not judged apart; "" if they are."""
+    unknown = [name for name in names if kind_of_split(name) is None]
+    if not len(codes):
+        return f"it has more than {MOST} values"
+    if unknown:
+        return f"what {unknown[0]!r} is for is not known" if unknown[0] else "values are missing"
+    if len(names) > 1 and (len(outputs.labels) > 1 or outputs.shape):
+        return "there are several labels" if len(outputs.labels) > 1 else "rows are maps"
+    return ""
+
+
+def _one(outputs: Outputs, names: list[str], codes: Codes, wanted: str) -> Outputs:
+    """Return raw outputs without those of other splits."""
+    kept = [name for name in names if name == wanted.strip().lower()]
+    kind = kind_of_split(wanted)
+    kept = kept or [name for name in names if kind and kind_of_split(name) == kind]
+    if not kept or not len(codes):
+        near = difflib.get_close_matches(wanted, names, 1) or sorted(names)[:5]
+        found = f"the column has {', '.join(map(repr, near))}"
+        found = found if len(codes) else f"the column has more than {MOST} values"
+        raise BadOutputs(f"{outputs.name}: --split: no sample has the split {wanted!r}; {found}")
+    outputs.split = wanted
+    if len(kept) < len(names):
+        flags = np.isin(codes, [names.index(name) for name in kept])
+        outputs.others = int((~flags).sum()) * (math.prod(outputs.shape) if outputs.shape else 1)
+        outputs.chunks = _masked(outputs.chunks, [flags])
     return outputs
 
 

@@ -105,6 +105,9 @@ def _question(rows: pd.DataFrame, worst: Row, mine: Mine) -> str:
     if worst["harm"] <= Harm.RIGHT_SIDE:
         return ""
     if rows["framework"].nunique() > 1:
+        keras = all(title.startswith("Keras on") for title in rows["framework"])
+        if keras and mine.framework:
+            return "Which backend do you run? For instance: --framework 'Keras on TensorFlow'."
         return f"Which do you run? For instance: --framework '{worst['framework']}'."
     harmful = losses["harm"] > Harm.RIGHT_SIDE
     if not harmful.any():
@@ -122,7 +125,7 @@ def _question(rows: pd.DataFrame, worst: Row, mine: Mine) -> str:
 
 def _in_half(every: pd.DataFrame, rows: pd.DataFrame, outputs: Row, mine: Mine) -> str:
     """Return what half precision would add, where the user named no precision."""
-    if mine.dtype or mine.autocast:
+    if mine.dtype or mine.autocast or mine.raw_dtype:
         return ""
     half = every[every["dtype"].isin(programs.HALF)]
     half = half[half["framework"].isin(rows["framework"])]
@@ -196,8 +199,8 @@ def answer(
         framework = every[every["framework"] == worst["framework"]]
         if not framework["trains"].any():
             text += f" {sentences.NOT_MEASURED.format(worst['framework'])}"
-        change = changes.of_program(worst, framework)
-    of = {True: " of training samples", False: " of validation samples", None: ""}[mine.trained]
+        change = changes.of_program(worst, framework, mine.loss)
+    of = f" of {'training' if mine.trained else mine.kind} samples" if mine.kind else ""
     if len(outputs) > 1:
         of += f" of {len(outputs) - 1} labels"
     found = Answer(
@@ -223,10 +226,11 @@ def warnings(outputs: Outputs, counted: Counted) -> list[str]:
     out = []
     for name, tally in zip(outputs.labels, counted.tallies, strict=True):
         of = f"label {name}: " if name else ""
-        if tally.left_out and not outputs.splits:
-            whole = tally.left_out + tally.samples
-            share = percent(tally.left_out / whole)
-            out.append(f"{of}left out: {tally.left_out:,} of {whole:,} samples ({share})")
+        left = tally.left_out - outputs.others
+        if left and not outputs.splits:
+            whole = left + tally.samples
+            share = percent(left / whole)
+            out.append(f"{of}left out: {left:,} of {whole:,} samples ({share})")
         if tally.ones in (0, tally.samples - tally.sideless):
             only = int(tally.ones > 0)
             out.append(

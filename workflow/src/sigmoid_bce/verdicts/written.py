@@ -17,7 +17,7 @@ class Written(NamedTuple):
     of : str
         What else trains with it.
     instead : str
-        For a metric, the code of the same from raw outputs.
+        The same from raw outputs, where no other program of the framework shows it.
     """
 
     code: str
@@ -29,22 +29,26 @@ class Written(NamedTuple):
 def _keras(package: str, softmax: bool = False) -> dict[str, Written]:
     """Return the programs of a Keras."""
     from_sigmoid = f"model.compile(loss={package}.losses.BinaryCrossentropy())"
+    from_logits = f"model.compile(loss={package}.losses.BinaryCrossentropy(from_logits=True))"
     dense = f"{package}.layers.Dense(1)"
     ends = f'{package}.layers.Dense(1, activation="sigmoid")'
     reshape = f"{ends}\n{package}.layers.Reshape((1,))"
     written = {
         "Dense(1, sigmoid), BinaryCrossentropy()": Written(
-            f"{ends}\n{from_sigmoid}", ("binary_crossentropy", "BinaryCrossentropy")
+            f"{ends}\n{from_sigmoid}",
+            ("binary_crossentropy", "BinaryCrossentropy", "Dense(1, activation=sigmoid)"),
         ),
         "Dense(1, sigmoid), Reshape, BinaryCrossentropy()": Written(
-            f"{reshape}\n{from_sigmoid}", ("Reshape", "Flatten")
+            f"{reshape}\n{from_sigmoid}",
+            ("Reshape", "Flatten"),
+            instead=f"{dense}\n{package}.layers.Reshape((1,))\n{from_logits}",
         ),
         "Dense(1), sigmoid in float32, BinaryCrossentropy()": Written(
             f'{dense}\n{package}.layers.Activation("sigmoid", dtype="float32")\n{from_sigmoid}',
             ("Activation(sigmoid, dtype=float32)",),
         ),
         "Dense(1), BinaryCrossentropy(from_logits=True)": Written(
-            f"{dense}\nmodel.compile(loss={package}.losses.BinaryCrossentropy(from_logits=True))",
+            f"{dense}\n{from_logits}",
             ("from_logits=True", "binary_crossentropy(from_logits=True)", "logits"),
         ),
     }
@@ -54,13 +58,18 @@ def _keras(package: str, softmax: bool = False) -> dict[str, Written]:
         )
     half = f"model.compile(loss={package}.losses.BinaryCrossentropy(dtype=half))"
     written["Dense(1, sigmoid), Reshape, BinaryCrossentropy(dtype=half)"] = Written(
-        f"{reshape}\n{half}", ("BinaryCrossentropy(dtype=",)
+        f"{reshape}\n{half}",
+        ("BinaryCrossentropy(dtype=",),
+        instead=f"{dense}\n{package}.layers.Reshape((1,))\n{from_logits}",
     )
     return written
 
 
 BOOSTED = "{}\nnp.logaddexp(0, (1 - 2 * y) * {}).mean()"
 """The mean loss from the raw outputs of a model that displays only its own metric."""
+
+TORCH_SIGMOID = "model = torch.nn.Sequential(layers, torch.nn.Sigmoid())"
+TORCH_RAW = "model = torch.nn.Sequential(layers)"
 
 WRITTEN: dict[str, dict[str, Written]] = {
     "JAX": {
@@ -131,14 +140,15 @@ WRITTEN: dict[str, dict[str, Written]] = {
     },
     "PyTorch": {
         "BCEWithLogitsLoss()": Written(
-            "loss = torch.nn.functional.binary_cross_entropy_with_logits(x, y)",
+            f"{TORCH_RAW}\ncriterion = torch.nn.BCEWithLogitsLoss()",
             ("binary_cross_entropy_with_logits", "BCEWithLogits"),
         ),
         "softplus((1 - 2 y) x)": Written(
-            "loss = torch.nn.functional.softplus((1 - 2 * y) * x).mean()", ("softplus",)
+            f"{TORCH_RAW}\nloss = torch.nn.functional.softplus((1 - 2 * y) * model(inputs)).mean()",
+            ("softplus",),
         ),
         "BCELoss() after sigmoid": Written(
-            "loss = torch.nn.functional.binary_cross_entropy(torch.sigmoid(x), y)",
+            f"{TORCH_SIGMOID}\ncriterion = torch.nn.BCELoss()",
             ("BCELoss", "binary_cross_entropy"),
         ),
     },
@@ -163,15 +173,27 @@ USUAL_PRECISION = {
 
 ALIASES = {
     "tf": "TensorFlow",
+    "tf.keras": "Keras on TensorFlow",
+    "tensorflow.keras": "Keras on TensorFlow",
     "tfkeras": "Keras 2",
     "keras2": "Keras 2",
+    "keras3": "keras",
     "sklearn": "scikit-learn",
     "torch": "PyTorch",
     "lightning": "PyTorch",
+    "pytorchlightning": "PyTorch",
+    "torchlightning": "PyTorch",
     "transformers": "PyTorch",
+    "huggingface": "PyTorch",
+    "fastai": "PyTorch",
+    "skorch": "PyTorch",
     "optax": "JAX",
     "flax": "JAX",
+    "haiku": "JAX",
+    "equinox": "JAX",
     "xgb": "XGBoost",
+    "xgbclassifier": "XGBoost",
+    "lgbmclassifier": "LightGBM",
     "lgb": "LightGBM",
     "lgbm": "LightGBM",
     "np": "NumPy",
@@ -179,8 +201,8 @@ ALIASES = {
 """Other names of frameworks, and libraries that call a framework's losses."""
 
 DTYPES = {
-    "float16": ("half", "fp16", "f16", "mixedfloat16", "16"),
-    "bfloat16": ("bf16", "mixedbfloat16", "bfloat"),
+    "float16": ("half", "fp16", "f16", "mixedfloat16", "16", "16mixed", "fp16mixed"),
+    "bfloat16": ("bf16", "mixedbfloat16", "bfloat", "bf16mixed"),
     "float32": ("single", "float", "fp32", "f32", "32"),
     "float64": ("double", "fp64", "f64", "64"),
     "longdouble": ("float128", "longfloat"),
@@ -189,16 +211,29 @@ DTYPES = {
 
 MODES = {
     "jitcompile": "xla",
+    "runeagerly": "eager",
     "tffunction": "graph",
-    "function": "graph",
     "torchcompile": "compiled",
-    "compile": "compiled",
     "jaxjit": "jit",
     "evaluate": "evaluate, a sample a batch",
     "predict": "predict, then loss",
 }
-"""Other names of modes."""
+"""Words for modes, in what users write; the first that is found counts."""
+
+UNMEASURED = {
+    "scikit-learn": ("SGDClassifier", "MLPClassifier", "Perceptron", "SGDOneClassSVM"),
+    "PyTorch": ("logsigmoid", "MultiLabelSoftMarginLoss", "focal"),
+}
+"""What trains with a loss of its own that the record does not hold."""
 
 AUTOCAST = {"Keras": "half", "PyTorch": "float32"}
 """In which precision a loss from raw outputs is computed under mixed precision, by the first or
 the last word of a framework's name. A sigmoid is computed in half precision, in both."""
+
+OWN = (
+    (r"(.*)\bbinary_cross_entropy\((?:[\w.]*\.)?sigmoid\(([^()]*)\)(.*)",
+     r"\1binary_cross_entropy_with_logits(\2\3"),
+    (r"(.*)\bbinary_cross_entropy\(([\w.\[\]]+)\.sigmoid\(\)(.*)",
+     r"\1binary_cross_entropy_with_logits(\2\3"),
+)  # fmt: skip
+"""Lines that have all of a loss, and what they become."""
