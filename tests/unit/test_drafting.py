@@ -348,6 +348,8 @@ def test_a_file_is_never_overwritten_and_the_next_command_is_told(here):
     done = run(command, ["x"])
     assert (done.exit_code, (here / "x.yaml").read_text()) == (2, "mine")
     assert "--force replaces it" in done.stderr
+    done = run(command, ["x", "--force", "--to", "x"])
+    assert (done.exit_code, "x is a folder" in done.stderr) == (2, True)
     done = run(command, ["x", "--force"])
     assert done.exit_code == 0
     assert "a 12, b 12" in done.output
