@@ -272,7 +272,8 @@ def test_a_table_names_its_features_and_says_what_it_leaves_out(here):
     rng = np.random.default_rng(0)
     columns = {
         "patient_id": [f"p{i}" for i in range(40)], "site": "Köln", "age": rng.normal(size=40),
-        "code": [3, 4] * 20, "sick": ["no", "yes"] * 20, "split": ["train"] * 30 + ["val"] * 10,
+        "code": [3, 4] * 20, "label_2": [0, 1, 1, 1] * 10, "sick": ["no", "yes"] * 20,
+        "split": ["train"] * 30 + ["val"] * 10,
     }  # fmt: skip
     path = write_table(here / "Meine Tabelle.csv", columns, sep=";")
     study, found = made(path, label="sick", without=("nothing",))
@@ -348,6 +349,8 @@ def test_a_file_is_never_overwritten_and_the_next_command_is_told(here):
     done = run(command, ["x"])
     assert (done.exit_code, (here / "x.yaml").read_text()) == (2, "mine")
     assert "--force replaces it" in done.stderr
+    done = run(command, ["x", "--force", "--to", "x"])
+    assert (done.exit_code, "x is a folder" in done.stderr) == (2, True)
     done = run(command, ["x", "--force"])
     assert done.exit_code == 0
     assert "a 12, b 12" in done.output

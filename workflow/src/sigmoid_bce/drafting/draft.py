@@ -96,6 +96,8 @@ def draft(path: str, options: Options) -> Draft:
     if network and network.code:
         files[file.parent / f"{network.section['function'].split(':')[0]}.py"] = network.code
     for one in files:
+        if one.is_dir():
+            raise DataError(f"{one} is a folder: expected the name of a file, such as {one}/a.yaml")
         if one.exists() and not options.force:
             raise DataError(f"{one} is there already: --force replaces it, --to names another file")
     data = _look(data_path, file, options)
@@ -266,7 +268,7 @@ def _told(
     lines.append(f"trainings {grid}: batches of {sizes}; seeds 0 and 1; stages early and full")
     if paired:
         questions = config["learning"]["exploratory"]
-        metric = next(iter(questions.values()))["primary"]
+        metric = next(iter(questions.values()))["primary"].replace("auc", "AUC")
         lines.append(
             f"          {paired} short ones side by side, {choose.SEEDS} seeds of each loss: does "
             f"it matter for the {metric}?"

@@ -111,7 +111,7 @@ def described(data: Data, looks: Looks, empty: int = 0) -> Data:
     size = f"{low}" if low == high else f"{low} to {high}"
     data.lines.append(f"{'grey' if looks.grey else 'colour'}, sides of {size} pixels")
     if empty:
-        data.lines.append(f"{empty} empty files")
+        data.lines.append(f"empty files: {empty}")
     if looks.broken:
         name, why = next(iter(looks.broken.items()))
         data.lines.append(

@@ -193,7 +193,10 @@ def of_features(found: Table, file: Path, options: Options) -> Data:
     if "id_column" in keys:
         data.lines.append(f"the column {keys['id_column']!r} names the rows")
     left = [name or "one without a name" for name in others if name not in (*chosen, *copies)]
-    for names, reason in ((copies, "tells the class exactly"), (left, "no numbers, or --without")):
+    for names, reason in (
+        (copies, "tells the class exactly"),
+        (left, "no numbers, another label, or --without"),
+    ):
         if names:
             data.lines.append(f"left out ({reason}): {few(names)}")
     return data
@@ -211,6 +214,7 @@ def _chosen(
 ) -> tuple[list[str], list[str]]:
     """Return the columns that are features, and those that would be, but tell the class."""
     names = [name for name in others if name and name not in options.without]
+    names = [name for name in names if not name.casefold().startswith(LABELS[0])]
     chosen = [name for name in names if found.is_numeric(name)]
     if not chosen:
         raise DataError(f"{found.path} has no column of numbers beside {label!r}")
