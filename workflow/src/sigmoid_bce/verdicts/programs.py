@@ -304,13 +304,13 @@ def notes(table: pd.DataFrame, mine: Mine) -> list[str]:
     mine : Mine
     """
     half = table["dtype"].isin(HALF) & table["from_sigmoid"] & (table["framework"] == "PyTorch")
-    found = [REFUSED] if mine.autocast and half.any() else []
+    found = [REFUSED] if mine.autocast and mine.loss and half.any() else []
     return [*found, *(_releases(table) if mine.any else ())]
 
 
 REFUSED = (
     "under autocast, PyTorch refuses BCELoss on CUDA; elsewhere only the sigmoid is in half "
-    "precision, and the record has the loss in it as well: nan and inf may be fewer"
+    "precision, and the record has the loss in it as well: fewer samples may give nan or inf"
 )
 
 
