@@ -216,6 +216,13 @@ def test_half_precision_of_the_arrays_is_that_of_the_loss():
     assert set(sigmoid_bce.verdict(x, [1, 0, 1], framework="xgb").programs["dtype"]) == {"float32"}
 
 
+def test_backends_that_differ_are_named():
+    found = sigmoid_bce.verdict([18.0, 3], [0, 1], framework="keras", loss="binary_crossentropy")
+    assert found.answer.answer.startswith("It depends on the backend.")
+    assert "With Keras on TensorFlow, no mistake is affected." in found.answer.answer
+    assert "Which backend" in found.answer.question
+
+
 def test_why_is_about_the_label_that_loses_most():
     x, y = [25.0] * 20 + [-300.0], [0] * 20 + [1]
     assert "|x| = 16.6 on" in sigmoid_bce.verdict(x, y, **WORST).answer.why

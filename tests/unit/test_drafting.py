@@ -285,6 +285,18 @@ def test_a_table_names_its_features_and_says_what_it_leaves_out(here):
     assert "30 to train, 10 to validate, as the data say" in str(found)
 
 
+def test_columns_that_number_rows_are_left_out_and_other_tables_refused(here):
+    values = {"n": range(40), "one": [3] * 40, "age": np.linspace(0, 9, 40) ** 2, "y": [0, 1] * 20}
+    study, found = made(write_table(here / "a.csv", values))
+    assert study.datasets["a"].columns == ["age"]
+    assert "numbers the rows, or has one value): n, one" in str(found)
+    (here / "b.csv").write_text("a;b;y\n" + "1,5;2,25;0\n3,5;1,75;1\n" * 20)
+    (here / "c.csv").write_text("1.5,2.5,0\n" + "3.5,1.5,1\n4.5,2.5,0\n" * 20)
+    for name, words in (("b.csv", "commas for decimal points"), ("c.csv", "a header")):
+        with pytest.raises(UserError, match=words):
+            made(here / name)
+
+
 def test_a_table_of_images_in_their_folder(here):
     fill(here / "x", {"": 24})
     files = {"image": [f"{i}.png" for i in range(24)], "rust": [0, 1, 1] * 8}

@@ -145,11 +145,8 @@ def test_every_command_of_snakemake_is_a_dry_run(noted, tmp_path):
     elsewhere = {"--lint", "--report", "--reporter"}  # test_catalog, test_smoke
     called = [words for words in called if not elsewhere & set(words)]
     folder = checkout(tmp_path)
-    for name in (
-        "rust.yaml",
-        "photos.yaml",
-        "config/config.yaml",
-    ):  # a small study is planned faster
+    # a small study is planned faster
+    for name in ("rust.yaml", "photos.yaml", "config/config.yaml"):
         shutil.copy(ROOT / "config/studies/smoke.yaml", folder / name)
     (folder / "dogs-vs-cats.zip").touch()
     unique = sorted({tuple(word.replace("/data/", "") for word in words) for words in called})

@@ -162,7 +162,7 @@ LAYER_SHAPES = {
     *("UpSampling2D", "UpSampling3D", "Cropping1D", "Cropping2D", "Cropping3D", "Unflatten"),
     *("GlobalMaxPooling1D", "GlobalMaxPooling2D", "GlobalMaxPooling3D", "MaxPooling1D"),
     *("MaxPooling2D", "GlobalMaxPool1D", "GlobalMaxPool2D", "MaxPool1D", "MaxPool2D"),
-    *("Squeeze", "Rearrange", "Maximum", "ZeroPadding1D", "ZeroPadding2D"),
+    *("Squeeze", "Rearrange", "Maximum", "ZeroPadding1D", "ZeroPadding2D", "Dropout"),
 }
 """Layers that keep values, in another shape."""
 RECURRENT = {"LSTM", "GRU", "SimpleRNN", "RNN", "ConvLSTM1D", "ConvLSTM2D", "ConvLSTM3D"}

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import re
 import shlex
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +23,7 @@ SPLITS = ("split", "part", "partition", "set", "subset", "fold")
 IDS = ("id", "index", "uuid", "name", "key", "sample", "row", "filename", "file")
 FILES = ("file", "filename", "filepath", "file_name", "path", "image", "img", "image_path")
 SUFFIXES = (".csv", ".tsv")
+DECIMAL_COMMA = re.compile(r"-?[\d.]*\d,\d+")
 TRIED = 50
 """The values of a column that are tried as names of files."""
 
@@ -39,6 +41,10 @@ class Table:
         self.path = path
         self.names, values = features.columns(path)
         self.values: dict[str, Any] = dict(zip(self.names, values, strict=True))
+        if self.names and all(map(_is_number, self.names)):
+            raise DataError(
+                f"{path}: the first row has numbers, not names of columns: give the table a header"
+            )
 
     def distinct(self, name: str) -> int:
         """Return how many values a column has, a missing one not counted."""
@@ -58,6 +64,17 @@ class Table:
         """Return whether most values of a column are numbers."""
         values = features.numbers(self.values[name])
         return len(values) > 0 and float(np.isfinite(values).mean()) > 0.5
+
+    def has_decimal_commas(self, name: str) -> bool:
+        """Return whether the first values of a column are numbers with a comma for a point."""
+        texts = list(filter(None, self.first(name)))
+        return bool(texts) and all(map(DECIMAL_COMMA.fullmatch, texts))
+
+    def says_nothing(self, name: str) -> bool:
+        """Return whether a column numbers the rows, one after the other, or has one value."""
+        steps = np.diff(features.numbers(self.values[name]))
+        counts = len(steps) > 1 and bool((steps == steps[0]).all()) and abs(steps[0]) == 1
+        return counts or self.distinct(name) < 2
 
     def tells(self, name: str, label: str) -> bool:
         """Return whether a column has one value for each value of another one, and no other."""
@@ -180,7 +197,7 @@ def of_features(found: Table, file: Path, options: Options) -> Data:
     split = split_column(found, (label,))
     taken = [label, split, *_id_column(found, (label, split))]
     others = [name for name in found.names if name not in taken]
-    chosen, copies = _chosen(found, others, label, options)
+    chosen, copies, counters = _chosen(found, others, label, options)
     keys = dict(zip(("label_column", "split_column", "id_column"), taken, strict=False))
     columns = {"columns": chosen} if len(chosen) < len(others) else {}
     classes, why = _classes(found, label, options)
@@ -189,12 +206,15 @@ def of_features(found: Table, file: Path, options: Options) -> Data:
     entries = features.entries(dataset(section, file, path=str(found.path)))
     data = Data("a table of features", section, counted(entries, section), why, parts(entries))
     data.features = len(chosen)
-    data.lines.append(f"{len(chosen)} features; the class is in the column {label!r}")
+    data.lines.append(f"the class is in the column {label!r}")
+    data.lines.append(f"features {len(chosen)}: {few(chosen)}")
     if "id_column" in keys:
         data.lines.append(f"the column {keys['id_column']!r} names the rows")
-    left = [name or "one without a name" for name in others if name not in (*chosen, *copies)]
+    known = {*chosen, *copies, *counters}
+    left = [name or "one without a name" for name in others if name not in known]
     for names, reason in (
         (copies, "tells the class exactly"),
+        (counters, "numbers the rows, or has one value"),
         (left, "no numbers, another label, or --without"),
     ):
         if names:
@@ -211,17 +231,42 @@ def _id_column(found: Table, others: Iterable[str]) -> list[str]:
 
 def _chosen(
     found: Table, others: list[str], label: str, options: Options
-) -> tuple[list[str], list[str]]:
-    """Return the columns that are features, and those that would be, but tell the class."""
+) -> tuple[list[str], list[str], list[str]]:
+    """Return the features; what would be, but tells the class; and what numbers rows, or nothing.
+
+    Raises
+    ------
+    DataError
+        If there is no feature, or numbers have a comma for a point.
+    """
     names = [name for name in others if name and name not in options.without]
     names = [name for name in names if not name.casefold().startswith(LABELS[0])]
-    chosen = [name for name in names if found.is_numeric(name)]
-    if not chosen:
+    for name in filter(found.has_decimal_commas, names):
+        raise DataError(
+            f"{found.path}: the column {name!r} has commas for decimal points: write points, for "
+            "instance by pandas.read_csv(..., decimal=',') and to_csv(..., index=False)"
+        )
+    numeric = list(filter(found.is_numeric, names))
+    if not numeric:
         raise DataError(f"{found.path} has no column of numbers beside {label!r}")
-    copies = [name for name in chosen if found.tells(name, label)]
-    if len(copies) == len(chosen):
-        copies = []
-    return [name for name in chosen if name not in copies], copies
+    chosen, counters = _without(numeric, found.says_nothing)
+    chosen, copies = _without(chosen, lambda name: found.tells(name, label))
+    return chosen, copies, counters
+
+
+def _without(names: list[str], bad: Callable[[str], bool]) -> tuple[list[str], list[str]]:
+    """Return names that are not bad, and the others; where all are, none is left out."""
+    left = list(filter(bad, names))
+    left = left if len(left) < len(names) else []
+    return [name for name in names if name not in left], left
+
+
+def _is_number(text: str) -> bool:
+    try:
+        float(text)
+    except ValueError:
+        return False
+    return True
 
 
 def _is_id(name: str) -> bool:

@@ -54,8 +54,11 @@ def failures(verdict: Verdict, above: float | None = None, on_loss: bool = False
             print(note, file=sys.stderr)
         if above is not None and len(losses) and lost.max() / total > above:
             row, number = losses.loc[lost.idxmax()], int(lost.max())
+            what = f"{samples(number, 'mistake')} without a gradient"
+            if row["broken"] == number:
+                what = f"{samples(number)} with nan or inf"
             found.append(
-                f"{samples(number, 'mistake')} without a gradient among {samples(total)}{of} "
+                f"{what} among {samples(total)}{of} "
                 f"({percent(number / total)}, more than {percent(above)}): {_called(row)}"
             )
         wrong = part[part["shifted"] | part[LOSS].any(axis=1)]

@@ -112,9 +112,10 @@ def _refuse(
     near = difflib.get_close_matches(plain(given), by_plain, 3, 0.5)
     listed = [by_plain[name] for name in near] or names
     listed = [*listed[:SHOWN], *(["..."] if len(listed) > SHOWN else [])]
+    between = "; " if any("," in name for name in listed) else ", "
     which = "the nearest" if near else "it has"
     return BadOutputs(
-        f"{what}: the record has no {given!r}; {which}: {', '.join(listed)}"
+        f"{what}: the record has no {given!r}; {which}: {between.join(listed)}"
         + (f". {advice}" if advice else "")
     )
 

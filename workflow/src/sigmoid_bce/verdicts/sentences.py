@@ -163,23 +163,36 @@ def on_all(rows: pd.DataFrame, outputs: Row, mine: Mine) -> str:
         return f"{none}Every mistake keeps a gradient. At worst, {_name(worst)} " + (
             f"{_on_loss(worst, outputs, mine)}."
         )
-    parts = ["It depends on your loss."]
-    blind = rows[rows["harm"] == Harm.BLIND]
-    if len(blind):
-        most = blind[blind["blind"] == blind["blind"].max()]
-        source = " from sigmoid outputs" if most["from_sigmoid"].all() else ""
-        raw = rows[rows["trains"] & ~rows["from_sigmoid"]]
-        cured = bool(source) and len(raw) > 0 and bool((raw["harm"] <= Harm.RIGHT_SIDE).all())
-        parts.append(
-            f"{_training(mine)} is blind to {of_mistakes(most['blind'].iloc[0], mistakes)} with a "
-            f"loss{source} in {joined(most['framework'])}"
-            + (", and to none with a loss from raw outputs in any framework." if cured else ".")
-        )
+    losses, keras = rows[rows["trains"]], rows["framework"].str.startswith("Keras on").all()
+    depends = "your loss"
+    if losses["implementation"].nunique() == 1:
+        depends = "the backend" if keras else "the framework"
+    parts = [f"It depends on {depends}."]
+    if (losses["harm"] == Harm.BLIND).any():
+        parts.append(_on_blind(losses, mistakes, mine))
     broken = rows[rows["harm"] == Harm.BREAKS]
     if len(broken):
         names = joined(f"'{name}'" for name in broken["implementation"])
         parts.append(f"In {joined(broken['framework'])}, {names} gives nan or inf.")
     return " ".join(parts)
+
+
+def _on_blind(losses: pd.DataFrame, mistakes: int, mine: Mine) -> str:
+    """Return how many mistakes get no gradient, in which frameworks, and where all of them do."""
+    blind = losses[losses["harm"] == Harm.BLIND]
+    most = blind[blind["blind"] == blind["blind"].max()]
+    source = " from sigmoid outputs" if most["from_sigmoid"].all() else ""
+    raw = losses[~losses["from_sigmoid"]]
+    cured = bool(source) and len(raw) > 0 and bool((raw["harm"] <= Harm.RIGHT_SIDE).all())
+    text = (
+        f"{_training(mine)} is blind to {of_mistakes(most['blind'].iloc[0], mistakes)} with a "
+        f"loss{source} in {joined(most['framework'])}"
+        + (", and to none with a loss from raw outputs in any of them." if cured else ".")
+    )
+    fine = losses.groupby("framework", sort=False)["harm"].max() <= Harm.RIGHT_SIDE
+    if mine.any and fine.any():
+        text += f" With {joined(fine.index[fine])}, no mistake is affected."
+    return text
 
 
 CAUSES = {

@@ -125,7 +125,7 @@ def _question(rows: pd.DataFrame, worst: Row, mine: Mine) -> str:
 
 def _in_half(every: pd.DataFrame, rows: pd.DataFrame, outputs: Row, mine: Mine) -> str:
     """Return what half precision would add, where the user named no precision."""
-    if mine.dtype or mine.autocast or mine.raw_dtype:
+    if mine.dtype or mine.autocast or mine.raw_dtype or not rows["trains"].any():
         return ""
     half = every[every["dtype"].isin(programs.HALF)]
     half = half[half["framework"].isin(rows["framework"])]
@@ -187,8 +187,8 @@ def answer(
         reason = unbroken if unbroken["harm"].max() == Harm.BLIND else shown
         if worst["harm"] > Harm.RIGHT_SIDE:
             change = Change(
-                "Change: compute the loss from raw outputs, not from probabilities; --framework "
-                "shows the lines."
+                "Change: compute the loss from raw outputs, not from probabilities. For the lines, "
+                "name one framework."
             )
     else:
         text = (
@@ -225,7 +225,7 @@ def warnings(outputs: Outputs, counted: Counted) -> list[str]:
     """
     out = []
     for name, tally in zip(outputs.labels, counted.tallies, strict=True):
-        of = f"label {name}: " if name else ""
+        of = f"{'split' if outputs.splits else 'label'} {name}: " if name else ""
         left = tally.left_out - outputs.others
         if left and not outputs.splits:
             whole = left + tally.samples

@@ -176,7 +176,7 @@ def _features(names: list[str], dataset: FeaturesDataset) -> list[str]:
         if not name:
             raise DataError(
                 f"{path}: its column {names.index(name) + 1} has no name: give it one, or list the "
-                "features under columns"
+                "features under columns (pandas leaves its index out by to_csv(index=False))"
             )
         if name not in names:
             raise DataError(f"{path} has no column {name!r}: its columns are {few(names)}")
