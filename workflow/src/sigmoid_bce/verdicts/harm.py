@@ -137,11 +137,9 @@ def counts(table: pd.DataFrame, outputs: Row, trained: bool | None) -> pd.DataFr
     n, mean = int(outputs["samples"]), float(outputs["mean_loss"])
     out = table.assign(trains=table["dead_wrong_share"].notna())
 
-    def whole(share: pd.Series) -> pd.Series:
-        return (share.fillna(0) * n).round().astype(int)
-
-    for name, share in NUMBERS.items():
-        out[name] = whole(table[share].max(axis=1))
+    for name, shares in NUMBERS.items():
+        largest = np.max([np.nan_to_num(table[share].to_numpy()) for share in shares], axis=0)
+        out[name] = np.rint(largest * n).astype(int)
     change = out["loss_change"].abs().fillna(0)
     out["shifted"] = (change > NOTICED * mean) if mean else change > 0
     learns = trained is not False

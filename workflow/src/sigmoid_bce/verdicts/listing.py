@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import textwrap
+from collections import Counter
 
 import pandas as pd
 
@@ -10,6 +11,7 @@ from sigmoid_bce.verdicts.harm import Harm
 from sigmoid_bce.verdicts.programs import MEASURED
 
 PROGRAM = ["framework", "implementation", "dtype"]
+KEY = [*PROGRAM, "effect"]
 WIDTH = 98
 """Columns, with room for an indent within 100."""
 
@@ -30,15 +32,22 @@ def distinct(table: pd.DataFrame) -> pd.DataFrame:
     # of the ways in which one program was measured, which no user chooses, the worst counts
     told = ~table["mode"].isin(MEASURED)
     table = table[told | ~table.assign(told=told).duplicated([*PROGRAM, "told"])]
-    groups = table.groupby([*PROGRAM, "effect"], sort=False)
-    out = groups.first().reset_index()
-    alone = out.groupby(PROGRAM, sort=False)["effect"].transform("size") == 1
-    modes = groups["mode"].agg(lambda names: "/".join(dict.fromkeys(filter(None, names))))
-    out["mode"] = modes.to_numpy()
-    out["mode"] = out["mode"].mask(alone & out["mode"].isin(MEASURED), "")
-    several = table.groupby(PROGRAM, sort=False)["mode"].nunique()
-    several = out.set_index(PROGRAM).index.map(several) > 1
-    return out.assign(mode=out["mode"].mask(alone & several, ""))
+    # by program and effect, the modes
+    modes: dict[tuple[str, ...], list[str]] = {}
+    for *key, mode in zip(*(table[name] for name in (*KEY, "mode")), strict=True):
+        modes.setdefault(tuple(key), []).append(mode)
+    effects = Counter(key[:-1] for key in modes)
+    out = table.drop_duplicates(KEY).reset_index(drop=True)
+    return out.assign(
+        mode=[_told(list(filter(None, names)), effects[key[:-1]]) for key, names in modes.items()]
+    )
+
+
+def _told(modes: list[str], effects: int) -> str:
+    """Return the modes of a program with one of its effects; empty where all modes do the same."""
+    if effects == 1 and (len(modes) > 1 or set(modes) <= set(MEASURED)):
+        return ""
+    return "/".join(dict.fromkeys(modes))
 
 
 def listing(table: pd.DataFrame) -> str:

@@ -76,15 +76,19 @@ def _read(path: Path) -> pd.DataFrame:
     _check(path, table, numbers)
     # thresholds of soft labels have no place in this comparison
     table = table[table["y"].isin([0, 1])].astype({"y": int}).reset_index(drop=True)
-    for key, part in table.groupby(KEYS, sort=False):
-        if set(zip(part["y"], part["side"], strict=True)) != set(GROUPS) or len(part) > len(GROUPS):
-            raise ValueError(f"{path}: {', '.join(key)}: expected a row for each label and side")
     if table.empty:
         raise ValueError(f"{path}: expected a row for each label and side, found none")
     # implementation by implementation, in the order of GROUPS
-    number = table.groupby(KEYS, sort=False).ngroup()
-    order = table.assign(order=number).sort_values(["order", "y", "side"]).index
-    return table.loc[order].reset_index(drop=True)
+    table["order"] = table.groupby(KEYS, sort=False).ngroup()
+    table = table.sort_values(["order", "y", "side"]).reset_index(drop=True)
+    wanted = GROUPS * (int(table["order"].iloc[-1]) + 1)
+    found = list(zip(table["y"], table["side"], strict=True))
+    if found != wanted:
+        pairs = zip(found, wanted, strict=False)
+        at = next((i for i, (one, other) in enumerate(pairs) if one != other), len(found) - 1)
+        key = table[KEYS].iloc[at]
+        raise ValueError(f"{path}: {', '.join(key)}: expected a row for each label and side")
+    return table.drop(columns="order")
 
 
 def _check(path: Path, table: pd.DataFrame, numbers: list[str]) -> None:
@@ -94,7 +98,7 @@ def _check(path: Path, table: pd.DataFrame, numbers: list[str]) -> None:
         if table[column].dtype.kind not in kinds:
             kind = "True or False" if kinds == "b" else "numbers"
             raise ValueError(f"{path}: the column {column!r}: expected {kind}")
-    for name in table["dtype"]:
+    for name in table["dtype"].unique():
         if name not in DTYPES:
             raise ValueError(
                 f"{path}: the column 'dtype': expected {', '.join(DTYPES)}, not {name!r}"

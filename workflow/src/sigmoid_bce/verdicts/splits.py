@@ -21,6 +21,7 @@ from sigmoid_bce.verdicts.tables import as_texts, column_names
 
 SPLIT = "split"
 """The column that says what a sample is for."""
+HEAD = 1 << 20  # bytes of a CSV file that hold its header
 MOST = 100
 """More values than these are no splits."""
 Codes = NDArray[np.int8]
@@ -32,6 +33,9 @@ def _texts(path: Path) -> Iterator[Any]:
     from pyarrow import parquet
 
     if path.suffix.lower() == ".csv":
+        with open(path, "rb") as file:
+            if SPLIT.encode() not in file.read(HEAD).lower():
+                return
         names = column_names(path)
         if column := _named(names):
             for batch in as_texts(path, names, [column], 0):

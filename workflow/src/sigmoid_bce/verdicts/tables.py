@@ -21,6 +21,7 @@ from sigmoid_bce.verdicts.outputs import CHUNK, Chunk, Outputs, Place, as_floats
 
 BLOCK = 4 << 20  # bytes of a CSV file that are read at a time
 LONGEST = 64 << 20  # bytes of a row, at most
+SHORT = 1 << 16  # bytes that hold most headers
 WORDS = {"true": 1.0, "false": 0.0}
 """Labels that are words."""
 MISSING = {"na", "n/a", "<na>", "none", "null", "-", "?"}
@@ -252,7 +253,7 @@ def column_names(path: Path) -> list[str]:
     skip = functools.partial(_open_csv, path, None, [], on_ragged=lambda row: "skip")
     try:
         try:
-            names = skip().schema.names
+            names = skip(block=SHORT).schema.names
         except pa.ArrowInvalid:
             names = skip(block=LONGEST).schema.names
         return [name.encode("latin-1").decode() for name in names]
