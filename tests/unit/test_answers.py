@@ -174,6 +174,21 @@ def test_another_column_called_split_changes_nothing(tmp_path):
         from_file(tmp_path / "a.parquet", split="test")
 
 
+def test_an_array_of_splits_is_texts(tmp_path):
+    x, y, names = np.float32([18, -3, 4]), [0, 0, 1], ["train", "train", "val"]
+    from sigmoid_bce.verdicts.judge import judge
+    from sigmoid_bce.verdicts.read import from_file
+
+    np.savez(tmp_path / "a.npz", raw_output=x, label=y, Split=names)
+    assert judge(from_file(tmp_path / "a.npz", split="val"))[0].outputs["samples"].tolist() == [1]
+    np.savez(tmp_path / "c.npz", raw_output=x, label=y, split=names[1:])
+    with pytest.raises(ValueError, match="one for each row"):
+        judge(from_file(tmp_path / "c.npz", split="val"))
+    np.savez(tmp_path / "b.npz", raw_output=x, label=y, split=np.array(names, object))
+    with pytest.raises(ValueError, match="expected texts"):
+        from_file(tmp_path / "b.npz", split="val")
+
+
 def test_the_page_and_the_json_say_what_was_judged(tmp_path):
     pd.DataFrame({"raw_output": [18.0, -3, 4], "label": [0, 0, 1]}).to_csv(tmp_path / "a.csv")
     options = [*("--to", str(tmp_path / "out")), *("--framework", "torch"), *("--loss", "BCELoss")]

@@ -27,32 +27,48 @@ MOST = 100
 Codes = NDArray[np.int8]
 
 
-def _texts(path: Path) -> Iterator[Any]:
-    """Yield the column of splits of a CSV or Parquet file in pieces; nothing if there is none."""
+def _of_csv(path: Path) -> Iterator[Any]:
+    with open(path, "rb") as file:
+        if SPLIT.encode() not in file.read(HEAD).lower():
+            return
+    names = column_names(path)
+    if column := _named(names):
+        for batch in as_texts(path, names, [column], 0):
+            yield batch.column(column)
+
+
+def _of_parquet(path: Path) -> Iterator[Any]:
     import pyarrow as pa
     from pyarrow import parquet
 
-    if path.suffix.lower() == ".csv":
-        with open(path, "rb") as file:
-            if SPLIT.encode() not in file.read(HEAD).lower():
-                return
-        names = column_names(path)
-        if column := _named(names):
-            for batch in as_texts(path, names, [column], 0):
-                yield batch.column(column)
-        return
     try:
-        if path.suffix.lower() == ".npz":
-            with np.load(path, allow_pickle=False) as arrays:
-                if (column := _named(arrays.files)) and arrays[column].ndim == 1:
-                    yield pa.array(arrays[column].astype(str))
-            return
         file = parquet.ParquetFile(pa.OSFile(os.fsencode(path)), buffer_size=1 << 20)
         if column := _named(file.schema_arrow.names):
             for batch in file.iter_batches(CHUNK, columns=[column]):
                 yield batch.column(column).cast(pa.string())
-    except (pa.ArrowException, OSError, ValueError, zipfile.BadZipFile):
+    except (pa.ArrowException, OSError, ValueError):
         return  # the reader of raw outputs says what is wrong
+
+
+def _of_npz(path: Path) -> Iterator[Any]:
+    try:
+        with zipfile.ZipFile(path) as archive:
+            names = [name.removesuffix(".npy") for name in archive.namelist()]
+    except (OSError, zipfile.BadZipFile):
+        return  # as above
+    if column := _named(names):
+        import pyarrow as pa
+
+        try:
+            with np.load(path, allow_pickle=False) as arrays:
+                yield pa.array(arrays[column].reshape(-1).astype(str))
+        except ValueError:
+            advice = f"save numpy.asarray({column}, str)"
+            raise BadOutputs(f"{path}: array {column!r}: expected texts; {advice}") from None
+
+
+KINDS = {".csv": _of_csv, ".parquet": _of_parquet, ".npz": _of_npz}
+"""By a file's ending, the function that yields its splits in pieces; nothing if it has none."""
 
 
 def _named(columns: list[str]) -> str:
@@ -67,7 +83,7 @@ def read(path: Path) -> tuple[list[str], Codes]:
     Parameters
     ----------
     path : Path
-        A file that ends in .csv or .parquet; others name no splits.
+        A file; those that do not end in one of `KINDS` name no splits.
 
     Returns
     -------
@@ -78,8 +94,8 @@ def read(path: Path) -> tuple[list[str], Codes]:
     """
     names: dict[str, int] = {}
     parts = []
-    if path.suffix.lower() in (".csv", ".parquet", ".npz"):
-        for column in _texts(path):
+    if path.suffix.lower() in KINDS:
+        for column in KINDS[path.suffix.lower()](path):
             coded = column.dictionary_encode()
             words = [
                 "" if word is None else word.strip().lower()
@@ -172,6 +188,8 @@ def _masked(chunks: Iterable[Chunk], kept: list[NDArray[np.bool_]]) -> Iterator[
     for x, y in chunks:
         rows = slice(start, start + len(x))
         start = rows.stop
+        if start > len(kept[0]):
+            raise BadOutputs(f"split: expected one for each row, found {len(kept[0])}")
         out = np.stack([~flags[rows] for flags in kept], axis=-1)[:, None, :]
         y = np.ma.array(np.ma.getdata(y), mask=np.ma.getmaskarray(y))
         y = y.repeat(times, axis=-1)
