@@ -2,6 +2,8 @@
 
 import json
 import re
+import subprocess
+import sys
 
 import jsonschema
 import numpy as np
@@ -229,6 +231,31 @@ def test_half_precision_of_the_arrays_is_that_of_the_loss():
     x = np.array([-12.3, 7, 3], np.float16)
     assert set(sigmoid_bce.verdict(x, [1, 0, 1], **WORST).programs["dtype"]) == {"float16"}
     assert set(sigmoid_bce.verdict(x, [1, 0, 1], framework="xgb").programs["dtype"]) == {"float32"}
+
+
+def test_a_reader_that_stops_reading_changes_no_exit_code(tmp_path):
+    pd.DataFrame({"raw_output": [18.0, -3], "label": [0, 1]}).to_csv(tmp_path / "a.csv")
+    program = f"{sys.executable} -c 'from sigmoid_bce.commands import main; main()'"
+    options = "--framework torch --loss BCELoss --fail-above 0 --json"
+    command = f"{program} verdict {tmp_path}/a.csv {options} | true; exit ${{PIPESTATUS[0]}}"
+    done = subprocess.run(["bash", "-c", command], capture_output=True, text=True)
+    assert (done.returncode, done.stderr.startswith("failed: ")) == (3, True), done.stderr
+
+
+def test_a_gate_that_cannot_fail_says_so(tmp_path):
+    pd.DataFrame({"raw_output": [18.0, -3], "label": [0, 1]}).to_csv(tmp_path / "a.csv")
+    arguments = ["verdict", str(tmp_path / "a.csv"), "--json", "--framework", "xgboost"]
+    done = CliRunner().invoke(main, [*arguments, "--fail-above", "0"])
+    assert (done.exit_code, "cannot fail" in done.stderr) == (0, True)
+
+
+def test_a_column_of_splits_that_are_no_texts_is_refused(tmp_path):
+    table = pd.DataFrame({"raw_output": [18.0, -3], "label": [0, 1], "split": [["a"], ["b"]]})
+    table.to_parquet(tmp_path / "a.parquet")
+    from sigmoid_bce.verdicts.read import from_file
+
+    with pytest.raises(ValueError, match="expected texts"):
+        from_file(tmp_path / "a.parquet", split="val")
 
 
 def test_backends_that_differ_are_named():

@@ -264,6 +264,8 @@ def test_the_example_of_a_verdict_is_what_the_manual_shows(tmp_path, monkeypatch
         return re.sub(r"[\d.,]+", "N", text).split()
 
     assert words(done.stdout)[: len(words(shown))] == words(shown)
+    (step,) = re.findall(r"- run: (sigmoid-bce .*) > ", text)
+    assert CliRunner().invoke(sigmoid_bce_command, shlex.split(step)[1:]).exit_code == 3
     front = re.findall(r"```text\n(.*?)```", (ROOT / "README.md").read_text(), re.DOTALL)
     assert all(line in shown for line in front[0].splitlines())
 

@@ -18,21 +18,16 @@ def command(loss: str, framework: str | None, class_share: str | None) -> None:
     """
     from sigmoid_bce.verdicts.stuck_loss import explain_stuck_loss
 
-    numbers = {"LOSS": loss, "--class-share": class_share}
-    try:
-        value, share = (None if text is None else float(text) for text in numbers.values())
-    except ValueError:
-        name, text = next((n, t) for n, t in numbers.items() if t and not _is_number(t))
-        raise BadInput(f"{name}: expected a number such as 7.9712, found {text!r}") from None
+    value = _number("LOSS", loss)
+    share = None if class_share is None else _number("--class-share", class_share)
     try:
         print(explain_stuck_loss(value, framework, share))
     except ValueError as error:
         raise BadInput(str(error)) from error
 
 
-def _is_number(text: str) -> bool:
+def _number(name: str, text: str) -> float:
     try:
-        float(text)
+        return float(text)
     except ValueError:
-        return False
-    return True
+        raise BadInput(f"{name}: expected a number such as 7.9712, found {text!r}") from None

@@ -118,6 +118,8 @@ def command(file: str, to: str | None, as_json: bool, **given: Any) -> None:
         )
     if given["log_to_run"]:
         _log(source, verdict.to_dict(), folder)
+    if given["fail_above"] is not None and not verdict.programs["trains"].any():
+        print("note: no gradient is measured here, --fail-above cannot fail", file=sys.stderr)
     for text in failed:
         print(f"failed: {text}", file=sys.stderr)
     if failed:

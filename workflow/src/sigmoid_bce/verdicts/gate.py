@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import sys
-
 import pandas as pd
 
 from sigmoid_bce.verdicts.harm import percent, samples
@@ -49,9 +47,6 @@ def failures(verdict: Verdict, above: float | None = None, on_loss: bool = False
         total = int(verdict.outputs.set_index("label").loc[label, "samples"])
         losses = part[part["trains"]]
         lost = losses["blind"].where(losses["broken"] == 0, losses[["blind", "broken"]].max(axis=1))
-        if above is not None and losses.empty:
-            note = "note: no gradient is measured here, so --fail-above cannot fail"
-            print(note, file=sys.stderr)
         if above is not None and len(losses) and lost.max() / total > above:
             row, number = losses.loc[lost.idxmax()], int(lost.max())
             what = f"{samples(number, 'mistake')} without a gradient"

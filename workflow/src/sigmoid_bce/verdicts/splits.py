@@ -41,13 +41,15 @@ def _of_parquet(path: Path) -> Iterator[Any]:
     import pyarrow as pa
     from pyarrow import parquet
 
-    try:
-        file = parquet.ParquetFile(pa.OSFile(os.fsencode(path)), buffer_size=1 << 20)
-        if column := _named(file.schema_arrow.names):
+    # the reader of raw outputs has opened the file
+    file = parquet.ParquetFile(pa.OSFile(os.fsencode(path)), buffer_size=1 << 20)
+    if column := _named(file.schema_arrow.names):
+        try:
             for batch in file.iter_batches(CHUNK, columns=[column]):
                 yield batch.column(column).cast(pa.string())
-    except (pa.ArrowException, OSError, ValueError):
-        return  # the reader of raw outputs says what is wrong
+        except (pa.ArrowException, OSError, ValueError) as error:
+            reason = str(error).splitlines()[0]
+            raise BadOutputs(f"{path}: column {column!r}: expected texts: {reason}") from None
 
 
 def _of_npz(path: Path) -> Iterator[Any]:
@@ -55,7 +57,7 @@ def _of_npz(path: Path) -> Iterator[Any]:
         with zipfile.ZipFile(path) as archive:
             names = [name.removesuffix(".npy") for name in archive.namelist()]
     except (OSError, zipfile.BadZipFile):
-        return  # as above
+        return  # the reader of raw outputs says what is wrong, once it reads
     if column := _named(names):
         import pyarrow as pa
 
