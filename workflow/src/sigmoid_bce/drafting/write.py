@@ -61,10 +61,7 @@ def scalar(value: Any) -> str:
         return str(value).lower()
     if not isinstance(value, str):
         return repr(value)
-    if (
-        re.fullmatch(r"[A-Za-z][\w./-]*(?: [\w./-]+)*", value, re.ASCII)
-        and yaml.safe_load(value) == value
-    ):
+    if re.fullmatch(PLAIN, value, re.ASCII) and yaml.safe_load(value) == value:
         return value
     quoted = yaml.dump(value, default_style='"', allow_unicode=True, width=float("inf"))
     return quoted.rstrip("\n")

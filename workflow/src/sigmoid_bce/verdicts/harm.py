@@ -176,15 +176,11 @@ def wrong(row: Row, mistakes: int) -> str:
         A row of `counts`, of harm `Harm.LOSS`.
     mistakes : int
     """
-    for what, mistaken, right in (
-        ("loss", max(row["flat"], row["off"]), row["off_right"]),
-        ("gradient", row["skewed"], row["skewed_right"]),
-    ):
-        if mistaken:
-            return f"wrong {what} for {of_mistakes(mistaken, mistakes)}"
-        if right:
-            return f"wrong {what} for {samples(right, 'right prediction')}"
-    return "mean loss off"
+    what, mistaken, right = "loss", max(row["flat"], row["off"]), row["off_right"]
+    if not (mistaken or right):
+        what, mistaken, right = "gradient", row["skewed"], row["skewed_right"]
+    who = of_mistakes(mistaken, mistakes) if mistaken else samples(right, "right prediction")
+    return f"wrong {what} for {who}"
 
 
 def effect(row: Row, outputs: Row) -> str:
