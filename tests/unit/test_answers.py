@@ -274,8 +274,8 @@ def test_why_is_about_the_label_that_loses_most():
 def test_python_takes_a_file_as_the_command_does(tmp_path):
     file = tmp_path / "a b.csv"
     file.write_text("label,raw_output,split\n1,-18,train\n0,-3,train\n1,5,validation\n")
-    for given in (file, str(file)):
-        found = sigmoid_bce.verdict(given, framework="PyTorch", loss="BCELoss()", split="train")
+    for source in (file, str(file)):
+        found = sigmoid_bce.verdict(source, framework="PyTorch", loss="BCELoss()", split="train")
         assert found.to_dict()["samples"] == 2
         assert "a b.csv" in repr(found)
     with pytest.raises(BadOutputs, match="there is no such file"):

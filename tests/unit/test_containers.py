@@ -423,7 +423,10 @@ ADVICE = {
     (0, 1, -100): ("leave such samples out by --ignore=-100 ",),
     (0, -1): ("leave such samples out by --ignore=-1 ",),
     (0, 0.3, 1, 255): ("leave such samples out by --ignore=255 ",),
-    (0, 1, -1, 255): ('--ignore=-1 --ignore=255 (make: IGNORE="-1 255")', "the labels are -1, 0, 1, 255"),
+    (0, 1, -1, 255): (
+        '--ignore=-1 --ignore=255 (make: IGNORE="-1 255")',
+        "the labels are -1, 0, 1, 255",
+    ),
     (0, 1, 2, 3): ("make 1 of one class and 0 of the others",),
     (0, 1, math.nan): ("leave such samples out by --ignore=nan ",),
     tuple(range(256)): ("more than 20 values",),

@@ -124,7 +124,7 @@ def _refuse_probabilities(outputs: Outputs, counted: Counted) -> None:
                 f"{outputs.name}: every raw output{of} lies within [0, 1] ({tally.low:.3g} to "
                 f"{tally.high:.3g}), as probabilities do. Convert probabilities with raw_output = "
                 "log(p) - log1p(-p), or better, save the input of the sigmoid. If these are raw "
-                "outputs, confirm it with --really-raw (Python: really_raw=True; make: REALLY_RAW=1)" + swapped
+                "outputs, confirm it with --really-raw (really_raw=True in Python)" + swapped
             )
 
 
