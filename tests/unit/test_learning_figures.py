@@ -9,55 +9,13 @@ import pytest
 from matplotlib import pyplot as plt
 
 from sigmoid_bce.comparison import paired
-from sigmoid_bce.comparison.learning import BETTER, tables
+from sigmoid_bce.comparison.learning import BETTER
 from sigmoid_bce.figures import registry, style
 from sigmoid_bce.figures.learning import figure_9, figure_10, figure_12
-from sigmoid_bce.figures.trainings import LearningTables
-from sigmoid_bce.study.learning import Regime
 from support.figures import quoted
+from support.studies import EPOCHS, LOSSES, NOISE, RATES, STUDY, cell, learning_tables, regime
 
-MARGINS = {"accuracy": 0.005, "auc": 0.002, "ece": 0.005, "exact_loss": 0.005}
-LOSSES = ("logits", "twin_up", "sigmoid_clipped", "naive", "focal")
-MODEL = {"architecture": "linear", "optimizer": "sgd", "max_epochs": 5}
-MODELS = {"slow": {**MODEL, "learning_rate": 0.1}, "fast": {**MODEL, "learning_rate": 10.0}}
-NOISE = {"tame": 0.0, "flipped": 0.2}
-EPOCHS = (0, 1, 5)
 NAMES = [f"figure-{number}" for number in range(7, 13)]
-
-
-def regime(dataset="tame", model="slow", question="rates", seeds=range(12), losses=LOSSES, **keys):
-    models = dict.fromkeys(losses, model)
-    asks, primary = "Does it matter?", keys.pop("primary", "accuracy")
-    return Regime("exploratory", question, asks, primary, dataset, models, 32, seeds, **keys)
-
-
-RATES = [regime(dataset, model) for dataset in NOISE for model in MODELS]
-STUDY = [*RATES, regime(question="loss", primary="exact_loss", losses=LOSSES[:3])]
-
-
-def cell(name, seeds):
-    """Return the rows of a learning cell, in which the loss and the rate decide what happens."""
-    rng = np.random.default_rng(sum(map(ord, str(name))))
-    wild = name.model == "fast" and name.loss in ("sigmoid_clipped", "focal")
-    rows = []
-    for seed in seeds:
-        stuck, nan = wild and seed % 2, name.loss == "naive" and seed % 3 == 0
-        for epoch in EPOCHS:
-            ended = np.nan if nan and epoch else 1.0
-            accuracy = 0.5 if stuck else 0.9 + rng.normal(0, 0.001)
-            row = {"seed": seed, "epoch": epoch, "failed": bool(nan and epoch), "majority": 0.6}
-            row |= {"accuracy": accuracy, "exact_loss": 0.5 * ended, "loss": 0.4 * ended}
-            row |= {"dead_misclassified": 0.9 if stuck else 0.0}
-            row |= {"val_accuracy": accuracy, "val_auc": accuracy, "val_ece": 1 - accuracy}
-            row |= {"val_exact_loss": (3.0 if stuck else 0.3) * ended * (1 + rng.random())}
-            row |= {"gradient_cosine": (np.nan if seed == 1 else -0.5) if stuck else 1.0}
-            for label in (0, 1):
-                for side in ("correct", "wrong"):
-                    row[f"dead_{label}_{side}"] = rng.random()
-                for i, q in enumerate(("q05", "q25", "q50", "q75", "q95")):
-                    row[f"raw_{label}_{q}"] = ended * (i - 2 + 9 * epoch * (2 * label - 1) + seed)
-            rows.append(row)
-    return pd.DataFrame(rows)
 
 
 @pytest.fixture(autouse=True)
@@ -79,21 +37,7 @@ def study(tmp_path_factory, quick):
     """Return a function from regimes to the tables of a study; an order shuffles every file."""
 
     def of(regimes, order=None):
-        folder = tmp_path_factory.mktemp("study")
-        seeds = {}
-        for one in regimes:
-            for loss in one.models:
-                seeds.setdefault(one.cell(loss), set()).update(one.seeds)
-        rows = {name: cell(name, sorted(some)) for name, some in seeds.items()}
-        made = tables(regimes, rows.get, MARGINS)
-        files = {name: folder / f"{name}.csv" for name in ("learning", "stuck")}
-        epochs = {name: folder / f"{i}.parquet" for i, name in enumerate(rows)}
-        for name, file in (files | epochs).items():
-            table = rows[name] if name in rows else getattr(made, name)
-            table = table if order is None else table.sample(frac=1, random_state=order)
-            write = table.to_csv if file.suffix == ".csv" else table.to_parquet
-            write(file, index=False)
-        return LearningTables(files, epochs, regimes, MODELS, NOISE)
+        return learning_tables(tmp_path_factory.mktemp("study"), regimes, order=order)
 
     return of
 

@@ -9,9 +9,9 @@ from typing import Any, NamedTuple
 from matplotlib.axes import Axes
 from matplotlib.ticker import NullLocator
 
-from sigmoid_bce.figures import style
+from sigmoid_bce.figures.style import AMBER, GREEN, NAVY, PLUM, RED
 
-BLUE, ORANGE, GREEN, RED, PURPLE, BROWN, PINK, GREY, YELLOW, SKY = style.COLOURS
+GREY = "0.55"
 
 
 class Look(NamedTuple):
@@ -31,19 +31,22 @@ LOOKS = {
     "logits": Look("black"),
     "twin_up": Look(GREY, ":", "^"),
     "twin_down": Look(GREY, ":", "v"),
-    "sigmoid_keras": Look(SKY, "--", "s"),
+    "sigmoid_keras": Look(GREEN, "--", "s"),
     "sigmoid_clipped": Look(RED),
     "two_epsilons": Look(RED, ":", "D"),
-    "bce_loss": Look(ORANGE, "-", "s"),
-    "naive": Look(BROWN, "-", "X"),
-    "sigmoid_after_bfloat16": Look(PURPLE, "--", "v"),
-    "sigmoid_bfloat16": Look(PURPLE, "-", "^"),
-    "sigmoid_after_float16": Look(PINK, "--", "v"),
-    "sigmoid_float16": Look(PINK, "-", "^"),
-    "wrong_side_zeroed": Look(BLUE, "-", "<"),
-    "correct_side_zeroed": Look(GREEN, "-", ">"),
+    "bce_loss": Look(AMBER, "-", "s"),
+    "naive": Look(PLUM, ":", "X"),
+    "sigmoid_after_bfloat16": Look(NAVY, "--", "v"),
+    "sigmoid_bfloat16": Look(NAVY, "-", "^"),
+    "sigmoid_after_float16": Look(PLUM, "--", "v"),
+    "sigmoid_float16": Look(PLUM, "-", "^"),
+    "wrong_side_zeroed": Look(GREEN, "-", "<"),
+    "correct_side_zeroed": Look(GREEN, "-.", ">"),
 }
-"""The losses of this repository, in the order of panels and rows."""
+"""The losses of this repository, in the order of panels and rows.
+
+Those that share a colour differ in dashes and marker.
+"""
 OTHER = Look("0.4", "-.", "P")
 
 

@@ -30,9 +30,9 @@ class Class(NamedTuple):
 
 
 CLASSES = {
-    "harms": Class(arms.RED, "<"),
-    "helps": Class(arms.GREEN, ">"),
-    "equivalent": Class(arms.BLUE, "o"),
+    "harms": Class(style.RED, "<"),
+    "helps": Class(style.GREEN, ">"),
+    "equivalent": Class(style.NAVY, "o"),
     "open": Class("0.2", "o", filled=False),
     "not decidable": Class("0.45", "x"),
 }
