@@ -152,14 +152,14 @@ def text_faults(figure):
         out = max(-box.min(), (box - (width, height)).max())
         if out > SLACK:
             yield f"cut: {text.get_text()!r}, by {out:.3g} pixels"
-    for (one, box), (other, there) in itertools.combinations(found, 2):
-        if (
-            np.abs(box.mean(0) - there.mean(0)).max()
-            < np.ptp(box, 0).max() + np.ptp(there, 0).max()
-        ):
-            over = depth(box, there)
-            if over > SLACK:
-                yield f"overlap: {one.get_text()!r} and {other.get_text()!r}, by {over:.3g} pixels"
+    boxes = np.array([box for _, box in found]).reshape(-1, 4, 2)
+    low, high = boxes.min(1), boxes.max(1)
+    near = ((low[:, None] < high) & (high[:, None] > low)).all(2)
+    for i, j in zip(*np.nonzero(np.triu(near, 1)), strict=True):
+        over = depth(boxes[i], boxes[j])
+        if over > SLACK:
+            one, other = (found[k][0].get_text() for k in (i, j))
+            yield f"overlap: {one!r} and {other!r}, by {over:.3g} pixels"
 
 
 def look(artist):

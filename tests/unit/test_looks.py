@@ -178,7 +178,6 @@ STUDIES = {
 LATER = {
     *("conformance", "figure-3", "gradient", "staircase", "ulp", "figure-1"),
     *("figure-2", "figure-4", "figure-5", "figure-6", "batch-mean"),
-    *(f"figure-{number}" for number in range(7, 13)),
 }
 """Figures that do not have the style yet."""
 

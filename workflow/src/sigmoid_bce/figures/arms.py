@@ -12,6 +12,8 @@ from matplotlib.ticker import NullLocator
 from sigmoid_bce.figures.style import AMBER, GREEN, NAVY, PLUM, RED
 
 GREY = "0.55"
+ENDED_IN_NAN = "†"
+"""Marks a number of trainings that ended in nan."""
 
 
 class Look(NamedTuple):
@@ -67,8 +69,15 @@ def ordered(losses: Iterable[str]) -> list[str]:
     return sorted(losses, key=lambda loss: (names.index(loss) if loss in LOOKS else 99, loss))
 
 
-def decades(reach: float) -> list[float]:
-    """Return ticks of a symmetric logarithmic axis: 0, and at most three powers of ten a side.
+def decades(reach: float, most: int = 3) -> list[float]:
+    """Return ticks of a symmetric logarithmic axis: 0, and some powers of ten to either side.
+
+    Parameters
+    ----------
+    reach : float
+        Beyond the ticks.
+    most : int
+        Powers of ten to either side.
 
     Examples
     --------
@@ -76,14 +85,14 @@ def decades(reach: float) -> list[float]:
     [-1000000.0, -10000.0, -100.0, 0, 100.0, 10000.0, 1000000.0]
     """
     powers = [10.0**i for i in range(1, int(math.log10(reach) + 1e-9) + 1)]
-    some = powers[:: -max(1, -(-len(powers) // 3))]
+    some = powers[:: -max(1, -(-len(powers) // most))]
     return [*(-power for power in some), 0, *reversed(some)]
 
 
 def epochs(axis: Axes, last: int) -> None:
     """Give a panel an x axis from epoch 0 to the last, on which the first ones are wide."""
     axis.set_xscale("symlog", linthresh=1, linscale=0.3)
-    powers = [10**i for i in range(9) if 2 * 10**i <= last]
+    powers = [10**i for i in range(9) if 3 * 10**i <= last]
     axis.set_xticks([0, *powers, last], [f"{epoch:g}" for epoch in (0, *powers, last)])
     axis.xaxis.set_minor_locator(NullLocator())
     axis.margins(x=0)

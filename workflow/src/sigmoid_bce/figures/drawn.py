@@ -15,12 +15,12 @@ from matplotlib.collections import LineCollection, PathCollection, PolyCollectio
 from matplotlib.figure import Figure, FigureBase
 from matplotlib.image import AxesImage
 from matplotlib.lines import Line2D
-from matplotlib.patches import Rectangle, StepPatch
+from matplotlib.patches import Patch, Rectangle, StepPatch
 from matplotlib.text import Annotation, Text
-from matplotlib.ticker import FixedFormatter, FixedLocator
+from matplotlib.ticker import FixedLocator
 
 COLUMNS = ("panel", "title", "x_axis", "y_axis", "series", "x", "y", "x_to", "y_to", "value")
-"""The columns of every table.
+"""The columns of a table.
 
 panel, title
     The panel's number, from 1, and its title.
@@ -35,13 +35,15 @@ x_to, y_to
 value
     What a text or a colour says at that place.
 """
+SOME = ("x_to", "y_to", "value")
+"""The columns that a table lacks if all of their places are empty."""
 Row = dict[str, Any]
 
 
 def _name(artist: Artist) -> str:
     """Return the name of an artist; Matplotlib numbers those that have none."""
     label = str(artist.get_label())
-    return "" if re.match(r"_(child|nolegend)", label) else label.strip("_ ")
+    return "" if re.match(r"_child\d", label) else label.strip("_ ")
 
 
 def _line(line: Line2D) -> Iterator[Row]:
@@ -110,44 +112,48 @@ READERS = {
 """How the places of each kind of artist are read."""
 
 
+def _in_units(artist: Artist, axes: Axes) -> bool:
+    """Return whether the places of an artist are in the units of the axes."""
+    if isinstance(artist, PathCollection):
+        return artist.get_offset_transform() is axes.transData
+    if isinstance(artist, Patch):
+        return artist.get_data_transform() is axes.transData
+    return artist.get_transform() is axes.transData
+
+
 def _rows(axes: Axes) -> Iterator[Row]:
     """Yield what a panel shows in the units of its axes; no lines across, no nameless shades."""
     for artist in axes.get_children():
         kind = next((kind for kind in READERS if isinstance(artist, kind)), None)
         name = _name(artist)
-        decoration = isinstance(artist, Annotation) or (isinstance(artist, Rectangle) and not name)
-        transform = getattr(artist, "get_offset_transform", artist.get_transform)()
-        here = isinstance(artist, StepPatch | Rectangle) or transform == axes.transData
-        if kind and here and not decoration and artist is not axes.patch and artist.get_visible():
+        decoration = isinstance(artist, Annotation) or name == "nolegend"
+        decoration |= isinstance(artist, Rectangle) and not name
+        if kind and not decoration and artist.get_visible() and _in_units(artist, axes):
             for row in READERS[kind](artist):
                 yield {"series": name, **row}
 
 
 def _named(axis: Axis) -> dict[float, str]:
-    """Return the places of an axis that have a name."""
-    locator, formatter = axis.get_major_locator(), axis.get_major_formatter()
-    if not isinstance(locator, FixedLocator) or not isinstance(formatter, FixedFormatter):
+    """Return what the axis says at places that were chosen, with their ticks."""
+    if not isinstance(axis.get_major_locator(), FixedLocator):
         return {}
-    return dict(zip(np.asarray(locator.locs, float).tolist(), formatter.seq, strict=False))
+    places = np.asarray(axis.get_major_locator()(), float)
+    return dict(zip(places.tolist(), axis.get_major_formatter().format_ticks(places), strict=True))
 
 
 def _says(value: object, names: dict[float, str]) -> object:
-    """Return the name of a place, or the number that its tick says."""
+    """Return the name of a place, or its number; 0 has no place of its own on some axes."""
     if not names or not isinstance(value, float | int | np.number):
         return value
     name = names.get(float(value), "").strip()
-    try:
-        number = float(name.replace("−", "-"))
-    except ValueError:
-        return name or value
-    return number if name == "0" else value  # 0 has no place on a logarithmic axis
+    if name == "0":
+        return 0.0
+    return name if any(sign.isalpha() for sign in name) else value
 
 
 def _title(axes: Axes) -> str:
-    """Return a panel's title in one line, after that of its part of the figure."""
-    part: FigureBase | None = axes.figure
-    whole = "" if isinstance(part, Figure) or part is None else part.get_suptitle()
-    return " ".join(f"{whole} {axes.get_title()}".split())
+    """Return a panel's title in one line, after the label that its axes have if many share it."""
+    return _one(f"{axes.get_label()} {axes.get_title()}")
 
 
 def _every(figure: FigureBase) -> Iterator[Axes]:
@@ -168,7 +174,7 @@ def table(figure: Figure) -> pd.DataFrame:
     -------
     DataFrame
         A row for each point, bin, place of a band, cell of a map or text that lies at a place of
-        its panel. Columns of `COLUMNS`, without those that are empty.
+        its panel. Columns of `COLUMNS`, without those of `SOME` that are empty.
 
     Examples
     --------
@@ -198,8 +204,7 @@ def table(figure: Figure) -> pd.DataFrame:
             places = {key: _says(row[key], names[key]) for key in names}
             rows.append({**about, **row, **places})
     made = pd.DataFrame(rows, columns=list(COLUMNS))
-    used = [name for name in COLUMNS if made[name].notna().any() and (made[name] != "").any()]
-    return made[used]
+    return made.drop(columns=[name for name in SOME if made[name].isna().all()])
 
 
 def _one(text: str) -> str:

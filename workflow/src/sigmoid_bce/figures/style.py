@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import matplotlib as mpl
 import numpy as np
 from matplotlib import pyplot as plt
+from matplotlib.artist import Artist
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import LogFormatter, LogFormatterMathtext
@@ -23,6 +24,8 @@ __all__ = ["plain", "power", "width", "wrap"]  # beside what is defined here
 
 PAGE = 7.2
 """The largest width of a figure in inches: a column of text on a printed page, at full size."""
+LEAST = 3.4
+"""The least width of a figure of a `grid` in inches: half a page."""
 SMALL = 7
 """The smallest size of a text in points; the largest is that of a figure's title, `TITLE`."""
 TITLE = 9
@@ -170,7 +173,6 @@ def grid(
     size: tuple[float, float],
     title: str = "",
     labels: tuple[str, str] = ("", ""),
-    beside: float = 0,
     **options: Any,
 ) -> tuple[Figure, list[Axes]]:
     """Return a figure of panels in rows, and their labels once for all.
@@ -182,13 +184,11 @@ def grid(
     columns : int
         Panels in a row, at most.
     size : (float, float)
-        Width and height of a panel in inches.
+        Width and height of a panel in inches; a single panel is wider, so that titles fit.
     title : str
         Wrapped if it is wider than the figure.
     labels : (str, str)
         Of all x axes and of all y axes.
-    beside : float
-        Room for a legend beside the panels, in inches.
     **options
         Options of `plt.subplots`.
 
@@ -207,7 +207,7 @@ def grid(
     """
     columns = min(columns, number)
     rows = -(-number // columns)
-    width = size[0] * columns + beside
+    width = max(size[0] * columns, LEAST)
     lines = wrap(title, width - 0.2, TITLE)
     height = size[1] * rows + 0.17 * len(lines)
     figure, axes = plt.subplots(rows, columns, figsize=(width, height), squeeze=False, **options)
@@ -220,6 +220,31 @@ def grid(
     figure.supxlabel(labels[0])
     figure.supylabel(labels[1])
     return figure, shown
+
+
+def legend(figure: Figure, handles: Sequence[Artist]) -> None:
+    """Give a figure a legend above its panels, where it hides nothing, and the room for it.
+
+    The figure's title becomes that of the legend.
+
+    Parameters
+    ----------
+    figure : Figure
+        One with a layout engine.
+    handles : sequence of Artist
+        With labels.
+    """
+    widest = max(width(str(handle.get_label()), SMALL) for handle in handles)
+    columns = int((figure.get_figwidth() - 0.2) // (widest + 0.45)) or 1
+    columns = min(columns, len(handles))
+    rows = -(-len(handles) // columns)
+    figure.set_figheight(figure.get_figheight() + 0.1 + 0.15 * rows)
+    title = figure.get_suptitle()
+    figure.suptitle("")  # the layout would put the legend on it
+    figure.legend(
+        handles=handles, loc="outside upper center", ncols=columns, title=title or None,
+        title_fontsize=TITLE,
+    )  # fmt: skip
 
 
 def use() -> None:

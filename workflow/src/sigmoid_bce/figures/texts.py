@@ -31,6 +31,31 @@ def plain(text: str) -> str:
     return f" {text}" if text.startswith("_") else text
 
 
+def count(number: int, what: str) -> str:
+    """Return a number of things in words.
+
+    Examples
+    --------
+    >>> count(1, "seed"), count(0, "seed"), count(12_000, "sample"), count(2, "loss")
+    ('1 seed', 'no seed', '12,000 samples', '2 losses')
+    """
+    ending = "" if number < 2 else "es" if what.endswith("s") else "s"
+    return f"{number:,} {what}{ending}" if number else f"no {what}"
+
+
+def those(number: int, one: str, more: str) -> str:
+    """Return what some of a number of things are, in words.
+
+    Examples
+    --------
+    >>> those(0, "is stuck", "are stuck"), those(1, "is stuck", "are stuck")
+    ('none is stuck', '1 is stuck')
+    >>> those(2440, "is stuck", "are stuck")
+    '2,440 are stuck'
+    """
+    return f"{number:,} {more if number > 1 else one}" if number else f"none {one}"
+
+
 def power(value: float, position: float | None = None) -> str:
     """Return the label of a tick on a logarithmic axis as plain Unicode text.
 
@@ -121,7 +146,7 @@ def wrap(
     ['a_name…']
     """
     lines = [""]
-    for word in text.split():
+    for word in text.split(" "):  # a no-break space is none
         joined = f"{lines[-1]} {word}".lstrip()
         if width(joined, size, weight) <= inches:
             lines[-1] = joined
