@@ -127,6 +127,7 @@ def laboratory_tables(folder, programs=None):
                 "y": y,
                 "loss": loss,
                 "gradient": gradient,
+                "gradient_exact": 1 / (1 + np.exp(-x.astype(float))) - y,
                 "loss_exact": exact,
             }
             part |= {"loss_ulp": np.abs(loss - exact) / np.spacing(np.float32(exact)), "mode": mode}
