@@ -27,6 +27,8 @@ from measured import HERE, ROOT, environment, machine
 
 PARTS = ("throughput", "jobs", "floor", "peers", "growth")
 """Modules whose `measure` returns rows."""
+BY_NAME = ("setup",)
+"""The same, run only where they are named: they take longest."""
 SCRIPTS = ("checkpoints", "extraction", "monitor", "verdict", "tracking")
 """Scripts whose printed lines are kept; see `python benchmarks/<name>.py --help`."""
 COLUMNS = ["part", "grid", "measure", "value", "unit", "note"]
@@ -171,7 +173,7 @@ def main() -> None:
     options = parser.parse_args()
     # SIGTERM ends child processes, as Ctrl-C does
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))
-    minutes, known = expected(), (*PARTS, *SCRIPTS)
+    minutes, known = expected(), (*PARTS, *BY_NAME, *SCRIPTS)
     for part in options.parts:
         if part not in known:
             parser.error(f"there is no part {part!r}: choose from {', '.join(known)}")

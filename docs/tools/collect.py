@@ -53,8 +53,14 @@ def samples(study: Path, cell: Path, stage: str) -> pd.DataFrame:
 
 
 def models(study: Path) -> pd.DataFrame:
-    """Return the extremes over the cells of each model and stage."""
-    return pd.read_csv(present(study / "tables/models.csv"))
+    """Return the extremes over the cells of each model and stage, `furthest_wrong` among them.
+
+    That is the largest |raw output| of a misclassified validation sample.
+    """
+    table = pd.read_csv(present(study / "tables/models.csv"))
+    wrong = extremes(study).query("split == 'validation'").set_index(["model", "stage"])
+    furthest = wrong["raw_output"].abs().rename("furthest_wrong")
+    return table.merge(furthest, "left", left_on=["model", "stage"], right_index=True)
 
 
 def batches(study: Path) -> pd.DataFrame:
@@ -255,6 +261,8 @@ def processors(study: Path) -> pd.DataFrame:
 
 TABLES: dict[str, tuple[str, Callable[[Path], pd.DataFrame]]] = {
     "models": ("default", models),
+    "models-avx2": ("default-avx2", models),
+    "models-sse41": ("default-sse41", models),
     "batches": ("default", batches),
     "extremes": ("default", extremes),
     "thresholds": ("default", thresholds),

@@ -16,7 +16,7 @@ import argparse
 import re
 import sys
 import tempfile
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping
 from functools import cache
 from itertools import groupby
 from pathlib import Path
@@ -27,12 +27,14 @@ import yaml
 from matplotlib.figure import Figure
 from PIL import Image
 
+import front
 from committed import KEYS, ORIGIN, PICTURED, PROGRAMS, RANGES, ROOT, read
 from sigmoid_bce.comparison import compare
-from sigmoid_bce.figures import registry, stage, style
+from sigmoid_bce.figures import hero, registry, stage, style
 from sigmoid_bce.figures.inputs import LaboratoryTables
 from sigmoid_bce.jobs import plugins
 from sigmoid_bce.planning.inputs import TITLE
+from words import NETWORKS, markdown, number, origin, percent
 
 DOCUMENTS = (
     "README.md",
@@ -48,37 +50,6 @@ class Mistake(Exception):
     """A mark that names neither a number nor a table."""
 
 
-def number(value: float, form: str) -> str:
-    """Return a number as the documents write it.
-
-    Examples
-    --------
-    >>> number(4.1e-3, ".1e"), number(1234.5, ",.0f")
-    ('4.1e-3', '1,234')
-    """
-    return re.sub(r"e([+-])0*(\d)", lambda e: f"e{e[1].strip('+')}{e[2]}", format(value, form))
-
-
-def percent(share: float, form: str) -> str:
-    """Return a share in percent.
-
-    Examples
-    --------
-    >>> percent(0.046, ".2f"), percent(0.00095, ".2g")
-    ('4.60 %', '0.095 %')
-    """
-    return number(100 * share, form) + " %"
-
-
-def markdown(head: list[str], align: str, lines: Iterable[list[str]]) -> str:
-    """Return a table; `align` has a letter a column, `l` or `r`."""
-    rule = ["---" if letter == "l" else "---:" for letter in align]
-    body = ["| " + " | ".join(cells) + " |" for cells in [head, *lines]]
-    body.insert(1, f"|{'|'.join(rule)}|")
-    return "\n".join(body)
-
-
-NETWORKS = {"convnet": "convnet", "efficientnet_lite0": "EfficientNet-Lite0"}
 STAGES = {"early": "{early_epochs} epochs", "full": "full"}
 
 
@@ -148,14 +119,6 @@ def programs() -> str:
     return markdown(["what you write", "mode", *sides], "llllllll", lines)
 
 
-def origin(row: Mapping[str, str]) -> str:
-    """Return where a row was measured, in words."""
-    return (
-        f"{row['processor']}, {row['cores']} cores; {row['releases']}; commit {row['commit']}, "
-        f"{row['date']}"
-    )
-
-
 @cache
 def quotes() -> dict[str, str]:
     """Return the numbers that prose quotes, by name."""
@@ -171,7 +134,7 @@ def quotes() -> dict[str, str]:
     sigmoid = "PyTorch", "BCELoss() after sigmoid", "eager"
     right, wrong_side = ("float32", 0, "correct"), ("float32", 0, "wrong")
     photographed = read("photographs").query("stage == 'full'").iloc[-1]
-    return {
+    return front.quotes() | {
         "programs": number(single["programs"], ".0f"),
         "historic ceiling, label 0": number(single["historic_ceiling_label_0"], ".1f"),
         "historic ceiling, label 1": number(single["historic_ceiling_label_1"], ".1f"),
@@ -243,6 +206,7 @@ QUESTIONS = {
     "checkpoints *": "What do checkpoints cost a training, and what does resuming cost?",
     "extraction *": "How fast are features of a frozen network computed, compared with `predict`?",
     "verdict *": "How fast is the verdict on 10^7 raw outputs, compared with one NumPy pass?",
+    "setup *": "How long do README's two commands take in a fresh clone, and how much disk?",
     "tracking *": "How long do logging and searching take, and what does the live view cost?",
 }
 """The parts of the benchmarks, a star on those that are run only by name, and their questions."""
@@ -398,6 +362,8 @@ def rulegraph() -> str:
 TABLES: dict[str, Callable[[], str]] = {
     function.__name__: function
     for function in (
+        front.frameworks,
+        front.networks,
         models,
         programs,
         peers,
@@ -454,7 +420,17 @@ def figure_5(folder: Path) -> Figure:
     return stage.draw(compare.samples(table), classes, title, unit="images")
 
 
-PICTURES = {"docs/figure-3.png": figure_3, "docs/figure-5.png": figure_5}
+def hero_figure(folder: Path) -> Figure:
+    """Draw README's first figure of the committed curves."""
+    curves = read("figure-3").drop(columns=ORIGIN)
+    return hero.draw(curves.melt(KEYS["figure-3"], var_name="curve", value_name="loss"))
+
+
+PICTURES = {
+    "docs/hero.png": hero_figure,
+    "docs/figure-3.png": figure_3,
+    "docs/figure-5.png": figure_5,
+}
 SEEN = 24
 """Steps of 255 by which a colour may differ unseen: another processor shades edges otherwise."""
 

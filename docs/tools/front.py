@@ -1,0 +1,158 @@
+"""The tables and numbers of README's pages: frameworks, trained networks, learning, set-up."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import numpy as np
+import pandas as pd
+
+from committed import KERAS, RANGED, read
+from sigmoid_bce.numerics.tables import RECORD, read_thresholds
+from words import NETWORKS, markdown, number
+
+SHOWN = {
+    ("Keras on TensorFlow", KERAS): "`Dense(1, sigmoid)`, `BinaryCrossentropy()`",
+    ("Keras on TensorFlow", "Dense(1, sigmoid), Reshape, BinaryCrossentropy()"): "the same with a "
+    "`Reshape` between",
+    ("Keras on JAX", KERAS): "`Dense(1, sigmoid)`, `BinaryCrossentropy()`",
+    ("Keras on PyTorch", KERAS): "`Dense(1, sigmoid)`, `BinaryCrossentropy()`",
+    ("PyTorch", "BCELoss() after sigmoid"): "`BCELoss()` after a sigmoid",
+    ("PyTorch", "BCEWithLogitsLoss()"): "`BCEWithLogitsLoss()`",
+    ("JAX", "optax.sigmoid_binary_cross_entropy"): "optax `sigmoid_binary_cross_entropy`",
+    ("TensorFlow", "sigmoid_cross_entropy_with_logits"): "`sigmoid_cross_entropy_with_logits`",
+    ("XGBoost", "metric logloss"): "metric `logloss`",
+    ("scikit-learn", "log_loss(y, p)"): "`log_loss`",
+}
+"""Framework and implementation of the programs in README's table, and how it writes them."""
+FACTS = {"stops growing at": "loss_flat", "gradient 0 from": "gradient_zero_first"}
+"""What README says of either label on the wrong side, and the threshold behind it."""
+
+
+def _fact(row: pd.Series, place: str) -> str:
+    """Return where something happens to one label of one program, in one word or number."""
+    if place.startswith("gradient") and not (row["has_gradient"] and not row["gradient_by_hand"]):
+        return "no gradient"
+    return number(row[place], ".1f") if np.isfinite(row[place]) else "never"
+
+
+def _programs() -> Iterator[tuple[str, str, str, list[str]]]:
+    """Yield framework, program, its modes and its facts; modes with the same facts share a line."""
+    record = read_thresholds(RECORD)
+    wrong = record[(record["side"] == "wrong") & (record["dtype"] == "float32")]
+    for (framework, implementation), written in SHOWN.items():
+        here = wrong[
+            (wrong["framework"] == framework) & (wrong["implementation"] == implementation)
+        ]
+        modes: dict[tuple[str, ...], list[str]] = {}
+        for mode, part in here.groupby("mode", sort=False):
+            label = part.set_index("y")
+            cells = tuple(_fact(label.loc[y], place) for y in (1, 0) for place in FACTS.values())
+            modes.setdefault(cells, []).append(str(mode))
+        for cells, shared in modes.items():
+            yield framework, written, ", ".join(filter(None, shared)), list(cells)
+
+
+def frameworks() -> str:
+    """Return the table of what happens to misclassified samples in float32, from the record."""
+    lines = [[name, f"{text}: {mode}" if mode else text, *cells]
+             for name, text, mode, cells in _programs()]  # fmt: skip
+    facts = [f"label {y}: loss {fact}" if "grow" in fact else f"label {y}: {fact}"
+             for y in (1, 0) for fact in FACTS]  # fmt: skip
+    return markdown(["framework", "what you write", *facts], "llrrrr", lines)
+
+
+def record_origin() -> str:
+    """Return releases, processor and date of the programs that README shows."""
+    record = read_thresholds(RECORD)
+    rows = record[
+        pd.MultiIndex.from_frame(record[["framework", "implementation"]]).isin(list(SHOWN))
+    ]
+    pairs = {
+        pair
+        for version in rows["version"]
+        for pair in zip(version.split()[::2], version.split()[1::2], strict=True)
+    }
+    releases = ", ".join(f"{name} {release}" for name, release in sorted(pairs))
+    (processor,), (day,) = rows["processor"].unique(), rows["date"].unique()
+    return f"{releases}; {processor}; {day}"
+
+
+def ranged() -> pd.DataFrame:
+    """Return the trained networks of every set of instructions: a row a set, network and stage."""
+    return pd.concat([read(name) for name in RANGED], ignore_index=True)
+
+
+def span(values: pd.Series, form: str, unit: str = "") -> str:
+    """Return the range of some values, one number if all are written alike.
+
+    Examples
+    --------
+    >>> span(pd.Series([0.81, 0.82]), ".2f"), span(pd.Series([1.001, 1.0]), ".1f", " %")
+    ('0.81 to 0.82', '1.0 %')
+    """
+    ends = dict.fromkeys(number(value, form) for value in (values.min(), values.max()))
+    return " to ".join(ends) + unit
+
+
+def networks() -> str:
+    """Return the table of fully trained networks, each number as a range."""
+    full = ranged().query("stage == 'full'")
+    lines = [
+        [
+            NETWORKS[str(name)],
+            span(rows["val_accuracy_mean"], ".2f"),
+            span(rows["raw_output_max"], ".0f"),
+            span(100 * rows["clipped_share_max"], ".1f", " %"),
+            span(100 * rows["dead_wrong_share_max"], ".1g", " %"),
+            span(rows["bce_sigmoid_error_max"], ".0e"),
+            span(rows["furthest_wrong"], ".1f"),
+        ]
+        for name, rows in full.groupby("model", sort=False)
+    ]
+    head = "network|validation accuracy|largest raw output|clipped, at most"
+    head += "|of these on the wrong side|largest error of the loss|furthest wrong validation image"
+    return markdown(head.split("|"), "lrrrrrr", lines)
+
+
+def quotes() -> dict[str, str]:
+    """Return the numbers of README's prose, by name."""
+    clipped = read("learning").query("loss == 'sigmoid_clipped'")["verdict"].value_counts()
+    stuck = read("stuck").groupby("loss")[["stuck", "n"]].sum()
+    costs = read("benchmarks").query("part == 'setup'").set_index(["grid", "measure"])["value"]
+    record = read_thresholds(RECORD)
+    wrong = record[(record["side"] == "wrong") & (record["dtype"] == "float32")]
+    keras = wrong[wrong["implementation"].eq("Dense(1, sigmoid), Reshape, BinaryCrossentropy()")]
+    dead = keras.query("framework == 'Keras on TensorFlow' and mode == 'eager' and y == 1")
+    worst = read("learning").query("loss == 'sigmoid_clipped' and metric == 'auc'")
+    worst = worst.loc[worst["difference"].idxmin()]
+    full = ranged().query("stage == 'full'")
+    return {
+        "regimes": number(clipped.sum(), "d"),
+        "regimes harmed": number(clipped["harms"], "d"),
+        "regimes equivalent": number(clipped["equivalent"], "d"),
+        "regimes helped": number(clipped["helps"], "d"),
+        "regimes without a verdict": number(clipped["open"] + clipped["not decidable"], "d"),
+        "stuck with the clip": number(stuck.loc["sigmoid_clipped", "stuck"], ",d"),
+        "networks with the clip": number(stuck.loc["sigmoid_clipped", "n"], ",d"),
+        "stuck from logits": number(stuck.loc["logits", "stuck"], ",d"),
+        "networks from logits": number(stuck.loc["logits", "n"], ",d"),
+        "worst regime, clipped": number(worst["mean"], ".2f"),
+        "worst regime, logits": number(worst["mean_reference"], ".2f"),
+        "dead from, label 1": number(dead["gradient_zero_first"].iloc[0], ".1f"),
+        "clipped, range": span(100 * full["clipped_share_max"], ".1f", " %"),
+        "furthest wrong, range": span(full["furthest_wrong"], ".1f"),
+        "frameworks in the record": number(_frameworks(record), "d"),
+        "origin of the record": record_origin(),
+        "origin of ranges": " and ".join(full["processor"].unique()),
+        "minutes of make run": number(costs["make run", "minutes in all"], ".0f"),
+        "minutes of make test": number(costs["make test", "minutes in all"], ".0f"),
+        "disk of make run": number(costs["make run", "disk"], ".1f"),
+        "disk of make test": number(costs["make test", "disk"], ".1f"),
+    }
+
+
+def _frameworks(record: pd.DataFrame) -> int:
+    return int(
+        (~record["framework"].isin(["exact", "history"])).groupby(record["framework"]).any().sum()
+    )
