@@ -16,6 +16,7 @@ from hypothesis import strategies as st
 import sigmoid_bce
 from sigmoid_bce.commands import main
 from sigmoid_bce.verdicts import shares, written
+from sigmoid_bce.verdicts.errors import BadOutputs
 from sigmoid_bce.verdicts.harm import Harm
 from sigmoid_bce.verdicts.programs import PAST
 from support.checkout import ROOT
@@ -268,3 +269,14 @@ def test_backends_that_differ_are_named():
 def test_why_is_about_the_label_that_loses_most():
     x, y = [25.0] * 20 + [-300.0], [0] * 20 + [1]
     assert "|x| = 16.6 on" in sigmoid_bce.verdict(x, y, **WORST).answer.why
+
+
+def test_python_takes_a_file_as_the_command_does(tmp_path):
+    file = tmp_path / "a b.csv"
+    file.write_text("label,raw_output,split\n1,-18,train\n0,-3,train\n1,5,validation\n")
+    for source in (file, str(file)):
+        found = sigmoid_bce.verdict(source, framework="PyTorch", loss="BCELoss()", split="train")
+        assert found.to_dict()["samples"] == 2
+        assert "a b.csv" in repr(found)
+    with pytest.raises(BadOutputs, match="there is no such file"):
+        sigmoid_bce.verdict(tmp_path / "none.csv")

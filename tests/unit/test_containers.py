@@ -166,7 +166,7 @@ def test_missing_labels_are_refused_or_left_out_by_request(holder):
     y = holder(Y, out)
     message = refused(X, y)
     assert "label[1] (row 2)" in message
-    assert "IGNORE=nan" in message
+    assert "--ignore=nan" in message
     total = count.run(from_arrays(X, y, ignore=[math.nan]), EDGES).total()
     assert (total.samples, total.ones, total.left_out, total.low) == (3, 3, 1, -40)
 
@@ -415,17 +415,20 @@ def test_what_is_no_number_is_one_clear_line(case):
 
 
 ADVICE = {
-    (-1, 1): ("turn labels -1 and 1 into (label + 1) / 2", "leave -1 out by IGNORE=-1"),
-    (0, 255): ("turn labels 0 and 255 into label / 255", "leave 255 out by IGNORE=255"),
+    (-1, 1): ("turn labels -1 and 1 into (label + 1) / 2", "leave -1 out by --ignore=-1"),
+    (0, 255): ("turn labels 0 and 255 into label / 255", "leave 255 out by --ignore=255"),
     (1, 2): ("turn labels 1 and 2 into label - 1",),
-    (0, 1, -1): ("leave such samples out by IGNORE=-1 ",),
-    (0, 1, 255): ("leave such samples out by IGNORE=255 ",),
-    (0, 1, -100): ("leave such samples out by IGNORE=-100 ",),
-    (0, -1): ("leave such samples out by IGNORE=-1 ",),
-    (0, 0.3, 1, 255): ("leave such samples out by IGNORE=255 ",),
-    (0, 1, -1, 255): ('IGNORE="-1 255"', "the labels are -1, 0, 1, 255"),
+    (0, 1, -1): ("leave such samples out by --ignore=-1 ",),
+    (0, 1, 255): ("leave such samples out by --ignore=255 ",),
+    (0, 1, -100): ("leave such samples out by --ignore=-100 ",),
+    (0, -1): ("leave such samples out by --ignore=-1 ",),
+    (0, 0.3, 1, 255): ("leave such samples out by --ignore=255 ",),
+    (0, 1, -1, 255): (
+        '--ignore=-1 --ignore=255 (make: IGNORE="-1 255")',
+        "the labels are -1, 0, 1, 255",
+    ),
     (0, 1, 2, 3): ("make 1 of one class and 0 of the others",),
-    (0, 1, math.nan): ("leave such samples out by IGNORE=nan ",),
+    (0, 1, math.nan): ("leave such samples out by --ignore=nan ",),
     tuple(range(256)): ("more than 20 values",),
     (-1e-7, 0, 1.0000001): ("found ", "can be clipped to [0, 1]"),
 }
@@ -560,7 +563,7 @@ def test_the_error_path_reads_what_the_data_path_reads(tmp_path):
     assert "row 2 (line 3), column 'label'" in message(head.encode() + b"\xff,1,2\n\xff,\xfe,2\n")
     assert "write 0 for one of 'no' and 'yes'" in message(f"{head}a,yes,2\nb,no,3\n")
     # beside numbers, two words are no classes
-    assert message(f"{head}a,none,2\nb,null,3\nc,1,4\n").endswith("empty and write IGNORE=nan")
+    assert message(f"{head}a,none,2\nb,null,3\nc,1,4\n").endswith("empty and write --ignore=nan")
     assert message(f"{head}a,1,2\nb,O,3\nc,l,4\n").endswith("found 'O'")
     assert message(head.strip()) == ": expected lines below the first"
     many = "a,1,2\n" * 800_000

@@ -26,6 +26,10 @@ KEYS = ("name", "activation", "dtype")
 Config = dict[str, Any]
 
 
+HDF5 = b"\x89HDF"
+NO_MODEL = "it is neither a .keras archive nor an HDF5 file"
+
+
 class Unseen(UserError, ValueError):
     """A model that cannot be looked at: one line with the reason."""
 
@@ -95,6 +99,9 @@ def _keras(path: Path) -> tuple[Config, Any]:
 
 
 def _hdf5(path: Path) -> tuple[Config, Any]:
+    with path.open("rb") as file:
+        if file.read(len(HDF5)) != HDF5:
+            raise Unseen(NO_MODEL)
     try:
         import h5py
     except ImportError:
@@ -103,7 +110,7 @@ def _hdf5(path: Path) -> tuple[Config, Any]:
         with h5py.File(path, "r") as file:
             texts = [file.attrs.get(key) for key in ("model_config", "training_config")]
     except OSError as error:
-        raise Unseen("it is neither a .keras archive nor an HDF5 file") from error
+        raise Unseen(NO_MODEL) from error
     if texts[0] is None:
         raise Unseen("it holds weights alone, without the model's configuration")
     try:

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import ast
 import importlib
+import importlib.util
 from collections.abc import Sequence
 from contextlib import suppress
 from functools import cache
+from importlib.metadata import EntryPoint, entry_points
 from pathlib import Path
 from types import ModuleType
 from typing import TypeVar
@@ -14,6 +16,8 @@ from typing import TypeVar
 from sigmoid_bce.jobs.logs import UserError
 
 PACKAGE = Path(__file__).parents[1]
+BROUGHT = {"numerics/frameworks": "sigmoid_bce.frameworks"}
+"""The folders whose plug-ins other packages may bring, and the group of their entry points."""
 
 Kind = TypeVar("Kind")
 
@@ -23,8 +27,49 @@ class PluginError(UserError):
 
 
 @cache
+def brought(folder: str) -> dict[str, EntryPoint]:
+    """Return the plug-ins that other installed packages bring, by name. Nothing is imported.
+
+    Raises
+    ------
+    PluginError
+        If two packages bring the same name.
+
+    Examples
+    --------
+    >>> brought("training/losses")
+    {}
+    """
+    found: dict[str, EntryPoint] = {}
+    for entry in entry_points(group=BROUGHT[folder]) if folder in BROUGHT else ():
+        # an editable package may be listed twice
+        if entry.name in found and found[entry.name].value != entry.value:
+            raise PluginError(
+                f"{BROUGHT[folder]}: {entry.name!r} is brought twice: {found[entry.name].value} "
+                f"and {entry.value}; uninstall one of the packages"
+            )
+        found[entry.name] = entry
+    return found
+
+
+def _file(entry: EntryPoint) -> Path:
+    """Return the file of a module that another package brings, whether it is there or not."""
+    path = entry.value.replace(".", "/")
+    for ending in (".py", "/__init__.py"):
+        if entry.dist and (file := Path(str(entry.dist.locate_file(path + ending)))).is_file():
+            return file
+    with suppress(Exception):  # parents of the module are imported, and may raise anything
+        found = importlib.util.find_spec(entry.value)
+        if found and found.origin:
+            return Path(found.origin)
+    return Path(f"{path}.py")  # whoever asks for it is told
+
+
+@cache
 def files(folder: str) -> dict[str, Path]:
-    """Return the plug-ins in a folder of the package, by name. Nothing is imported.
+    """Return the plug-ins in a folder of the package, and those of other packages, by name.
+
+    Nothing of the folder is imported.
 
     Parameters
     ----------
@@ -56,11 +101,20 @@ def files(folder: str) -> dict[str, Path]:
         if name in found:
             raise PluginError(f"{folder}: {name!r} is registered twice: {found[name]} and {file}")
         found[name] = file
+    for name, entry in brought(folder).items():
+        if name in found:
+            raise PluginError(
+                f"{folder}: {name!r} is registered twice: {found[name]} and {entry.value}, which "
+                "another package brings"
+            )
+        if not name.isidentifier():
+            raise PluginError(f"{entry.value}: the entry point {name!r} is no name of Python")
+        found[name] = _file(entry)
     return dict(sorted(found.items()))
 
 
 def names(folder: str) -> list[str]:
-    """Return the names of the plug-ins in a folder of the package, in alphabetical order.
+    """Return the names of the plug-ins of a folder, in alphabetical order.
 
     Examples
     --------
@@ -94,7 +148,9 @@ def load(folder: str, name: str, *parts: str) -> ModuleType:
     """
     file = files(folder)[name]
     try:
-        found = importlib.import_module(f"sigmoid_bce.{folder.replace('/', '.')}.{name}")
+        others = brought(folder)
+        own = f"sigmoid_bce.{folder.replace('/', '.')}.{name}"
+        found = importlib.import_module(others[name].value if name in others else own)
     except Exception as error:  # a plug-in may raise anything
         raise PluginError(f"{file}: {type(error).__name__}: {error}") from error
     if missing := [part for part in parts if not hasattr(found, part)]:
@@ -112,7 +168,7 @@ def definitions(file: Path) -> dict[str, ast.expr | None]:
     Raises
     ------
     PluginError
-        If the file has a syntax error.
+        If the file has a syntax error, or cannot be read.
 
     Examples
     --------
@@ -124,6 +180,8 @@ def definitions(file: Path) -> dict[str, ast.expr | None]:
         tree = ast.parse(file.read_bytes(), file.name)
     except SyntaxError as error:
         raise PluginError(f"{file}, line {error.lineno}: {error.msg}") from None
+    except OSError as error:
+        raise PluginError(f"{file}: it cannot be read: {error.strerror}") from None
     found: dict[str, ast.expr | None] = {}
     todo: list[ast.AST] = list(tree.body)
     while todo:

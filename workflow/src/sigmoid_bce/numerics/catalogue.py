@@ -148,6 +148,22 @@ class Framework(Protocol):
         """Return the implementations to measure. Imports the framework."""
 
 
+def modules() -> Iterator[tuple[str, Framework]]:
+    """Yield the name and the module of each framework; those of others that fail are left out.
+
+    Examples
+    --------
+    >>> dict(modules())["scipy"].TITLE
+    'SciPy'
+    """
+    for name in frameworks.names():
+        try:
+            yield name, module(name)
+        except plugins.PluginError:
+            if name not in plugins.brought(frameworks.FOLDER):
+                raise
+
+
 def module(name: str) -> Framework:
     """Return the module of a framework.
 

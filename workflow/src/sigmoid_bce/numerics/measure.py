@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import traceback
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from time import perf_counter
@@ -17,7 +17,7 @@ from pyarrow import parquet
 from sigmoid_bce.jobs.files import replacing, write_csv
 from sigmoid_bce.jobs.machine import processor
 from sigmoid_bce.numerics import catalogue, frameworks, surroundings
-from sigmoid_bce.numerics.catalogue import Framework, Implementation
+from sigmoid_bce.numerics.catalogue import DTYPES, Framework, Implementation
 from sigmoid_bce.numerics.search import SIDES, Search
 from sigmoid_bce.numerics.sweep import measure, special_values, table
 from sigmoid_bce.numerics.tables import ABOUT, HARD, SCHEMA, SOFT, SPECIAL, STATUS, THRESHOLDS
@@ -58,6 +58,7 @@ def measure_framework(
     thresholds: str | Path,
     special: str | Path,
     implementations: str | Path,
+    dtypes: Collection[str] = tuple(DTYPES),
 ) -> None:
     """Measure every implementation of a framework in every precision.
 
@@ -74,6 +75,8 @@ def measure_framework(
         The CSV files to write: thresholds, results for nan and inf, and the implementations with
         their status. Their columns are THRESHOLDS, SPECIAL and STATUS in
         `sigmoid_bce.numerics.tables`.
+    dtypes : collection of str
+        The precisions to measure, of those that an implementation has; by default all.
     """
     framework, versions = catalogue.module(name), frameworks.versions(name)
     missing = [package for package, version in versions.items() if version is None]
@@ -86,7 +89,7 @@ def measure_framework(
             tables.implementations.append({**head, "implementation": "all", "status": status})
             print(f"{framework.TITLE}: {status}", flush=True)
         for implementation in entries:
-            for dtype in implementation.dtypes:
+            for dtype in (dtype for dtype in implementation.dtypes if dtype in dtypes):
                 _measure(implementation, dtype, head, tables)
     write_csv(pd.DataFrame(tables.thresholds, columns=THRESHOLDS), thresholds)
     write_csv(pd.concat([pd.DataFrame(columns=SPECIAL), *tables.special])[SPECIAL], special)

@@ -21,7 +21,7 @@ RESCALED = {(-1.0, 1.0): "(label + 1) / 2", (0.0, 255.0): "label / 255", (1.0, 2
 """Two labels, and what makes them 0 and 1."""
 SWAPPED = (
     "the raw outputs are all between 0 and 1, and the labels are not: are the two swapped? Raw "
-    "outputs come first, then labels (RAW_OUTPUT= and LABEL= name them in a file)"
+    "outputs come first, then labels (--raw-output and --label name them in a file)"
 )
 
 
@@ -33,7 +33,7 @@ class Seen:
     >>> seen = Seen()
     >>> seen.add(np.array([3.0, -2.0]), np.array([1, -1]))
     >>> seen.advice()
-    '; turn labels -1 and 1 into (label + 1) / 2, or leave -1 out by IGNORE=-1 (--ignore, ignore=)'
+    '; turn labels -1 and 1 into (label + 1) / 2, or leave -1 out by --ignore=-1 (make: IGNORE=-1)'
     """
 
     def __init__(self) -> None:
@@ -75,7 +75,8 @@ class Seen:
             return f"; the labels have more than {MOST} values"
         if self.nan or not others:
             others.append(math.nan)
-        leave = f"by IGNORE={_listed(others, ' ', quote=True)} (--ignore, ignore=)"
+        options = _listed(others, " --ignore=")
+        leave = f"by --ignore={options} (make: IGNORE={_listed(others, ' ', quote=True)})"
         two = tuple(sorted(self.labels))
         if two in RESCALED and not self.nan:
             odd = f", or leave {others[0]:g} out {leave}" if two != (1.0, 2.0) else ""

@@ -9,7 +9,7 @@ from typing import NamedTuple
 
 import pandas as pd
 
-from sigmoid_bce.numerics import catalogue, frameworks
+from sigmoid_bce.numerics import catalogue
 from sigmoid_bce.verdicts.harm import Harm, Row
 from sigmoid_bce.verdicts.programs import HALF
 from sigmoid_bce.verdicts.written import OWN, WRITTEN
@@ -30,7 +30,7 @@ def instead(titles: Iterable[str]) -> dict[str, str]:
     >>> list(instead(["SciPy", "SciPy", "history"]))
     ['SciPy']
     """
-    lines = {module.TITLE: module.INSTEAD for module in map(catalogue.module, frameworks.names())}
+    lines = {module.TITLE: module.INSTEAD for module in (found for _, found in catalogue.modules())}
     return {title: lines[title] for title in dict.fromkeys(titles) if lines.get(title)}
 
 

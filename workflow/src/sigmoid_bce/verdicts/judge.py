@@ -16,6 +16,7 @@ from sigmoid_bce.verdicts.count import Counted, run
 from sigmoid_bce.verdicts.errors import EVERY, BadOutputs
 from sigmoid_bce.verdicts.outputs import Outputs, from_arrays
 from sigmoid_bce.verdicts.programs import Mine, notes
+from sigmoid_bce.verdicts.read import from_file
 from sigmoid_bce.verdicts.result import Verdict
 from sigmoid_bce.verdicts.tally import Tally
 from sigmoid_bce.verdicts.words import Answer
@@ -123,7 +124,7 @@ def _refuse_probabilities(outputs: Outputs, counted: Counted) -> None:
                 f"{outputs.name}: every raw output{of} lies within [0, 1] ({tally.low:.3g} to "
                 f"{tally.high:.3g}), as probabilities do. Convert probabilities with raw_output = "
                 "log(p) - log1p(-p), or better, save the input of the sigmoid. If these are raw "
-                "outputs, confirm it with REALLY_RAW=1 (--really-raw, really_raw=True)" + swapped
+                "outputs, confirm it with --really-raw (really_raw=True in Python)" + swapped
             )
 
 
@@ -283,8 +284,9 @@ def verdict(
     ----------
     raw_output : array_like, shape (n,), (n, labels), (n, height, width) or (..., labels)
         Raw outputs (logits) of one label, of several labels, or of each pixel. Without `label`, an
-        iterable of pairs (raw outputs, labels), for data that do not fit into memory. An axis of
-        length 1 makes no difference, so (n, 1) goes with labels (n,).
+        iterable of pairs (raw outputs, labels), for data that do not fit into memory, or the path
+        of a file as the command takes it. An axis of length 1 makes no difference, so (n, 1) goes
+        with labels (n,).
     label : array_like, shape of `raw_output`
         Labels in [0, 1]. A sample with label 0.5 has no correct side. Where both have an index or
         names of columns, the names decide what belongs together. Masked samples are left out.
@@ -334,6 +336,10 @@ def verdict(
         ignored = list(map(float, given if several else [given]))
     except (TypeError, ValueError):
         raise BadOutputs(f"ignore: expected labels as numbers, found {ignore!r}") from None
-    outputs = from_arrays(raw_output, label, name, labels, ignored)
+    if isinstance(raw_output, str | Path) and label is None:
+        outputs = from_file(raw_output, ignore=ignored, split=split)
+        outputs.name = name or outputs.name
+    else:
+        outputs = from_arrays(raw_output, label, name, labels, ignored)
     mine = Mine(framework, loss, dtype, mode, autocast, split)
     return judge(outputs, thresholds, really_raw, mine=mine)[0]

@@ -10,7 +10,7 @@ from importlib import metadata
 
 import pandas as pd
 
-from sigmoid_bce.numerics import catalogue, frameworks
+from sigmoid_bce.numerics import catalogue
 from sigmoid_bce.verdicts import written
 from sigmoid_bce.verdicts.errors import EVERY, BadOutputs
 
@@ -122,8 +122,7 @@ def _refuse(
 
 def _packages(title: str) -> tuple[str, ...]:
     """Return the distributions of a framework; none of one that is no part of the catalogue."""
-    for name in frameworks.names():
-        module = catalogue.module(name)
+    for _, module in catalogue.modules():
         if title == module.TITLE:
             return module.PACKAGES
     return ()

@@ -56,7 +56,7 @@ def _members(
             raise BadOutputs(
                 f"{path}: the array {name!r} is missing; there are "
                 f"{', '.join(map(repr, found)) or 'none'}; "
-                "name another with LABEL= or RAW_OUTPUT= (--label, --raw-output)"
+                "name another with --label or --raw-output (make: LABEL=, RAW_OUTPUT=)"
             )
     return [
         _Member(opened.enter_context(archive.open(f"{name}.npy")), f"{path}: array {name!r}")
@@ -93,8 +93,8 @@ def _from_npy(path: Path, label: str, raw_output: str, ignore: tuple[float, ...]
     other = Path(label)
     if other.suffix != ".npy":
         raise BadOutputs(
-            f"{path}: a .npy file holds one array: name the labels' file with LABEL=labels.npy "
-            "(--label), or save both arrays in one .npz file"
+            f"{path}: a .npy file holds one array: name the labels' file with "
+            "--label=labels.npy (make: LABEL=labels.npy), or save both arrays in one .npz file"
         )
     _check_readable(other)
     return from_arrays(_load(path), _load(other), str(path), ignore=ignore)

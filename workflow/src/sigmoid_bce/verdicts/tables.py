@@ -74,7 +74,7 @@ def _columns(path: Path, found: list[str], label: str, raw_output: str) -> Colum
     column = label if label not in found else raw_output
     separated = len(found) == 1 and any(mark in found[0] for mark in ";\t")
     hint = "; separate columns by commas" if separated else ""
-    hint += "; name another with LABEL= or RAW_OUTPUT= (--label, --raw-output)"
+    hint += "; name another with --label or --raw-output (make: LABEL=, RAW_OUTPUT=)"
     raise _missing(path, column, found, hint)
 
 
@@ -109,7 +109,7 @@ def _not_a_number(values: Any, place: str, label: bool, alone: bool = False) -> 
     texts = sorted(map(_shown, values.unique())) if label and text else []
     advice = ""
     if MISSING.intersection(map(str.lower, texts)):
-        advice = "; if labels are missing, leave their places empty and write IGNORE=nan"
+        advice = "; if labels are missing, leave their places empty and write --ignore=nan"
     elif len(texts) == 2 and alone:
         advice = f"; write 0 for one of {texts[0]!r} and {texts[1]!r}, and 1 for the other"
     return BadOutputs(f"{place}: expected a number, found {_shown(values[0])!r}{of}{advice}")

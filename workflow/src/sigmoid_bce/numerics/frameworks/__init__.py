@@ -1,5 +1,8 @@
 """The frameworks that are measured, one file each. Adding a file adds a framework.
 
+Another package brings one by an entry point in the group `sigmoid_bce.frameworks`, whose value is
+such a module.
+
 The functions here read the files without running them, so that planning a study imports no NumPy.
 """
 

@@ -1,0 +1,131 @@
+"""`sigmoid-bce measure`: frameworks that others bring, and what moved since an earlier table."""
+
+import os
+import re
+import subprocess
+import sys
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from sigmoid_bce.numerics.against import HAPPENS, compared, sentence
+from sigmoid_bce.numerics.record import PLACES
+from sigmoid_bce.numerics.tables import RECORD, read_thresholds
+from support.checkout import ROOT
+
+(TEMPLATE,) = re.findall(
+    r"```python\n(.*?)```", (ROOT / "docs/measure.md").read_text(), flags=re.DOTALL
+)
+ENTRY = re.search(
+    r'\[project.entry-points."(.*?)"\]\n(.*?)\n', (ROOT / "docs/measure.md").read_text()
+)
+BROKEN = {
+    "mylib_bce": ("def", "SyntaxError: invalid syntax (mylib_bce.py, line 1)"),
+    "mylib_bce.none": (TEMPLATE, "mylib_bce/none.py: ModuleNotFoundError: "),
+    "mylib_empty": ("TITLE = 'x'\n", "does not define PACKAGES"),
+    "mylib_absent": (TEMPLATE.replace('("numpy",)', '("nopackage",)'), "nopackage not installed"),
+    "mylib_raises": (
+        TEMPLATE.replace("p = 1 /", "raise OSError('no licence')\n        p = 1 /"),
+        "failed: OSError: no licence",
+    ),
+    "mylib_shape": (TEMPLATE.replace("return loss, None", "return loss[:1], None"), "of shape"),
+}
+
+
+def installed(folder, code, value=None, name="mylib"):
+    """Write a package that brings a framework, as pip installs it."""
+    module = (value or "mylib_bce").split(".")[0]
+    (folder / f"{module}.py").write_text(code)
+    info = folder / "mylib-1.0.dist-info"
+    info.mkdir()
+    (info / "METADATA").write_text("Metadata-Version: 2.1\nName: mylib\nVersion: 1.0\n")
+    (info / "entry_points.txt").write_text(f"[{ENTRY[1]}]\n{name} = {value or 'mylib_bce'}\n")
+    return folder
+
+
+def sigmoid_bce(folder, *words):
+    own = os.environ.get("PYTHONPATH", "")
+    path = os.pathsep.join(filter(None, [str(folder), own]))
+    code = "from sigmoid_bce.commands import main; main()"
+    return subprocess.run(
+        [sys.executable, "-c", code, *words], cwd=folder, capture_output=True, text=True,
+        env={**os.environ, "PYTHONPATH": path},
+    )  # fmt: skip
+
+
+def test_the_manual_s_framework_is_measured_and_compared(tmp_path):
+    assert ENTRY[2] == 'mylib = "mylib_bce"'
+    folder = installed(tmp_path, TEMPLATE)
+    done = sigmoid_bce(folder, "measure", "mylib", "--dtype", "float32")
+    assert done.returncode == 0, done.stderr
+    assert "bce(sigmoid(x), y)" in done.stdout
+    table = tmp_path / "results/measure-mylib/thresholds.csv"
+    found = read_thresholds(table).set_index(["y", "side"])["first_inf"]
+    # 1 - p is 0 from 16.6 on, and the logarithm of 0 is -inf
+    assert found[0, "wrong"] == pytest.approx(16.6, abs=0.1)
+    table.rename(tmp_path / "thresholds.csv")
+    same = ("measure", "mylib", "--against", "thresholds.csv", "--dtype", "float32")
+    done = sigmoid_bce(folder, *same)
+    assert (done.returncode, done.stdout.splitlines()[-1][-13:]) == (0, "nothing moved")
+    clipped = TEMPLATE.replace("np.exp(-x))", "np.exp(-x))\n        p = np.clip(p, 1e-3, 0.999)")
+    (tmp_path / "mylib_bce.py").write_text(clipped)
+    done = sigmoid_bce(folder, *same)
+    assert done.returncode == 3, done.stderr
+    assert re.search(
+        r"worse: .*label 1, wrong side: the loss stops changing from 6\.9", done.stdout
+    )
+    assert re.search(r"better: .*label 0, wrong side: inf appears never, before 16\.", done.stdout)
+
+
+@pytest.mark.parametrize("value", BROKEN)
+def test_a_framework_that_is_broken_is_one_line_and_stops_no_other(tmp_path, value):
+    code, message = BROKEN[value]
+    folder = installed(tmp_path, code, value)
+    done = sigmoid_bce(folder, "measure", "mylib", "--dtype", "float32")
+    assert done.returncode == 2
+    assert message in done.stdout + done.stderr
+    assert "Traceback" not in done.stderr or "raises" in value or "shape" in value
+    code = (
+        "import sigmoid_bce; print(sigmoid_bce.verdict([18.0, 2], [0, 1], framework='torch').harm)"
+    )
+    verdict = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True,
+        env={**os.environ, "PYTHONPATH": f"{folder}{os.pathsep}{os.environ.get('PYTHONPATH', '')}"},
+    )  # fmt: skip
+    assert verdict.returncode == 0, verdict.stderr
+
+
+def test_a_name_that_is_taken_or_unknown_is_told(tmp_path):
+    done = sigmoid_bce(installed(tmp_path, TEMPLATE, name="scipy"), "measure", "scipy")
+    assert done.returncode == 2
+    assert "'scipy' is registered twice" in done.stderr
+    done = sigmoid_bce(tmp_path.parent, "measure", "scipi")
+    assert done.returncode == 2
+    assert "did you mean 'scipy'?" in done.stderr
+
+
+def test_every_kind_of_change_is_one_sentence():
+    then = read_thresholds(RECORD).query("framework == 'PyTorch'").reset_index(drop=True)
+    status = pd.DataFrame(columns=["implementation", "mode", "dtype", "status"])
+    assert compared(then, then, status).empty
+    assert compared(then, then.assign(version="3.0"), status).empty
+    # a shift within 2 % is noise
+    assert compared(then, then.assign(loss_off=then["loss_off"] * 1.01), status).empty
+    for place in HAPPENS:
+        known = then[place].notna()
+        gone = compared(then, then.assign(**{place: np.nan}), status)
+        assert (len(gone), set(gone["change"])) == (
+            known.sum(),
+            {"better"} if known.any() else set(),
+        )
+        came = compared(then.assign(**{place: np.nan}), then, status)
+        assert set(came["change"]) <= {"worse"}
+        lines = [sentence(row) for row in [*gone.to_dict("records"), *came.to_dict("records")]]
+        assert all(HAPPENS[place] in line and "nan," not in line for line in lines)
+    fewer = then[then["mode"] != "compiled"]
+    assert {sentence(r)[:5] for r in compared(then, fewer, status).to_dict("records")} == {"gone:"}
+    assert {sentence(r)[:4] for r in compared(fewer, then, status).to_dict("records")} == {"new:"}
+    # a precision that was not asked for is not missed
+    assert compared(then, then[then["dtype"] == "float32"], status).empty
+    assert set(HAPPENS) == set(PLACES) - {"loss_worst"}

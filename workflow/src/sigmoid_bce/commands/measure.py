@@ -1,0 +1,142 @@
+"""Measure a framework: its own, or one that another package brings."""
+
+from __future__ import annotations
+
+import os
+import sys
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from sigmoid_bce.commands import FINDING, BadInput
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+FILES = {
+    "sweep": "sweep.parquet",
+    "thresholds": "thresholds.csv",
+    "special": "special.csv",
+    "implementations": "implementations.csv",
+}
+DTYPES = ("float16", "bfloat16", "float32", "float64", "longdouble")
+
+
+@click.command(name="measure")
+@click.argument("framework")
+@click.option(
+    "--against",
+    metavar="record|FILE",
+    help="Exit code 3 if a threshold moved since the record that is shipped, or since FILE, the "
+    "thresholds.csv of an earlier run.",
+)
+@click.option(
+    "--dtype", "dtypes", multiple=True, type=click.Choice(DTYPES), help="Only this precision; may "
+    "be given several times.  [default: all]",
+)  # fmt: skip
+@click.option("--to", help="Folder of the tables.  [default: results/measure-<framework>]")
+def command(framework: str, against: str | None, dtypes: tuple[str, ...], to: str | None) -> None:
+    """Measure where the losses of FRAMEWORK go wrong, in every precision and mode.
+
+    FRAMEWORK is a file in sigmoid_bce/numerics/frameworks, such as torch, or what an installed
+    package brings by an entry point in the group sigmoid_bce.frameworks.
+
+    For instance: sigmoid-bce measure torch --against record
+    """
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+    os.environ["CUDA_VISIBLE_DEVICES"] = ""  # the record is of CPUs
+    from sigmoid_bce.jobs.logs import UserError
+    from sigmoid_bce.numerics.measure import measure_framework
+    from sigmoid_bce.numerics.tables import read_all, read_thresholds
+
+    folder = Path(to or f"results/measure-{framework}")
+    try:
+        title = _title(framework)
+        then = None if against is None else _earlier(against, title)
+        folder.mkdir(parents=True, exist_ok=True)
+        start = time.perf_counter()
+        files = {part: folder / name for part, name in FILES.items()}
+        measure_framework(framework, **files, dtypes=dtypes or DTYPES)
+        now = read_thresholds(files["thresholds"])
+        status = read_all([files["implementations"]])
+    except (UserError, OSError) as error:
+        raise BadInput(str(error)) from error
+    print(f"\n{title}: measured in {time.perf_counter() - start:.0f} s; tables: {folder}/")
+    if not len(now):
+        raise BadInput(f"{title}: nothing was measured: the reasons are above")
+    moved = _tell(now, status, then, against)
+    if moved or (against is not None and status["status"].ne("measured").any()):
+        sys.exit(FINDING)
+
+
+def _title(framework: str) -> str:
+    """Return a framework's title, or raise with the nearest name."""
+    import difflib
+
+    from sigmoid_bce.numerics import catalogue, frameworks
+
+    known = frameworks.names()
+    if framework not in known:
+        near = difflib.get_close_matches(framework.lower(), known, 1, 0.5)
+        hint = f"did you mean {near[0]!r}?" if near else f"expected one of {', '.join(known)}"
+        raise BadInput(
+            f"there is no framework {framework!r}; {hint} Another package brings one by an entry "
+            "point in the group sigmoid_bce.frameworks: docs/measure.md"
+        )
+    return catalogue.module(framework).TITLE
+
+
+def _earlier(against: str, title: str) -> pd.DataFrame:
+    """Return the thresholds to compare with."""
+    from sigmoid_bce.numerics.tables import RECORD, read_thresholds
+
+    path = RECORD if against == "record" else Path(against)
+    if not path.is_file():
+        raise BadInput(f"--against: {path}: there is no such file; expected record or a file")
+    table = read_thresholds(path)
+    if title not in set(table["framework"]):
+        raise BadInput(
+            f"--against: {'the record' if against == 'record' else path} has no {title!r}. Keep "
+            "thresholds.csv of a first run, and name it"
+        )
+    return table[table["framework"] == title]
+
+
+def _tell(
+    now: pd.DataFrame, status: pd.DataFrame, then: pd.DataFrame | None, against: str | None
+) -> int:
+    """Print the findings, or what moved; return how many thresholds did."""
+    from sigmoid_bce.numerics.against import compared, sentence
+    from sigmoid_bce.numerics.findings import find, summary
+
+    if then is None:
+        found = summary(find(now, status))
+        for row in found.to_dict("records"):
+            program = ", ".join(filter(None, [row["implementation"], row["mode"], row["dtype"]]))
+            print(f"{row['finding']}, from {row['x']:.5g}: {program}, label {row['y']}")
+        print(f"{len(found)} findings; {_counted(now)}")
+        return 0
+    moved = compared(then, now, status)
+    for row in moved.to_dict("records"):
+        print(sentence(row))
+    where = {frozenset(table["processor"]) for table in (then, now)}
+    counts = moved["change"].value_counts()
+    said = ", ".join(f"{counts[kind]} {kind}" for kind in ("worse", "gone", "better", "new")
+                     if kind in counts)  # fmt: skip
+    print(f"against {against}, releases {_releases(then)} and {_releases(now)}: "
+          f"{said or 'nothing moved'}")  # fmt: skip
+    if len(where) > 1:
+        print("note: the other table was measured on another processor")
+    return int(moved["change"].ne("new").sum())
+
+
+def _counted(now: pd.DataFrame) -> str:
+    """Return how many programs and precisions were measured."""
+    programs = now[["implementation", "mode", "dtype"]].drop_duplicates()
+    return f"{len(programs)} programs and precisions were measured"
+
+
+def _releases(table: pd.DataFrame) -> str:
+    return "; ".join(dict.fromkeys(table["version"]))
