@@ -1,12 +1,14 @@
 """The documentation site: built with warnings as errors, read in a browser without a network."""
 
 import json
+import re
 import shutil
 import time
 
 import pytest
 
 import site_builder
+from support.checkout import ROOT
 from support.servers import LIMIT, need
 
 FLAGS = ["--headless", "--no-sandbox", "--disable-gpu", "--no-first-run"]
@@ -88,6 +90,11 @@ def test_every_page_fits_and_needs_no_network(site, chrome):
         if found or broken:
             wrong[str(page.relative_to(site))] = [*found, *broken]
     assert wrong == {}
+
+
+def test_every_document_is_in_the_navigation():
+    navigation = set(re.findall(r'" = "(.+\.md)"', (ROOT / "docs/zensical.toml").read_text()))
+    assert navigation == {str(name) for name in site_builder.pages()}
 
 
 def test_no_mark_and_no_diagram_is_left(site):

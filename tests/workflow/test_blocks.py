@@ -43,6 +43,8 @@ BY = {
     ("docs/deploy.md", "bash", ""): "tests/integration/test_modules.py",
     ("docs/how-to/own-framework.md", "python", ""): "tests/unit/test_config.py",
     ("docs/learning.md", "python", ""): COMMANDS,
+    ("docs/measure.md", "python", ""): "tests/unit/test_measure.py",
+    ("docs/measure.md", "toml", ""): "tests/unit/test_measure.py",
     ("docs/monitor.md", "python", "import keras"): "tests/unit/test_monitors.py",
     ("docs/monitor.md", "python", "import torch"): "tests/unit/test_torch_monitor.py",
     ("docs/monitor.md", "text", ""): "tests/unit/test_monitors.py",
