@@ -24,7 +24,7 @@ PIP = $(BIN)/python -m pip install --quiet --disable-pip-version-check
 STUDY = $$($(BIN)/python -m sigmoid_bce.study.reading "$$CONFIG")
 
 .DEFAULT_GOAL := help
-.PHONY: help run learning learning-full test soak lint bench numbers readme numerics record report tracking reconcile ui \
+.PHONY: help run learning learning-full test soak lint bench numbers readme docs numerics record report tracking reconcile ui \
 	verdict cluster cluster-await cluster-cancel test-cluster frameworks install schema lock
 
 help: ## list the targets
@@ -72,6 +72,9 @@ numbers: install ## collect the numbers of documents from finished studies into 
 readme: install ## write docs/numbers and the rule graph into the documents, draw their pictures
 	$(IN_VENV) snakemake rulegraph --cores 1 --quiet all
 	$(BIN)/python docs/tools/render.py
+
+docs: install ## build the documentation site in build/docs/site; broken links and anchors are errors
+	$(BIN)/python docs/tools/site_builder.py
 
 numerics: install ## run the conformance suite alone
 	$(SNAKEMAKE) numerics

@@ -28,6 +28,8 @@ from matplotlib.figure import Figure
 from PIL import Image
 
 import front
+import pictures
+import reference
 from committed import KEYS, ORIGIN, PICTURED, PROGRAMS, RANGES, ROOT, read
 from sigmoid_bce.comparison import compare
 from sigmoid_bce.figures import hero, registry, stage, style
@@ -42,6 +44,14 @@ DOCUMENTS = (
     "docs/benchmarks.md",
     "docs/learning.md",
     "docs/numbers/README.md",
+    "docs/explanation/numerics.md",
+    "docs/explanation/the-clip.md",
+    "docs/faq.md",
+    "docs/gallery.md",
+    "docs/glossary.md",
+    "docs/reference/command-line.md",
+    "docs/reference/configuration.md",
+    "docs/tutorials/own-images.md",
 )
 MARK = re.compile(r"(<!-- = (.+?) -->)(.*?)(<!-- / -->)", re.DOTALL)
 
@@ -133,6 +143,7 @@ def quotes() -> dict[str, str]:
     logits = "PyTorch", "BCEWithLogitsLoss()", "eager"
     sigmoid = "PyTorch", "BCELoss() after sigmoid", "eager"
     right, wrong_side = ("float32", 0, "correct"), ("float32", 0, "wrong")
+    wrapped = "Keras on TensorFlow", "Dense(1, sigmoid), Reshape, BinaryCrossentropy()", "eager"
     photographed = read("photographs").query("stage == 'full'").iloc[-1]
     return front.quotes() | {
         "programs": number(single["programs"], ".0f"),
@@ -143,6 +154,12 @@ def quotes() -> dict[str, str]:
         "logits loss flat": number(limits.loc[(*logits, *right), "loss_flat"], ".1f"),
         "sigmoid loss off": number(limits.loc[(*sigmoid, *right), "loss_off"], ".1f"),
         "sigmoid off when wrong": number(limits.loc[(*keras, *wrong_side), "loss_off"], ".1f"),
+        "gradient 0 when wrong, BCELoss": number(
+            limits.loc[(*sigmoid, *wrong_side), "gradient_zero_first"], ".1f"
+        ),
+        "plateau, Keras, label 0": number(
+            limits.loc[(*wrapped, *wrong_side), "loss_flat_value"], ".3f"
+        ),
         "pictured images": number(single["pictured_images"], ",.0f"),
         "pictured epochs": number(single["pictured_epochs"], ".0f"),
         "pictured raw output": number(single["pictured_raw_output_max"], ".0f"),
@@ -382,7 +399,7 @@ TABLES: dict[str, Callable[[], str]] = {
         ranges,
         rulegraph,
     )
-}
+} | reference.TABLES
 """What the mark `table NAME` writes."""
 
 
@@ -430,6 +447,7 @@ PICTURES = {
     "docs/hero.png": hero_figure,
     "docs/figure-3.png": figure_3,
     "docs/figure-5.png": figure_5,
+    **pictures.PICTURES,
 }
 SEEN = 24
 """Steps of 255 by which a colour may differ unseen: another processor shades edges otherwise."""

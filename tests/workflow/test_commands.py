@@ -7,7 +7,6 @@ import shlex
 import shutil
 import subprocess
 import sys
-import textwrap
 from importlib.util import find_spec
 
 import numpy as np
@@ -18,20 +17,18 @@ from click.testing import CliRunner
 from sigmoid_bce.commands import main as sigmoid_bce_command
 from sigmoid_bce.study.config import Study
 from sigmoid_bce.study.parse import parse
+from support import documents
 from support.checkout import DEFAULT, ROOT, checkout
+from support.documents import DOCUMENTS
 
-DOCUMENTS = sorted([*ROOT.glob("*.md"), *ROOT.glob("docs/**/*.md"), ROOT / "config/README.md"])
 PROFILES = sorted(ROOT.glob("workflow/profiles/*/config.yaml"))
 ELSEWHERE = r"rate-limit|imports|mlflow\.env"
 """Commands of other projects, in notes for them."""
-FENCED = re.compile(r"```.*?```", re.DOTALL)
 
 
-def blocks(text):
-    """Return the indented blocks of a Markdown text, without fenced ones."""
-    text = FENCED.sub("", text)
-    found = re.findall(r"(?:^    .*\n|^\n(?=    ))+", text, re.MULTILINE)
-    return [textwrap.dedent(block).strip() for block in found]
+def blocks(file):
+    """Return the texts of a document's indented blocks."""
+    return [block.text for block in documents.blocks(file) if not block.kind]
 
 
 def commands(*names):
@@ -41,8 +38,8 @@ def commands(*names):
         text = file.read_text()
         if file.parent.name == "upstream":
             continue
-        whole = "\n".join(blocks(text)).replace("\\\n", " ")
-        inline = " ".join(FENCED.sub("", text).split())
+        whole = "\n".join(blocks(file)).replace("\\\n", " ")
+        inline = " ".join(documents.FENCED.sub("", text).split())
         lines |= {*whole.splitlines(), *re.findall(r"`([^`]+)`", inline)}
         lines |= set(re.findall(r"^# (snakemake [^,\n]+)", text, re.MULTILINE))
     split = (
@@ -208,7 +205,7 @@ def test_every_block_of_yaml_is_a_part_of_a_study():
     """Blocks with a source are data sets; those with keys of a study extend the default one."""
     checked = 0
     for file in DOCUMENTS:
-        for block in blocks(file.read_text()):
+        for block in blocks(file):
             if not re.match(r"\w+:( |$)", block, re.MULTILINE):
                 continue
             part = yaml.safe_load(block)
@@ -226,7 +223,7 @@ def test_every_block_of_python_compiles():
     for file in DOCUMENTS:
         text = file.read_text()
         found = re.findall(r"```python\n(.*?)```", text, re.DOTALL)
-        found += [block for block in blocks(text) if re.match(r"(import|from) \w", block)]
+        found += [block for block in blocks(file) if re.match(r"(import|from) \w", block)]
         for code in found:
             entry = code.startswith("    ")  # of a table, in a recipe
             compile("{\n" + code + "}" if entry else code, str(file), "exec")
@@ -235,7 +232,7 @@ def test_every_block_of_python_compiles():
 def test_the_manual_s_verdict_runs():
     (code,) = (
         block
-        for block in blocks((ROOT / "docs/verdict.md").read_text())
+        for block in blocks(ROOT / "docs/verdict.md")
         if block.startswith("import sigmoid_bce")
     )
     x, y = np.float32([-3, 20, 4]), np.int8([0, 1, 1])

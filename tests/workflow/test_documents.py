@@ -233,3 +233,13 @@ def test_tuned_rates_are_the_best_of_the_exploratory_part():
         means = here.pivot(index="model", columns="loss", values="mean")
         means["logits"] = here.groupby("model")["mean_reference"].mean()
         assert means.idxmax().to_dict() == tuned["model"]
+
+
+def test_every_column_of_the_tables_is_described(smoke):
+    text = (ROOT / "docs/reference/files.md").read_text()
+    results = smoke / "results/smoke"
+    files = [*(results / "tables").glob("*.csv"), *(results / "compare").rglob("*.parquet")]
+    assert len(files) > 5
+    for file in files:
+        table = pd.read_csv(file) if file.suffix == ".csv" else pd.read_parquet(file)
+        assert [column for column in table if f"`{column}`" not in text] == [], file.name
