@@ -14,6 +14,10 @@ from sigmoid_bce.numerics.record import KEY
 from sigmoid_bce.numerics.tables import HARD, RECORD, read_thresholds
 from sigmoid_bce.numerics.thresholds import COLUMNS
 
+NOTE = (
+    "{} thresholds of another run were elsewhere, where rounding noise crosses a limit: this page "
+    "has those of the record."
+)
 DIGITS = "%.9g"
 """The digits that the record has."""
 
@@ -35,7 +39,10 @@ def data(numerics: Path, check: Callable[[Path], object]) -> tuple[str, int]:
     table, differ = recorded(table, record)
     day = pd.read_csv(RECORD, usecols=["date"])["date"].max()
     files = numerics / "sweep.parquet", numerics / "implementations.csv"
-    return as_json(content(files[0], table, files[1], "default", str(day))), differ
+    shown = content(files[0], table, files[1], "default", str(day))
+    if differ:
+        shown["about"]["note"] = NOTE.format(differ)
+    return as_json(shown), differ
 
 
 def recorded(table: pd.DataFrame, record: pd.DataFrame) -> tuple[pd.DataFrame, int]:

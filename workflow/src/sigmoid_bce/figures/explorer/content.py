@@ -101,6 +101,8 @@ def _labels(path: str | Path) -> Iterator[tuple[tuple[str, ...], float, pd.DataF
                 for name, value in key.items() if len(keys) > 1 else ():
                     own = own.filter(pc.equal(own[name], value))
                 part = own.select(VALUES).to_pandas().sort_values("x", kind="stable")
+                # long doubles that are one float64 are one sample here
+                part = part.drop_duplicates("x")
                 yield tuple(key[name] for name in KEY), key["y"], part
 
 
@@ -151,20 +153,24 @@ class _Curves:
 
     def add(self, part: pd.DataFrame, dtype: str, y: float) -> int:
         """Return the number of a curve."""
-        x = part["x"].to_numpy() * (1 if y == 0 else -1) + 0.0
-        texts = {"format": ""}
-        for quantity in QUANTITIES:
+        # label 1 is label 0 mirrored: the loss the same, the gradient with the other sign
+        sign = 1 if y == 0 else -1
+        x = part["x"].to_numpy() * sign + 0.0
+        points, format = self.exact.setdefault(dtype, {}), []
+        texts: dict[str, str] = {}
+        for place, loss, gradient in zip(
+            x, part["loss_exact"], part["gradient_exact"] * sign, strict=True
+        ):
+            # long doubles that are one float64 have several exact values: the first stands for them
+            points.setdefault(place, (loss, gradient))
+        for number, quantity in enumerate(QUANTITIES):
             values = part[quantity].to_numpy()
-            format = samples.format_of(values, dtype)
-            texts[quantity] = samples.written(values, part[f"{quantity}_exact"].to_numpy(), format)
-            texts["format"] += f"{format} "
+            near = np.array([points[place][number] for place in x]) * (sign if number else 1)
+            format.append(samples.format_of(values, dtype))
+            texts[quantity] = samples.written(values, near, format[-1])
+        texts["format"] = " ".join(format)
         identity = (dtype, y, *texts.values(), x.tobytes())
         if identity not in self.known:
-            points = self.exact.setdefault(dtype, {})
-            # label 1 is label 0 mirrored: the loss the same, the gradient with the other sign
-            sign = 1 if y == 0 else -1
-            gradients = part["gradient_exact"].to_numpy() * sign
-            points.update(zip(x, zip(part["loss_exact"], gradients, strict=True), strict=True))
             self.known[identity] = len(self.kept)
             self.kept.append((dtype, y, part.assign(x=x), texts))
         return self.known[identity]

@@ -39,13 +39,14 @@ function closest(wanted) {
 }
 
 function hashOf(given) {
-  const parts = {x: given.x, label: given.label, dtype: given.program.dtype, framework: given.program.framework,
-    program: given.program.implementation, mode: given.program.mode, scale: given.scale, range: given.range};
+  const {dtype = "", framework = "", implementation: program = "", mode = ""} = given.program || {};
+  const parts = {x: given.x, label: given.label, dtype, framework, program, mode, scale: given.scale, range: given.range};
   if (given.view !== "explore") parts.view = given.view;
   return "#" + new URLSearchParams(parts).toString();
 }
 
-const hashFor = (program, label, x) => hashOf({...state, view: "explore", program, label, x, range: Math.max(state.range, RANGES.find(r => r >= Math.abs(x)) || 40)});
+const rangeFor = (x, range) => Math.abs(x) <= range ? range : RANGES.find(r => r >= Math.abs(x)) || RANGES.at(-1);
+const hashFor = (program, label, x, range = state.range) => hashOf({...state, view: "explore", program, label, x, range: rangeFor(x, range)});
 
 function readHash(text) {
   const given = new URLSearchParams(text.replace(/^#/, "")), odd = [];
@@ -196,7 +197,7 @@ function marksOf(range) {
 
 function showState() {
   const {program: p, label} = state, curve = curveOf(p, label), marks = marksOf(state.range);
-  $("slider").min = -state.range; $("slider").max = state.range; $("slider").step = state.range <= 40 ? 0.01 : 0.1;
+  $("slider").min = -state.range; $("slider").max = state.range; $("slider").step = state.range <= 120 ? 0.01 : 0.1;
   $("slider").value = state.x; if (document.activeElement !== $("number") || Number($("number").value) !== state.x) $("number").value = state.x;
   $("slider").setAttribute("aria-valuetext", `raw output ${short(state.x, 9)}`);
   document.querySelectorAll("input[name=label]").forEach(radio => { radio.checked = Number(radio.value) === label; });
@@ -216,7 +217,7 @@ function showState() {
   if (!curve) { $("sentence").textContent = "This program was not measured for this label."; $("values").replaceChildren(); $("sample").textContent = ""; return; }
   const i = state.sample = nearest(curve.x, state.x), x = curve.x[i];
   $("sentence").textContent = sentence(curve, i);
-  $("sample").replaceChildren(x === state.x ? "Measured at exactly this raw output, " : "Not measured at exactly this raw output. The values are those of the nearest sample kept, ", make("output", {id: "at"}, full(x, p.dtype)), ".");
+  $("sample").replaceChildren(x === state.x ? "Measured at exactly this raw output, " : "Not measured at exactly this raw output. The values are those of the nearest sample kept, ", make("output", {id: "at"}, full(x, p.dtype === "float32" ? "float32" : "float64")), ".");
   $("values").replaceChildren(card(0, curve, i), card(1, curve, i));
   state.curve = curve;
   draw();
@@ -234,7 +235,7 @@ function draw() {
 
 function update(change) {
   Object.assign(state, change);
-  if (Math.abs(state.x) > state.range) state.range = RANGES.find(r => r >= Math.abs(state.x)) || RANGES.at(-1);
+  state.range = rangeFor(state.x, state.range);
   show();
   writeHash();
 }

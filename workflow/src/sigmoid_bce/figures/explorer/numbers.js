@@ -1,7 +1,7 @@
 // Floats: their bits, their texts, and the curves that the data hold as distances between floats.
 const FORMATS = {float16: [5, 10], bfloat16: [8, 7], float32: [8, 23], float64: [11, 52]};
 // digits that tell every float of a precision from its neighbours
-const DIGITS = {float16: 5, bfloat16: 4, float32: 9, float64: 17, longdouble: 17};
+const DIGITS = {float16: 9, bfloat16: 9, float32: 9, float64: 17, longdouble: 17};
 const view = new DataView(new ArrayBuffer(8));
 
 function bitsOf(value, format) {

@@ -116,7 +116,7 @@ def ordered(values: np.ndarray, format: str) -> np.ndarray:
     [0, -1, 15360]
     """
     dtype = DTYPES[format]
-    with np.errstate(over="ignore"):
+    with np.errstate(over="ignore", invalid="ignore"):
         bits = values.astype(dtype).view(f"u{dtype.itemsize}").tolist()
     sign = 1 << (8 * dtype.itemsize - 1)
     return np.array([b if b < sign else sign - 1 - b for b in bits], object)
@@ -133,7 +133,7 @@ def format_of(values: np.ndarray, dtype: str) -> str:
     wider = ["float32", "float64"]
     names = wider if dtype == "float32" else [*([dtype] if dtype in FORMATS else []), *wider]
     for name in names if dtype != "longdouble" else ["float64"]:
-        with np.errstate(over="ignore"):
+        with np.errstate(over="ignore", invalid="ignore"):
             same = values.astype(DTYPES[name]).astype(np.float64)
         if np.array_equal(same, values, equal_nan=True):
             return name
@@ -156,7 +156,7 @@ def written(values: np.ndarray, near: np.ndarray, format: str) -> str:
     --------
     >>> near = np.array([1.0, 2.0, 3.0, 4.0])
     >>> written(near, near, "float32"), written(np.full(4, 2.0), near, "float16")
-    ('0*4', 'sg =*3')
+    ('0*4', 'sg 0 =*2')
     """
     steps = ordered(values, format) - ordered(near, format)
     nans = np.isnan(values)

@@ -55,12 +55,13 @@ function start() {
   document.title = `Explorer: ${about.study}`;
   $("about").textContent = `${programs} ${programs === 1 ? "program" : "programs"} of ${frameworks.length} ${frameworks.length === 1 ? "framework" : "frameworks"}.`;
   $("origin").textContent = `Study ${about.study}, measured ${about.date}` + (about.processors.length ? ` on ${about.processors.join("; ")}` : "") + ". Another processor can move thresholds, in half precision above all." +
-    (about.missing.length ? ` Not measured: ${about.missing.join("; ")}.` : "");
+    (about.note ? ` ${about.note}` : "") + (about.missing.length ? ` Not measured: ${about.missing.join("; ")}.` : "");
   if (programs) {
     // the page opens with a program that does harm, if there is one
     state.program = closest(DATA.questions.find(question => question.state)?.state || {dtype: dtypes[0]});
   } else {
-    $("explore").replaceChildren(make("p", {class: "notice"}, `No program was measured. ${about.missing.join("; ")}`));
+    for (const part of $("explore").children) part.hidden = true;
+    $("explore").append(make("p", {class: "notice"}, `No program was measured. ${about.missing.join("; ")}`));
   }
   for (const [name, text] of Object.entries(FILTERS)) {
     const element = make("select", {id: `filter-${name}`, "data-filter": name});
@@ -81,12 +82,12 @@ function start() {
     document.querySelector(`[data-by=${by}]`).focus();
   });
   $("questions").append(...DATA.questions.map(({question, answer, state: shows}) => {
-    const link = shows && hashFor(closest(shows), shows.label, shows.x);
+    const link = shows && hashFor(closest(shows), shows.label, shows.x, 40);
     return make("li", {}, make("h3", {}, question), link ? make("p", {}, make("a", {class: "button", href: link}, "Show it in the explorer")) : "", make("details", {}, make("summary", {}, "Answer"), make("p", {}, answer)));
   }));
   listen();
   readHash(location.hash);
-  if (Math.abs(state.x) > state.range) state.range = RANGES.find(r => r >= Math.abs(state.x)) || RANGES.at(-1);
+  state.range = rangeFor(state.x, state.range);
   show();
 }
 
