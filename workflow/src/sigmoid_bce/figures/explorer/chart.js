@@ -83,7 +83,7 @@ function drawChart(host, q, curve, state, marks, choose) {
   };
   if (there) svg.append(shape("path", {d: path(curve.value[q]), class: "program"}));
   svg.append(shape("path", {d: path(curve.exact[q]), class: "exact"}));
-  names(svg, q, curve, inside, px, py, state, there, w);
+  names(svg, q, curve, inside, px, py, state, there, w, h - bottom - 8);
   const i = state.sample, x = px(curve.x[i]);
   if (Math.abs(curve.x[i]) <= range) {
     svg.append(shape("line", {x1: x, x2: x, y1: top, y2: h - bottom, class: "cursor"}),
@@ -103,7 +103,7 @@ function drawChart(host, q, curve, state, marks, choose) {
 }
 
 // the curves' names beside them, on the wrong side, where they are farthest apart
-function names(svg, q, curve, inside, px, py, state, there, w) {
+function names(svg, q, curve, inside, px, py, state, there, w, low) {
   const side = inside.filter(i => (state.label ? -1 : 1) * curve.x[i] > state.range * 0.25 && (state.label ? -1 : 1) * curve.x[i] < state.range * 0.9);
   if (!side.length) return;
   const gap = i => Number.isNaN(curve.value[q][i]) ? -1 : Math.abs(py(curve.value[q][i]) - py(curve.exact[q][i]));
@@ -117,7 +117,7 @@ function names(svg, q, curve, inside, px, py, state, there, w) {
     return;
   }
   const above = v > e;
-  const low = py(-Infinity) - 8, within = y => Math.min(low, Math.max(34, y));
+  const within = y => Math.min(low, Math.max(34, y));
   svg.append(shape("text", {x, y: within(e + (above ? -8 : 18)), class: `name ${anchor}`}, "exact"),
     shape("text", {x, y: within(v + (above ? 18 : -8)), class: `name program-name ${anchor}`}, "program"));
 }
