@@ -493,13 +493,16 @@ def main(arguments: list[str] | None = None) -> None:
                 print(f"{name} changed")
 
 
+EXPLORER = "docs/explorer.html"
+
+
 def explore(root: Path) -> None:
     """Write the explorer's page from its committed data."""
-    page = root / "docs/explorer.html"
-    new = render((root / "docs/explorer.json").read_text("utf-8"))
+    page = root / EXPLORER
+    new = render((ROOT / "docs/explorer.json").read_text("utf-8"))
     if not page.exists() or page.read_text("utf-8") != new:
         page.write_text(new, "utf-8")
-        print("docs/explorer.html changed")
+        print(f"{EXPLORER} changed")
 
 
 if __name__ == "__main__":
