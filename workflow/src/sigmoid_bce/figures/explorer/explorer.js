@@ -86,7 +86,7 @@ function select(element, options, chosen) {
 }
 
 const rowsOf = (program, label) => rows.filter(row => row.program === program && row.label === label);
-const outward = (row, place) => (row.wrong === (row.label === 0) ? 1 : -1) * place;
+const outward = (row, place) => (row.wrong === (row.label === 0) ? 1 : -1) * place + 0;
 
 // what a row of thresholds says of a raw output of this size on its side
 function illsAt(row, size) {
@@ -176,13 +176,13 @@ function sentence(curve, i) {
   const same = (a, b) => a === b || Math.abs(a - b) <= 0.01 * Math.abs(b) || ulpsSmall(a, b, p.dtype);
   const parts = [side === "undecided" ? "The raw output 0 is undecided: sigmoid 0.5." : `The sample is on the ${side} side.`];
   parts.push(Number.isNaN(loss) ? "The loss is not a number." : !Number.isFinite(loss) ? "The loss is infinite." :
-    same(loss, exact) ? "The loss is right." : `The loss is too ${loss > exact ? "large" : "small"}: ${short(loss)} instead of ${short(exact)}.`);
+    ulpsSmall(loss, exact, p.dtype) ? "The loss is right." : same(loss, exact) ? `The loss is ${short(loss)} instead of ${short(exact)}, within 1 %.` : `The loss is too ${loss > exact ? "large" : "small"}: ${short(loss)} instead of ${short(exact)}.`);
   if (p.has_gradient) parts.push(Number.isNaN(gradient) ? "The gradient is not a number." : gradient === 0 && slope !== 0 ?
-    `The gradient is exactly 0 instead of ${short(slope)}: nothing is learned from this sample.` : same(gradient, slope) ? "The gradient is right." : `The gradient is ${short(gradient)} instead of ${short(slope)}.`);
+    `The gradient is exactly 0 instead of ${short(slope)}: nothing is learned from this sample.` : ulpsSmall(gradient, slope, p.dtype) ? "The gradient is right." : same(gradient, slope) ? "The gradient is within 1 %." : `The gradient is ${short(gradient)} instead of ${short(slope)}.`);
   return parts.join(" ");
 }
 
-function ulpsSmall(a, b, dtype) { return Boolean(FORMATS[dtype]) && Math.abs(a - b) <= 4 * unitAt(b, dtype); }
+function ulpsSmall(a, b, dtype) { return a === b || Math.abs(a - b) <= (FORMATS[dtype] ? 4 * unitAt(b, dtype) : 1e-15 * Math.abs(b)); }
 
 function marksOf(range) {
   const dead = [], places = [];

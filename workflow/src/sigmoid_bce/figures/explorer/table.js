@@ -54,6 +54,7 @@ function start() {
   const about = DATA.about, programs = DATA.programs.length;
   document.title = `Explorer: ${about.study}`;
   $("about").textContent = `${programs} ${programs === 1 ? "program" : "programs"} of ${frameworks.length} ${frameworks.length === 1 ? "framework" : "frameworks"}.`;
+  $("day").textContent = `Measured ${about.date}, with the releases that are named.`;
   $("origin").textContent = `Study ${about.study}, measured ${about.date}` + (about.processors.length ? ` on ${about.processors.join("; ")}` : "") + ". Another processor can move thresholds, in half precision above all." +
     (about.note ? ` ${about.note}` : "") + (about.missing.length ? ` Not measured: ${about.missing.join("; ")}.` : "");
   if (programs) {
