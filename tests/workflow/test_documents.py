@@ -20,7 +20,7 @@ from support.checkout import ROOT
 @pytest.fixture
 def documents(tmp_path):
     """A folder with copies of the rendered documents and their pictures."""
-    for name in (*render.DOCUMENTS, *render.PICTURES):
+    for name in (*render.DOCUMENTS, *render.PICTURES, render.EXPLORER):
         (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
         shutil.copy(ROOT / name, tmp_path / name)
     return tmp_path
