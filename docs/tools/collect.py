@@ -16,6 +16,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
+import explorer
 from committed import FOLDER, KEYS, PICTURED, PROGRAMS, ROOT, machine, write
 from sigmoid_bce.numerics.tables import read_thresholds
 from sigmoid_bce.study.cells import STAGES
@@ -313,6 +314,13 @@ def main(results: Path = ROOT / "results", folder: Path = FOLDER) -> None:
             on["passed_on"] = "yes"
         write(name, table, on, folder)
         print(f"{name}.csv: {len(table)} rows")
+    try:
+        text, differ = explorer.data(present(results / "default/numerics"), measured)
+    except Absent as error:
+        print(f"explorer.json stays as it is: {error}")
+    else:
+        folder.with_name("explorer.json").write_text(text, "utf-8")
+        print(f"explorer.json: {differ} thresholds differ from the record, which it has instead")
 
 
 if __name__ == "__main__":

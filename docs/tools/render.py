@@ -32,6 +32,7 @@ import reference
 from committed import KEYS, ORIGIN, PICTURED, PROGRAMS, RANGES, ROOT, read
 from sigmoid_bce.comparison import compare
 from sigmoid_bce.figures import registry, stage, style
+from sigmoid_bce.figures.explorer.page import render
 from sigmoid_bce.figures.inputs import LaboratoryTables
 from sigmoid_bce.jobs import plugins
 from sigmoid_bce.planning.inputs import TITLE
@@ -503,6 +504,7 @@ def main(arguments: list[str] | None = None) -> None:
         if new != old:
             file.write_text(new)
             print(f"{name} changed")
+    explore(root)
     with tempfile.TemporaryDirectory() as folder:
         for name, draw in PICTURES.items():
             png = Path(folder) / Path(name).name
@@ -510,6 +512,15 @@ def main(arguments: list[str] | None = None) -> None:
             if differ(png, root / name):
                 (root / name).write_bytes(png.read_bytes())
                 print(f"{name} changed")
+
+
+def explore(root: Path) -> None:
+    """Write the explorer's page from its committed data."""
+    page = root / "docs/explorer.html"
+    new = render((root / "docs/explorer.json").read_text("utf-8"))
+    if not page.exists() or page.read_text("utf-8") != new:
+        page.write_text(new, "utf-8")
+        print("docs/explorer.html changed")
 
 
 if __name__ == "__main__":

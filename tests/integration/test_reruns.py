@@ -18,7 +18,7 @@ LEARNED = {"learn", "learning_tables", *REPORTED}
 LEARNED |= {f"learning_figure_{number}" for number in (7, 8, 9, 11, 12)}
 TRAINED = {"train", "raw_outputs", *COMPARED}
 SWEPT = {f"laboratory_{name}" for name in ("conformance", "gradient", "staircase", "ulp")}
-MEASURED = {"numerics_tables", *SWEPT, "report", "track_study"}
+MEASURED = {"numerics_tables", "explorer", *SWEPT, "report", "track_study"}
 CURVES = {"article_models", "laboratory_figure_3"}
 
 

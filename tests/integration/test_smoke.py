@@ -8,8 +8,10 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from sigmoid_bce.numerics.tables import KEY, read_thresholds
 from sigmoid_bce.study.cells import STAGES, Cell
 from support.checkout import checkout, snakemake
+from support.explorer import Explorer, browser, check_curves, check_state, kinds
 
 CONFIG = ("--configfile", "config/studies/smoke.yaml")
 CELLS = [Cell("digits", "tiny", loss, 16, 0) for loss in ("logits", "sigmoid_clipped")]
@@ -164,3 +166,25 @@ def test_threads_stay_within_the_declared(results, cell):
     wall, cpu, memory = map(float, re.findall(r"[\d.]+", last))
     assert 0.2 < cpu < 1.15 * wall + 0.2
     assert 100 < memory < 3000
+
+
+def test_the_explorer_shows_the_sweep(results, tmp_path):
+    """Every value of every curve is one of the sweep; states of each odd kind are shown right."""
+    sweep = pd.read_parquet(results / "numerics/sweep.parquet")
+    thresholds = read_thresholds(results / "numerics/thresholds.csv")
+    assert (results / "explorer.html").stat().st_size < 1_000_000
+    with browser(tmp_path) as chrome:
+        explorer = Explorer(chrome, (results / "explorer.html").as_uri())
+        curves = list(explorer.curves())
+        assert check_curves(curves, sweep) > 5000
+        seen = set()
+        for program, label, curve in curves:
+            for _, row in curve.iloc[::50].iterrows():
+                new = kinds(row, program["dtype"]) - seen
+                if new:
+                    check_state(explorer, thresholds, program, label, float(row["x"]), row)
+                    seen |= new
+        assert {"normal", "zero", "subnormal", "large"} <= seen
+        assert not explorer.complaints()
+    programs = json.loads((results / "explorer.json").read_text())["programs"]
+    assert len(programs) == len(sweep[KEY].drop_duplicates())

@@ -36,7 +36,7 @@ PAIRED_FIGURES = expand(
 TABLES = PLAN.made(
     datasets=rules.datasets.output,
     grid=rules.tables.output,
-    numerics=rules.numerics_tables.output,
+    numerics=[*rules.numerics_tables.output, *rules.explorer.output],
     learning=rules.learning_tables.output,
 )
 

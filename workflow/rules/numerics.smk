@@ -74,6 +74,39 @@ rule numerics_tables:
         "../scripts/numerics_tables.py"
 
 
+rule explorer:
+    input:
+        sweep=rules.numerics_tables.output.sweep,
+        thresholds=rules.numerics_tables.output.thresholds,
+        implementations=rules.numerics_tables.output.implementations,
+    output:
+        data=f"{RESULTS}/explorer.json",
+        html=report(
+            f"{RESULTS}/explorer.html",
+            caption="../report/tables/explorer.rst",
+            category="Numerics",
+            labels={"table": "explorer: every program at every raw output"},
+        ),
+        values=f"{RESULTS}/explorer.values.rst",
+    log:
+        f"{LOGS}/explorer.log",
+    benchmark:
+        f"{BENCHMARKS}/explorer.tsv"
+    threads: 1
+    resources:
+        mem_mb=growing(1500),
+        runtime=growing(15),
+    params:
+        study=STUDY.study,
+        code=PLAN.code("explorer"),
+    conda:
+        "../../envs/figures.yaml"
+    group:
+        PLAN.group("numerics")
+    script:
+        "../scripts/explorer.py"
+
+
 rule article_models:
     output:
         curves=f"{NUMERICS}/article.parquet",

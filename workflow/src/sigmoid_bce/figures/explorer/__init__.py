@@ -1,0 +1,1 @@
+"""The explorer: one page that shows loss and gradient of every program at every raw output."""
