@@ -83,7 +83,7 @@ def steps(folder: Path) -> Figure:
     x = np.linspace(10, 20, 4001, dtype=np.float32)
     p = 1 / (1 + np.exp(-x))
     with np.errstate(divide="ignore"):
-        wrong, right = -np.log(1 - p), -np.log(p)
+        wrong, right = -np.log(1 - p), -np.log(p)  # sigmoid-bce: ignore
     exact = np.logaddexp(0, x.astype(float)), np.logaddexp(0, -x.astype(float))
     figure, axes = plt.subplots(1, 2, figsize=(7.2, 3.2), layout="constrained")
     for axis, computed, true, side in zip(

@@ -1,5 +1,6 @@
 """Laboratory figures show the numbers that their titles and axes name."""
 
+import itertools
 import re
 
 import numpy as np
@@ -7,7 +8,7 @@ import pandas as pd
 import pytest
 from matplotlib import pyplot as plt
 
-from sigmoid_bce.figures import registry, style
+from sigmoid_bce.figures import hero, registry, style, sweeps
 from sigmoid_bce.figures.inputs import LaboratoryTables
 from sigmoid_bce.figures.laboratory import conformance, figure_3
 from sigmoid_bce.numerics import article, reference
@@ -43,6 +44,7 @@ def laboratory(tmp_path_factory):
             exact = reference.loss(X, np.full_like(X, y), "float64")
             gradient = -1 / (1 + np.exp(X)) * (1 + PROGRAMS.index(name))
             numbers = {"loss_exact": exact, "gradient": gradient, "loss_ulp": np.abs(X)}
+            numbers["gradient_exact"] = -1 / (1 + np.exp(X))
             rows.append(table.assign(**keys, **numbers))
     sweep = pd.concat([*rows, rows[0].assign(dtype="float64", loss=1e9, gradient=1e9)])
     curves = []
@@ -93,11 +95,12 @@ def test_the_gradients_are_those_of_label_1_by_framework(laboratory):
     assert [axis.get_title() for axis in drawn.axes] == ["alpha", "Zeta"]
     for axis in drawn.axes:
         assert axis.get_xlabel() == "raw output x"
-        assert axis.get_ylabel() == "|gradient|, label 1"
-        assert axis.get_yscale() == "log"
+        assert axis.get_yscale() == "symlog"
+        assert axis.get_yticks()[0] == axis.get_ylim()[0] == 0
+    assert drawn.axes[0].get_ylabel() == "|gradient|, label 1"
     found = dict(lines(drawn.axes[0]))
-    assert list(found) == ["sum, eager", "sum, graph"]
-    for label, factor in (("sum, eager", 3), ("sum, graph", 2)):
+    assert list(found) == ["sum (eager)", "sum (graph)", "exact"]
+    for label, factor in (("sum (eager)", 3), ("sum (graph)", 2), ("exact", 1)):
         np.testing.assert_allclose(found[label][:, 0], X)
         np.testing.assert_allclose(found[label][:, 1], factor / (1 + np.exp(X)), rtol=1e-6)
 
@@ -105,7 +108,8 @@ def test_the_gradients_are_those_of_label_1_by_framework(laboratory):
 def test_the_errors_are_the_largest_within_each_unit(laboratory):
     drawn = registry.load("laboratory", "ulp").draw(laboratory())
     axis = drawn.axes[1]
-    assert (axis.get_title(), axis.get_ylabel()) == ("Zeta", "error of the loss, ulp")
+    assert axis.get_title() == "Zeta"
+    assert drawn.axes[0].get_ylabel() == "error of the loss, ulp"
     label, found = lines(axis)[0]
     assert label == "slow"
     # x from 2.5 to 3.5 is rounded to 3, with halves to even
@@ -115,38 +119,95 @@ def test_the_errors_are_the_largest_within_each_unit(laboratory):
 
 def test_the_staircase_shows_both_labels(laboratory):
     drawn = registry.load("laboratory", "staircase").draw(laboratory())
-    assert [axis.get_title() for axis in drawn.axes] == ["label 1", "label 0"]
+    titles = [axis.get_title().split(",")[0] for axis in drawn.axes]
+    assert titles == ["label 1", "label 0"]
     for axis, y in zip(drawn.axes, (1, 0), strict=True):
         found = dict(lines(axis))
         x, exact = found["exact"].T
         np.testing.assert_array_equal(x, X[X >= 13.5][: len(x)])
         np.testing.assert_allclose(exact, np.log1p(np.exp(-x if y else x)), rtol=1e-6)
         assert x.max() == 18
+    # an implementation has one colour in both panels
+    colours = [{line.get_label(): line.get_color() for line in axis.lines} for axis in drawn.axes]
+    one, other = (
+        {program: colour for label, colour in panel.items() for program in PROGRAMS
+         if f"{program[0]}: {program[1]}" in label}
+        for panel in colours
+    )  # fmt: skip
+    assert one == other
+    assert len(one) == len(PROGRAMS)
+
+
+def test_curves_that_are_equal_are_one_and_what_is_not_seen_is_said():
+    parts = [(("a", mode), pd.DataFrame({"x": [1, 2], "loss": [1, 2]})) for mode in ("e", "g")]
+    parts += [(("b", ""), pd.DataFrame({"x": [1, 2], "loss": [1, np.inf]}))]
+    found = sweeps.distinct(parts, "loss", 3)
+    assert [sweeps.named(curve.programs) for curve in found] == ["2 in one: a (e, g)", "b"]
+    assert [sweeps.remark(c.points, "loss", (0, 1.5)) for c in found] == [
+        " (up to 2, beyond the axis)",
+        " (inf from x = 2)",
+    ]
 
 
 def test_the_map_shows_the_recorded_thresholds(laboratory):
     tables = laboratory(seed=7)
-    drawn = registry.load("laboratory", "conformance").draw(tables)
-    axis = drawn.axes[0]
     thresholds = read_thresholds(ROOT / "tests/record/thresholds.csv")
     hard = thresholds[thresholds["y"].isin([0, 1])]
-    least = conformance.first_wrong(hard)
-    rows = [label.get_text() for label in axis.get_yticklabels()]
-    assert rows == sorted(rows, key=str.casefold)
-    columns = [label.get_text() for label in axis.get_xticklabels()]
-    assert columns == ["0 right", "0 wrong", "1 right", "1 wrong"] * len(conformance.DTYPES)
-    numbers = {text.get_position(): text.get_text() for text in axis.texts}
-    seen = 0
-    for i, row in hard.iterrows():
-        mode = f" [{row['mode']}]" if row["mode"] else ""
-        name = f"{row['framework']}: {row['implementation'][:60]}{mode}"
-        side = {"correct": "right", "wrong": "wrong"}[row["side"]]
-        column = 4 * conformance.DTYPES.index(row["dtype"])
-        column += columns.index(f"{row['y']:.0f} {side}")
-        text = numbers.get((column + 0.5, rows.index(name) + 0.5))
-        assert text == (f"{least[i]:.3g}" if np.isfinite(least[i]) else None)
-        seen += text is not None
-    assert seen == len(axis.texts) - len(conformance.DTYPES) > 100
+    lines = conformance.rows(tables.thresholds)
+    # every program in every mode is in one line, and every one of its cells is right
+    for (framework, name, mode), part in hard.groupby(["framework", "implementation", "mode"]):
+        (line,) = (
+            one
+            for one in lines
+            if one.framework == framework
+            and (one.name == name if not mode else one.name.startswith(f"{name}: "))
+            and f", {mode}," in f", {one.name[len(name) + 2 :]},"
+        )
+        for (side, dtype), some in part.groupby(["side", "dtype"]):
+            harm, x = line.cells[side, dtype]
+            least = conformance.first_wrong(some).min()
+            assert np.isfinite(x) == np.isfinite(least) == (harm < len(conformance.HARMS))
+            if np.isfinite(x):
+                places = list(conformance.HARMS[harm].places)
+                assert x == pytest.approx(some[places].min(axis=None), rel=0.006)
+                worse = [place for one in conformance.HARMS[:harm] for place in one.places]
+                limit = conformance.underflow(dtype) if side == "correct" else np.inf
+                assert not (worse and some[worse].min(axis=None) < limit)
+    # frameworks are together
+    frameworks = [line.framework for line in lines]
+    assert len(dict.fromkeys(frameworks)) == sum(
+        one != other for one, other in zip(["", *frameworks], frameworks, strict=False)
+    )
+    # within a framework, the worst on the wrong side comes first
+    for one, other in itertools.pairwise(lines):
+        if one.framework == other.framework:
+            assert conformance._consequence(one) <= conformance._consequence(other)
+
+
+@pytest.mark.parametrize("number", [1, 5, 100])
+def test_the_map_has_headings_and_cuts_nothing_at_any_number_of_rows(laboratory, number):
+    table = laboratory().thresholds
+    one = table[table["framework"] == "PyTorch"]
+    one = one[one["implementation"] == one["implementation"].iloc[0]]
+    many = [
+        one.assign(framework=f"framework {i // 9}", implementation=f"a loss with a name, {i}" * 3)
+        for i in range(number)
+    ]
+
+    class Tables:
+        thresholds = pd.concat(many)
+
+    drawn = conformance.draw(Tables())
+    (axis,) = drawn.axes
+    texts = [text.get_text() for text in axis.texts]
+    blocks = -(-number // 9)
+    assert texts.count(conformance.HEADINGS["float32"]) == 2 * blocks
+    assert sum(text.startswith("framework ") for text in texts) == blocks
+    assert {"never", "not measured"} <= set(texts)
+    joined = " ".join(texts).replace("\n", " ")
+    assert all(f"name, {i}" in joined for i in range(number))
+    bottom, top = axis.get_ylim()
+    assert all(bottom < text.get_position()[1] < top for text in axis.texts)
 
 
 def test_figures_1_and_2_show_the_formulas():
@@ -171,19 +232,29 @@ def test_figures_1_and_2_show_the_formulas():
 def test_figure_3_shows_the_label_and_the_range_of_each_title(laboratory):
     tables = laboratory()
     drawn = registry.load("laboratory", "figure-3").draw(tables)
-    titles = [axis.get_title() for axis in drawn.axes]
-    assert titles == [f"label {y}: {name}" for y in (1, 0) for name in figure_3.PANELS]
-    for axis in drawn.axes:
-        y, name = re.match(r"label (\d): (.*)", axis.get_title()).groups()
-        assert axis.get_xlim() == figure_3.PANELS[name]
+    titles = [axis.get_title().replace("\n", " ") for axis in drawn.axes]
+    assert titles == [f"label {y}, {name}" for y in (1, 0) for name in figure_3.PANELS]
+    for axis, title in zip(drawn.axes, titles, strict=True):
+        y, name = re.match(r"label (\d), (.*)", title).groups()
+        ends = figure_3.PANELS[name] if y == "1" else [-x for x in figure_3.PANELS[name]]
+        assert axis.get_xlim() == tuple(sorted(ends))
         found = dict(lines(axis))
-        assert list(found) == list(article.CURVES)
+        said = " ".join(text.get_text() for text in axis.get_legend().get_texts())
         for shift, curve in enumerate(article.CURVES):
-            x, losses = found[curve].T
-            low, high = axis.get_xlim()
-            assert (x.min(), x.max()) == (low, high)
-            exact = reference.loss(np.float32(x), np.full(len(x), float(y), "f4"), "float64")
-            np.testing.assert_allclose(losses, exact + shift, rtol=1e-12)
+            assert curve in said.replace("\n", " ")
+            if curve in found:  # another curve stands for those that look the same
+                x, losses = found[curve].T
+                exact = reference.loss(np.float32(x), np.full(len(x), float(y), "f4"), "float64")
+                np.testing.assert_allclose(losses, exact + shift, rtol=1e-12)
+
+
+def test_the_first_figure_of_the_readme_shows_where_the_clip_stops(laboratory):
+    curves = laboratory().curves
+    clipped = curves["curve"] == article.HISTORIC
+    loss = curves["loss"].where(~clipped, np.minimum(np.maximum(-curves["x"], 0), 16.125))
+    (axis,) = hero.draw(curves.assign(loss=loss)).axes
+    assert axis.patches[0].get_x() == pytest.approx(16.0, abs=0.2)
+    assert "stops at 16.1" in " ".join(text.get_text() for text in axis.texts)
 
 
 def test_both_files_of_a_figure_are_the_same_every_time(tmp_path):

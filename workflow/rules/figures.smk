@@ -59,6 +59,7 @@ rule figure_cell:
             for figure in CELL_FIGURES.values()
         ],
         png=[f"{RESULTS}/figures/{CELL}/{figure}.png" for figure in CELL_FIGURES],
+        drawn=[f"{RESULTS}/figures/{CELL}/{figure}.csv" for figure in CELL_FIGURES],
         values=f"{RESULTS}/figures/{CELL}/values.rst",
     log:
         f"{LOGS}/figure_cell/{CELL}.log",
@@ -100,6 +101,7 @@ for figure in LABORATORY_FIGURES.values():
                 labels={"figure": figure.title},
             ),
             png=f"{RESULTS}/figures/{figure.name}.png",
+            drawn=f"{RESULTS}/figures/{figure.name}.csv",
             values=f"{RESULTS}/figures/{figure.name}.values.rst",
         log:
             f"{LOGS}/figure_laboratory/{figure.name}.log",
@@ -136,6 +138,7 @@ for figure in LEARNING_FIGURES.values():
                 labels={"figure": figure.title},
             ),
             png=f"{RESULTS}/figures/{figure.name}.png",
+            drawn=f"{RESULTS}/figures/{figure.name}.csv",
             values=f"{RESULTS}/figures/{figure.name}.values.rst",
         log:
             f"{LOGS}/figure_learning/{figure.name}.log",
@@ -165,7 +168,7 @@ for figure in LEARNING_FIGURES.values():
 
 rule report:
     input:
-        # the rule of each SVG also makes its PNG
+        # the rule of each SVG also makes its PNG, and the CSV of what is drawn
         figures=FIGURES["svg"],
         laboratory=NUMERICS_FIGURES,
         tables=TABLES,

@@ -22,7 +22,7 @@ with logged_to(snakemake.log[0]):
     values = {}
     for svg in map(Path, made.svg):
         figure = registry.load("cell", svg.stem)
-        style.save(figure.draw(tables), svg, svg.with_suffix(".png"))
+        style.save(figure.draw(tables), svg, *map(svg.with_suffix, (".png", ".csv")))
         prefix = registry.module_name(svg.stem)
         values |= {f"{prefix}_{name}": value for name, value in figure.values(tables).items()}
     style.write_values(values, made["values"])

@@ -9,7 +9,8 @@ from sigmoid_bce.figures.inputs import LaboratoryTables
 from sigmoid_bce.jobs.logs import logged_to
 
 with logged_to(snakemake.log[0]):
+    made = snakemake.output
     tables = LaboratoryTables(dict(snakemake.input.items()))
-    figure = registry.load("laboratory", Path(snakemake.output.svg).stem)
-    style.save(figure.draw(tables), snakemake.output.svg, snakemake.output.png)
-    style.write_values(figure.values(tables), snakemake.output["values"])
+    figure = registry.load("laboratory", Path(made.svg).stem)
+    style.save(figure.draw(tables), made.svg, made.png, made.drawn)
+    style.write_values(figure.values(tables), made["values"])

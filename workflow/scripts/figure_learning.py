@@ -20,5 +20,5 @@ with logged_to(snakemake.log[0]):
         params.noise,
     )
     figure = registry.load("learning", Path(made.svg).stem)
-    style.save(figure.draw(tables), made.svg, made.png)
+    style.save(figure.draw(tables), made.svg, made.png, made.drawn)
     style.write_values(figure.values(tables), made["values"])

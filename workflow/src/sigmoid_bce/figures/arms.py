@@ -9,9 +9,11 @@ from typing import Any, NamedTuple
 from matplotlib.axes import Axes
 from matplotlib.ticker import NullLocator
 
-from sigmoid_bce.figures import style
+from sigmoid_bce.figures.style import AMBER, GREEN, NAVY, PLUM, RED
 
-BLUE, ORANGE, GREEN, RED, PURPLE, BROWN, PINK, GREY, YELLOW, SKY = style.COLOURS
+GREY = "0.55"
+ENDED_IN_NAN = "†"
+"""Marks a number of trainings that ended in nan."""
 
 
 class Look(NamedTuple):
@@ -31,19 +33,22 @@ LOOKS = {
     "logits": Look("black"),
     "twin_up": Look(GREY, ":", "^"),
     "twin_down": Look(GREY, ":", "v"),
-    "sigmoid_keras": Look(SKY, "--", "s"),
+    "sigmoid_keras": Look(GREEN, "--", "s"),
     "sigmoid_clipped": Look(RED),
     "two_epsilons": Look(RED, ":", "D"),
-    "bce_loss": Look(ORANGE, "-", "s"),
-    "naive": Look(BROWN, "-", "X"),
-    "sigmoid_after_bfloat16": Look(PURPLE, "--", "v"),
-    "sigmoid_bfloat16": Look(PURPLE, "-", "^"),
-    "sigmoid_after_float16": Look(PINK, "--", "v"),
-    "sigmoid_float16": Look(PINK, "-", "^"),
-    "wrong_side_zeroed": Look(BLUE, "-", "<"),
-    "correct_side_zeroed": Look(GREEN, "-", ">"),
+    "bce_loss": Look(AMBER, "-", "s"),
+    "naive": Look(PLUM, ":", "X"),
+    "sigmoid_after_bfloat16": Look(NAVY, "--", "v"),
+    "sigmoid_bfloat16": Look(NAVY, "-", "^"),
+    "sigmoid_after_float16": Look(PLUM, "--", "v"),
+    "sigmoid_float16": Look(PLUM, "-", "^"),
+    "wrong_side_zeroed": Look(GREEN, "-", "<"),
+    "correct_side_zeroed": Look(GREEN, "-.", ">"),
 }
-"""The losses of this repository, in the order of panels and rows."""
+"""The losses of this repository, in the order of panels and rows.
+
+Those that share a colour differ in dashes and marker.
+"""
 OTHER = Look("0.4", "-.", "P")
 
 
@@ -64,8 +69,15 @@ def ordered(losses: Iterable[str]) -> list[str]:
     return sorted(losses, key=lambda loss: (names.index(loss) if loss in LOOKS else 99, loss))
 
 
-def decades(reach: float) -> list[float]:
-    """Return ticks of a symmetric logarithmic axis: 0, and at most three powers of ten a side.
+def decades(reach: float, most: int = 3) -> list[float]:
+    """Return ticks of a symmetric logarithmic axis: 0, and some powers of ten to either side.
+
+    Parameters
+    ----------
+    reach : float
+        Beyond the ticks.
+    most : int
+        Powers of ten to either side.
 
     Examples
     --------
@@ -73,14 +85,14 @@ def decades(reach: float) -> list[float]:
     [-1000000.0, -10000.0, -100.0, 0, 100.0, 10000.0, 1000000.0]
     """
     powers = [10.0**i for i in range(1, int(math.log10(reach) + 1e-9) + 1)]
-    some = powers[:: -max(1, -(-len(powers) // 3))]
+    some = powers[:: -max(1, -(-len(powers) // most))]
     return [*(-power for power in some), 0, *reversed(some)]
 
 
 def epochs(axis: Axes, last: int) -> None:
     """Give a panel an x axis from epoch 0 to the last, on which the first ones are wide."""
     axis.set_xscale("symlog", linthresh=1, linscale=0.3)
-    powers = [10**i for i in range(9) if 2 * 10**i <= last]
+    powers = [10**i for i in range(9) if 3 * 10**i <= last]
     axis.set_xticks([0, *powers, last], [f"{epoch:g}" for epoch in (0, *powers, last)])
     axis.xaxis.set_minor_locator(NullLocator())
     axis.margins(x=0)

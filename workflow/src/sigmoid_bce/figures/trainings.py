@@ -118,7 +118,7 @@ class LearningTables:
     def place(self, regime: Regime, separator: str = ", ") -> str:
         """Return a regime in words."""
         parts = (style.plain(regime.dataset), self.network(regime).removeprefix("network "))
-        return separator.join([*parts, f"batch {regime.batch_size}"])
+        return separator.join([*parts, f"batch\N{NO-BREAK SPACE}{regime.batch_size}"])
 
     def runs(self, regime: Regime, loss: str, columns: Sequence[str]) -> pd.DataFrame:
         """Return the rows of a regime's seeds in one loss, sorted by seed and epoch.
@@ -143,10 +143,14 @@ class LearningTables:
         found = judged_epochs(self.runs(regime, loss, columns), regime.epoch)
         return found[["failed", "val_accuracy"]]
 
-    def heading(self, regime: Regime, loss: str) -> str:
-        """Return the heading of a loss's panel, which tells how many of its trainings failed."""
+    def heading(self, regime: Regime, loss: str, inches: float) -> str:
+        """Return the heading of a loss's panel, which tells how many of its trainings failed.
+
+        Its lines are not wider than the panel.
+        """
         failed = self.judged(regime, loss)["failed"]
-        return f"{loss}, {failed.sum()} of {len(failed)} nan" if failed.any() else loss
+        told = f", {failed.sum()} of {len(failed)} nan" if failed.any() else ""
+        return "\n".join(style.wrap(f"{style.plain(loss)}{told}", inches, style.SMALL))
 
     def losses(self) -> list[str]:
         """Return every loss of the study, in the order of figures."""

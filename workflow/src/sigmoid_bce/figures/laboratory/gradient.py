@@ -2,35 +2,46 @@
 
 from __future__ import annotations
 
-import numpy as np
-import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from sigmoid_bce.figures import sweeps
+from sigmoid_bce.figures import style, sweeps
 from sigmoid_bce.figures.inputs import LaboratoryTables
 
 TITLE = "Gradients"
 READS = ("sweep",)
-LOWEST = 1e-19
-"""An exact 0 is drawn here, since a logarithmic axis has none."""
+LEAST = 1e-18
+"""Below it the axis is linear, so that an exact 0 is drawn at 0."""
+ENDS = (0.0, 30.0)
 
 
 def draw(tables: LaboratoryTables) -> Figure:
-    """Draw |gradient| for label 1 on a logarithmic scale, a panel for each framework."""
-    rows = tables.sweep(["gradient"])
+    """Draw |gradient| for label 1 down to 0, a panel for each framework, with the exact one."""
+    rows = tables.sweep(["gradient", "gradient_exact"])
     rows = rows[(rows["y"] == 1) & rows["x"].between(-40, 40) & (rows["x"] * 16 % 1 == 0)]
-    rows = rows.dropna(subset="gradient")
+    rows = rows.assign(gradient=rows["gradient"].abs())
+    some = rows.groupby(["framework", "implementation", "mode"], observed=True)["gradient"]
+    rows = rows[some.transform("count") > 0]
 
-    def curves(axis: Axes, part: pd.DataFrame) -> None:
-        found = sweeps.distinct(sweeps.programs(part, "gradient"), "gradient", digits=4)
-        for i, (names, curve) in enumerate(found):
-            values = np.maximum(curve["gradient"].abs(), LOWEST)
-            # later curves are thinner, so that none hides another
-            width, label = 3.2 - 0.45 * min(i, 6), sweeps.legend(names, most=4)
-            axis.plot(curve["x"], values, lw=width, alpha=0.8, label=label)
+    def curves(axis: Axes, name: str, looks: sweeps.Looks) -> sweeps.Entries:
+        axis.set_yscale("symlog", linthresh=LEAST, linscale=0.5)
+        axis.set(ylim=ENDS, yticks=[0, 1e-16, 1e-12, 1e-8, 1e-4, 1])
+        axis.yaxis.set_major_formatter(style.power)
+        axis.minorticks_off()
+        entries = [
+            sweeps.curve(axis, found, "gradient", i, looks.of(name, found.programs[0][0]))
+            for i, found in enumerate(
+                sweeps.distinct(sweeps.programs(parts[name], "gradient"), "gradient", 4)
+            )
+        ]
+        exact = parts[name].drop_duplicates("x").sort_values("x")
+        (line,) = axis.plot(
+            exact["x"], exact["gradient_exact"].abs(), color="black", lw=0.7, label="exact"
+        )
+        return [(line, "exact"), *entries]
 
-    return sweeps.panels(rows, curves, ylim=(LOWEST / 2, 30), ylabel="|gradient|, label 1")
+    parts = sweeps.frameworks(rows)
+    return sweeps.panels(parts, curves, ylabel="|gradient|, label 1")
 
 
 def values(tables: LaboratoryTables) -> dict[str, int | float]:

@@ -2,49 +2,44 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-
-import pandas as pd
-import seaborn as sns
-from matplotlib import pyplot as plt
+from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from sigmoid_bce.figures import style, sweeps
+from sigmoid_bce.figures import sweeps
 from sigmoid_bce.figures.inputs import LaboratoryTables
 
 TITLE = "Staircase"
 READS = ("sweep",)
-LIMITS = {1: (-1e-7, 1.5e-6), 0: (11, 20)}
-"""The range of losses that is shown, by label."""
-
-
-def _programs(rows: pd.DataFrame) -> Iterator[tuple[str, pd.DataFrame]]:
-    """Yield the rows of each program of every framework."""
-    groups = rows.groupby("framework", observed=True)
-    for framework, part in sorted(groups, key=lambda group: str(group[0])):
-        for name, curve in sweeps.programs(part, "loss"):
-            yield f"{framework}: {name}", curve
+PANELS = {
+    "label 1, correct side: the loss is nearly 0": (1, (-1e-7, 1.5e-6)),
+    "label 0, wrong side: the loss should grow": (0, (12, 19)),
+}
+"""The label of each panel, and the range of losses that it shows."""
 
 
 def draw(tables: LaboratoryTables) -> Figure:
     """Draw the losses of all programs from x = 13.5 to 18, a panel for each label."""
     rows = tables.sweep(["loss", "loss_exact"])
     rows = rows[rows["x"].between(13.5, 18) & (rows["x"] * 64 % 1 == 0)]
-    style.use()
-    figure, axes = plt.subplots(1, len(LIMITS), figsize=(15, 9))
-    for axis, (y, limits) in zip(axes, LIMITS.items(), strict=True):
-        here = rows[rows["y"] == y]
-        curves = list(sweeps.distinct(_programs(here), "loss", digits=3))
-        colours = sns.color_palette("husl", len(curves))
-        for colour, (names, curve) in zip(colours, curves, strict=True):
-            label = sweeps.legend(names, most=3)
-            axis.plot(curve["x"], curve["loss"], lw=1.6, color=colour, label=label)
-        truth = here.drop_duplicates("x").sort_values("x")
-        axis.plot(truth["x"], truth["loss_exact"], color="black", lw=0.8, label="exact")
-        axis.set(xlabel="raw output x", ylabel="BCE of the sample", title=f"label {y}", ylim=limits)
-        axis.legend(frameon=False, fontsize="xx-small", loc="upper left", bbox_to_anchor=(0, -0.1))
-    sns.despine(figure)
-    return figure
+    named = rows["framework"].astype(str) + ": " + rows["implementation"].astype(str)
+    rows = rows.assign(implementation=named)
+    parts = {title: rows[rows["y"] == y] for title, (y, _) in PANELS.items()}
+
+    def curves(axis: Axes, name: str, looks: sweeps.Looks) -> sweeps.Entries:
+        axis.set_ylim(PANELS[name][1])
+        axis.ticklabel_format(axis="y", scilimits=(-3, 3), useMathText=False)
+        found = sweeps.distinct(sweeps.programs(parts[name], "loss"), "loss", 3)
+        entries = [
+            sweeps.curve(axis, curve, "loss", i, looks.of(name, curve.programs[0][0]))
+            for i, curve in enumerate(sorted(found, key=lambda curve: -len(curve.programs)))
+        ]
+        truth = parts[name].drop_duplicates("x").sort_values("x")
+        (line,) = axis.plot(
+            truth["x"], truth["loss_exact"], color="black", lw=0.8, label="exact", zorder=3
+        )
+        return [(line, "exact"), *entries]
+
+    return sweeps.panels(parts, curves, most=2, height=2.4, ylabel="loss of the sample")
 
 
 def values(tables: LaboratoryTables) -> dict[str, int | float]:

@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from sigmoid_bce.figures import sweeps
+from sigmoid_bce.figures import style, sweeps
 from sigmoid_bce.figures.inputs import LaboratoryTables
 
 TITLE = "Errors of the loss"
 READS = ("sweep",)
 ROUNDED = 0.5
 """The largest error of a correctly rounded loss, in units in the last place."""
+ENDS = (0.0, 2e9)
 
 
 def draw(tables: LaboratoryTables) -> Figure:
@@ -23,14 +23,22 @@ def draw(tables: LaboratoryTables) -> Figure:
     keys = ["framework", "implementation", "mode", "x"]
     rows = rows.groupby(keys, sort=False, observed=True)["loss_ulp"].max().reset_index()
 
-    def curves(axis: Axes, part: pd.DataFrame) -> None:
-        found = sweeps.distinct(sweeps.programs(part, "loss_ulp"), "loss_ulp", digits=4)
-        for names, curve in found:
-            label = sweeps.legend(names, most=4)
-            axis.plot(curve["x"], curve["loss_ulp"].clip(0.1, 1e9), lw=1.2, label=label)
-        axis.axhline(ROUNDED, color="0.6", lw=0.8, ls=":", zorder=0)
+    def curves(axis: Axes, name: str, looks: sweeps.Looks) -> sweeps.Entries:
+        axis.set_yscale("symlog", linthresh=1, linscale=1)
+        axis.set(ylim=ENDS, yticks=[0, 1, 1e3, 1e6, 1e9])
+        axis.yaxis.set_major_formatter(style.power)
+        axis.minorticks_off()
+        entries = [
+            sweeps.curve(axis, found, "loss_ulp", i, looks.of(name, found.programs[0][0]))
+            for i, found in enumerate(
+                sweeps.distinct(sweeps.programs(parts[name], "loss_ulp"), "loss_ulp", 4)
+            )
+        ]
+        rounded = axis.axhline(ROUNDED, color="black", lw=0.7, ls=":", zorder=0)
+        return [(rounded, "correctly rounded"), *entries]
 
-    return sweeps.panels(rows, curves, ylim=(0.08, 2e9), ylabel="error of the loss, ulp")
+    parts = sweeps.frameworks(rows)
+    return sweeps.panels(parts, curves, ylabel="error of the loss, ulp")
 
 
 def values(tables: LaboratoryTables) -> dict[str, int | float]:

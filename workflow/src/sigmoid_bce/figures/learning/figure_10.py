@@ -3,19 +3,28 @@
 from __future__ import annotations
 
 import json
-import textwrap
 from typing import Any, NamedTuple
 
+import numpy as np
 import pandas as pd
 from matplotlib import pyplot as plt
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
 
 from sigmoid_bce.figures import arms, style
+from sigmoid_bce.figures.texts import count
 from sigmoid_bce.figures.trainings import LearningTables, literal
-from sigmoid_bce.study.learning import TWINS, Regime, rates
+from sigmoid_bce.study.learning import CLIPPED, REFERENCE, TWINS, Regime, rates
 
 TITLE = "Figure 10: learning rates and label noise"
+COLUMNS = 3
+"""Panels in a row."""
+RING = "_some ended in nan"
+RINGED = {"ls": "none", "marker": "o", "ms": 9, "mfc": "none", "mew": 0.8, "color": "0.3"}
+"""How a mean is marked from which trainings are missing."""
+SIZE = (style.PAGE / COLUMNS, 2.3)
+"""Inches of a panel."""
 
 
 class Sweep(NamedTuple):
@@ -63,17 +72,27 @@ def _panel(axis: Axes, tables: LearningTables, sweep: Sweep, losses: list[str]) 
     if len(plain) > 1:
         band = pd.concat(plain, axis=1)
         low, high = band.min(axis=1), band.max(axis=1)
-        axis.fill_between(band.index, low, high, color="0.75", lw=0, label="logits and twins")
-    for loss, table in found.items():
-        if loss not in TWINS:
-            look = arms.look(loss)
-            axis.plot(table.index, table["accuracy"], label=loss, ms=3.5, lw=1.4, **look.line)
-            some = table[table["failed"] > 0]
-            axis.plot(some.index, some["accuracy"], "o", ms=9, mfc="none", color=look.colour)
+        axis.fill_between(band.index, low, high, color="0.8", lw=0, label="logits and twins")
+    shown = {loss: table for loss, table in found.items() if loss not in TWINS}
+    for i, (loss, table) in enumerate(shown.items()):
+        look = arms.look(loss)
+        # later curves are thinner and have smaller markers, so that none hides another
+        size = 1 - i / max(len(shown) - 1, 1)
+        axis.plot(
+            table.index, table["accuracy"], label=style.plain(loss), ms=3 + 4 * size,
+            lw=1 + 1.8 * size, **look.line,
+        )  # fmt: skip
+        some = table[table["failed"] > 0]
+        axis.plot(some.index, some["accuracy"], label=RING, **RINGED)
+    if not any(table["accuracy"].notna().any() for table in shown.values()):
+        style.empty(axis, "Every training ended in nan.")
     axis.set_xscale("log")
-    axis.set_title(
-        "\n".join(textwrap.fill(line, 44) for line in sweep.title.splitlines()), fontsize=9
-    )
+    lines = [
+        part
+        for line in sweep.title.splitlines()
+        for part in style.wrap(line, SIZE[0] - 0.15, style.SMALL)
+    ]
+    axis.set_title("\n".join(lines), fontsize=style.SMALL)
     axis.xaxis.set_minor_locator(plt.NullLocator())
     axis.set_xticks(list(sweep.regimes), [f"{rate:g}" for rate in sweep.regimes])
 
@@ -83,15 +102,19 @@ def draw(tables: LearningTables) -> Figure:
     style.use()
     found = sweeps(tables)
     labels = ("learning rate", "mean validation accuracy")
-    figure, axes = style.grid(len(found), 4, (3.6, 3), "", labels, beside=2, sharey=True)
+    figure, axes = style.grid(len(found), COLUMNS, SIZE, "", labels, sharey=True)
     for axis, sweep in zip(axes, found, strict=True):
         losses = {loss for regime in sweep.regimes.values() for loss in regime.models}
         _panel(axis, tables, sweep, arms.ordered(losses))
     entries: dict[str, Any] = {}
     for axis in axes:
-        handles, labels = axis.get_legend_handles_labels()
-        entries |= dict(zip(labels, handles, strict=True))
-    figure.legend(entries.values(), entries, loc="outside right center", frameon=False)
+        handles, names = axis.get_legend_handles_labels()
+        entries |= dict(zip(names, handles, strict=True))
+    if any(line.get_label() == RING and len(line.get_xdata()) for a in axes for line in a.lines):
+        ring = Line2D([], [], label=RING.strip("_"), **RINGED)
+        entries[RING] = ring
+    if entries:
+        style.legend(figure, list(entries.values()))
     return figure
 
 
@@ -111,11 +134,19 @@ def values(tables: LearningTables) -> dict[str, int | float | str]:
     sweep = max(found, key=lambda one: one.noise)
     rate = max(sweep.regimes)
     regime = sweep.regimes[rate]
-    parts = [
-        f"{accuracies(tables, sweep, loss)['accuracy'][rate]:.3g} with {literal(loss)}"
-        for loss in ("logits", "sigmoid_clipped")
+    means = {
+        loss: accuracies(tables, sweep, loss)["accuracy"][rate]
+        for loss in (REFERENCE, CLIPPED)
         if loss in regime.models
+    }
+    parts = [
+        f"every training with {literal(loss)} ended in nan"
+        if np.isnan(mean)
+        else f"the mean accuracy is {mean:.3g} with {literal(loss)}"
+        for loss, mean in means.items()
     ]
     where = f"With label noise of {100 * sweep.noise:g} % ({literal(regime.dataset)})"
-    text = f"{where} and the highest learning rate, {rate:g}, the mean accuracy is "
-    return {"panels": len(found), "highest": f"{text}{' and '.join(parts)}."}
+    if not sweep.noise:
+        where = f"With {literal(regime.dataset)}, no label of which is flipped,"
+    highest = f"{where} and the highest learning rate, {rate:g}, {' and '.join(parts)}."
+    return {"panels": count(len(found), "panel"), "highest": highest}

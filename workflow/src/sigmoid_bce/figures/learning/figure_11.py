@@ -5,14 +5,20 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
+from matplotlib.patches import Patch
 
 from sigmoid_bce.figures import arms, style
-from sigmoid_bce.figures.trainings import LearningTables
+from sigmoid_bce.figures.texts import count
+from sigmoid_bce.figures.trainings import LearningTables, literal
+from sigmoid_bce.study.learning import REFERENCE
 
 TITLE = "Figure 11: dead samples while learning"
 SHOWN = ("logits", "sigmoid_clipped", "bce_loss", "wrong_side_zeroed", "correct_side_zeroed")
 DEAD = {(label, side): f"dead_{label}_{side}" for label in (0, 1) for side in ("wrong", "correct")}
-DASHES = {"wrong": "-", "correct": ":"}
+DASHES = {"wrong": "-", "correct": (0, (1, 1))}
+WIDTHS = (3.2, 2.6, 1.6, 1.4)
+"""Where curves coincide, the upper one lets the lower one through."""
 LEAST = 1e-4
 """Smaller losses are drawn here."""
 
@@ -44,43 +50,42 @@ def draw(tables: LearningTables) -> Figure:
     """Draw a column for each loss: dead shares above, the exact validation loss below."""
     style.use()
     regime, losses = tables.plainest, shown(tables)
-    title = f"{tables.place(regime)}, {len(regime.seeds)} seeds"
+    title = f"{tables.place(regime)}, {count(len(regime.seeds), 'seed')}"
+    size = (min(style.PAGE / len(losses), 2.4), 1.6)
     figure, axes = style.grid(
-        2 * len(losses),
-        len(losses),
-        (2.7, 2.5),
-        title,
-        ("epoch", ""),
-        beside=1.3,
-        sharex=True,
-        sharey="row",
+        2 * len(losses), len(losses), size, title, ("epoch", ""), sharex=True, sharey="row"
     )
     found = {loss: curves(tables, loss) for loss in losses}
     for i, (loss, table) in enumerate(found.items()):
         dead, exact = axes[i], axes[len(losses) + i]
-        for (label, side), column in DEAD.items():
+        for order, ((label, side), column) in enumerate(DEAD.items()):
             dead.plot(
-                table.index, table[column], ls=DASHES[side], lw=1.8,
-                color=style.CLASS_COLOURS[label], label=f"label {label},\n{side} side",
+                table.index, table[column], ls=DASHES[side], lw=WIDTHS[order],
+                color=style.CLASS_COLOURS[label], label=f"label {label}, {side} side",
             )  # fmt: skip
-        dead.set_title(tables.heading(regime, loss), fontsize="medium")
-        dead.set_ylim(-0.03, 1.03)
+        dead.set_title(tables.heading(regime, loss, size[0] - 0.1), fontsize=style.SMALL)
+        dead.set_ylim(-0.04, 1.04)
         some = table[["q05", "q50", "q95"]].clip(lower=LEAST)
-        colour = arms.look(loss).colour
-        exact.fill_between(table.index, some["q05"], some["q95"], color=colour, alpha=0.25, lw=0)
-        exact.plot(table.index, some["q50"], color=colour, lw=1.8, label=loss)
-        if loss != "logits":
-            beside = found["logits"]["q50"].clip(lower=LEAST)
-            exact.plot(beside.index, beside, color="0.4", lw=1, ls="--", label="logits")
+        name = style.plain(loss)
+        exact.fill_between(
+            table.index, some["q05"], some["q95"], color="0.8", lw=0, label=f"_{name}, 5 % to 95 %"
+        )
+        exact.plot(table.index, some["q50"], color="black", label=f"_{name}, median")
+        if loss != REFERENCE:
+            beside = found[REFERENCE]["q50"].clip(lower=LEAST)
+            exact.plot(beside.index, beside, color=style.PLUM, ls="--", label="_logits, median")
         exact.set_yscale("log")
         for axis in (dead, exact):
             arms.epochs(axis, int(table.index[-1]))
     axes[0].set_ylabel("dead share of the label's\ntraining samples")
     axes[len(losses)].set_ylabel("exact validation loss")
-    handles = [*axes[0].get_lines()]
-    if len(losses) > 1:
-        handles.append(axes[-1].get_lines()[-1])
-    figure.legend(handles=handles, loc="outside right center", frameon=False)
+    handles = [
+        *axes[0].get_lines(),
+        Line2D([], [], color="black", label="median of the loss"),
+        Patch(color="0.8", lw=0, label="5 % to 95 %"),
+        Line2D([], [], color=style.PLUM, ls="--", label="median with logits"),
+    ]
+    style.legend(figure, handles)
     return figure
 
 
@@ -98,12 +103,19 @@ def values(tables: LearningTables) -> dict[str, int | float | str]:
     """
     found = {loss: curves(tables, loss) for loss in shown(tables)}
     wrong = [DEAD[label, "wrong"] for label in (0, 1)]
-    ends = (
-        f"``{loss}`` {table[wrong].iloc[-1].max():.2g} and {table['q50'].iloc[-1]:.3g}"
+    ends = [
+        f"with {literal(loss)} {_dead(table[wrong].iloc[-1].max())} dead on the wrong side, "
+        f"and the median exact loss is {table['q50'].iloc[-1]:.3g}"
         for loss, table in found.items()
-    )
+    ]
+    last = int(max(np.max(table.index) for table in found.values()))
     return {
         "regime": tables.why_plainest(),
         "ends": "; ".join(ends),
-        "epochs": int(max(np.max(table.index) for table in found.values())),
+        "epochs": count(last, "epoch"),
     }
+
+
+def _dead(share: float) -> str:
+    """Return in words which share of a label's samples is dead, of the label that has more."""
+    return f"up to {100 * share:.3g} % of a label's samples are" if share else "no sample is"

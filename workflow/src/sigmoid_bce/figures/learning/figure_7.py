@@ -7,10 +7,16 @@ from matplotlib.figure import Figure
 from matplotlib.patches import Patch
 
 from sigmoid_bce.figures import arms, style
-from sigmoid_bce.figures.trainings import LearningTables
+from sigmoid_bce.figures.texts import count
+from sigmoid_bce.figures.trainings import LearningTables, literal
 from sigmoid_bce.numerics.formulas import CLIP
+from sigmoid_bce.study.learning import CLIPPED, REFERENCE
 
 TITLE = "Figure 7: raw outputs while learning"
+COLUMNS = 5
+"""Panels in a row."""
+SIZE = (style.PAGE / COLUMNS, 1.5)
+"""Inches of a panel."""
 LEVELS = {"q05": 0.05, "q50": 0.5, "q95": 0.95}
 """The quantile over the seeds of each quantile over the samples: the band holds both."""
 
@@ -36,25 +42,22 @@ def draw(tables: LearningTables) -> Figure:
     style.use()
     regime = tables.plainest
     losses = arms.ordered(regime.models)
-    title = f"{tables.place(regime)}, {len(regime.seeds)} seeds"
-    figure, axes = style.grid(
-        len(losses),
-        5,
-        (2.6, 2.3),
-        title,
-        ("epoch", "raw output"),
-        beside=1.7,
-        sharex=True,
-        sharey=True,
-    )
+    title = f"{tables.place(regime)}, {count(len(regime.seeds), 'seed')}"
+    labels = ("epoch", "raw output")
+    figure, axes = style.grid(len(losses), COLUMNS, SIZE, title, labels, sharex=True, sharey=True)
     for axis, loss in zip(axes, losses, strict=True):
+        lines = []
         for label, curve in bands(tables, loss).items():
             colour, epochs = style.CLASS_COLOURS[label], curve["epoch"]
-            axis.plot(epochs, curve["q50"], color=colour, lw=2, label=f"label {label}")
-            axis.fill_between(epochs, curve["q05"], curve["q95"], color=colour, alpha=0.2, lw=0)
+            about = {"color": colour, "zorder": 3}
+            lines += axis.plot(epochs, curve["q50"], lw=1.6, label=f"label {label}", **about)
+            axis.fill_between(
+                epochs, curve["q05"], curve["q95"], color=colour, alpha=0.22, lw=0,
+                label=f"_label {label}, 5 % to 95 %",
+            )  # fmt: skip
             for edge in ("q05", "q95"):  # where bands overlap, their edges tell them apart
-                axis.plot(epochs, curve[edge], color=colour, lw=0.7, label=edge)
-        axis.set_title(tables.heading(regime, loss), fontsize="medium")
+                axis.plot(epochs, curve[edge], lw=0.5, label="_nolegend_", **about)
+        axis.set_title(tables.heading(regime, loss, SIZE[0] - 0.1), fontsize=style.SMALL)
         axis.set_yscale("symlog", linthresh=10)
         arms.epochs(axis, int(epochs[-1]))
     low, high = axes[0].get_ylim()
@@ -64,11 +67,11 @@ def draw(tables: LearningTables) -> Figure:
             axis.axhspan(*ends, color="0.9", lw=0, zorder=0)
         axis.axhline(0, color="0.6", lw=0.6, zorder=0.5)
         axis.set_ylim(low, high)
-        axis.set_yticks(arms.decades(max(-low, high)), minor=False)
+        axis.set_yticks(arms.decades(max(-low, high), 2), minor=False)
         axis.yaxis.set_major_formatter(style.power)
-    lines = [line for line in axes[0].get_lines() if line.get_label().startswith("label")]
-    shade = Patch(color="0.9", label=f"beyond ±{CLIP}:\nKeras's clip acts")
-    figure.legend(handles=[*lines, shade], loc="outside right center", frameon=False)
+    shade = Patch(color="0.9", lw=0, label=f"beyond ±{CLIP}: the clip acts")
+    band = Patch(fc="0.6", ec="0.3", lw=0.5, label="5 % to 95 % of each")
+    style.legend(figure, [*lines, band, shade])
     return figure
 
 
@@ -82,18 +85,28 @@ def values(tables: LearningTables) -> dict[str, int | float | str]:
     Returns
     -------
     dict
-        The regime in a sentence, the seeds, the clip, and the ends of the two bands, before the
-        first epoch and after the last.
+        The regime in a sentence, the seeds, the clip, and how far the bands reach, with logits and
+        with the clip, before the first step and at the end.
     """
-    both = bands(tables, "logits").values()
-    ends = {
-        f"{name}_{end}": float(pick([curve[f"q{level}"][row] for curve in both]))
-        for end, row in (("first", 0), ("last", -1))
-        for name, level, pick in (("low", "05", min), ("high", "95", max))
-    }
+    regime = tables.plainest
+    losses = [loss for loss in (REFERENCE, CLIPPED) if loss in regime.models]
     return {
         "regime": tables.why_plainest(),
-        "seeds": len(tables.plainest.seeds),
+        "seeds": count(len(regime.seeds), "seed"),
         "clip": str(CLIP),
-        **ends,
+        "reach": " ".join(_reach(tables, loss) for loss in losses),
     }
+
+
+def _reach(tables: LearningTables, loss: str) -> str:
+    """Return a sentence on how far the bands of a loss reach."""
+    both = bands(tables, loss).values()
+    low, high = (
+        [pick(curve[level][row] for curve in both) for row in (0, -1)]
+        for pick, level in ((min, "q05"), (max, "q95"))
+    )
+    first, last = (f"from {low[row]:.3g} to {high[row]:.3g}" for row in (0, -1))
+    if not np.isfinite([low[-1], high[-1]]).all():
+        return f"With {literal(loss)}, no training has finite raw outputs at the end."
+    ends = f"{first} before the first step and {last} at the end"
+    return f"With {literal(loss)}, the bands reach {ends}."

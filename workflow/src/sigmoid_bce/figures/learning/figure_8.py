@@ -2,90 +2,127 @@
 
 from __future__ import annotations
 
-import textwrap
 from collections.abc import Iterator
+from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
 from matplotlib import pyplot as plt
 from matplotlib.axes import Axes
+from matplotlib.colors import Colormap
 from matplotlib.figure import Figure
-from matplotlib.transforms import blended_transform_factory
 
 from sigmoid_bce.comparison.ends import ABOVE_MAJORITY, DEAD
 from sigmoid_bce.figures import style
-from sigmoid_bce.figures.trainings import LearningTables
+from sigmoid_bce.figures.arms import ENDED_IN_NAN
+from sigmoid_bce.figures.texts import count, those
+from sigmoid_bce.figures.trainings import LearningTables, literal
 from sigmoid_bce.study.learning import REFERENCE, TWINS
 
 TITLE = "Figure 8: stuck trainings"
-WRAPPED = 11
-"""Characters of a question an inch."""
+COLUMNS = 14
+"""Losses beside each other, at most: a figure with more has several tables."""
+COLUMN, LINE, NAMES = 0.38, 0.13, 1.78
+"""Inches: the width of a loss, the height of a line, the room for the names of regimes."""
 DARK = 0.55
 """Text on darker colours is white."""
+KEY = (
+    "A number: the stuck trainings. Below it: the 95 % interval of their share, in percent. "
+    f"{ENDED_IN_NAN} trainings that ended in nan. Grey: the question does not ask about this loss."
+)
 
 
-def words(row: pd.Series) -> Iterator[tuple[float, float, str]]:
-    """Yield the lines of a cell: height, size, text."""
-    yield 0.3, 8, f"{row['stuck']} of {row['n']}"
-    if row["failed"]:
-        yield 0.85, 6, f"{row['failed']} nan"
-    if row["n"]:
-        yield 0.6, 6, f"{100 * row['low']:.0f}–{100 * row['high']:.0f} %"
+def words(row: pd.Series) -> list[str]:
+    """Return the lines of a cell: stuck trainings, the interval of their share, failed ones."""
+    lines = [str(row["stuck"])] if row["n"] else []
+    if row["stuck"]:
+        lines.append(f"{100 * row['low']:.0f}–{100 * row['high']:.0f}")
+    return [*lines, f"{ENDED_IN_NAN}{row['failed']}"] if row["failed"] else lines
 
 
-def _cell(axis: Axes, place: tuple[int, int], row: pd.Series, colours: plt.Colormap) -> None:
+@dataclass(frozen=True)
+class Line:
+    """A line of the table: a question, or the cells of a regime."""
+
+    lines: list[str]
+    height: float  # inches
+    cells: pd.DataFrame | None = None  # by loss; of a question, none
+
+
+def _lines(tables: LearningTables, losses: list[str], width: float) -> Iterator[Line]:
+    """Yield the lines of a table of some losses."""
+    for question, regimes in tables.questions():
+        asked = style.wrap(question, width - 0.1, style.SMALL, weight="bold")
+        yield Line(asked, LINE * (len(asked) + 0.8))
+        for regime in regimes:
+            cells = tables.of(tables.stuck, regime).set_index("loss")
+            cells = cells[cells.index.isin(losses)]
+            name = style.wrap(tables.place(regime), NAMES - 0.1, style.SMALL)
+            most = max([len(name), *(len(words(row)) for _, row in cells.iterrows())])
+            yield Line(name, LINE * (most + 0.5), cells)
+
+
+def _cell(
+    axis: Axes, place: tuple[float, float], height: float, row: pd.Series | None, colours: Colormap
+) -> None:
     """Draw the count, the interval and the failed runs of one loss in one regime."""
     x, y = place
-    share = row["share"] if row["n"] else 0.0
-    colour = colours(share) if share else "white"
-    axis.add_patch(plt.Rectangle((x, y), 1, 1, fc=colour, ec="0.85", lw=0.6))
-    black = "black" if row["stuck"] or row["failed"] else "0.55"
-    for height, size, text in words(row):
+    share = 0.0 if row is None or not row["n"] else row["share"]
+    colour = "0.9" if row is None else colours(share) if share else "white"
+    axis.add_patch(plt.Rectangle((x, y), 1, height, fc=colour, ec="0.8", lw=0.5))
+    if row is not None:
+        plain = "black" if row["stuck"] or row["failed"] else "0.45"
         axis.text(
-            x + 0.5, y + height, text, ha="center", va="center", fontsize=size,
-            color="white" if share > DARK else black,
+            x + 0.5, y + height / 2, "\n".join(words(row)), ha="center", va="center",
+            fontsize=style.SMALL, linespacing=1, color="white" if share > DARK else plain,
         )  # fmt: skip
+
+
+def _table(
+    axis: Axes, shown: list[Line], losses: list[str], colours: Colormap, names: float
+) -> None:
+    """Draw one table, with a unit of y an inch."""
+    y, ticks = 0.0, {}
+    for line in shown:
+        if line.cells is None:
+            axis.text(
+                -names / COLUMN, y + line.height - LINE * 0.3, "\n".join(line.lines),
+                fontsize=style.SMALL, fontweight="bold", va="bottom", linespacing=1.1,
+            )  # fmt: skip
+        else:
+            ticks[y + line.height / 2] = "\n".join(line.lines)
+            for x, loss in enumerate(losses):
+                row = line.cells.loc[loss] if loss in line.cells.index else None
+                _cell(axis, (x, y), line.height, row, colours)
+        y += line.height
+    axis.set(xlim=(0, len(losses)), ylim=(y, 0))
+    axis.set_yticks(list(ticks), list(ticks.values()), fontsize=style.SMALL)
+    places = np.arange(len(losses)) + 0.5
+    axis.set_xticks(places, [style.plain(loss) for loss in losses], rotation=90)
+    axis.tick_params(length=0, top=False, bottom=False, labeltop=True, labelbottom=False)
+    axis.spines[:].set_visible(False)
 
 
 def draw(tables: LearningTables) -> Figure:
     """Draw a table: a row for each regime, below its question, and a column for each loss."""
     style.use()
-    losses = tables.losses()
-    questions = list(tables.questions())
-    width = 3.4 + 0.72 * len(losses)
-    asked = [textwrap.wrap(question, round(WRAPPED * width)) for question, _ in questions]
-    # a row holds two lines
-    rows = [-(-len(lines) // 2) for lines in asked]
-    height = len(tables.regimes) + sum(rows)
-    size = (width, 1.5 + 0.36 * height)
-    figure, axis = plt.subplots(figsize=size)
+    every = tables.losses()
+    blocks = [every[i : i + COLUMNS] for i in range(0, len(every), COLUMNS)]
+    width = NAMES + COLUMN * max(len(blocks[0]), 4) + 0.1
+    found = [list(_lines(tables, block, width)) for block in blocks]
+    heads = [0.1 + max(style.width(style.plain(one), style.SMALL) for one in b) for b in blocks]
+    heights = [sum(line.height for line in lines) for lines in found]
+    key = style.wrap(KEY, width - 0.1, style.SMALL)
+    below = 0.1 + LINE * len(key)
+    height = sum(heads) + sum(heights) + 0.15 * len(blocks) + below
+    figure = plt.figure(figsize=(width, height), layout="none")
     colours = plt.get_cmap("YlOrRd")
-    y, ticks = 0, {}
-    # from the figure's left edge on, across the names of the regimes
-    across = blended_transform_factory(figure.transFigure, axis.transData)
-    for lines, high, (_, regimes) in zip(asked, rows, questions, strict=True):
-        text = axis.text(
-            0.01, y + high / 2, "\n".join(lines), fontsize=9, fontweight="bold", va="center",
-            transform=across,
-        )  # fmt: skip
-        text.set_in_layout(False)
-        y += high
-        for regime in regimes:
-            ticks[y + 0.5] = tables.place(regime)
-            here = tables.of(tables.stuck, regime).set_index("loss")
-            for x, loss in enumerate(losses):
-                if loss in here.index:
-                    _cell(axis, (x, y), here.loc[loss], colours)
-                else:
-                    axis.add_patch(plt.Rectangle((x, y), 1, 1, fc="0.9", ec="0.85", lw=0.6))
-            y += 1
-    axis.set(xlim=(-0.02, len(losses) + 0.02), ylim=(height + 0.02, 0))
-    axis.set_yticks(list(ticks), list(ticks.values()), fontsize=8)
-    slanted = {"rotation": 35, "ha": "left", "rotation_mode": "anchor"}
-    axis.set_xticks(np.arange(len(losses)) + 0.5, losses, fontsize=8, **slanted)
-    axis.xaxis.tick_top()
-    axis.tick_params(length=0)
-    axis.spines[:].set_visible(False)
+    top = height
+    for block, lines, head, high in zip(blocks, found, heads, heights, strict=True):
+        top -= head + high + 0.15
+        place = (NAMES / width, (top + 0.1) / height, COLUMN * len(block) / width, high / height)
+        _table(figure.add_axes(place), lines, block, colours, NAMES - 0.05)
+    figure.text(0.05 / width, 0.03 / height, "\n".join(key), fontsize=style.SMALL, va="bottom")
     return figure
 
 
@@ -99,20 +136,18 @@ def values(tables: LearningTables) -> dict[str, int | float | str]:
     Returns
     -------
     dict
-        The rule for being stuck; numbers of regimes, of losses, of trainings, of those stuck and
-        of those that failed; how many trainings with logits and its twins there are, and how many
-        of them are stuck.
+        The rule for being stuck, and sentences on how many trainings are stuck and how many failed,
+        in all and with logits and its twins.
     """
     stuck = tables.stuck
     plain = stuck[stuck["loss"].isin([REFERENCE, *TWINS])]
+    runs, some = count(int(stuck["n"].sum()), "training"), int(stuck["stuck"].sum())
+    asked = f"{count(len(tables.regimes), 'regime')} and with {count(len(tables.losses()), 'loss')}"
+    failed = those(int(stuck["failed"].sum()), "ended in nan", "ended in nan")
+    own = f"{plain['n'].sum():,} with {literal(REFERENCE)} and its twins"
     return {
         "above": ABOVE_MAJORITY,
         "dead_percent": round(100 * DEAD),
-        "regimes": len(tables.regimes),
-        "losses": len(tables.losses()),
-        "runs": int(stuck["n"].sum()),
-        "stuck": int(stuck["stuck"].sum()),
-        "failed": int(stuck["failed"].sum()),
-        "plain_runs": int(plain["n"].sum()),
-        "plain_stuck": int(plain["stuck"].sum()),
+        "found": f"Of {runs} in {asked}, {those(some, 'is stuck', 'are stuck')}, and {failed}. "
+        f"Of the {own}, {those(int(plain['stuck'].sum()), 'is stuck', 'are stuck')}.",
     }

@@ -2,23 +2,33 @@
 
 from __future__ import annotations
 
-import textwrap
+from collections.abc import Iterator
 from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
 from matplotlib import pyplot as plt
 from matplotlib.axes import Axes
-from matplotlib.figure import Figure, SubFigure
+from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
+from matplotlib.patches import Patch
 
 from sigmoid_bce.figures import arms, style
+from sigmoid_bce.figures.arms import ENDED_IN_NAN
+from sigmoid_bce.figures.texts import count, those
 from sigmoid_bce.figures.trainings import LearningTables
-from sigmoid_bce.study.learning import Regime
+from sigmoid_bce.study.learning import REFERENCE, Regime
 
 TITLE = "Figure 9: paired differences"
 COLUMNS = 4
 """Panels in a row."""
+NAMES, PANEL, BETWEEN, LINE, LEGEND = 1.45, 1.18, 0.24, 0.12, 0.3
+"""Inches: names of losses, width of a panel, between two, height of a line, of the legend."""
+
+
+EQUIVALENT = "equivalent to ``logits``"
+OPEN = "open (more seeds are needed)"
+NOT_DECIDABLE = "not decidable (twins differ as much)"
 
 
 class Class(NamedTuple):
@@ -26,15 +36,16 @@ class Class(NamedTuple):
 
     colour: object
     marker: str
+    words: tuple[str, str]  # of one comparison, of several
     filled: bool = True
 
 
 CLASSES = {
-    "harms": Class(arms.RED, "<"),
-    "helps": Class(arms.GREEN, ">"),
-    "equivalent": Class(arms.BLUE, "o"),
-    "open": Class("0.2", "o", filled=False),
-    "not decidable": Class("0.45", "x"),
+    "harms": Class(style.RED, "<", ("harms", "harm")),
+    "helps": Class(style.GREEN, ">", ("helps", "help")),
+    "equivalent": Class(style.NAVY, "o", (f"is {EQUIVALENT}", f"are {EQUIVALENT}")),
+    "open": Class("0.2", "o", (f"is {OPEN}", f"are {OPEN}"), filled=False),
+    "not decidable": Class("0.45", "x", (f"is {NOT_DECIDABLE}", f"are {NOT_DECIDABLE}")),
 }
 LEAST = 10.0
 """The axis reaches at least so many margins to either side."""
@@ -42,11 +53,11 @@ LEAST = 10.0
 
 def _mark(verdict: str) -> dict[str, object]:
     """Return the options of a class's marker."""
-    colour, marker, filled = CLASSES[verdict]
+    colour, marker, _, filled = CLASSES[verdict]
     return {
         "color": colour,
         "marker": marker,
-        "markersize": 5,
+        "markersize": 4.2,
         "markerfacecolor": colour if filled else "white",
         "linestyle": "none",
     }
@@ -60,18 +71,14 @@ def _panel(axis: Axes, rows: pd.DataFrame, losses: list[str]) -> None:
         row = rows.loc[loss]
         colour = CLASSES[row["verdict"]].colour
         if row["n"]:
-            axis.plot([row["low"], row["high"]], [y, y], color=colour, lw=1.3)
+            ends = [row["low"], row["high"]]
+            axis.plot(ends, [y, y], color=colour, lw=1.1, label="_95 % interval")
             axis.plot([row["benefit"]], [y], label=row["verdict"], **_mark(row["verdict"]))
-        if row["failed"] or row["failed_reference"]:
-            text = f"nan {row['failed']} of {row['seeds']}"
-            if row["failed_reference"]:
-                text = f"nan {row['failed']}, logits {row['failed_reference']}"
-            # on the side where the interval leaves more room
-            left = not row["low"] + row["high"] < 0
-            axis.text(
-                0.02 if left else 0.98, y, text, transform=axis.get_yaxis_transform(),
-                ha="left" if left else "right", va="center", color=colour, fontsize=7,
-                bbox={"facecolor": "white", "edgecolor": "none", "pad": 0.8},
+        if row["failed"]:
+            axis.annotate(
+                f"{ENDED_IN_NAN}{row['failed']}", (1, y), (2, 0), va="center",
+                xycoords=axis.get_yaxis_transform(), textcoords="offset points",
+                fontsize=style.SMALL, annotation_clip=False,
             )  # fmt: skip
 
 
@@ -83,60 +90,90 @@ def _reach(tables: LearningTables) -> float:
     return float(10 ** np.ceil(np.log10(most)))
 
 
-def _question(
-    part: SubFigure, tables: LearningTables, regimes: list[Regime], columns: int, reach: float
-) -> None:
-    """Draw the panels of one question."""
-    losses = arms.ordered({loss for r in regimes for loss in r.models} - {"logits"})
-    rows = -(-len(regimes) // columns)
-    axes = part.subplots(rows, columns, squeeze=False, sharex=True, sharey=True)
-    for axis in axes.flat[len(regimes) :]:
-        axis.set_visible(False)
-    for i, (axis, regime) in enumerate(zip(axes.flat, regimes, strict=False)):
-        found = tables.harms(regime)
-        axis.set_xscale("symlog", linthresh=1, linscale=0.6)
-        axis.axvspan(-1, 1, color="0.9", lw=0, zorder=0)
-        axis.axvline(0, color="0.5", lw=0.6, zorder=0.5)
-        _panel(axis, found, losses)
-        margin = found["margin"].iloc[0]
-        place = textwrap.fill(tables.place(regime), 48)
-        axis.set_title(f"{place}\n{regime.primary}, margin {margin:.2g}", fontsize=8)
-        axis.set_xticks(arms.decades(reach))
-        axis.xaxis.set_major_formatter(style.power)
-        axis.xaxis.set_minor_locator(plt.NullLocator())
-        axis.set(xlim=(-reach, reach), ylim=(len(losses) - 0.4, -0.6))
-        axis.set_yticks(range(len(losses)), losses, fontsize=8)
-        axis.tick_params(axis="x", labelsize=8, labelbottom=i + columns >= len(regimes))
-        axis.tick_params(axis="y", length=0)
-        if i + columns >= len(regimes):
-            axis.set_xlabel("← harms   margins   helps →", fontsize=8)
+def _heading(tables: LearningTables, regime: Regime, rows: pd.DataFrame) -> list[str]:
+    """Return the lines above a panel: the regime, its metric and margin, what failed in logits."""
+    failed = int(rows["failed_reference"].max())
+    lines = style.wrap(tables.place(regime), PANEL + BETWEEN - 0.06, style.SMALL)
+    measured = f"{regime.primary}, margin {rows['margin'].iloc[0]:.2g}"
+    measured += f"; logits {ENDED_IN_NAN}{failed}" if failed else ""
+    return [*lines, *style.wrap(measured, PANEL + BETWEEN - 0.06, style.SMALL)]
+
+
+def _style(axis: Axes, losses: list[str], reach: float, *, first: bool, last: bool) -> None:
+    """Give a panel its axes: names beside the first one of a row, directions in the last row."""
+    axis.set_xscale("symlog", linthresh=1, linscale=0.6)
+    axis.axvspan(-1, 1, color="0.9", lw=0, zorder=0)
+    axis.axvline(0, color="0.5", lw=0.6, zorder=0.5)
+    axis.set_xticks([-reach / 10, 0, reach / 10])
+    axis.xaxis.set_major_formatter(style.power)
+    axis.xaxis.set_minor_locator(plt.NullLocator())
+    axis.set(xlim=(-reach, reach), ylim=(len(losses) - 0.4, -0.6))
+    names = [style.plain(loss) for loss in losses]
+    axis.set_yticks(range(len(losses)), names)
+    axis.tick_params(axis="y", length=0, labelleft=first)
+    if last:
+        axis.set_xlabel("← harms  helps →", fontsize=style.SMALL)
+    axis.spines[["top", "right"]].set_visible(True)
+
+
+def _rows(tables: LearningTables) -> Iterator[tuple[list[str], list[tuple[Regime, list[str]]]]]:
+    """Yield the panels of each row with their headings; before the first one, the question."""
+    for question, regimes in tables.questions():
+        asked = style.wrap(question, style.PAGE - 0.2, style.SMALL + 1, weight="bold")
+        for start in range(0, len(regimes), COLUMNS):
+            some = regimes[start : start + COLUMNS]
+            yield asked, [(one, _heading(tables, one, tables.harms(one))) for one in some]
+            asked = []
 
 
 def draw(tables: LearningTables) -> Figure:
     """Draw a panel for each regime, below its question, with a row for each loss."""
     style.use()
-    questions = list(tables.questions())
-    columns = min(COLUMNS, max(len(regimes) for _, regimes in questions))
-    heights = [
-        0.45 + -(-len(r) // columns) * (0.75 + 0.16 * max(len(one.models) for one in r))
-        for _, r in questions
+    rows = list(_rows(tables))
+    every = [
+        arms.ordered({loss for r, _ in row for loss in r.models} - {REFERENCE}) for _, row in rows
     ]
-    figure = plt.figure(figsize=(1.8 + 2.8 * columns, sum(heights) + 0.4))
-    *parts, last = figure.subfigures(
-        len(questions) + 1, 1, squeeze=False, height_ratios=[*heights, 0.4]
-    )[:, 0]
-    reach = _reach(tables)
-    for part, (question, regimes) in zip(parts, questions, strict=True):
-        lines = textwrap.wrap(question, 20 + 34 * columns)
-        part.suptitle("\n".join(lines), x=0.01, ha="left", fontsize=10, fontweight="bold")
-        _question(part, tables, regimes, columns, reach)
+    above = [
+        LINE * (1.2 * len(asked) + max(len(lines) for _, lines in row)) + 0.12
+        for asked, row in rows
+    ]
+    # the next question leaves room for ticks and labels, a row of the same question for ticks
+    below = [0.46 if after else 0.24 for after in (*(bool(asked) for asked, _ in rows[1:]), True)]
+    heights = [LINE * max(len(losses), 1) for losses in every]
+    height = sum(above) + sum(heights) + sum(below) + LEGEND
+    figure = plt.figure(figsize=(style.PAGE, height), layout="none")
+    reach, top = _reach(tables), height
+    for (asked, row), losses, head, high, under in zip(
+        rows, every, above, heights, below, strict=True
+    ):
+        if asked:
+            figure.text(
+                0.05 / style.PAGE, (top - 0.04) / height, "\n".join(asked), va="top",
+                fontsize=style.SMALL + 1, fontweight="bold",
+            )  # fmt: skip
+            question = " ".join(asked)
+        top -= head + high
+        for i, (regime, lines) in enumerate(row):
+            left = NAMES + i * (PANEL + BETWEEN)
+            place = np.array([left, top, PANEL, high]) / np.tile([style.PAGE, height], 2)
+            axis = figure.add_axes(place, label=f"{question} {i}")
+            _panel(axis, tables.harms(regime), losses)
+            _style(axis, losses, reach, first=not i, last=under > 0.3)
+            axis.set_title("\n".join(lines), fontsize=style.SMALL, pad=3, linespacing=1)
+        top -= under
     marks = [Line2D([], [], label=verdict, **_mark(verdict)) for verdict in CLASSES]
-    last.legend(handles=marks, loc="center", ncols=len(marks), frameon=False)
+    marks.append(Line2D([], [], ls="none", label=f"{ENDED_IN_NAN} ended in nan"))
+    marks.append(Patch(color="0.9", lw=0, label="within the margin"))
+    figure.legend(
+        handles=marks, loc="lower center", ncols=len(marks), columnspacing=1, handletextpad=0.2
+    )
     return figure
 
 
 def values(tables: LearningTables) -> dict[str, int | float | str]:
-    """Return what the caption quotes: the number of comparisons, and of those of each class."""
+    """Return what the caption quotes: how many comparisons there are, and of each class."""
     verdicts = pd.concat([tables.harms(regime)["verdict"] for regime in tables.regimes])
-    counts = {name.replace(" ", "_"): int((verdicts == name).sum()) for name in CLASSES}
-    return {"comparisons": len(verdicts), "regimes": len(tables.regimes), **counts}
+    parts = [those(int((verdicts == name).sum()), *CLASSES[name].words) for name in CLASSES]
+    number = count(len(verdicts), "comparison")
+    where = count(len(tables.regimes), "regime")
+    return {"found": f"Of {number} in {where}, {', '.join(parts[:-1])}, and {parts[-1]}."}
