@@ -48,6 +48,7 @@ def regimes(folder: Path) -> Figure:
             axis.plot(middle[rows], rows, marker, color=colour, label=f"{verdict} ({len(rows)})")
     axis.axvline(0, color="0.6", lw=0.8)
     axis.set_xscale("symlog", linthresh=2)
+    axis.set_xticks([-100, -10, -1, 0, 1, 10], ["-100", "-10", "-1", "0", "1", "10"])
     axis.set_yticks(range(len(table)), places(table), fontsize=7)
     axis.set(
         ylim=(-0.7, len(table) - 0.3),
