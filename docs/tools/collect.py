@@ -263,7 +263,6 @@ def processors(study: Path) -> pd.DataFrame:
 TABLES: dict[str, tuple[str, Callable[[Path], pd.DataFrame]]] = {
     "models": ("default", models),
     "models-avx2": ("default-avx2", models),
-    "models-sse41": ("default-sse41", models),
     "batches": ("default", batches),
     "extremes": ("default", extremes),
     "thresholds": ("default", thresholds),

@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 
 from committed import KERAS, RANGED, read
+from sigmoid_bce.numerics import catalogue
 from sigmoid_bce.numerics.tables import RECORD, read_thresholds
 from words import NETWORKS, markdown, number
 
@@ -68,14 +69,16 @@ def record_origin() -> str:
     rows = record[
         pd.MultiIndex.from_frame(record[["framework", "implementation"]]).isin(list(SHOWN))
     ]
-    pairs = {
-        pair
-        for version in rows["version"]
-        for pair in zip(version.split()[::2], version.split()[1::2], strict=True)
-    }
-    releases = ", ".join(f"{name} {release}" for name, release in sorted(pairs))
+    own = {module.TITLE: module.PACKAGES[0] for _, module in catalogue.modules()}
+    releases = set()
+    for framework, version in rows[["framework", "version"]].drop_duplicates().to_numpy().tolist():
+        # of a framework of one distribution, the record has the release alone
+        words = version.split() if " " in version else [own[framework], version]
+        releases |= {
+            f"{name} {release}" for name, release in zip(words[::2], words[1::2], strict=True)
+        }
     (processor,), (day,) = rows["processor"].unique(), rows["date"].unique()
-    return f"{releases}; {processor}; {day}"
+    return f"{', '.join(sorted(releases))}; {processor}; {day}"
 
 
 def ranged() -> pd.DataFrame:
