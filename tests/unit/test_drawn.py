@@ -79,11 +79,13 @@ def test_panels_that_share_an_axis_share_its_label():
     figure, axes = plt.subplots(1, 2, sharey=True)
     figure.supxlabel("epoch")
     axes[0].set_ylabel("share of\nsamples")
-    for axis in axes:
+    for axis, label in zip(axes, ("logits", "a question"), strict=True):
         axis.plot([1], [2])
+        axis.set(title="logits", label=label)
     table = drawn.table(figure)
     assert table["y_axis"].tolist() == ["share of samples"] * 2
     assert table["x_axis"].tolist() == ["epoch"] * 2
+    assert table["title"].tolist() == ["logits", "a question logits"]
 
 
 @given(st.lists(st.tuples(FINITE, FINITE), min_size=1, max_size=20))

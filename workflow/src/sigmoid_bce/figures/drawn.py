@@ -152,8 +152,10 @@ def _says(value: object, names: dict[float, str]) -> object:
 
 
 def _title(axes: Axes) -> str:
-    """Return a panel's title in one line, after the label that its axes have if many share it."""
-    return _one(f"{axes.get_label()} {axes.get_title()}")
+    """Return a panel's title in one line, after what the label of its axes says beside it."""
+    title = _one(axes.get_title())
+    label = _one(str(axes.get_label()))
+    return title if label in title else f"{label} {title}".strip()
 
 
 def _every(figure: FigureBase) -> Iterator[Axes]:
