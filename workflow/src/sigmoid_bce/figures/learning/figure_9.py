@@ -104,15 +104,15 @@ def _style(axis: Axes, losses: list[str], reach: float, *, first: bool, last: bo
     axis.set_xscale("symlog", linthresh=1, linscale=0.6)
     axis.axvspan(-1, 1, color="0.9", lw=0, zorder=0)
     axis.axvline(0, color="0.5", lw=0.6, zorder=0.5)
-    axis.set_xticks([-reach / 10, 0, reach / 10])
-    axis.xaxis.set_major_formatter(style.power)
+    far = reach / 10
+    name = style.power(far) if far > 100 else f"{far:g}"
+    axis.set_xticks([-far, 0, far], [f"−{name}", "0", name])
     axis.xaxis.set_minor_locator(plt.NullLocator())
     axis.set(xlim=(-reach, reach), ylim=(len(losses) - 0.4, -0.6))
     names = [style.plain(loss) for loss in losses]
     axis.set_yticks(range(len(losses)), names)
     axis.tick_params(axis="y", length=0, labelleft=first)
-    if last:
-        axis.set_xlabel("← harms  helps →", fontsize=style.SMALL)
+    axis.set_xlabel("← harms  helps →", fontsize=style.SMALL, visible=last)
     axis.spines[["top", "right"]].set_visible(True)
 
 
@@ -156,7 +156,7 @@ def draw(tables: LearningTables) -> Figure:
         for i, (regime, lines) in enumerate(row):
             left = NAMES + i * (PANEL + BETWEEN)
             place = np.array([left, top, PANEL, high]) / np.tile([style.PAGE, height], 2)
-            axis = figure.add_axes(place, label=f"{question} {i}")
+            axis = figure.add_axes(place, label=question)
             _panel(axis, tables.harms(regime), losses)
             _style(axis, losses, reach, first=not i, last=under > 0.3)
             axis.set_title("\n".join(lines), fontsize=style.SMALL, pad=3, linespacing=1)
