@@ -177,7 +177,6 @@ STUDIES = {
 """What figures are drawn from, by the folder of their modules."""
 LATER = {
     *("conformance", "figure-3", "gradient", "staircase", "ulp", "figure-1"),
-    *("figure-2", "figure-4", "figure-5", "figure-6", "batch-mean"),
 }
 """Figures that do not have the style yet."""
 
