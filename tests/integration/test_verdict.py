@@ -122,7 +122,7 @@ def test_logistic_regression_through_make(tmp_path, cancer):
     assert max(map(len, words.splitlines())) <= 100
     page = (folder / "verdict.html").read_text()
     for name in ("figure-4", "figure-5", "figure-6", "batch-mean"):
-        assert (folder / f"figures/{name}.svg").read_text().count("<path") > 30
+        assert (folder / f"figures/{name}.svg").read_text().count("</text>") > 10
         assert (folder / f"figures/{name}.png").stat().st_size > 15_000
     assert page.count('src="data:image/svg+xml') == 4
     assert not re.findall(r'(?:src|href)="(?!data:)', page)  # the page stands alone

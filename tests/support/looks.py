@@ -112,7 +112,10 @@ def recorded():
 
 def texts(figure):
     """Draw a figure, and return its visible texts, each with the corners of its box in pixels."""
-    figure.draw_without_rendering()  # the layout
+    style.finish(figure)
+    if figure.get_layout_engine():
+        figure.draw_without_rendering()
+        figure.set_layout_engine("none")  # it has been laid out
     with recorded() as found:
         figure.draw_without_rendering()
     boxes = []

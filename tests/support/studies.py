@@ -7,8 +7,14 @@ from sigmoid_bce.comparison import compare
 from sigmoid_bce.comparison.learning import tables
 from sigmoid_bce.figures.inputs import CellTables, LaboratoryTables
 from sigmoid_bce.figures.trainings import LearningTables
+from sigmoid_bce.jobs.files import read_json, read_parquet
 from sigmoid_bce.numerics import article, formulas, reference
-from sigmoid_bce.study.learning import Regime
+from sigmoid_bce.planning.inputs import TITLE
+from sigmoid_bce.study import reading
+from sigmoid_bce.study.cells import STAGES
+from sigmoid_bce.study.cells import cells as all_cells
+from sigmoid_bce.study.learning import Regime, learning_cells, regimes
+from sigmoid_bce.study.parse import parse
 from support.checkout import ROOT
 
 RECORD = ROOT / "tests/record/thresholds.csv"
@@ -142,3 +148,34 @@ def laboratory_tables(folder, programs=None):
             curves.append(pd.DataFrame({"curve": name, "y": y, "x": x, "loss": clipped}))
     pd.concat(curves).to_parquet(files["curves"], index=False)
     return LaboratoryTables(files)
+
+
+def finished(results, file):
+    """Yield the tables that a finished study has drawn its figures from, by kind of figure."""
+    study = parse(reading.load(file))
+    files = {"sweep": "sweep.parquet", "thresholds": "thresholds.csv", "curves": "article.parquet"}
+    found = {name: results / "numerics" / file for name, file in files.items()}
+    yield "laboratory", LaboratoryTables(found)
+    for cell in all_cells(study.grid):
+        stages = {}
+        for stage in STAGES:
+            split = read_parquet(results / f"raw_outputs/{cell}/{stage}.parquet")["split"]
+            rows = read_parquet(results / f"compare/{cell}/{stage}.parquet")
+            stages[stage] = rows.assign(split=split.to_numpy())
+        batches = {
+            stage: read_parquet(results / f"compare/{cell}/{stage}.batches.parquet")
+            for stage in STAGES
+        }
+        classes = read_json(results / f"data/{cell.dataset}/summary.json")["classes"]
+        sizes = study.comparison.batch_sizes, study.comparison.figure_batch_size
+        yield "cell", CellTables(TITLE.format(**vars(cell)), classes, stages, batches, *sizes)
+    yield (
+        "learning",
+        LearningTables(
+            {name: results / f"tables/{name}.csv" for name in ("learning", "stuck")},
+            {one: results / f"learning/{one}.parquet" for one in learning_cells(study.learning)},
+            regimes(study.learning),
+            {name: model.model_dump(mode="json") for name, model in study.models.items()},
+            {name: dataset.label_noise for name, dataset in study.datasets.items()},
+        ),
+    )

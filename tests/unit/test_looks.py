@@ -128,10 +128,17 @@ def test_wrapped_texts_fit(text, inches):
         assert shown.get_window_extent().width / figure.dpi <= inches + 0.02
 
 
+def _length(regime):
+    return len(f"{regime.dataset} {max(regime.models.values(), key=len)}")
+
+
 def default_learning(folder):
-    """Return the tables of the shipped study of learning, from a few made-up trainings each."""
+    """Return the tables of the shipped study of learning, from made-up trainings."""
     study = parse(reading.load(ROOT / "config/studies/learning.yaml"))
-    some = [replace(one, seeds=one.seeds[:3]) for one in regimes(study.learning)]
+    # of each question, the regime that has the longest name; of the rates of figure 10, each
+    some = sorted(regimes(study.learning), key=_length)
+    longest = {(one.question, one.question == "rates" and str(one.models)): one for one in some}
+    some = [replace(one, seeds=one.seeds[:2]) for one in longest.values()]
     models = {name: model.model_dump(mode="json") for name, model in study.models.items()}
     noise = {name: dataset.label_noise for name, dataset in study.datasets.items()}
     return studies.learning_tables(folder, some, models, noise)

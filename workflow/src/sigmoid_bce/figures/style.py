@@ -256,6 +256,15 @@ def use() -> None:
     warnings.filterwarnings("ignore", "Glyph .* missing from font")
 
 
+def finish(figure: Figure) -> None:
+    """Let the ticks of logarithmic axes be plain texts, as `save` does; parsing TeX is slow."""
+    for axes in figure.findobj(Axes):  # insets too
+        for axis in (axes.xaxis, axes.yaxis):
+            if isinstance(axis.get_major_formatter(), LogFormatterMathtext):
+                axis.set_major_formatter(power)
+                axis.set_minor_formatter(LogFormatter())
+
+
 def save(figure: Figure, svg: str | Path, png: str | Path, csv: str | Path | None = None) -> None:
     """Save a figure as SVG and as PNG, each completely or not at all.
 
@@ -266,11 +275,7 @@ def save(figure: Figure, svg: str | Path, png: str | Path, csv: str | Path | Non
     csv : str or Path, optional
         For what is drawn, as `sigmoid_bce.figures.drawn.table` reads it.
     """
-    for axes in figure.axes:
-        for axis in (axes.xaxis, axes.yaxis):
-            if isinstance(axis.get_major_formatter(), LogFormatterMathtext):
-                axis.set_major_formatter(power)  # parsing TeX for every tick is slow
-                axis.set_minor_formatter(LogFormatter())
+    finish(figure)
     # the layout of the PNG, whose text is wider, suits both; a figure without a layout keeps none:
     # Matplotlib would give it the default one after the first file, and draw it once more
     with mpl.rc_context({"figure.constrained_layout.use": False}):

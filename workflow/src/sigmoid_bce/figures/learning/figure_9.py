@@ -104,8 +104,9 @@ def _style(axis: Axes, losses: list[str], reach: float, *, first: bool, last: bo
     axis.set_xscale("symlog", linthresh=1, linscale=0.6)
     axis.axvspan(-1, 1, color="0.9", lw=0, zorder=0)
     axis.axvline(0, color="0.5", lw=0.6, zorder=0.5)
-    axis.set_xticks([-reach / 10, 0, reach / 10])
-    axis.xaxis.set_major_formatter(style.power)
+    far = reach / 10
+    name = style.power(far) if far > 100 else f"{far:g}"
+    axis.set_xticks([-far, 0, far], [f"−{name}", "0", name])
     axis.xaxis.set_minor_locator(plt.NullLocator())
     axis.set(xlim=(-reach, reach), ylim=(len(losses) - 0.4, -0.6))
     names = [style.plain(loss) for loss in losses]
