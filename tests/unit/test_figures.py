@@ -10,11 +10,12 @@ import pytest
 from matplotlib import pyplot as plt
 
 from sigmoid_bce.comparison import compare, summary
-from sigmoid_bce.figures import batch_mean, registry, scatter
+from sigmoid_bce.figures import batch_mean, raw_outputs, registry, scatter, style
 from sigmoid_bce.figures import stage as stages
 from sigmoid_bce.figures.inputs import CellTables
 from sigmoid_bce.numerics import article
 from sigmoid_bce.study.cells import Cell
+from support import looks
 from support.checkout import ROOT
 from support.figures import quoted
 
@@ -328,3 +329,39 @@ def test_figure_2_shows_every_error_or_counts_it():
     full = zero.values[:-1] * (figure.WIDTH / figure.STEP) / 100
     assert full.sum() == (error == 0).sum()
     assert limits["zero_percent"] == zero.values.max()
+
+
+def raw(values, labels, dtype="float32"):
+    x = np.array(values, dtype)
+    return pd.DataFrame({"sample_id": np.arange(len(x)), "label": labels, "raw_output": x})
+
+
+ODD = {
+    "one sample": raw([3.0], 1),
+    "one sample, lost": raw([-300.0], 1),
+    "one class": raw(np.linspace(-3, 9, 90), 1),
+    "at zero": raw(np.zeros(50), np.arange(50) % 2),
+    "all clipped": raw(np.repeat([60.0, -70.0], 40), np.repeat([1, 0], 40)),
+    "all lost, far away": raw(np.repeat([1e5, -1e6], 40), np.repeat([0, 1], 40)),
+    "float64": raw(np.linspace(-40, 40, 99), np.arange(99) % 2, "float64"),
+}
+
+
+@pytest.mark.parametrize("case", ODD)
+def test_odd_networks_can_be_read(case):
+    table = compare.samples(ODD[case])
+    assert looks.faults(stages.draw(table, ("label 0", "label 1"), case)) == []
+    batches = compare.batches(table, [size for size in (1, 4, 20) if size <= len(table)], 0)
+    sizes = sorted(batches["batch_size"].unique())
+    assert looks.faults(batch_mean.draw(batches, sizes[:1], case, sizes)) == []
+
+
+@pytest.mark.parametrize("names", [["one"], ["cat", "W" * 90, *"abcd"]])
+def test_labels_and_maps_can_be_read(names):
+    edges, counts = np.linspace(-40, 40, 61), np.ones((2, 60))
+    shown = [style.plain(name) for name in names]
+    figure = raw_outputs.by_label(shown, [(edges, counts)] * len(names), "samples", "W" * 90)
+    assert looks.faults(figure) == []
+    pixels = compare.samples(raw(np.linspace(-40, 40, 60), np.arange(60) % 2))
+    for shape in ((6, 10), (60, 1), (1, 60)):
+        assert looks.faults(raw_outputs.as_map(pixels, shape, "W" * 90)) == []
