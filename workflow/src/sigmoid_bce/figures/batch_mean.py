@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -56,15 +56,20 @@ def _rounding(batches: pd.DataFrame) -> float:
 
 
 def _strip(
-    axis: Axes, errors: Sequence[NDArray[np.float64]], at: float, least: float, **look: Any
+    axis: Axes,
+    errors: Mapping[int, NDArray[np.float64]],
+    at: float,
+    least: float,
+    name: str,
+    **look: Any,
 ) -> None:
     """Draw the errors of each batch size as a cloud beside its tick, those of 0 at `least`."""
-    places, values = [], []
-    for i, error in enumerate(errors):
+    for i, (size, error) in enumerate(errors.items()):
         spread, shown = _spread(error)
-        places.append(i + at + 0.16 * spread)
-        values.append(shown.clip(least))
-    axis.scatter(np.concatenate(places), np.concatenate(values), s=SIZES[1], lw=0, **look)
+        axis.scatter(
+            i + at + 0.16 * spread, shown.clip(least), s=SIZES[1], lw=0,
+            label=f"_batches of {size}: {name}", **look,
+        )  # fmt: skip
 
 
 def _errors(axis: Axes, batches: pd.DataFrame, sizes: Sequence[int]) -> None:
@@ -77,10 +82,11 @@ def _errors(axis: Axes, batches: pd.DataFrame, sizes: Sequence[int]) -> None:
     least = 10.0 ** np.floor(np.log10(every[every > 0].min(initial=_rounding(batches))))
     zero = least / 100 if (every == 0).any() else least
     for kind, name in enumerate(KINDS):
-        some = [e[(p["clipped"] > 0) == bool(kind)] for e, p in zip(found, parts, strict=True)]
+        held = [(part["clipped"] > 0).to_numpy() == bool(kind) for part in parts]
+        some = {n: e[h] for n, e, h in zip(sizes, found, held, strict=True)}
         colour = style.CLASS_COLOURS[kind]
-        _strip(axis, some, -0.2, zero, color=colour, label=name, zorder=2 + kind)
-    _strip(axis, base, 0.2, zero, color=BASELINE, label=RAW)
+        _strip(axis, some, -0.2, zero, name, color=colour, zorder=2 + kind)
+    _strip(axis, dict(zip(sizes, base, strict=True)), 0.2, zero, RAW, color=BASELINE)
     middles = [max(float(np.median(error)), zero) for error in found]
     ticks = np.arange(len(sizes))
     axis.hlines(

@@ -225,7 +225,7 @@ def draw(
     if mistakes:
         last = axes[-1]
         for axis, (called, part) in zip(last, parts.items(), strict=False):
-            wrong_side.panel(axis, part, far, called, PANEL, some=bool(histograms))
+            wrong_side.panel(axis, part, classes, far, called, PANEL, some=bool(histograms))
         for axis in last[len(parts) :]:
             axis.axis("off")
         wrong_side.listed(last[len(parts)], table, classes, unit, COLUMN)

@@ -68,7 +68,7 @@ def reach(table: pd.DataFrame) -> float:
     return max(LEAST_REACH, 1.1 * float(far.iloc[0]) if len(far) else 0)
 
 
-def _marks(axes: Axes, table: pd.DataFrame, label: int) -> None:
+def _marks(axes: Axes, table: pd.DataFrame, label: int, name: str) -> None:
     """Draw what the misclassified samples of one label lose: exactly, and from the sigmoid."""
     # those that no eye tells apart are drawn once
     names = ["clipped", "raw_output", "bce_sigmoid", "bce_exact"]
@@ -77,13 +77,24 @@ def _marks(axes: Axes, table: pd.DataFrame, label: int) -> None:
     gone = gone > 0
     colour, size = style.CLASS_COLOURS[label], SIZES[label]
     look: dict[str, Any] = {"s": size, "marker": MARKERS[label], "zorder": 3}
-    axes.scatter(far, found, color=colour, lw=0, **look)
-    axes.vlines(far[gone], found[gone], exact[gone], color=colour, lw=0.8, zorder=2)
-    axes.scatter(far[gone], exact[gone], facecolor="white", edgecolor=colour, lw=1, **look)
+    axes.scatter(far, found, color=colour, lw=0, label=f"_{name}: from the sigmoid output", **look)
+    axes.vlines(
+        far[gone], found[gone], exact[gone], color=colour, lw=0.8, zorder=2, label="_nolegend_"
+    )
+    axes.scatter(
+        far[gone], exact[gone], facecolor="white", edgecolor=colour, lw=1,
+        label=f"_{name}: exact loss", **look,
+    )  # fmt: skip
 
 
 def panel(
-    axes: Axes, table: pd.DataFrame, far: float, unit: str, size: float, some: bool = False
+    axes: Axes,
+    table: pd.DataFrame,
+    classes: Sequence[str],
+    far: float,
+    unit: str,
+    size: float,
+    some: bool = False,
 ) -> None:
     """Draw the losses of misclassified samples against their distance from 0.
 
@@ -92,6 +103,8 @@ def panel(
     axes : Axes
     table : DataFrame
         Columns label, raw_output, bce_sigmoid, bce_exact, clipped.
+    classes : sequence of two str
+        Names of label 0 and label 1.
     far : float
         The distance up to which the panel shows the wrong side.
     unit : str
@@ -103,14 +116,15 @@ def panel(
     """
     x = np.linspace(0, far, 400).astype(table["raw_output"].to_numpy().dtype)
     axes.axvspan(CLIP, far, color=SHADE, lw=0, zorder=0)
-    axes.plot(x, np.logaddexp(0, x), color="0.6", lw=0.8, zorder=1)
+    axes.plot(x, np.logaddexp(0, x), color="0.6", lw=0.8, zorder=1, label="_exact loss")
     flat = x[x >= CLIP - 1]
     for raw, label in ((flat, 0), (-flat, 1)):
         loss = formulas.loss_from_probabilities(formulas.sigmoid(raw), np.full_like(raw, label))
-        axes.plot(flat, loss, color=style.CLIP_COLOUR, ls="--", lw=1, zorder=1)
+        name = f"_clip, {classes[label]}"
+        axes.plot(flat, loss, color=style.CLIP_COLOUR, ls="--", lw=1, zorder=1, label=name)
     wrong = table[is_wrong(table)]
     for label in (0, 1):
-        _marks(axes, wrong[wrong["label"] == label], label)
+        _marks(axes, wrong[wrong["label"] == label], label, classes[label])
     axes.set(xlim=(0, far), ylim=(0, far), xlabel="raw output, on the wrong side")
     axes.set_ylabel(f"loss of {unit}")
     axes.set_box_aspect(1)
