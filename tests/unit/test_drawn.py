@@ -74,6 +74,18 @@ def test_places_have_the_names_of_their_ticks():
     assert table["y_axis"].tolist()[0] == "loss"
 
 
+def test_panels_that_share_an_axis_share_its_label():
+    style.use()
+    figure, axes = plt.subplots(1, 2, sharey=True)
+    figure.supxlabel("epoch")
+    axes[0].set_ylabel("share of\nsamples")
+    for axis in axes:
+        axis.plot([1], [2])
+    table = drawn.table(figure)
+    assert table["y_axis"].tolist() == ["share of samples"] * 2
+    assert table["x_axis"].tolist() == ["epoch"] * 2
+
+
 @given(st.lists(st.tuples(FINITE, FINITE), min_size=1, max_size=20))
 @settings(max_examples=20)
 def test_the_numbers_of_a_curve_come_back(points):

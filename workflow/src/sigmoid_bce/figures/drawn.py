@@ -95,7 +95,7 @@ def _pixels(image: AxesImage) -> Iterator[Row]:
 
 def _words(text: Text) -> Iterator[Row]:
     x, y = text.get_position()
-    yield {"x": x, "y": y, "value": text.get_text()}
+    yield {"x": x, "y": y, "value": "; ".join(text.get_text().splitlines())}
 
 
 READERS = {
@@ -145,7 +145,7 @@ def _says(value: object, names: dict[float, str]) -> object:
     """Return the name of a place, or its number; 0 has no place of its own on some axes."""
     if not names or not isinstance(value, float | int | np.number):
         return value
-    name = names.get(float(value), "").strip()
+    name = _one(names.get(float(value), ""))
     if name == "0":
         return 0.0
     return name if any(sign.isalpha() for sign in name) else value
@@ -192,12 +192,11 @@ def table(figure: Figure) -> pd.DataFrame:
     shown = [axes for axes in shown if axes.get_label() != "<colorbar>"]
     rows = []
     for number, axes in enumerate(shown, 1):
-        labels = axes.get_xlabel() or figure.get_supxlabel(), axes.get_ylabel()
         about = {
             "panel": number,
             "title": _title(axes),
-            "x_axis": _one(labels[0]),
-            "y_axis": _one(labels[1] or figure.get_supylabel()),
+            "x_axis": _label(axes, "x") or _one(figure.get_supxlabel()),
+            "y_axis": _label(axes, "y") or _one(figure.get_supylabel()),
         }
         names = {"x": _named(axes.xaxis), "y": _named(axes.yaxis)}
         for row in _rows(axes):
@@ -205,6 +204,13 @@ def table(figure: Figure) -> pd.DataFrame:
             rows.append({**about, **row, **places})
     made = pd.DataFrame(rows, columns=list(COLUMNS))
     return made.drop(columns=[name for name in SOME if made[name].isna().all()])
+
+
+def _label(axes: Axes, which: str) -> str:
+    """Return the label of an axis; of panels that share it, one alone may show the label."""
+    shared = getattr(axes, f"get_shared_{which}_axes")().get_siblings(axes)
+    said = [getattr(one, f"get_{which}label")() for one in (axes, *shared)]
+    return _one(next(filter(None, said), ""))
 
 
 def _one(text: str) -> str:

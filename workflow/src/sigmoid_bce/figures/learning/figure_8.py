@@ -63,7 +63,12 @@ def _lines(tables: LearningTables, losses: list[str], width: float) -> Iterator[
 
 
 def _cell(
-    axis: Axes, place: tuple[float, float], height: float, row: pd.Series | None, colours: Colormap
+    axis: Axes,
+    place: tuple[float, float],
+    height: float,
+    row: pd.Series | None,
+    colours: Colormap,
+    question: str,
 ) -> None:
     """Draw the count, the interval and the failed runs of one loss in one regime."""
     x, y = place
@@ -75,6 +80,7 @@ def _cell(
         axis.text(
             x + 0.5, y + height / 2, "\n".join(words(row)), ha="center", va="center",
             fontsize=style.SMALL, linespacing=1, color="white" if share > DARK else plain,
+            label=f"_{question}",
         )  # fmt: skip
 
 
@@ -82,18 +88,20 @@ def _table(
     axis: Axes, shown: list[Line], losses: list[str], colours: Colormap, names: float
 ) -> None:
     """Draw one table, with a unit of y an inch."""
-    y, ticks = 0.0, {}
+    y, ticks, question = 0.0, {}, ""
     for line in shown:
         if line.cells is None:
-            axis.text(
-                -names / COLUMN, y + line.height - LINE * 0.3, "\n".join(line.lines),
+            question = " ".join(line.lines)
+            axis.annotate(
+                "\n".join(line.lines), (-names / COLUMN, y + line.height - LINE * 0.3),
                 fontsize=style.SMALL, fontweight="bold", va="bottom", linespacing=1.1,
+                annotation_clip=False,
             )  # fmt: skip
         else:
             ticks[y + line.height / 2] = "\n".join(line.lines)
             for x, loss in enumerate(losses):
                 row = line.cells.loc[loss] if loss in line.cells.index else None
-                _cell(axis, (x, y), line.height, row, colours)
+                _cell(axis, (x, y), line.height, row, colours, question)
         y += line.height
     axis.set(xlim=(0, len(losses)), ylim=(y, 0))
     axis.set_yticks(list(ticks), list(ticks.values()), fontsize=style.SMALL)

@@ -112,8 +112,7 @@ def _style(axis: Axes, losses: list[str], reach: float, *, first: bool, last: bo
     names = [style.plain(loss) for loss in losses]
     axis.set_yticks(range(len(losses)), names)
     axis.tick_params(axis="y", length=0, labelleft=first)
-    if last:
-        axis.set_xlabel("← harms  helps →", fontsize=style.SMALL)
+    axis.set_xlabel("← harms  helps →", fontsize=style.SMALL, visible=last)
     axis.spines[["top", "right"]].set_visible(True)
 
 
@@ -157,7 +156,7 @@ def draw(tables: LearningTables) -> Figure:
         for i, (regime, lines) in enumerate(row):
             left = NAMES + i * (PANEL + BETWEEN)
             place = np.array([left, top, PANEL, high]) / np.tile([style.PAGE, height], 2)
-            axis = figure.add_axes(place, label=f"{question} {i}")
+            axis = figure.add_axes(place, label=question)
             _panel(axis, tables.harms(regime), losses)
             _style(axis, losses, reach, first=not i, last=under > 0.3)
             axis.set_title("\n".join(lines), fontsize=style.SMALL, pad=3, linespacing=1)
