@@ -435,7 +435,9 @@ def figure_5(folder: Path) -> Figure:
     named = dict(part.split("~") for part in PICTURED.split("/"))
     classes = config["datasets"][named["dataset"]]["classes"]
     title = f"{TITLE.format_map(named)}, full stage"
-    return stage.draw(compare.samples(table), classes, title, unit="images")
+    # the committed rows are sorted: their numbers are not those of images
+    table = compare.samples(table).assign(sample_id=-1)
+    return stage.draw(table, classes, title, unit="images")
 
 
 def hero_figure(folder: Path) -> Figure:

@@ -218,7 +218,7 @@ def test_a_folder_and_a_function(project):
     assert run["sigmoid_cut_off"] == "probability"
     log = (results / f"logs/train/{cell}.log").read_text()
     assert "the sigmoid of 'probability', its last layer, is cut off" in log
-    assert "other" in (results / f"figures/{cell}/figure-5.svg").read_text()
+    assert "not dog" in (results / f"figures/{cell}/figure-5.svg").read_text()
 
     def planned():
         out = snakemake(project, *config, "--dry-run", "--until", "raw_outputs").stdout

@@ -97,10 +97,10 @@ MEANING = {
         {"train"},
     ),
     "a loss of other cells": ("training/losses/logits.py", swap("=True", "=False"), set()),
-    "a colour": ("figures/style.py", swap("DPI = 150", "DPI = 100"), {*NAMES[1:3]}),
+    "a colour": ("figures/style.py", swap("DPI = 200", "DPI = 100"), {*NAMES[1:3]}),
     "figures of one kind": (
         "figures/batch_mean.py",
-        swap("4.4 *", "4.5 *"),
+        swap("MOST = 200", "MOST = 201"),
         {"figure_cell"},
     ),
     "one figure": ("figures/laboratory/gradient.py", swap("1e-19", "1e-20"), {"figure_laboratory"}),

@@ -10,10 +10,12 @@ import pytest
 from matplotlib import pyplot as plt
 
 from sigmoid_bce.comparison import compare, summary
-from sigmoid_bce.figures import registry, scatter
+from sigmoid_bce.figures import batch_mean, raw_outputs, registry, scatter, style
 from sigmoid_bce.figures import stage as stages
 from sigmoid_bce.figures.inputs import CellTables
+from sigmoid_bce.numerics import article
 from sigmoid_bce.study.cells import Cell
+from support import looks
 from support.checkout import ROOT
 from support.figures import quoted
 
@@ -55,100 +57,160 @@ def cell_tables(order=None):
     return CellTables("data, network, seed 0", CLASSES, tables, batches, SIZES, 4)
 
 
-def points(axis, collection=None):
-    """Return the points of one scatter of a panel, or of all, sorted."""
-    parts = axis.collections if collection is None else [axis.collections[collection]]
-    found = np.concatenate([np.asarray(part.get_offsets()) for part in parts])
-    return found[np.lexsort(found.T)]
+def points(axis, collection):
+    return np.asarray(axis.collections[collection].get_offsets())
 
 
-def expected(table):
-    found = table[["bce_raw", "bce_sigmoid"]].to_numpy(np.float64).clip(scatter.LEAST)
-    return found[np.lexsort(found.T)]
+def assert_drawn(points, table, limits):
+    """Check that each point is a sample, and each sample a point, as exactly as can be seen."""
+    drawn, there = np.log10(points), np.log10(losses(table))
+    assert (len(drawn) > 0) == (len(there) > 0)
+    if not len(drawn):
+        return
+    step = np.diff(np.log10(limits))[0] / scatter.STEPS
+    distance = np.abs(drawn[:, None] - there[None]).max(axis=-1)
+    assert distance.min(axis=0).max() <= step
+    assert distance.min(axis=1).max() <= step
 
 
-def assert_within_limits(axis):
-    (low, high), (bottom, top) = axis.get_xlim(), axis.get_ylim()
-    x, y = points(axis).T
-    assert low <= x.min()
-    assert x.max() <= high
-    assert bottom <= y.min()
-    assert y.max() <= top
+def losses(table):
+    return table[["bce_raw", "bce_sigmoid"]].to_numpy(np.float64).clip(scatter.LEAST)
+
+
+def assert_equal_scales(axis, table):
+    limits = axis.get_xlim()
+    assert axis.get_ylim() == limits
+    assert axis.get_box_aspect() == 1
+    assert limits[0] <= losses(table).min()
+    assert losses(table).max() <= limits[1]
 
 
 @pytest.mark.parametrize(("name", "stage"), [("figure-4", "early"), ("figure-5", "full")])
-def test_a_stage_figure_shows_the_training_images_of_its_stage(name, stage):
+def test_a_stage_figure_shows_both_splits_of_its_stage(name, stage):
     figure, tables = registry.load("cell", name), cell_tables()
     assert f"{stage} stage" in figure.TITLE
     drawn = figure.draw(tables)
-    train = tables.samples[stage].query("split == 'train'")
     assert drawn.get_suptitle() == f"data, network, seed 0, {stage} stage"
-    assert [axis.get_xlabel() for axis in drawn.axes] == [
-        "raw output",
-        "sigmoid output",
-        "BCE from the raw output",
-    ]
-    assert [axis.get_ylabel() for axis in drawn.axes] == [
-        "samples",
-        "samples",
-        "BCE from the sigmoid output",
-    ]
-    for axis, column in zip(drawn.axes, ("raw_output", "sigmoid"), strict=False):
-        low, high = axis.get_xlim()
-        assert low <= train[column].min()
-        assert train[column].max() <= high
-        bars = [p.get_data() for p in axis.patches if p.get_label() in CLASSES]
-        for label, bar in enumerate(bars):
-            values = train.loc[train["label"] == label, column]
-            np.testing.assert_array_equal(bar.values, np.histogram(values, bar.edges)[0])
-            assert bar.values.sum() == len(values)
-    legend = [text.get_text() for text in drawn.axes[0].get_legend().get_texts()]
-    # the clip's name lies in the legend, where it hides no bar
-    assert legend in ([*CLASSES], [*CLASSES, "clip"])
-    for label in (0, 1):
-        assert drawn.axes[2].collections[label].get_label() == CLASSES[label]
-        np.testing.assert_allclose(
-            points(drawn.axes[2], label), expected(train[train["label"] == label])
-        )
-    assert_within_limits(drawn.axes[2])
-    clip = np.log1p(-1e-7) - np.log(1e-7)
-    marked = sorted(line.get_xdata()[0] for line in drawn.axes[0].lines)
-    np.testing.assert_allclose(marked, [-clip, clip])
-    assert figure.values(tables)["raw_max"] == train["raw_output"].max()
-    assert figure.values(tables)["wrong"] == ((train["raw_output"] > 0) != train["label"]).sum()
+    for row, (split, said) in enumerate({"train": "training", "validation": "validation"}.items()):
+        part = tables.samples[stage].query(f"split == '{split}'")
+        raw, sigmoid, both = drawn.axes[3 * row : 3 * row + 3]
+        names = [f"{said} samples, {name}" for name in CLASSES]
+        for axis, column in ((raw, "raw_output"), (sigmoid, "sigmoid")):
+            assert axis.get_ylabel() == f"{said} samples"
+            low, high = axis.get_xlim()
+            assert low <= part[column].min()
+            assert part[column].max() <= high
+            bars = {p.get_label(): p.get_data() for p in axis.patches}
+            for label, name in enumerate(names):
+                values = part.loc[part["label"] == label, column]
+                counts = np.nan_to_num(bars[name].values)
+                np.testing.assert_array_equal(counts, np.histogram(values, bars[name].edges)[0])
+                assert counts.sum() == len(values)
+        for label in (0, 1):
+            assert both.collections[label].get_label() == names[label]
+            assert_drawn(points(both, label), part[part["label"] == label], both.get_xlim())
+        assert_equal_scales(both, part)
+        clip = np.log1p(-1e-7) - np.log(1e-7)
+        marked = sorted(line.get_xdata()[0] for line in raw.lines)
+        np.testing.assert_allclose(marked, [-clip, clip])
+    legends = [text.get_text() for one in drawn.legends for text in one.get_texts()]
+    assert legends[:2] == list(CLASSES)
+    assert any("clip" in text for text in legends)
+
+
+def words(axis):
+    return " ".join(" ".join(text.get_text() for text in axis.texts).split())
+
+
+LOST = {
+    "nobody": ([3, -3], "no sample on the wrong side", "Every sample is on the correct side."),
+    "nobody clipped": ([-3, 3], "no sample on the wrong side of the clip", "3.05 → 3.05"),
+    "one": ([-20, -3], "1 sample on the wrong side of the clip", "20.00 → 16.12, gradient 0"),
+    "both": ([-20, 1000], "2 samples on the wrong side of the clip", "1000.00 → 15.94, gradient 0"),
+}
+
+
+@pytest.mark.parametrize("case", LOST)
+def test_who_is_on_the_wrong_side_and_what_is_lost(case):
+    x, said, listed = LOST[case]
+    raw = pd.DataFrame({"sample_id": [0, 1], "label": [1, 0], "raw_output": np.float32(x)})
+    table = compare.samples(raw)
+    figure = stages.draw(table, ("no", "yes"), "title")
+    panel, words_of = figure.axes[3:5]
+    assert words(panel) == said
+    assert listed in words(words_of)
+    # of each label: losses from the sigmoid output, lines, exact losses
+    drawn = [len(points(panel, i)) + len(points(panel, i + 3)) for i in (0, 2)]
+    assert drawn == [int((table["bce_exact"] > 1).sum()), int(table["dead"].sum())]
+
+
+def test_a_class_that_is_missing_and_all_others_are_named():
+    raw = pd.DataFrame({"sample_id": range(3), "label": 1, "raw_output": np.float32([1, 2, 3])})
+    figure = stages.draw(compare.samples(raw), ("cat", "dog"), "title")
+    assert figure.legends[0].get_texts()[0].get_text() == "cat: none"
+    assert CellTables("", ["other", "dog"], {}, {}, [4], 4).classes == ["not dog", "dog"]
+
+
+@pytest.mark.parametrize("most", [1, 25, 26, 99, 1000, 10**7])
+def test_counts_are_whole_and_a_single_sample_is_seen(most):
+    _, axis = plt.subplots()
+    stages.histogram(axis, np.arange(3), np.array([[1, most], [0, 0]]), CLASSES)
+    axis.figure.canvas.draw()
+    texts = [text.get_text() for text in axis.get_yticklabels()]
+    ticks = [float(text.replace(",", "")) for text in texts]
+    assert texts[0] == "0"
+    assert all(tick == round(tick) for tick in ticks)
+    assert 2 <= len(ticks) <= 10
+    assert len(axis.yaxis.get_minorticklocs()) == 0
+    low, one = axis.transAxes.inverted().transform(axis.transData.transform([(0, 0), (0, 1)]))[:, 1]
+    assert one - low > 0.03
+    assert axis.get_ylim()[1] >= most
 
 
 @pytest.mark.parametrize(("name", "sizes"), [("figure-6", [4]), ("batch-mean", SIZES)])
 def test_a_batch_figure_shows_the_batches_of_the_full_stage(name, sizes):
     figure, tables = registry.load("cell", name), cell_tables()
     drawn = figure.draw(tables)
+    *panels, errors = drawn.axes
     assert drawn.get_suptitle().replace("\n", " ") == "data, network, seed 0, full stage"
-    assert [axis.get_title() for axis in drawn.axes] == [f"batches of {size}" for size in sizes]
-    for axis, size in zip(drawn.axes, sizes, strict=True):
+    for axis, size in zip(panels, sizes, strict=True):
         part = tables.batches["full"].query(f"batch_size == {size}")
-        assert axis.get_xlabel() == "BCE from the raw output"
-        assert axis.get_ylabel() == "BCE from the sigmoid output"
-        np.testing.assert_allclose(points(axis), expected(part))
-        assert_within_limits(axis)
-    part = tables.batches["full"].query(f"batch_size == {sizes[0]}")
-    found = figure.values(tables)
-    assert (found["batch_size"], found["batches"]) == (sizes[0], len(part))
-    assert found["with_clipped"] == (part["clipped"] > 0).sum()
+        assert axis.get_title() == f"{len(part)} batches of {size}"
+        for held in (0, 1):
+            some = part[(part["clipped"] > 0) == bool(held)]
+            assert_drawn(points(axis, held), some, axis.get_xlim())
+        assert_equal_scales(axis, part)
+    assert [text.get_text() for text in errors.get_xticklabels()] == [str(size) for size in SIZES]
+    batches = tables.batches["full"]
+    clouds = [i for i, one in enumerate(errors.collections) if "clipped" in one.get_label()]
+    found = np.concatenate([points(errors, i)[:, 1] for i in clouds])
+    relative = batch_mean.relative_percent(batches, "bce_sigmoid")
+    assert found.max() == relative.max()
+    low, high = errors.get_ylim()
+    assert low <= found.min()
+    assert found.max() <= high
+    part = batches.query(f"batch_size == {sizes[0]}")
+    said = figure.values(tables)
+    assert (said["batch_size"], said["batches"]) == (sizes[0], f"{len(part)} batches")
+    assert said["with_clipped"] == (part["clipped"] > 0).sum()
 
 
 @pytest.mark.parametrize("name", CELL_FIGURES)
 def test_the_order_of_rows_changes_no_cell_figure(name):
     figure = registry.load("cell", name)
     first, second = cell_tables(), cell_tables(order=3)
-    assert figure.values(first) == pytest.approx(figure.values(second))
+    assert figure.values(first) == figure.values(second)
     for one, other in zip(figure.draw(first).axes, figure.draw(second).axes, strict=True):
         assert one.get_title() == other.get_title()
         np.testing.assert_allclose(one.get_xlim(), other.get_xlim())
         np.testing.assert_allclose(one.get_ylim(), other.get_ylim())
         for a, b in zip(one.patches, other.patches, strict=True):
-            np.testing.assert_array_equal(a.get_data().values, b.get_data().values)
-        if one.collections:
-            np.testing.assert_array_equal(points(one), points(other))
+            if hasattr(a, "get_data"):
+                np.testing.assert_array_equal(a.get_data().values, b.get_data().values)
+        for i, _ in enumerate(one.collections):
+            if hasattr(one.collections[i], "get_segments"):
+                continue
+            np.testing.assert_array_equal(points(one, i), points(other, i))
 
 
 SCRIPT = """
@@ -240,3 +302,67 @@ def test_swapped_columns_keep_the_clip_with_the_raw_outputs(monkeypatch):
     clips = {axis.get_xlabel(): len(axis.lines) for axis in figure.axes[:2]}
     plt.close(figure)
     assert clips == {"raw output": 2, "sigmoid output": 0}
+
+
+def test_figure_2_shows_every_error_or_counts_it():
+    figure = registry.load("laboratory", "figure-2")
+    found, limits, errors = figure.draw(None), figure.values(None), figure.errors()
+    assert quoted("figure-2") <= set(limits)
+    for axis in found.axes:
+        marks = {line.get_label(): line.get_xdata()[0] for line in axis.lines}
+        assert marks["off by 1 %"] == limits["off"]
+        assert marks["sigmoid is 1"] == limits["one"]
+    x = np.arange(0.25, 18, figure.STEP, dtype=np.float32)
+    _, logit = article.round_trip(x)
+    finite = np.isfinite(logit)
+    error = (np.abs(logit - x) / x)[finite]
+    curve = next(line for line in found.axes[0].lines if "logit" in line.get_label())
+    there = finite & (x >= 12)
+    drawn = np.interp(x[there], curve.get_xdata(), curve.get_ydata())
+    # between the corners of two steps the line rises over one float32 of the grid
+    assert (np.abs(drawn - logit[there]) > 1e-5).mean() < 0.02
+    assert errors["greatest"].max() == error.max()
+    assert errors["greatest"][0] == error[:512].max()
+    assert (errors["low"] > 0).all()
+    zero = found.axes[2].patches[0].get_data()
+    np.testing.assert_allclose(zero.values[0], 100 * (error[:512] == 0).mean())
+    # the last bin is not full
+    full = zero.values[:-1] * (figure.WIDTH / figure.STEP) / 100
+    assert full.sum() == (error == 0).sum()
+    assert limits["zero_percent"] == zero.values.max()
+
+
+def raw(values, labels, dtype="float32"):
+    x = np.array(values, dtype)
+    return pd.DataFrame({"sample_id": np.arange(len(x)), "label": labels, "raw_output": x})
+
+
+ODD = {
+    "one sample": raw([3.0], 1),
+    "one sample, lost": raw([-300.0], 1),
+    "one class": raw(np.linspace(-3, 9, 90), 1),
+    "at zero": raw(np.zeros(50), np.arange(50) % 2),
+    "all clipped": raw(np.repeat([60.0, -70.0], 40), np.repeat([1, 0], 40)),
+    "all lost, far away": raw(np.repeat([1e5, -1e6], 40), np.repeat([0, 1], 40)),
+    "float64": raw(np.linspace(-40, 40, 99), np.arange(99) % 2, "float64"),
+}
+
+
+@pytest.mark.parametrize("case", ODD)
+def test_odd_networks_can_be_read(case):
+    table = compare.samples(ODD[case])
+    assert looks.faults(stages.draw(table, ("label 0", "label 1"), case)) == []
+    batches = compare.batches(table, [size for size in (1, 4, 20) if size <= len(table)], 0)
+    sizes = sorted(batches["batch_size"].unique())
+    assert looks.faults(batch_mean.draw(batches, sizes[:1], case, sizes)) == []
+
+
+@pytest.mark.parametrize("names", [["one"], ["cat", "W" * 90, *"abcd"]])
+def test_labels_and_maps_can_be_read(names):
+    edges, counts = np.linspace(-40, 40, 61), np.ones((2, 60))
+    shown = [style.plain(name) for name in names]
+    figure = raw_outputs.by_label(shown, [(edges, counts)] * len(names), "samples", "W" * 90)
+    assert looks.faults(figure) == []
+    pixels = compare.samples(raw(np.linspace(-40, 40, 60), np.arange(60) % 2))
+    for shape in ((6, 10), (60, 1), (1, 60)):
+        assert looks.faults(raw_outputs.as_map(pixels, shape, "W" * 90)) == []

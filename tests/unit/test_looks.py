@@ -182,10 +182,6 @@ STUDIES = {
     },
 }
 """What figures are drawn from, by the folder of their modules."""
-LATER = {
-    *("figure-2", "figure-4", "figure-5", "figure-6", "batch-mean"),
-}
-"""Figures that do not have the style yet."""
 
 
 @pytest.fixture(scope="module")
@@ -204,7 +200,7 @@ def tables(tmp_path_factory):
 
 
 CASES = [
-    pytest.param(kind, study, name, marks=[pytest.mark.xfail] if name in LATER else [])
+    (kind, study, name)
     for kind, some in STUDIES.items()
     for study in some
     for name in REGISTERED[kind]

@@ -14,6 +14,20 @@ from sigmoid_bce.jobs.files import read_parquet
 from sigmoid_bce.numerics.tables import read_thresholds
 
 
+def class_names(names: Sequence[str]) -> list[str]:
+    """Return names of both classes as figures show them; all the others of one are "not" it.
+
+    Examples
+    --------
+    >>> class_names(["other", "rust"]), class_names(["cat", "dog"])
+    (['not rust', 'rust'], ['cat', 'dog'])
+    """
+    if len(names) == 2 and "other" in names:
+        zero, one = names
+        names = [f"not {one}", one] if zero == "other" else [zero, f"not {zero}"]
+    return [style.plain(name) for name in names]
+
+
 @dataclass(frozen=True)
 class CellTables:
     """The comparison of one trained network, by stage."""
@@ -26,7 +40,7 @@ class CellTables:
     figure_batch_size: int  # the batch size of figure 6
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "classes", [style.plain(name) for name in self.classes])
+        object.__setattr__(self, "classes", class_names(self.classes))
 
     def training(self, stage: str) -> pd.DataFrame:
         """Return the rows of the training images at one stage.

@@ -4,15 +4,23 @@ from __future__ import annotations
 
 import numpy as np
 import pandas as pd
-import seaborn as sns
 from matplotlib import pyplot as plt
+from matplotlib.colors import to_rgb
 from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
+from matplotlib.patches import Patch
 from numpy.typing import NDArray
 
 from sigmoid_bce.figures import style
+from sigmoid_bce.figures.phrases import counted
+from sigmoid_bce.figures.stage import clip_lines, histogram
 
 MOST = 24
 """The largest number of labels that are drawn."""
+COLUMNS = 4
+"""Panels in a row, at most."""
+RIGHT, WRONG = "0.75", style.CLIP_COLOUR
+"""Colours of clipped pixels, by the side that they are on."""
 
 
 def by_label(
@@ -39,25 +47,28 @@ def by_label(
     """
     style.use()
     shown = list(zip(names, histograms, strict=True))[:MOST]
-    columns = min(4, len(shown))
-    rows = -(-len(shown) // columns)
-    figure, axes = plt.subplots(
-        rows, columns, figsize=(3.6 * columns, 2.6 * rows), squeeze=False, sharex=True
-    )
-    for axis, (name, (edges, counts)) in zip(axes.flat, shown, strict=False):
-        for value in (0, 1):
-            axis.stairs(
-                counts[value], edges, fill=True, alpha=0.45, color=style.CLASS_COLOURS[value],
-                label=f"label {value}",
-            )  # fmt: skip
-        axis.set(title=name, xlabel="raw output", ylabel=unit)
-        axis.set_yscale("symlog", linthresh=10)
-    axes[0, 0].legend(frameon=False, fontsize="small")
-    for axis in axes.flat[len(shown) :]:
-        axis.remove()
-    sns.despine(figure)
-    figure.suptitle(title)
+    size = (style.PAGE / min(COLUMNS, max(2, len(shown))), 1.6)
+    figure, axes = style.grid(len(shown), COLUMNS, size, title, ("", unit), sharex=True)
+    for axis, (name, (edges, counts)) in zip(axes, shown, strict=True):
+        histogram(axis, edges, counts, ("label 0", "label 1"))
+        axis.set_title("\n".join(style.wrap(name, size[0] - 0.5, 8, 2)))
+    for axis in axes[-COLUMNS:]:
+        axis.set_xlabel("raw output")
+    for axis in axes:
+        clip_lines(axis)  # at last: each panel has the range of all
+    _name(figure)
     return figure
+
+
+def _name(figure: Figure) -> None:
+    """Name the labels and the clip below the title."""
+    zero, one = style.CLASS_COLOURS
+    look = [
+        (Patch(color=zero, alpha=0.5, lw=0), "label 0"),
+        (Line2D([], [], color=one), "label 1"),
+        (Line2D([], [], color=style.CLIP_COLOUR, ls="--", lw=1), "clip of the sigmoid output"),
+    ]
+    figure.legend(*zip(*look, strict=True), ncols=3, loc="outside lower left")
 
 
 def as_map(table: pd.DataFrame, shape: tuple[int, int], title: str) -> Figure:
@@ -76,23 +87,28 @@ def as_map(table: pd.DataFrame, shape: tuple[int, int], title: str) -> Figure:
     Figure
     """
     style.use()
-    figure, axes = plt.subplots(1, 3, figsize=(13, 0.8 + 4.2 * min(1.5, shape[0] / shape[1])))
+    high = 2.2 * min(1.5, shape[0] / shape[1])
+    figure, axes = plt.subplots(1, 3, figsize=(style.PAGE, 0.9 + max(high, 0.6)))
     x, y = (table[name].to_numpy().reshape(shape) for name in ("raw_output", "label"))
     wrong = (x > 0) != (y > 0.5)
     clipped = table["clipped"].to_numpy().reshape(shape)
     axes[0].imshow(y, cmap="gray", vmin=0, vmax=1, interpolation="nearest")
     axes[0].set_title("label")
     reach = float(np.abs(x).max()) or 1.0
-    picture = axes[1].imshow(x, cmap="RdBu_r", vmin=-reach, vmax=reach, interpolation="nearest")
+    picture = axes[1].imshow(x, cmap="PuOr_r", vmin=-reach, vmax=reach, interpolation="nearest")
     figure.colorbar(picture, ax=axes[1], shrink=0.8)
     axes[1].set_title("raw output")
-    colours = np.array([(1, 1, 1), style.COLOURS[2], style.CLIP_COLOUR])
+    colours = np.array([(1.0, 1.0, 1.0), to_rgb(RIGHT), to_rgb(WRONG)])
     axes[2].imshow(colours[clipped * (1 + wrong)], interpolation="nearest")
-    axes[2].set_title(
-        f"clipped: {int((clipped & ~wrong).sum()):,} on the correct side (green),\n"
-        f"{int((clipped & wrong).sum()):,} on the wrong side (red)"
-    )
+    axes[2].set_title("clipped")
     for axis in axes:
         axis.set(xticks=[], yticks=[])
-    figure.suptitle(title)
+    numbers = (clipped & ~wrong).sum(), (clipped & wrong).sum()
+    sides = zip((RIGHT, WRONG), numbers, ("correct", "wrong"), strict=True)
+    look = [
+        (Patch(fc=colour, ec="0.3"), f"{counted(int(n), 'pixels')} clipped on the {side} side")
+        for colour, n, side in sides
+    ]
+    figure.legend(*zip(*look, strict=True), ncols=2, loc="outside lower right")
+    figure.suptitle("\n".join(style.wrap(title, style.PAGE - 0.2, style.TITLE)))
     return figure

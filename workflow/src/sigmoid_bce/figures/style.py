@@ -276,13 +276,15 @@ def save(figure: Figure, svg: str | Path, png: str | Path, csv: str | Path | Non
         For what is drawn, as `sigmoid_bce.figures.drawn.table` reads it.
     """
     finish(figure)
-    # the layout of the PNG, whose text is wider, suits both
-    for path in (png, svg):
-        with replacing(path) as part:
-            metadata = {"Date": None} if str(path).endswith(".svg") else None
-            figure.savefig(part, format=Path(path).suffix[1:], metadata=metadata)
-        if figure.get_layout_engine():
-            figure.set_layout_engine("none")  # the second file reuses the layout
+    # the layout of the PNG, whose text is wider, suits both; a figure without a layout keeps none:
+    # Matplotlib would give it the default one after the first file, and draw it once more
+    with mpl.rc_context({"figure.constrained_layout.use": False}):
+        for path in (png, svg):
+            with replacing(path) as part:
+                metadata = {"Date": None} if str(path).endswith(".svg") else None
+                figure.savefig(part, format=Path(path).suffix[1:], metadata=metadata)
+            if figure.get_layout_engine():
+                figure.set_layout_engine("none")  # the second file reuses the layout
     if csv:
         write_csv(drawn.table(figure), csv)
 

@@ -96,7 +96,9 @@ def _shown(samples: pd.DataFrame, total: Tally) -> pd.DataFrame:
             }
         )
         shown = pd.concat([shown, compare.samples(ends)], ignore_index=True)
-    return shown.assign(label=(shown["label"] > 0.5).astype(int))
+        shown = shown.drop_duplicates(["label", "raw_output"])
+    # a sample's number counts labels, pixels and a part of the file: nobody would find it there
+    return shown.assign(label=(shown["label"] > 0.5).astype(int), sample_id=-1)
 
 
 def _of_samples(name: str, samples: pd.DataFrame, total: Tally, unit: str) -> dict[str, Drawn]:
@@ -117,7 +119,7 @@ def _of_samples(name: str, samples: pd.DataFrame, total: Tally, unit: str) -> di
     inside = inside if len(inside) else shown
     return {
         "figure-4": Drawn(
-            stage.draw(inside, CLASSES, f"{name}: samples that are not clipped", unit),
+            stage.draw(inside, CLASSES, f"{name}: not clipped", unit, mistakes=False),
             "Raw outputs by label, sigmoid outputs by label, and the loss from the sigmoid output "
             "against the loss from the raw output, for samples that are not clipped. The loss from "
             f"the sigmoid output is Keras's formula, whatever you run.{some}",
@@ -126,7 +128,8 @@ def _of_samples(name: str, samples: pd.DataFrame, total: Tally, unit: str) -> di
             stage.draw(shown, CLASSES, name, unit, histograms),
             "The same for all samples. Where a sample is clipped, the loss from the sigmoid output "
             "is constant: it stays above its minimum on the correct side, and below about 16 on "
-            f"the wrong side.{' Histograms count every sample.' if histograms else ''}{some}",
+            "the wrong side. Last row: what each misclassified one loses, and who loses too little."
+            f"{' Histograms count every sample.' if histograms else ''}{some}",
         ),
     }
 
@@ -138,8 +141,9 @@ def _of_batches(name: str, batches: pd.DataFrame, maps: bool) -> dict[str, Drawn
     holds = " whole maps" if maps else ""
     out = {
         "figure-6": Drawn(
-            batch_mean.draw(batches, [size], name),
-            f"Mean losses of batches of {size}{holds}. The mean hides part of the difference.",
+            batch_mean.draw(batches, [size], name, sizes),
+            f"Mean losses of batches of {size}{holds}, and the relative error of every batch. The "
+            "mean hides part of the difference.",
         )
     }
     if sizes != [size]:

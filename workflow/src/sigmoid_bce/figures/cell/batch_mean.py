@@ -16,6 +16,11 @@ def draw(tables: CellTables) -> Figure:
     return batch_mean.draw(tables.batches[STAGE], tables.batch_sizes, tables.heading(STAGE))
 
 
-def values(tables: CellTables) -> dict[str, int | float]:
-    """Return the numbers that the caption quotes, for the smallest batches."""
-    return batch_mean.values(tables.batches[STAGE], min(tables.batch_sizes))
+def values(tables: CellTables) -> dict[str, object]:
+    """Return the numbers that the caption quotes, for the smallest and for the largest batches."""
+    batches, sizes = tables.batches[STAGE], tables.batch_sizes
+    largest = batch_mean.values(batches, max(sizes))
+    return {
+        **batch_mean.values(batches, min(sizes)),
+        **{f"largest_{name}": value for name, value in largest.items()},
+    }

@@ -12,10 +12,10 @@ STAGE = "early"
 
 
 def draw(tables: CellTables) -> Figure:
-    """Draw raw outputs, sigmoid outputs and losses of the training images."""
-    return stage.draw(tables.training(STAGE), tables.classes, tables.heading(STAGE))
+    """Draw raw outputs, sigmoid outputs, losses and the wrong side, by split."""
+    return stage.draw(tables.samples[STAGE], tables.classes, tables.heading(STAGE))
 
 
-def values(tables: CellTables) -> dict[str, int | float]:
+def values(tables: CellTables) -> dict[str, object]:
     """Return the numbers that the caption quotes."""
-    return stage.values(tables.training(STAGE))
+    return stage.values(tables.samples[STAGE])

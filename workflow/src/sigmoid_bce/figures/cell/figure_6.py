@@ -12,11 +12,11 @@ STAGE = "full"
 
 
 def draw(tables: CellTables) -> Figure:
-    """Draw the mean losses of batches of one size."""
+    """Draw the mean losses of batches of one size, and the relative errors of all sizes."""
     size = tables.figure_batch_size
-    return batch_mean.draw(tables.batches[STAGE], [size], tables.heading(STAGE))
+    return batch_mean.draw(tables.batches[STAGE], [size], tables.heading(STAGE), tables.batch_sizes)
 
 
-def values(tables: CellTables) -> dict[str, int | float]:
+def values(tables: CellTables) -> dict[str, object]:
     """Return the numbers that the caption quotes."""
     return batch_mean.values(tables.batches[STAGE], tables.figure_batch_size)

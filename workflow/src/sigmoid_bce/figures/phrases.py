@@ -1,0 +1,45 @@
+"""Numbers as the captions and panels of figures say them."""
+
+from __future__ import annotations
+
+import math
+
+from sigmoid_bce.figures.style import power
+
+
+def counted(number: int, unit: str, one: str = "") -> str:
+    """Return a number of things: "no sample", "1 sample", "1,228 samples".
+
+    Parameters
+    ----------
+    number : int
+    unit : str
+        The things, in the plural.
+    one : str
+        One of them; by default the plural without its s.
+
+    Examples
+    --------
+    >>> [counted(number, "samples") for number in (0, 1, 1228)]
+    ['no sample', '1 sample', '1,228 samples']
+    >>> counted(1, "batches", "batch")
+    '1 batch'
+    """
+    one = one or unit.removesuffix("s")
+    return {0: f"no {one}", 1: f"1 {one}"}.get(number, f"{number:,} {unit}")
+
+
+def scientific(value: float, digits: int = 3) -> str:
+    """Return a number with few digits: plainly, or with a power of ten where zeros would hide it.
+
+    Examples
+    --------
+    >>> [scientific(value) for value in (1.19e-7, -15.942, 22194.0, 0, 1e-30)]
+    ['1.19 × 10⁻⁷', '−15.9', '22,194', '0', '10⁻³⁰']
+    """
+    if not value or not math.isfinite(value) or 1e-3 <= abs(value) < 1e6:
+        text = f"{value:,.0f}" if abs(value) >= 1000 else f"{value:.{digits}g}"
+        return text.replace("-", "−")
+    factor, exponent = f"{value:.{digits - 1}e}".split("e")
+    ten = power(10.0 ** int(exponent))
+    return (ten if float(factor) == 1 else f"{factor} × {ten}").replace("-", "−")
