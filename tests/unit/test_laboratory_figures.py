@@ -8,6 +8,7 @@ import pandas as pd
 import pytest
 from matplotlib import pyplot as plt
 
+from sigmoid_bce.figures import drawn as shown
 from sigmoid_bce.figures import hero, registry, style, sweeps
 from sigmoid_bce.figures.inputs import LaboratoryTables
 from sigmoid_bce.figures.laboratory import conformance, figure_3
@@ -206,6 +207,9 @@ def test_the_map_has_headings_and_cuts_nothing_at_any_number_of_rows(laboratory,
     assert {"never", "not measured"} <= set(texts)
     joined = " ".join(texts).replace("\n", " ")
     assert all(f"name, {i}" in joined for i in range(number))
+    table = shown.table(drawn)
+    assert len(table) == table.drop_duplicates(["framework", "program", "side", "dtype"]).shape[0]
+    assert table["program"].nunique() == number
     bottom, top = axis.get_ylim()
     assert all(bottom < text.get_position()[1] < top for text in axis.texts)
 

@@ -35,6 +35,8 @@ x_to, y_to
 value
     What a text or a colour says at that place.
 """
+OWN = "sigmoid_bce_table"
+"""The attribute of a figure that is a table by itself, such as a map, for what it shows."""
 SOME = ("x_to", "y_to", "value")
 """The columns that a table lacks if all of their places are empty."""
 Row = dict[str, Any]
@@ -176,7 +178,8 @@ def table(figure: Figure) -> pd.DataFrame:
     -------
     DataFrame
         A row for each point, bin, place of a band, cell of a map or text that lies at a place of
-        its panel. Columns of `COLUMNS`, without those of `SOME` that are empty.
+        its panel. Columns of `COLUMNS`, without those of `SOME` that are empty. Of a figure with
+        the attribute `OWN`, that table.
 
     Examples
     --------
@@ -190,6 +193,8 @@ def table(figure: Figure) -> pd.DataFrame:
     1,label 1,raw output,loss,logits,2,40
     >>> plt.close(figure)
     """
+    if isinstance(own := getattr(figure, OWN, None), pd.DataFrame):
+        return own
     shown = [axes for axes in _every(figure) if axes.get_visible()]
     shown = [axes for axes in shown if axes.get_label() != "<colorbar>"]
     rows = []

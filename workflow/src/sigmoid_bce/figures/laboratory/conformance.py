@@ -13,7 +13,7 @@ from matplotlib.colors import to_rgb
 from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 
-from sigmoid_bce.figures import style
+from sigmoid_bce.figures import drawn, style
 from sigmoid_bce.figures.inputs import LaboratoryTables
 from sigmoid_bce.numerics.criteria import PLACES, underflow
 
@@ -239,7 +239,25 @@ def draw(tables: LaboratoryTables) -> Figure:
             _line(axis, line, dtypes, left, y, texts[id(line)])
             y -= LINE * len(texts[id(line)]) + 0.035
         y -= 0.2
+    setattr(figure, drawn.OWN, _table(lines))
     return figure
+
+
+def _table(lines: list[Row]) -> pd.DataFrame:
+    """Return the map as a table, a row for each cell."""
+    shown = [
+        {
+            "framework": line.framework,
+            "program": line.name,
+            "side": side,
+            "dtype": dtype,
+            "harm": HARMS[harm].says if harm < len(HARMS) else NEVER,
+            "raw_output": x if harm < len(HARMS) else np.nan,
+        }
+        for line in lines
+        for (side, dtype), (harm, x) in line.cells.items()
+    ]
+    return pd.DataFrame(shown)
 
 
 def values(tables: LaboratoryTables) -> dict[str, int | float]:
