@@ -114,6 +114,28 @@ def test_a_saved_view_is_applied(page):
 PLOTS = "return document.querySelectorAll('.js-plotly-plot .scatterlayer path').length > %d"
 
 
+WHOLE = """
+const cut = e => e.scrollWidth > e.clientWidth + 1
+const found = [...document.querySelectorAll('.ag-center-cols-viewport .ag-cell')].filter(
+  e => e.offsetWidth && [e, ...e.querySelectorAll('*')].some(cut))
+return found.map(e => e.innerText)
+"""
+
+
+@pytest.mark.parametrize(
+    ("view", "columns"),
+    [
+        ("all-cells", ["accuracy", "full/clipped_percent", "full/error_1e-7"]),
+        ("seeds", ["n", "accuracy", "clipped", "error_1e-7"]),
+        ("learning", ["val_accuracy", "val_exact_loss", "stuck_share"]),
+    ],
+)
+def test_columns_are_read_whole(page, view, columns):
+    body = page.open(f"{RUNS}&viewStateShareKey={view}", f"view-{view}", *columns)
+    assert "…" not in "".join(line for line in body.splitlines() if " %" in line)
+    assert page.chrome.execute_script(WHOLE) == []
+
+
 def test_metric_charts_are_drawn(page):
     path = f"{RUNS}&viewStateShareKey=all-cells&compareRunsMode=CHART"
     page.open(path, "chart-all-cells", "val_loss", script=PLOTS % 3)
@@ -135,7 +157,10 @@ def test_a_figure_is_displayed(page):
 def test_models_and_note_are_shown(page):
     page.open("/models?workflowType=machine_learning", "models", "convnet", "Ready")
     run = next(run for cell, run in page.ids.items() if "loss~logits" in cell and "seed" in cell)
-    page.open(f"/runs/{run}", "run", "digits", "dataset", "convnet")
+    path = f"/runs/{run}?workflowType=machine_learning"
+    page.open(
+        path, "run", "digits", "dataset", "convnet", "of the validation images right", "Files:"
+    )
 
 
 def test_texts_of_users_are_no_code(page, smoke):

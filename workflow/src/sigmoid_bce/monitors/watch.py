@@ -26,8 +26,24 @@ LABELS = (
     "loss has no lower bound. A label above 0.5 is counted as 1. Instead of -1 and 1: (y + 1) / 2"
 )
 LIBRARIES = frozenset(
-    "sigmoid_bce keras tf_keras tensorflow torch jax lightning pytorch_lightning lightning_fabric "
-    "transformers accelerate ignite fastai fastcore skorch sklearn".split()
+    [
+        "sigmoid_bce",
+        "keras",
+        "tf_keras",
+        "tensorflow",
+        "torch",
+        "jax",
+        "lightning",
+        "pytorch_lightning",
+        "lightning_fabric",
+        "transformers",
+        "accelerate",
+        "ignite",
+        "fastai",
+        "fastcore",
+        "skorch",
+        "sklearn",
+    ]
 )
 """Packages that call a monitor, besides Python's own: no line of the user's is in them."""
 
