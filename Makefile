@@ -32,13 +32,9 @@ help: ## list the targets
 
 run: install ## install, run the study CONFIG (the default one), make its report
 	@# a progress bar only on a terminal
-	@if [ -t 1 ]; then $(SNAKEMAKE) --logger rich; else $(SNAKEMAKE); fi
+	@export SIGMOID_BCE_ENDING=make; if [ -t 1 ]; then $(SNAKEMAKE) --logger rich; else $(SNAKEMAKE); fi
 	@echo
-	@study=$(STUDY) || exit 1; \
-	echo "figures   results/$$study/figures/"; \
-	echo "tables    results/$$study/tables/"; \
-	echo "report    results/$$study/report.html"
-	@echo "runs      make ui, then http://127.0.0.1:$(PORT)"
+	@study=$(STUDY) || exit 1; $(BIN)/python -m sigmoid_bce.jobs.ending "results/$$study" "$$CONFIG"
 
 learning: CONFIG = config/studies/learning.yaml
 learning: run ## run the study of learning: does it matter for what networks learn?
