@@ -25,12 +25,12 @@ def percent(share: float) -> str:
 
     Examples
     --------
-    >>> percent(0.08612), percent(0.97), percent(0.9999), percent(1)
-    ('8.61 %', '97.0 %', '> 99.9 %', '100 %')
+    >>> percent(0.0027499), percent(0.08612), percent(0.97), percent(0.9999), percent(1)
+    ('0.27 %', '8.61 %', '97.0 %', '> 99.9 %', '100 %')
     """
     value = 100 * share
     if value == 100 or value < 10:
-        return f"{value:.3g} %"
+        return f"{value:.{2 if value < 1 else 3}g} %"
     return "> 99.9 %" if 99.95 <= value < 100 else f"{value:.1f} %"
 
 

@@ -28,18 +28,18 @@ DIGITS = 3
 RUN = "attributes.`Run Name`"
 SETTING = {
     "params.`dataset`": 85,
-    "params.`model`": 145,
-    "params.`loss`": 130,
+    "params.`model`": 128,
+    "params.`loss`": 122,
     "params.`batch_size`": 90,
 }
 """Columns, in their order, and their widths in pixels: all values are seen whole."""
 GROUP = {
-    RUN: 310,
+    RUN: 297,
     **SETTING,
-    "metrics.`n`": 70,
-    "tags.`accuracy`": 155,
-    "tags.`clipped`": 140,
-    "tags.`error_1e-7`": 125,
+    "metrics.`n`": 55,
+    "tags.`accuracy`": 152,
+    "tags.`clipped`": 155,
+    "tags.`error_1e-7`": 135,
 }
 LEGEND = (
     "Errors are in units of 1e-7, near the resolution of float32. In brackets: the 95 % interval "
@@ -124,13 +124,13 @@ VIEWS = {
         "tags.kind = 'learning'",
         "params.`model`",
         {
-            RUN: 370,  # it says data set, model, loss and batch size
+            RUN: 365,  # it says data set, model, loss and batch size
             # as wide as all digits: a tag with fewer would take a quarter of a kilobyte of each run
-            "metrics.`val_accuracy`": 165,
-            "metrics.`val_exact_loss`": 170,
-            "metrics.`stuck_share`": 105,
-            "metrics.`failed`": 65,
-            "tags.`verdict`": 380,
+            "metrics.`val_accuracy`": 155,
+            "metrics.`val_exact_loss`": 165,
+            "metrics.`stuck_share`": 95,
+            "metrics.`failed`": 60,
+            "tags.`verdict`": 400,
         },
         {"learning": [_bar(metric) for metric in learning.METRICS]},
     ),
