@@ -152,7 +152,7 @@ def test_a_finished_run_ends_with_links(tmp_path, monkeypatch):
     (folder / "figures/explorer.html").touch()
     for file in ("Makefile", "my study.yaml"):
         Path(file).touch()
-    found = links("results/a b#1", "my study.yaml").splitlines()
+    found = links("results/a b#1", str(tmp_path / "my study.yaml")).splitlines()
     assert found[2:] == [
         f"explorer  {base}/figures/explorer.html",
         "runs      make ui CONFIG='my study.yaml'",

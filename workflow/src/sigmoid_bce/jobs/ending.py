@@ -60,8 +60,12 @@ def _ui(folder: Path, config: str) -> str:
     """Return the command that shows the runs."""
     if not Path("Makefile").is_file():
         return f"python -m sigmoid_bce.tracking ui {shlex.quote(str(folder))}"
-    given = Path(config).is_file() and config != DEFAULT
-    return "make ui" + (f" CONFIG={shlex.quote(config)}" if given else "")
+    if not Path(config).is_file() or Path(config).absolute() == Path(DEFAULT).absolute():
+        return "make ui"
+    file = Path(config).absolute()
+    if file.is_relative_to(Path.cwd()):
+        file = file.relative_to(Path.cwd())
+    return f"make ui CONFIG={shlex.quote(str(file))}"
 
 
 def last_lines(log: Path) -> list[str]:
