@@ -34,7 +34,7 @@ run: install ## install, run the study CONFIG (the default one), make its report
 	@# a progress bar only on a terminal
 	@export SIGMOID_BCE_ENDING=make; if [ -t 1 ]; then $(SNAKEMAKE) --logger rich; else $(SNAKEMAKE); fi
 	@echo
-	@study=$(STUDY) || exit 1; $(BIN)/python -m sigmoid_bce.jobs.ending "results/$$study" "$$CONFIG"
+	@study=$(STUDY) || exit 1; $(BIN)/python -m sigmoid_bce.jobs.ending "results/$$study"
 
 learning: CONFIG = config/studies/learning.yaml
 learning: run ## run the study of learning: does it matter for what networks learn?

@@ -1,10 +1,11 @@
 """The last lines of a workflow: where its results are; or what failed, why, and what is kept.
 
-`python -m sigmoid_bce.jobs.ending results/<study>` prints the links.
+`python -m sigmoid_bce.jobs.ending results/<study>` prints the links; CONFIG names the study's file.
 """
 
 from __future__ import annotations
 
+import os
 import shlex
 import sys
 from collections.abc import Iterable, Iterator
@@ -137,4 +138,4 @@ def summary(workflow: Any) -> str:
 
 
 if __name__ == "__main__":
-    print(links(*sys.argv[1:]))
+    print(links(sys.argv[1], os.environ.get("CONFIG", DEFAULT)))
