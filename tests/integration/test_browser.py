@@ -51,9 +51,10 @@ def page(smoke, tmp_path_factory):
         chrome = webdriver.Chrome(options, Service(driver))
         try:
             chrome.set_page_load_timeout(LIMIT)
-            chrome.get(server.uri)  # to close the panel that covers a third of the page
-            for name, value in PANEL.items():
-                chrome.execute_script("localStorage.setItem(...arguments)", name, value)
+            # before any script of the page: close the panel that covers a third of it
+            closed = "".join(f"localStorage.setItem({n!r}, {v!r});" for n, v in PANEL.items())
+            source = f"try {{ {closed} }} catch {{}}"  # about:blank has no storage
+            chrome.execute_cdp_cmd("Page.addScriptToEvaluateOnNewDocument", {"source": source})
             base = f"{server.uri}/#/experiments/{experiment}"
             yield Page(chrome, base, {key(run): run.info.run_id for run in runs})
         finally:
