@@ -14,7 +14,7 @@ import urllib.error
 import urllib.request
 import webbrowser
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import IO, NamedTuple
 
@@ -259,14 +259,11 @@ def show(results: Path, host: str, port: int, more: Sequence[str] = ()) -> None:
         return
     check_port(host, port)
     signal.signal(signal.SIGTERM, signal.default_int_handler)
-    try:
-        print("MLflow's server starts ...", flush=True)
-        with server(host, port, more) as process:
-            _present(found, results.name)
-            print("Ctrl-C ends it.", flush=True)
-            process.wait()
-    except KeyboardInterrupt:
-        print()
+    print("MLflow's server starts ...", flush=True)
+    with suppress(KeyboardInterrupt), server(host, port, more) as process:
+        _present(found, results.name)
+        print("Ctrl-C ends it.", flush=True)
+        process.wait()
 
 
 def _present(found: Sequence[Link], study: str) -> None:
