@@ -32,13 +32,9 @@ help: ## list the targets
 
 run: install ## install, run the study CONFIG (the default one), make its report
 	@# a progress bar only on a terminal
-	@if [ -t 1 ]; then $(SNAKEMAKE) --logger rich; else $(SNAKEMAKE); fi
+	@export SIGMOID_BCE_ENDING=make; if [ -t 1 ]; then $(SNAKEMAKE) --logger rich; else $(SNAKEMAKE); fi
 	@echo
-	@study=$(STUDY) || exit 1; \
-	echo "figures   results/$$study/figures/"; \
-	echo "tables    results/$$study/tables/"; \
-	echo "report    results/$$study/report.html"
-	@echo "runs      make ui, then http://127.0.0.1:$(PORT)"
+	@study=$(STUDY) || exit 1; $(BIN)/python -m sigmoid_bce.jobs.ending "results/$$study"
 
 learning: CONFIG = config/studies/learning.yaml
 learning: run ## run the study of learning: does it matter for what networks learn?
@@ -94,11 +90,10 @@ tracking: install ## log every run of the study again
 reconcile: install ## close the runs that a crash left open; snakemake does it when it starts
 	$(BIN)/python -m sigmoid_bce.tracking reconcile "$$CONFIG"
 
-ui: install ## show the runs in MLflow, on 127.0.0.1:PORT, without a login
+ui: install ## show the runs in MLflow, on 127.0.0.1:PORT, without a login; NO_BROWSER=1 opens none
 	@echo "Everybody with an account on this machine can see and change the runs while this runs."
 	@echo "docs/tracking.md, \"On a shared machine\", says how to ask for a password."
-	MLFLOW_SERVER_ENABLE_JOB_EXECUTION=false MLFLOW_DISABLE_TELEMETRY=true \
-	$(BIN)/mlflow server --host 127.0.0.1 --port $(PORT) --workers 1 --backend-store-uri sqlite:///mlflow.db $(UI)
+	@NO_BROWSER="$(NO_BROWSER)" $(BIN)/python -m sigmoid_bce.tracking ui "$$CONFIG" --port $(PORT) $(UI)
 
 verdict: install ## judge the raw outputs of any model: RAW=outputs.csv
 	@if [ -z "$$RAW" ]; then echo "name the file: make verdict RAW=outputs.csv (.csv, .parquet, .npz, .npy)"; exit 2; fi

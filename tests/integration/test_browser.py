@@ -51,9 +51,10 @@ def page(smoke, tmp_path_factory):
         chrome = webdriver.Chrome(options, Service(driver))
         try:
             chrome.set_page_load_timeout(LIMIT)
-            chrome.get(server.uri)  # to close the panel that covers a third of the page
-            for name, value in PANEL.items():
-                chrome.execute_script("localStorage.setItem(...arguments)", name, value)
+            # before any script of the page: close the panel that covers a third of it
+            closed = "".join(f"localStorage.setItem({n!r}, {v!r});" for n, v in PANEL.items())
+            source = f"try {{ {closed} }} catch {{}}"  # about:blank has no storage
+            chrome.execute_cdp_cmd("Page.addScriptToEvaluateOnNewDocument", {"source": source})
             base = f"{server.uri}/#/experiments/{experiment}"
             yield Page(chrome, base, {key(run): run.info.run_id for run in runs})
         finally:
@@ -114,6 +115,28 @@ def test_a_saved_view_is_applied(page):
 PLOTS = "return document.querySelectorAll('.js-plotly-plot .scatterlayer path').length > %d"
 
 
+WHOLE = """
+const cut = e => e.scrollWidth > e.clientWidth + 1
+const found = [...document.querySelectorAll('.ag-center-cols-viewport .ag-cell')].filter(
+  e => e.offsetWidth && [e, ...e.querySelectorAll('*')].some(cut))
+return found.map(e => e.innerText)
+"""
+
+
+@pytest.mark.parametrize(
+    ("view", "columns"),
+    [
+        ("all-cells", ["accuracy", "full/clipped_percent", "full/error_1e-7"]),
+        ("seeds", ["n", "accuracy", "clipped", "error_1e-7"]),
+        ("learning", ["val_accuracy", "val_exact_loss", "stuck_share"]),
+    ],
+)
+def test_columns_are_read_whole(page, view, columns):
+    body = page.open(f"{RUNS}&viewStateShareKey={view}", f"view-{view}", *columns)
+    assert "…" not in "".join(line for line in body.splitlines() if " %" in line)
+    assert page.chrome.execute_script(WHOLE) == []
+
+
 def test_metric_charts_are_drawn(page):
     path = f"{RUNS}&viewStateShareKey=all-cells&compareRunsMode=CHART"
     page.open(path, "chart-all-cells", "val_loss", script=PLOTS % 3)
@@ -135,7 +158,10 @@ def test_a_figure_is_displayed(page):
 def test_models_and_note_are_shown(page):
     page.open("/models?workflowType=machine_learning", "models", "convnet", "Ready")
     run = next(run for cell, run in page.ids.items() if "loss~logits" in cell and "seed" in cell)
-    page.open(f"/runs/{run}", "run", "digits", "dataset", "convnet")
+    path = f"/runs/{run}?workflowType=machine_learning"
+    page.open(
+        path, "run", "digits", "dataset", "convnet", "of the validation images right", "Files:"
+    )
 
 
 def test_texts_of_users_are_no_code(page, smoke):

@@ -21,6 +21,7 @@ from sigmoid_bce.jobs.snakemake_patches import escape_report
 from sigmoid_bce.planning.functions import literal
 from sigmoid_bce.planning.sections import as_input
 from sigmoid_bce.tracking import views
+from sigmoid_bce.tracking.notes import plain
 from support.checkout import ROOT
 from support.hostile import NAME, UNPRINTABLE
 
@@ -150,4 +151,4 @@ def test_a_note_begins_with_the_answer(tmp_path):
     file = tmp_path / "answer.csv"
     pd.DataFrame({"name": ["same"], "sentence": [f"It does. {NAME}"]}).to_csv(file, index=False)
     note = views.note("1", "", {"learning": {"margins": {}}}, [file])
-    assert note.startswith(f"## Result\n\nFrom `{file}`:\n\n- It does. {views._plain(NAME)}")
+    assert note.startswith(f"## Result\n\nFrom `{file}`:\n\n- It does. {plain(NAME)}")

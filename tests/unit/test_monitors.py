@@ -284,6 +284,23 @@ def test_a_keras_that_tells_too_little_is_a_line(monkeypatch):
         keras_internals.metrics(network)
 
 
+@pytest.mark.parametrize(("labels", "said"), [((-1, 1), 1), ((0, 2), 1), ((0.1, 0.9), 0)])
+def test_labels_beyond_0_and_1_are_a_line_at_the_user_s_own(labels, said):
+    network = keras.Sequential([keras.Input((30,)), *ENDS["raw"]()])
+    network.compile("sgd", keras.losses.BinaryCrossentropy(from_logits=True))
+    with warnings.catch_warnings(record=True) as found:
+        warnings.simplefilter("always")
+        network.fit(
+            TAME[:64],
+            np.where(Y[:64], labels[1], labels[0]),
+            verbose=0,
+            epochs=2,
+            callbacks=[SaturationMonitor()],
+        )
+    ours = [warning for warning in found if "labels from" in str(warning.message)]
+    assert [warning.filename for warning in ours] == [__file__] * said
+
+
 def test_a_line_an_epoch(capsys):
     caught(SaturationMonitor(verbose=True), "raw", x=TAME, epochs=2)
     assert "epoch 2, loss logits: raw outputs" in capsys.readouterr().out

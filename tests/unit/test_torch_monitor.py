@@ -107,3 +107,27 @@ def test_what_cannot_be_watched_is_a_line():
         SaturationMonitor("bce_los")
     with pytest.raises(UserError, match="a module"):
         SaturationMonitor("bce_loss").attach()
+
+
+@pytest.mark.parametrize("labels", [(-1, 1), (0, 2), (0, 255)])
+def test_labels_beyond_0_and_1_are_a_line_at_the_user_s_own(labels):
+    loss = torch.nn.BCEWithLogitsLoss()
+    monitor = SaturationMonitor(loss).attach()
+    x = torch.tensor([1.0, -1.0], requires_grad=True)
+    loss(x, torch.tensor(labels).float()).backward()
+    with pytest.warns(UserWarning, match="labels from {} to {}".format(*labels)) as said:
+        monitor.epoch()
+    assert said[0].filename == __file__
+    assert len(said) == 1
+
+
+def test_soft_labels_are_labels():
+    loss = torch.nn.BCEWithLogitsLoss()
+    monitor = SaturationMonitor(loss)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        x = torch.tensor([1.0, -1.0, 3.0], requires_grad=True)
+        # a sample of weight 0 is not counted, whatever its label
+        monitor(x, torch.tensor([0.1, 1.0, -1.0]), torch.tensor([1.0, 1.0, 0.0]))
+        loss(x, torch.tensor([0.1, 1.0, 0.0])).backward()
+        monitor.epoch()

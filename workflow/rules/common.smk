@@ -3,7 +3,7 @@ import json
 from os import environ
 from os.path import dirname, relpath
 
-from sigmoid_bce.jobs import forkserver, plugins, snakemake_patches
+from sigmoid_bce.jobs import forkserver, plugins, progress, snakemake_patches
 from sigmoid_bce.planning import data, digest, environment, locate
 from sigmoid_bce.planning.functions import growing, labels, literal
 from sigmoid_bce.planning.inputs import TITLE, Plan, check_plugins

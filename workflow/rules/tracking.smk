@@ -10,6 +10,19 @@ onstart:
     start_on_cluster()
     at_start(FOLDER)
     warm_up()
+    if STANDALONE:
+        progress.start(workflow, FOLDER)
+
+
+onsuccess:
+    import atexit
+    from sigmoid_bce.jobs.ending import links
+
+    progress.end()
+    # below Snakemake's own last lines; `make run` says it itself, since no hook is called where nothing
+    # is to be done
+    if STANDALONE and not environ.get("SIGMOID_BCE_ENDING"):
+        atexit.register(print, links(FOLDER, CONFIG), file=sys.stderr)
 
 
 onerror:
@@ -17,6 +30,7 @@ onerror:
     from sigmoid_bce.jobs.ending import summary
     from sigmoid_bce.tracking.reconcile import after_error
 
+    progress.end()
     # below Snakemake's own last lines
     atexit.register(print, summary(workflow), file=sys.stderr)
     after_error(FOLDER)

@@ -1,7 +1,13 @@
-"""The last lines of a workflow that failed or was interrupted: what, why, and what is kept."""
+"""The last lines of a workflow: where its results are; or what failed, why, and what is kept.
+
+`python -m sigmoid_bce.jobs.ending results/<study>` prints the links; CONFIG names the study's file.
+"""
 
 from __future__ import annotations
 
+import os
+import shlex
+import sys
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
@@ -14,6 +20,53 @@ MOST = 20  # jobs that are listed
 LINES = 5  # of a job's log
 TAIL = 8192  # bytes that are read of a log
 AGAIN = "Finished results and checkpoints are kept. The same command goes on from there."
+
+LINKS = {
+    "report": ("report.html",),
+    "figures": ("figures",),
+    "tables": ("tables",),
+    "explorer": ("explorer.html", "*/explorer.html"),
+}
+"""What the end of a workflow points at, and its place below results/<study>/."""
+DEFAULT = "config/config.yaml"
+
+
+def links(results: str | Path, config: str = DEFAULT) -> str:
+    """Return where the results are, as addresses that a terminal opens.
+
+    Parameters
+    ----------
+    results : str or Path
+        The study's folder.
+    config : str
+        The study's configuration file.
+
+    Examples
+    --------
+    >>> links("/tmp/none")
+    ''
+    """
+    folder = Path(results).absolute()
+    found = [
+        (name, place.as_uri())
+        for name, patterns in LINKS.items()
+        for place in [place for one in patterns for place in sorted(folder.glob(one))][:1]
+    ]
+    if (folder / "tracking").is_dir():
+        found.append(("runs", _ui(folder, config)))
+    return "\n".join(f"{name:8}  {place}" for name, place in found)
+
+
+def _ui(folder: Path, config: str) -> str:
+    """Return the command that shows the runs."""
+    if not Path("Makefile").is_file():
+        return f"python -m sigmoid_bce.tracking ui {shlex.quote(str(folder))}"
+    if not Path(config).is_file() or Path(config).absolute() == Path(DEFAULT).absolute():
+        return "make ui"
+    file = Path(config).absolute()
+    if file.is_relative_to(Path.cwd()):
+        file = file.relative_to(Path.cwd())
+    return f"make ui CONFIG={shlex.quote(str(file))}"
 
 
 def last_lines(log: Path) -> list[str]:
@@ -82,3 +135,7 @@ def summary(workflow: Any) -> str:
         lines.append("Interrupted while these jobs ran:")
         lines += _listed(running, _reason)
     return "\n".join([*lines, AGAIN])
+
+
+if __name__ == "__main__":
+    print(links(sys.argv[1], os.environ.get("CONFIG", DEFAULT)))

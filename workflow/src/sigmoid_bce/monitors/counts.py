@@ -33,6 +33,8 @@ class Counts:
     batches : int
     quiet : int
         The batches before the first one with a sample on the wrong side that gets no gradient.
+    least_label, most_label : float
+        The range of the labels.
     """
 
     table: NDArray[np.int64] = field(default_factory=lambda: np.zeros(SHAPE, np.int64))
@@ -40,6 +42,8 @@ class Counts:
     most: float = -np.inf
     batches: int = 0
     quiet: int = 0
+    least_label: float = np.inf
+    most_label: float = -np.inf
 
     def add(
         self,
@@ -89,6 +93,8 @@ class Counts:
         if kept.any():
             self.least = float(min(self.least, x[kept].min()))
             self.most = float(max(self.most, x[kept].max()))
+            self.least_label = float(min(self.least_label, y[kept].min()))
+            self.most_label = float(max(self.most_label, y[kept].max()))
 
     @property
     def first(self) -> int:

@@ -25,13 +25,13 @@ class State(keras.metrics.Metric):
         self.table = self.add_variable(SHAPE, "zeros", dtype="int", name="table")
         # and those before the first one with a dead sample on the wrong side
         self.batches = self.add_variable((2,), "zeros", dtype="int", name="batches")
-        # of -x and of x
-        self.largest = self.add_variable((2,), keras.initializers.Constant(-np.inf), name="largest")
+        # of -x, x, -y and y
+        self.largest = self.add_variable((4,), keras.initializers.Constant(-np.inf), name="largest")
 
     def add(self, loss: Loss, x: Any, p: Any, y: Any, gradient: Any, weight: Any) -> None:
         """Count a batch: `Counts.add`, in operations of the framework."""
-        label = ops.greater(ops.reshape(y, (-1,)), 0.5)
-        x = ops.cast(ops.reshape(x, (-1,)), "float32")
+        x, y = (ops.cast(ops.reshape(each, (-1,)), "float32") for each in (x, y))
+        label = ops.greater(y, 0.5)
         wrong = ops.not_equal(ops.greater(x, 0), label)
         clipped, every = ops.not_equal(label, label), ops.equal(label, label)
         dead = clipped if gradient is None else ops.equal(ops.reshape(gradient, (-1,)), 0)
@@ -40,11 +40,11 @@ class State(keras.metrics.Metric):
             low, high = (_of_label(label, pair) for pair in (loss.low, loss.high))
             clipped = ops.logical_or(ops.less_equal(p, low), ops.greater_equal(p, high))
         hits = ops.stack([every, clipped, dead, ops.isnan(x)], axis=1)
-        both = ops.stack([-x, x])
+        ranges = ops.stack([-x, x, -y, y])
         if weight is not None:
             kept = ops.not_equal(ops.reshape(weight, (-1,)), 0)
             hits = ops.logical_and(hits, kept[:, None])
-            both = ops.where(kept, both, -np.inf)
+            ranges = ops.where(kept, ranges, -np.inf)
         groups = ops.stack([every, label, wrong, ops.logical_and(label, wrong)])
         # a product of zeros and ones counts, and is quick
         found = ops.matmul(ops.cast(groups, "float32"), ops.cast(hits, "float32"))
@@ -52,7 +52,7 @@ class State(keras.metrics.Metric):
         quiet = ops.cast(ops.equal(table[2, KINDS.index("dead")], 0), self.batches.dtype)
         self.table.assign(table)
         self.batches.assign(self.batches.value + ops.stack([ops.ones_like(quiet), quiet]))
-        self.largest.assign(ops.maximum(self.largest.value, ops.max(both, axis=1)))
+        self.largest.assign(ops.maximum(self.largest.value, ops.max(ranges, axis=1)))
 
     def reset_state(self) -> None:
         """Do nothing: `evaluate` resets metrics before the epoch ends."""
@@ -65,15 +65,15 @@ class State(keras.metrics.Metric):
         """Begin again."""
         self.table.assign(np.zeros(SHAPE))
         self.batches.assign(np.zeros(2))
-        self.largest.assign(np.full(2, -np.inf))
+        self.largest.assign(np.full(4, -np.inf))
 
     def counts(self) -> Counts:
         """Return what was counted; this waits for the device."""
         every, ones, wrong, both = _array(self.table).astype(np.int64)
         table = np.stack([every - ones - wrong + both, wrong - both, ones - both, both])
-        low, high = _array(self.largest).tolist()
+        low, high, low_label, high_label = _array(self.largest).tolist()
         batches, quiet = _array(self.batches).tolist()
-        return Counts(table, -low, high, batches, quiet)
+        return Counts(table, -low, high, batches, quiet, -low_label, high_label)
 
 
 def _array(variable: Any) -> Any:

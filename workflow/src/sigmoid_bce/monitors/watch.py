@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import sys
 import warnings
 from typing import TYPE_CHECKING
@@ -19,6 +20,44 @@ INVERTED = (
     "output whose probability is exactly 1 (beyond 16.6) or 0 (beyond -87 or -104, by the "
     "framework); earlier in half precision"
 )
+
+LABELS = (
+    "labels from {:g} to {:g}: binary cross-entropy takes labels from 0 to 1, and for others the "
+    "loss has no lower bound. A label above 0.5 is counted as 1. Instead of -1 and 1: (y + 1) / 2"
+)
+LIBRARIES = frozenset(
+    [
+        "sigmoid_bce",
+        "keras",
+        "tf_keras",
+        "tensorflow",
+        "torch",
+        "jax",
+        "lightning",
+        "pytorch_lightning",
+        "lightning_fabric",
+        "transformers",
+        "accelerate",
+        "ignite",
+        "fastai",
+        "fastcore",
+        "skorch",
+        "sklearn",
+    ]
+)
+"""Packages that call a monitor, besides Python's own: no line of the user's is in them."""
+
+
+def _warn(message: str, category: type[Warning]) -> None:
+    """Warn of something, in the name of the user's line that led to it."""
+    frame, level = inspect.currentframe(), 1
+    while frame is not None:
+        package = str(frame.f_globals.get("__name__")).partition(".")[0]
+        if package == "__main__" or package not in LIBRARIES | sys.stdlib_module_names:
+            break
+        frame, level = frame.f_back, level + 1
+    # a thread of a library may have no line of the user's
+    warnings.warn(message, category, stacklevel=level if frame else 2)
 
 
 class SaturationWarning(UserWarning):
@@ -54,10 +93,11 @@ class Watch:
         """Warn of something, once."""
         if message not in self._said:
             self._said.add(message)
-            warnings.warn(message, category, stacklevel=3)
+            _warn(message, category)
 
     def _look(self, epoch: int, counts: Counts, loss: Loss) -> bool:
         """Warn of the first sample on the wrong side without a gradient; return whether it came."""
+        self._look_at_labels(counts)
         if not self._warned and counts.first:
             self._warned = True
             seen = int(counts.table[[1, 3], 0].sum())
@@ -67,8 +107,14 @@ class Watch:
                 f"outputs {counts.least:.4g} to {counts.most:.4g}; loss {loss.name}): it no longer "
                 f"moves the network. {self.cure}"
             )
-            warnings.warn(message, SaturationWarning, stacklevel=3)
+            _warn(message, SaturationWarning)
         return self._warned
+
+    def _look_at_labels(self, counts: Counts) -> None:
+        """Warn of labels that no binary cross-entropy takes."""
+        least, most = counts.least_label, counts.most_label
+        if least < 0 or most > 1:
+            self._say(LABELS.format(least, most))
 
     _warned = False
 
@@ -79,6 +125,7 @@ class Watch:
         self._look(epoch, training, loss)
         row: Row = {"epoch": epoch, "loss": loss.name, "source": source, **training.row(loss)}
         if validation.batches:
+            self._look_at_labels(validation)
             found = validation.row(loss, gradients=False)
             row |= {f"val_{name}": value for name, value in found.items()}
         self.history.append(row)

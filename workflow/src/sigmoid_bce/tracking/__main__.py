@@ -1,4 +1,4 @@
-"""`python -m sigmoid_bce.tracking reconcile|log results/<study>`, without a workflow."""
+"""`python -m sigmoid_bce.tracking reconcile|log|ui results/<study>`, without a workflow."""
 
 from __future__ import annotations
 
@@ -39,11 +39,21 @@ def _folder(text: str) -> Path:
 def main() -> int:
     """Run a command for one study; return the exit status."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("command", choices=list(COMMANDS))
+    parser.add_argument("command", choices=[*COMMANDS, "ui"])
     parser.add_argument("study", help="results/<study>, or the study's configuration file")
-    given = parser.parse_args()
+    parser.add_argument("--host", default="127.0.0.1", help="of `ui`: where the server listens")
+    parser.add_argument("--port", type=int, default=5000, help="of `ui`")
+    # `ui` hands all others to `mlflow server`
+    given, more = parser.parse_known_args()
+    if more and given.command != "ui":
+        parser.error(f"unrecognized arguments: {' '.join(more)}")
     try:
         results = _folder(given.study)
+        if given.command == "ui":
+            from sigmoid_bce.tracking.ui import show
+
+            show(results, given.host, given.port, more)
+            return 0
         changes = COMMANDS[given.command](results)
     except Exception as error:
         print(f"error: {masked(error)}", file=sys.stderr)

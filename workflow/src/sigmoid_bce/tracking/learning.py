@@ -17,7 +17,8 @@ from sigmoid_bce.jobs.attempts import process
 from sigmoid_bce.jobs.csv_tables import read_csv
 from sigmoid_bce.jobs.files import Damaged, read_parquet, reading
 from sigmoid_bce.study.learning import LearningCell
-from sigmoid_bce.tracking.runs import USUAL, Point, Run
+from sigmoid_bce.tracking.points import Point
+from sigmoid_bce.tracking.runs import USUAL, Run
 
 MEANS = ("val_accuracy", "val_exact_loss", "loss")
 """Columns whose mean over the seeds is a metric. A metric takes half a kilobyte of the database."""

@@ -128,7 +128,7 @@ class LiveView(threading.Thread):
     def _send_epochs(self, client: MlflowClient, run_id: str) -> None:
         from mlflow.entities import Metric
 
-        from sigmoid_bce.tracking.runs import epoch_points, split_by_value
+        from sigmoid_bce.tracking.points import epoch_points, split_by_value
 
         rows, resumed = self.rows[:], self.record.get("resumed_from", 0)
         if len(rows) < resumed:  # the epochs of earlier attempts are still being appended

@@ -9,14 +9,16 @@ from pathlib import Path
 from sigmoid_bce.jobs.files import write_json
 from sigmoid_bce.tracking import runs
 from sigmoid_bce.tracking.experiment import Experiment
-from sigmoid_bce.tracking.runs import SHORT, STAGE_METRICS, Network, Point
+from sigmoid_bce.tracking.points import STAGE_METRICS, Point
+from sigmoid_bce.tracking.runs import SHORT, Network
 
 # isort: split
 from mlflow import MlflowClient
 from mlflow.entities import LoggedModel, LoggedModelOutput, LoggedModelStatus, Run
 from mlflow.models import Model
 
-METRICS = "full/"  # prefix of the metrics that a model shows beside its run
+METRICS = {key for key in STAGE_METRICS if key.startswith("full/")}
+"""The metrics that a model shows beside its run."""
 FILES = {"MLmodel", "requirements.txt", "settings.json"}  # beside the weights
 REQUIREMENTS = ("tensorflow", "keras", "numpy")
 
@@ -63,7 +65,7 @@ def sync_model(experiment: Experiment, run: Run, wanted: runs.Run) -> str | None
 
 
 def _metrics_of(wanted: runs.Run) -> set[str]:
-    return {point.key for point in wanted.points if point.key.startswith(METRICS)}
+    return {point.key for point in wanted.points if point.key in METRICS}
 
 
 def _holds(model: LoggedModel, network: Network) -> bool:
@@ -110,7 +112,7 @@ def _log_files(
 
 def model_of(point: Point, model_id: str | None, wanted: runs.Run) -> dict[str, str]:
     """Return the fields that tie a metric to a model and to its data; none for other metrics."""
-    if not model_id or not point.key.startswith(METRICS):
+    if not model_id or point.key not in METRICS:
         return {}
     split, _ = STAGE_METRICS[point.key]
     data = next(data for data in wanted.data if data.name == split)

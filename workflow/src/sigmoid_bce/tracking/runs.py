@@ -4,31 +4,22 @@ from __future__ import annotations
 
 import hashlib
 import json
-import math
-from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from functools import cached_property
 from pathlib import Path
-from typing import Any, Literal, NamedTuple, cast
+from typing import Any, Literal, NamedTuple
 
 import pandas as pd
 
-from sigmoid_bce.jobs.attempts import process, read_history, times
+from sigmoid_bce.jobs.attempts import process, read_history
 from sigmoid_bce.jobs.files import reading, sha256
-from sigmoid_bce.jobs.records import AttemptRecord, PastAttempt, Row, RunRecord, Status
+from sigmoid_bce.jobs.records import AttemptRecord, PastAttempt, RunRecord, Status
 from sigmoid_bce.study.cells import Cell
 from sigmoid_bce.tracking.cell_files import CellFiles, Split
+from sigmoid_bce.tracking.notes import NOTE, note, plain
+from sigmoid_bce.tracking.points import Point, counted, history_points, stage_points, told_by
 
-# name in MLflow, by stage: the split, and the columns of tables/cells.csv whose sum is logged
-STAGE_METRICS = {
-    "early/val_accuracy": ("validation", ["accuracy"]),
-    "early/clipped_share": ("train", ["clipped_correct_share", "clipped_wrong_share"]),
-    "full/val_accuracy": ("validation", ["accuracy"]),
-    "full/clipped_share": ("train", ["clipped_correct_share", "clipped_wrong_share"]),
-    "full/dead_share": ("train", ["dead_correct_share", "dead_wrong_share"]),
-    "full/bce_sigmoid_error_max": ("train", ["bce_sigmoid_error_max"]),
-}
 PRIMARY_METRIC = "full/clipped_share"
 Kind = Literal["cell", "attempt", "group", "learning", "study"]
 KEY_TAG = {"attempt": "cell"} | {kind: kind for kind in ("cell", "group", "learning", "study")}
@@ -39,6 +30,9 @@ SOURCE = {
 }
 SHORT = 16  # digits of a SHA-256 that tags show; the files have all of them
 
+IN_RUN = "In the tab Artifacts: `figures`, `raw_outputs`, every epoch (`history.parquet`)."
+IN_STUDY = "In the tab Artifacts: `report.html` (download it), `figures`, `tables`."
+
 USUAL = {
     "label_noise": 0.0,
     "imbalance": None,
@@ -48,15 +42,6 @@ USUAL = {
     "initial_bias": "zero",
 }
 """Settings that are no params of a run where they have these values."""
-
-
-class Point(NamedTuple):
-    """One value of a metric."""
-
-    key: str
-    step: int
-    value: float
-    time: int
 
 
 @dataclass(frozen=True)
@@ -122,69 +107,6 @@ class Run:
         if self.network:
             digest.update(self.network.content.encode())
         return digest.hexdigest()[:SHORT]
-
-
-def split_by_value(points: Iterable[Point]) -> tuple[list[Point], Counter[str]]:
-    """Return the points with a finite value, and the numbers of nan and inf.
-
-    Examples
-    --------
-    >>> points, others = split_by_value([Point("a", 1, 0.5, 0), Point("a", 2, math.inf, 0)])
-    >>> len(points), dict(others)
-    (1, {'nan': 0, 'inf': 1})
-    """
-    counts, finite = Counter(nan=0, inf=0), []
-    for point in points:
-        if math.isfinite(point.value):
-            finite.append(point)
-        else:
-            counts["nan" if math.isnan(point.value) else "inf"] += 1
-    return finite, counts
-
-
-def epoch_points(rows: Iterable[Row], ends: Iterable[int]) -> list[Point]:
-    """Return every value of some epochs, at the time when its epoch ended.
-
-    Examples
-    --------
-    >>> epoch_points([{"epoch": 3, "loss": 0.5}], [1000])
-    [Point(key='loss', step=3, value=0.5, time=1000)]
-    """
-    return [
-        Point(name, int(row["epoch"]), float(value), end)
-        for row, end in zip(rows, ends, strict=True)
-        for name, value in row.items()
-        if name != "epoch"
-    ]
-
-
-def history_points(history: pd.DataFrame, record: AttemptRecord) -> list[Point]:
-    """Return every value of an attempt's history."""
-    if history.empty:
-        return []
-    seconds = history["seconds"].tolist()
-    # a history that was cut off may have fewer epochs
-    resumed = min(record.get("resumed_from", 0), len(seconds))
-    rows = cast(list[Row], history.to_dict("records"))
-    return epoch_points(rows, times(record["started"], seconds, resumed))
-
-
-def _counted(points: list[Point], step: int, end: int) -> tuple[Point, ...]:
-    """Return the finite points, and the numbers of the others as points."""
-    finite, counts = split_by_value(points)
-    return (*finite, *(Point(f"{k}_count", step, float(n), end) for k, n in counts.items()))
-
-
-def _stage_points(rows: pd.DataFrame | None, end: int) -> list[Point]:
-    if rows is None:
-        return []
-    found = {(row["stage"], row["split"]): row for row in rows.to_dict("records")}
-    points = []
-    for key, (split, columns) in STAGE_METRICS.items():
-        if row := found.get((key.split("/")[0], split)):
-            value = float(sum(row[column] for column in columns))
-            points.append(Point(key, int(row["epochs"]), value, end))
-    return points
 
 
 def rows_by_cell(table: pd.DataFrame) -> dict[str, pd.DataFrame]:
@@ -291,8 +213,12 @@ def cell_run(files: CellFiles, rows: pd.DataFrame | None) -> Run | None:
     with reading(files.record_file):
         params, tags, made_by = _settings(record), _provenance(record), process(record)
         tags |= {key: str(record[key]) for key in ("device", "threads", "deterministic")}
-        tags["stopped_by"] = record["stopped_by"]
-    tags["copies"] = str(manifest.copies)
+        ended = f"It stopped by {record['stopped_by']} after {record['epochs']} epochs."
+    own = [f"{{train,raw_outputs,compare,figures}}/{cell}/"]
+    equal = f"Equal images in the data set: {manifest.copies}."
+    stages = stage_points(rows, end)
+    told, shown = told_by(stages)
+    tags |= shown | {NOTE: note(told, files.results, own, IN_RUN, f"{ended} {equal}")}
     weights = files.weights
     # an id says nothing of the training, and would be another one in another database
     text = {key: value for key, value in record.items() if key != "mlflow_run_id"}
@@ -306,7 +232,7 @@ def cell_run(files: CellFiles, rows: pd.DataFrame | None) -> Run | None:
         process=made_by,
         parent=group_key(cell),
         params=cell_params(cell) | params,
-        points=_counted(points + _stage_points(rows, end), record["epochs"], end),
+        points=counted(points + stages, record["epochs"], end),
         tags=tags | {"data_sha256": manifest.sha256[:SHORT]},
         data=manifest.splits,
         artifacts=tuple(files.artifacts),
@@ -332,17 +258,19 @@ def attempt_runs(files: CellFiles, current: Run | None) -> list[Run]:
         The run of the attempt that finished the cell. It is not among them.
     """
     return [
-        _attempt_run(files.cell, record)
+        _attempt_run(files, record)
         for record in files.attempts
         if record["status"] in ("FAILED", "KILLED")
         and not (current and current.process == process(record))
     ]
 
 
-def _attempt_run(cell: Cell, record: PastAttempt) -> Run:
-    history = read_history(record["folder"] / "history.csv")
+def _attempt_run(files: CellFiles, record: PastAttempt) -> Run:
+    cell, history = files.cell, read_history(record["folder"] / "history.csv")
     points = history_points(history, record)
     end = points[-1].time if points else record["started"]
+    folder = f"train/{files.cell}/attempts/{record['attempt']}/"
+    described = note(plain(record["reason"] or ""), files.results, [folder])
     return Run(
         key=str(cell),
         name=f"{run_name(cell)}, attempt {record['attempt']}",
@@ -353,8 +281,8 @@ def _attempt_run(cell: Cell, record: PastAttempt) -> Run:
         process=process(record),
         parent=group_key(cell),
         params=cell_params(cell),
-        points=_counted(points, len(history), end),
-        tags={**_provenance(record), "reason": record["reason"] or ""},
+        points=counted(points, len(history), end),
+        tags={**_provenance(record), "reason": record["reason"] or "", NOTE: described},
     )
 
 
@@ -383,6 +311,7 @@ def study_run(
     times = [(cell.start, cell.end) for cell in trained]
     if not trained:
         times = [(int(1000 * file.stat().st_mtime),) * 2 for file in files]
+    described = note(IN_STUDY, results, ["report.html", "figures/", "tables/"])
     return Run(
         key=study,
         name=f"study {study}",
@@ -391,7 +320,7 @@ def study_run(
         start=min(start for start, _ in times),
         end=max(end for _, end in times),
         params={name: str(number) for name, number in planned.items() if number},
-        tags=(newest.made_by if newest else {}) | {"rule": "track_study"},
+        tags=(newest.made_by if newest else {}) | {"rule": "track_study", NOTE: described},
         artifacts=tuple(
             (str(file.parent.relative_to(results)).removeprefix("."), file) for file in files
         ),

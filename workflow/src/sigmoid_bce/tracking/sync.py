@@ -22,8 +22,10 @@ from sigmoid_bce.tracking.experiment import Experiment, opened
 from sigmoid_bce.tracking.groups import group_runs
 from sigmoid_bce.tracking.learning import LearningFiles, learning_runs
 from sigmoid_bce.tracking.models import METRICS, model_of, sync_model
+from sigmoid_bce.tracking.notes import MARK, NOTE
+from sigmoid_bce.tracking.points import Point
 from sigmoid_bce.tracking.reconcile import by_process, close_if_dead, close_replaced
-from sigmoid_bce.tracking.runs import KEY_TAG, Point
+from sigmoid_bce.tracking.runs import KEY_TAG
 
 # isort: split
 from mlflow import MlflowClient
@@ -156,10 +158,10 @@ def _sync_values(
     metrics = [
         Metric(p.key, p.value, p.time, p.step, **model_of(p, model_id, wanted))
         for p in wanted.points
-        if p not in held.points or (model_id and p.key.startswith(METRICS))
+        if p not in held.points or (model_id and p.key in METRICS)
     ]
     params = [Param(k, v) for k, v in wanted.params.items() if k not in there.params]
-    new = [RunTag(k, v) for k, v in tags.items() if there.tags.get(k) != v]
+    new = [RunTag(k, v) for k, v in _with_note(tags, there.tags).items() if there.tags.get(k) != v]
     rest: list[tuple[list[Metric], list[Param], list[RunTag]]] = [
         (metrics[i : i + BATCH], [], []) for i in range(BATCH, len(metrics), BATCH)
     ]
@@ -169,6 +171,12 @@ def _sync_values(
             experiment.changed += 1
     if "reason" in there.tags and "reason" not in tags:
         client.delete_tag(held.id, "reason")
+
+
+def _with_note(tags: Mapping[str, str], there: Mapping[str, str]) -> dict[str, str]:
+    """Return tags, with the description that a user wrote in place of ours."""
+    theirs = there.get(NOTE, MARK)
+    return {**tags} if MARK in theirs else {**tags, NOTE: theirs}
 
 
 def _sync_data(experiment: Experiment, held: Held, wanted: runs.Run) -> None:
@@ -311,7 +319,7 @@ def log_cells(
         # read after the runs were loaded: the files know every attempt that has a run
         files = [CellFiles(results, cell) for cell in cells]
         finished, attempts, errors = _cell_runs(results, files)
-        groups = group_runs(list(finished.values()))
+        groups = group_runs(list(finished.values()), results)
         parents = {group.key: sync_run(experiment, group, {}) for group in groups}
         for cell, run in finished.items():
             run_id = sync_run(experiment, run, parents)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import base64
 import json
-import re
 import zlib
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -15,6 +14,7 @@ import pandas as pd
 from sigmoid_bce.jobs.credentials import masked
 from sigmoid_bce.jobs.csv_tables import read_csv
 from sigmoid_bce.tracking import learning
+from sigmoid_bce.tracking.notes import plain
 from sigmoid_bce.tracking.runs import PRIMARY_METRIC
 
 if TYPE_CHECKING:
@@ -25,19 +25,26 @@ CREATED = 1_700_000_000_000  # a fixed date: the same view is always the same te
 TABLE_LIMIT = 12_000  # a longer one would leave no place for the settings
 QUOTED = ("verdict.csv", "models.csv")  # the note quotes the first of these that exists
 DIGITS = 3
-CELL_COLUMNS = [
-    *(f"params.`{k}`" for k in ("dataset", "model", "loss", "batch_size", "seed")),
-    *(f"metrics.`full/{k}`" for k in ("val_accuracy", "clipped_share", "bce_sigmoid_error_max")),
-]
-GROUP_COLUMNS = [
-    *(f"params.`{k}`" for k in ("dataset", "model", "loss", "batch_size")),
-    "metrics.`n`",
-    *(
-        f"metrics.`full/{k}_{what}`"
-        for k in ("val_accuracy", "clipped_share", "bce_sigmoid_error_max")
-        for what in ("mean", "sd", "low", "high")
-    ),
-]
+RUN = "attributes.`Run Name`"
+SETTING = {
+    "params.`dataset`": 85,
+    "params.`model`": 128,
+    "params.`loss`": 122,
+    "params.`batch_size`": 90,
+}
+"""Columns, in their order, and their widths in pixels: all values are seen whole."""
+GROUP = {
+    RUN: 297,
+    **SETTING,
+    "metrics.`n`": 55,
+    "tags.`accuracy`": 152,
+    "tags.`clipped`": 155,
+    "tags.`error_1e-7`": 135,
+}
+LEGEND = (
+    "Errors are in units of 1e-7, near the resolution of float32. In brackets: the 95 % interval "
+    "of the mean over seeds (Student's t) from three seeds on, both values of two."
+)
 
 
 def _line(metric: str) -> dict[str, Any]:
@@ -63,7 +70,7 @@ class View(NamedTuple):
     name: str
     search: str  # a filter in MLflow's language
     order: str
-    columns: list[str]
+    columns: dict[str, int]  # in their order, with their widths in pixels
     charts: dict[str, list[dict[str, Any]]]  # by section
 
 
@@ -72,29 +79,36 @@ VIEWS = {
         "All cells",
         "tags.kind = 'cell'",
         "params.`model`",
-        CELL_COLUMNS,
+        {
+            RUN: 320,
+            **SETTING,
+            "params.`seed`": 55,
+            "tags.`accuracy`": 85,
+            "metrics.`full/clipped_percent`": 150,
+            "metrics.`full/error_1e-7`": 125,
+        },
         {
             "training": [_line("loss"), _line("val_loss"), _line("val_accuracy")],
             "raw outputs": [_line("raw_output_min"), _line("raw_output_max")],
-            "full": [_bar("full/clipped_share"), _bar("full/val_accuracy")],
+            "full": [_bar("full/clipped_percent"), _bar("full/error_1e-7")],
         },
     ),
     "seeds": View(
-        "Mean over seeds, by model and batch size",
+        "By model and batch size",
         "tags.kind = 'group'",
         "params.`model`",
-        GROUP_COLUMNS,
-        {"full": [_bar("full/val_accuracy_mean"), _bar("full/clipped_share_mean")]},
+        GROUP,
+        {"full": [_bar("full/clipped_percent_mean"), _bar("full/error_1e-7_mean")]},
     ),
     "gap": View(
         "BCE gap against batch size",
         "tags.kind = 'group'",
         "metrics.`full/bce_sigmoid_error_max_mean`",
-        GROUP_COLUMNS,
+        GROUP,
         {
             "gap": [
-                _scatter("batch_size", "full/bce_sigmoid_error_max_mean"),
-                _bar("full/bce_sigmoid_error_max_mean"),
+                _scatter("batch_size", "full/error_1e-7_mean"),
+                _bar("full/error_1e-7_mean"),
             ]
         },
     ),
@@ -102,18 +116,21 @@ VIEWS = {
         "Failed and interrupted attempts",
         "tags.kind = 'attempt'",
         "attributes.start_time",
-        ["attributes.`Source`", "tags.`cell`", "tags.`attempt`", "tags.`reason`"],
+        {RUN: 380, "tags.`attempt`": 70, "tags.`reason`": 600},
         {"training": [_line("loss")]},
     ),
     "learning": View(
-        "Paired trainings, all seeds of each loss",
+        "Learning",
         "tags.kind = 'learning'",
-        "metrics.`val_exact_loss`",
-        [
-            *(f"params.`{k}`" for k in ("dataset", "model", "loss", "batch_size", "settings")),
-            *(f"metrics.`{k}`" for k in learning.METRICS),
-            "tags.`questions`",
-        ],
+        "params.`model`",
+        {
+            RUN: 365,  # it says data set, model, loss and batch size
+            # as wide as all digits: a tag with fewer would take a quarter of a kilobyte of each run
+            "metrics.`val_accuracy`": 170,
+            "metrics.`val_exact_loss`": 180,
+            "metrics.`stuck_share`": 95,
+            "tags.`verdict`": 400,
+        },
         {"learning": [_bar(metric) for metric in learning.METRICS]},
     ),
 }
@@ -124,10 +141,11 @@ def offered(settings: Mapping[str, Any]) -> list[str]:
 
     Examples
     --------
-    >>> offered({"learning": None})
-    ['all-cells', 'seeds', 'gap', 'failures']
+    >>> offered({"learning": {"margins": {}}})
+    ['learning']
     """
-    return [view for view in VIEWS if view != "learning" or settings.get("learning")]
+    given = {"learning": settings.get("learning")}
+    return [view for view in VIEWS if given.get(view, settings.get("grid"))]
 
 
 def state(view: str) -> dict[str, Any]:
@@ -164,7 +182,9 @@ def state(view: str) -> dict[str, Any]:
         "lifecycleFilter": "Active",
         "datasetsFilter": [],
         "modelVersionFilter": "All Runs",
-        "selectedColumns": columns,
+        "selectedColumns": [column for column in columns if column != RUN],
+        "columnOrder": list(columns),
+        "columnWidths": columns,
         "runsHiddenMode": "SHOW_ALL",
         "compareRunCharts": shown,
         "compareRunSections": [
@@ -232,7 +252,7 @@ def _result(files: Sequence[Path]) -> list[str]:
     parts = []
     if file := by_name.get("answer.csv"):
         said = read_csv(file)["sentence"]
-        parts = [f"From `{file}`:", "\n".join(f"- {_plain(sentence)}" for sentence in said)]
+        parts = [f"From `{file}`:", "\n".join(f"- {plain(sentence)}" for sentence in said)]
     if file := by_name.get("learning.csv"):
         found = table(learning.verdicts(read_csv(file)))
         if len(found) < TABLE_LIMIT:
@@ -243,26 +263,28 @@ def _result(files: Sequence[Path]) -> list[str]:
     return ["## Result", *parts] if parts else []
 
 
-def _plain(text: str) -> str:
-    r"""Return a text of users as Markdown that shows it as it is.
-
-    Examples
-    --------
-    >>> _plain("# <b>one</b>\ntwo?")
-    '\\# \\<b\\>one\\</b\\> two?'
-    """
-    return re.sub(r"([\\`*_{}\[\]<>#|~&$])", r"\\\1", " ".join(text.split()))
-
-
 def _code(text: str) -> str:
     """Return a text as Markdown's code in a table."""
     return "`{}`".format(text.replace("`", "'").replace("|", "¦"))
 
 
-def _link(experiment: str, view: str) -> str:
-    address = f"#/experiments/{experiment}/runs?viewStateShareKey={view}"
+def address(experiment: str, view: str = "") -> str:
+    """Return where MLflow's page shows runs of an experiment, after the server's own address.
+
+    MLflow opens its pages for language models otherwise.
+
+    Examples
+    --------
+    >>> address("1", "all-cells")
+    '#/experiments/1/runs?viewStateShareKey=all-cells&workflowType=machine_learning'
+    """
+    shown = f"viewStateShareKey={view}&" if view else ""
     charts = "&compareRunsMode=CHART" if view == "gap" else ""
-    return f"- [{VIEWS[view].name}]({address}&workflowType=machine_learning{charts})"
+    return f"#/experiments/{experiment}/runs?{shown}workflowType=machine_learning{charts}"
+
+
+def _link(experiment: str, view: str) -> str:
+    return f"- [{VIEWS[view].name}]({address(experiment, view)})"
 
 
 def note(experiment: str, question: str, settings: dict[str, Any], files: Sequence[Path]) -> str:
@@ -284,17 +306,17 @@ def note(experiment: str, question: str, settings: dict[str, Any], files: Sequen
         for section, part in settings.items()
         for key, value in (part or {}).items()
     ]
+    links = [_link(experiment, view) for view in offered(settings)]
     parts = [
-        *filter(None, [_plain(question)]),
+        *filter(None, [plain(question)]),
         *_result(files),
-        "## Views",
-        "\n".join(_link(experiment, view) for view in offered(settings)),
+        *(["## Views", "\n".join(links), LEGEND] if links else []),
         "## Settings",
         table(pd.DataFrame(rows, columns=["key", "value"])),
         "A run is one training. Its parent is the run of its group, which covers all seeds. A run "
         "of kind `learning` is the trainings of all seeds of a data set, network, loss and batch "
-        "size. All of this is made from the files under `results/`, and `make tracking` makes it "
-        "again.",
+        "size; its tag `learning` says where its files are, below `learning/`. All of this is made "
+        "from the files under `results/`, and `make tracking` makes it again.",
     ]
     return "\n\n".join(parts)[:NOTE_LIMIT]
 
