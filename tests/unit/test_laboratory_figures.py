@@ -189,7 +189,7 @@ def test_the_map_shows_the_recorded_thresholds(laboratory):
 def test_the_map_has_headings_and_cuts_nothing_at_any_number_of_rows(laboratory, number):
     table = laboratory().thresholds
     one = table[table["framework"] == "PyTorch"]
-    one = one[one["implementation"] == one["implementation"].iloc[0]]
+    one = one[one["implementation"] == one["implementation"].iloc[0]].query("mode == 'eager'")
     many = [
         one.assign(framework=f"framework {i // 9}", implementation=f"a loss with a name, {i}" * 3)
         for i in range(number)
