@@ -51,9 +51,11 @@ rule figure_cell:
         raw=rules.raw_outputs.output.stages,
         summary=rules.prepare.output.summary,
     output:
-        svg=[
+        svg=[f"{RESULTS}/figures/{CELL}/{figure}.svg" for figure in CELL_FIGURES],
+        # the report has pixels: the points of many networks would not fit into it
+        png=[
             report(
-                f"{RESULTS}/figures/{CELL}/{figure.name}.svg",
+                f"{RESULTS}/figures/{CELL}/{figure.name}.png",
                 caption=f"../report/{figure.name}.rst",
                 category=CHAPTERS["grid"],
                 subcategory=NAMED[figure.title],
@@ -61,7 +63,6 @@ rule figure_cell:
             )
             for figure in CELL_FIGURES.values()
         ],
-        png=[f"{RESULTS}/figures/{CELL}/{figure}.png" for figure in CELL_FIGURES],
         values=f"{RESULTS}/figures/{CELL}/values.rst",
     log:
         f"{LOGS}/figure_cell/{CELL}.log",

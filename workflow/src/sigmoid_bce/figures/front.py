@@ -9,6 +9,7 @@ from typing import Any
 
 import pandas as pd
 
+from sigmoid_bce.comparison.summary import counted
 from sigmoid_bce.figures import html
 from sigmoid_bce.figures.html import Image
 from sigmoid_bce.jobs.logs import one_line
@@ -39,17 +40,6 @@ class Found:
 
     sentence: str = ""
     cells: tuple[str, ...] = (ABSENT,)
-
-
-def counted(number: int, noun: str) -> str:
-    """Return a number with its noun.
-
-    Examples
-    --------
-    >>> counted(0, "sample"), counted(1, "sample"), counted(2, "sample")
-    ('no sample', '1 sample', '2 samples')
-    """
-    return f"{number or 'no'} {noun}{'s' if number > 1 else ''}"
 
 
 def _span(low: float, high: float) -> str:

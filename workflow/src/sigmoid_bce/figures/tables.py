@@ -18,7 +18,7 @@ FIRST = (
 """What a reader of paired differences looks for; all that it is made from comes after it."""
 
 
-ROOM, PADDING = 1000, 12
+ROOM, PADDING = 950, 12
 """Pixels: the width of a table beside the menu, in a window of 1,400, and a column's padding."""
 
 
