@@ -1,5 +1,6 @@
 """Snakemake's report of the smoke study in a browser without network, at a desk and on a phone."""
 
+import re
 import time
 
 import pytest
@@ -35,6 +36,12 @@ return Math.max(
   image ? pane.getBoundingClientRect().left - image.getBoundingClientRect().left : 0)
 """
 LISTING = "const page = document.documentElement; return page.scrollWidth - page.clientWidth"
+
+
+def natural(row):
+    """Return a key that sorts numbers as numbers."""
+    parts = (part for cell in row for part in re.split(r"(\d+)", cell.lower()))
+    return [(int(part), "") if part.isdigit() else (-1, part) for part in parts]
 
 
 @pytest.fixture(scope="module")
@@ -96,7 +103,7 @@ def test_every_result_is_named_and_fits(report, width):
         assert rows, (chapter, name)
         # no row without a name, no number that is sorted as a text
         assert all(all(row) for row in rows)
-        assert rows == sorted(rows, key=lambda row: [cell.replace("\u2007", " ") for cell in row])
+        assert rows == sorted(rows, key=natural)
         # on a phone, one figure of each kind
         opened = rows if width > 500 or chapter == CHAPTERS[-1] else rows[:1]
         for i, row in enumerate(opened):
