@@ -40,7 +40,8 @@ LISTING = "const page = document.documentElement; return page.scrollWidth - page
 
 def natural(row):
     """Return a key that sorts numbers as numbers."""
-    parts = (part for cell in row for part in re.split(r"(\d+)", cell.lower()))
+    cells = (cell.lower().replace("\u2007", "") for cell in row)
+    parts = (part for cell in cells for part in re.split(r"(\d+)", cell))
     return [(int(part), "") if part.isdigit() else (-1, part) for part in parts]
 
 
