@@ -3,11 +3,8 @@
 import json
 import re
 import xml.etree.ElementTree as ET
-from pathlib import Path
 from types import SimpleNamespace
 
-import docutils.core
-import jinja2
 import pandas as pd
 import pytest
 from matplotlib import pyplot as plt
@@ -15,14 +12,12 @@ from snakemake.io import apply_wildcards
 from snakemake.report import Category, html_reporter
 
 from sigmoid_bce.figures import html, style
-from sigmoid_bce.figures.tables import write_paragraph
 from sigmoid_bce.jobs.logs import one_line
 from sigmoid_bce.jobs.snakemake_patches import escape_report
 from sigmoid_bce.planning.functions import literal
 from sigmoid_bce.planning.sections import as_input
 from sigmoid_bce.tracking import views
 from sigmoid_bce.tracking.notes import plain
-from support.checkout import ROOT
 from support.hostile import NAME, UNPRINTABLE
 
 HOSTILE = pytest.mark.parametrize(
@@ -60,47 +55,6 @@ def test_on_a_page(text, tmp_path):
     page = (tmp_path / "a.html").read_text(encoding="utf-8")
     assert "<script" not in page
     assert "<img" not in page
-
-
-def rendered(question, **sections):
-    """Return the report's introduction as Snakemake renders it."""
-    text = (ROOT / "workflow/report/workflow.rst").read_text()
-    config = {
-        "question": question,
-        "grid": {"loss": ["logits"]},
-        "datasets": {"d": {"licence": question}},
-        "models": {},
-        **sections,
-    }
-    environment = jinja2.Environment(trim_blocks=True, lstrip_blocks=True)
-    caption = environment.from_string(text).render(snakemake=SimpleNamespace(config=config))
-    return docutils.core.publish_parts(caption, writer="html")["html_body"]
-
-
-def test_in_a_caption(capfd):
-    found = ET.fromstring(rendered(NAME))
-    assert {part.tag for part in found.iter()} == {"div", "p", "em"}
-    whole = " ".join("".join(found.itertext()).split())
-    assert whole.count(" ".join(NAME.split())) == 2
-    assert capfd.readouterr().err == ""  # docutils had no complaint
-
-
-def test_the_first_page_begins_with_the_answer(capfd, tmp_path, monkeypatch):
-    monkeypatch.chdir(tmp_path)
-    place = Path("results/s/tables/answer.rst")
-    place.parent.mkdir(parents=True)
-    write_paragraph(f"In no regime. {NAME}", place)
-    asks = {"loss": ["logits", "naive"], "dataset": ["pumps_", "raw"]}
-    learning = {"exploratory": {"one": asks}, "confirmatory": {"two": asks | {"dataset": ["b"]}}}
-    text = " ".join(ET.fromstring(rendered("", study="s", learning=learning)).itertext())
-    words = re.sub(r"\s+", " ", text)
-    assert " In no regime. " in words
-    assert " ".join(one_line(NAME).split()) in words
-    assert "logits, naive. Data sets: pumps_, raw, b." in words
-    assert "figures 4 to 6 were trained with these losses: logits." in words
-    alone = rendered("", study="s", learning=learning, grid=None)
-    assert "figures 4 to 6" not in alone
-    assert capfd.readouterr().err == ""
 
 
 def test_in_the_data_of_a_report(monkeypatch, capsys):

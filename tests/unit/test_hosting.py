@@ -79,17 +79,6 @@ def test_scripts_in_git_are_found(monkeypatch):
         assert rules.join(path).path == "workflow/scripts/train.py"
 
 
-def test_the_front_page_is_for_a_host_with_the_study_s_configuration():
-    def shown(place="results/s", **config):
-        flow = SimpleNamespace(modifier_stack=[SimpleNamespace(globals={"config": config})])
-        return hosting.shows_study(flow, "s", place)
-
-    assert shown(study="s")
-    assert not shown(sigmoid_bce={"study": "s"})
-    assert not shown("x/results/s", study="s")
-    assert shown("x/results/s", study="s", folder="x/results/s")
-
-
 def test_jobs_in_other_environments_import_the_package_alone(tmp_path, monkeypatch):
     package = tmp_path / "site/sigmoid_bce"
     package.mkdir(parents=True)

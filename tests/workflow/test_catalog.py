@@ -5,14 +5,10 @@ import shutil
 import subprocess
 import sys
 import tomllib
-from types import SimpleNamespace
 
-import jinja2
 import pytest
 import yaml
 
-from sigmoid_bce.planning.sections import recorded
-from sigmoid_bce.study.parse import parse
 from support.checkout import ROOT, checkout
 
 # what jobs need and the catalog does not have: it installs Snakemake, as Conda packages it
@@ -62,19 +58,3 @@ def test_the_catalog_s_commands(arguments, said, tmp_path):
     done = subprocess.run(command, cwd=folder, capture_output=True, text=True, timeout=60)
     assert done.returncode == 0, done.stderr
     assert said in done.stdout + done.stderr
-
-
-@pytest.mark.parametrize(
-    "study",
-    [*SMALL, *(yaml.safe_load(file.read_text()) for file in STUDIES)],
-    ids=lambda study: study["study"],
-)
-def test_the_report_s_front_page_needs_no_defaults(study):
-    """`snakemake --report` renders it with what the user wrote."""
-    text = (ROOT / "workflow/report/workflow.rst").read_text()
-    page = jinja2.Environment(trim_blocks=True, lstrip_blocks=True).from_string(text)
-    written, filled = (
-        page.render(snakemake=SimpleNamespace(config=config))
-        for config in (study, recorded(parse(study), "tracking"))
-    )
-    assert written == filled

@@ -5,7 +5,8 @@ from os.path import dirname, relpath
 
 from sigmoid_bce.jobs import forkserver, plugins, progress, snakemake_patches
 from sigmoid_bce.planning import data, digest, environment, locate
-from sigmoid_bce.planning.functions import growing, labels, literal
+from sigmoid_bce.planning.chapters import aligned, chapters, labels_of
+from sigmoid_bce.planning.functions import growing, literal
 from sigmoid_bce.planning.inputs import TITLE, Plan, check_plugins
 from sigmoid_bce.planning.sections import DOWNLOADS, plain, recorded, seen
 from sigmoid_bce.slurm import plugin
@@ -65,6 +66,7 @@ PLAN = Plan(
 )
 RESULTS = PLAN.results
 LOGS = f"{RESULTS}/logs"
+CHAPTERS = chapters(STUDY)
 BENCHMARKS = f"{RESULTS}/benchmarks"
 # where the study's files lie: Snakemake puts a module's prefix before the paths of rules, and no others
 FOLDER = hosting.placed(workflow, RESULTS)
@@ -75,8 +77,6 @@ PLACES = {RESULTS: FOLDER, DOWNLOADS: DOWNLOADED}
 HOST = {}
 if not (BESIDE and STANDALONE):
     HOST = {"host": literal(json.dumps(hosting.snakefile(SNAKEFILE, PLACES)))}
-# the front page quotes the configuration and a table, which a host may keep elsewhere
-FRONT_PAGE = STANDALONE or hosting.shows_study(workflow, STUDY.study, FOLDER)
 
 
 wildcard_constraints:

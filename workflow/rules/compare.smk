@@ -45,7 +45,7 @@ rule datasets:
         datasets_html=report(
             f"{RESULTS}/tables/datasets.html",
             caption="../report/tables/datasets.rst",
-            category="Tables",
+            category=CHAPTERS["tables"],
             labels={"table": "data sets"},
         ),
         values=f"{RESULTS}/tables/datasets.rst",
@@ -87,20 +87,20 @@ rule tables:
         cells_html=report(
             f"{RESULTS}/tables/cells.html",
             caption="../report/tables/cells.rst",
-            category="Tables",
-            labels={"table": "every cell"},
+            category=CHAPTERS["tables"],
+            labels={"table": "every network, at both stages"},
         ),
         models_html=report(
             f"{RESULTS}/tables/models.html",
             caption="../report/tables/models.rst",
-            category="Tables",
-            labels={"table": "by model and stage"},
+            category=CHAPTERS["tables"],
+            labels={"table": "networks by model and stage"},
         ),
         batches_html=report(
             f"{RESULTS}/tables/batches.html",
             caption="../report/tables/batches.rst",
-            category="Tables",
-            labels={"table": "by batch size"},
+            category=CHAPTERS["tables"],
+            labels={"table": "errors by batch size"},
         ),
         values=f"{RESULTS}/tables/values.rst",
     log:

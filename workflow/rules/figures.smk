@@ -13,6 +13,9 @@ except plugins.PluginError as error:
 CELL_FIGURES = REGISTERED["cell"]
 LABORATORY_FIGURES = REGISTERED["laboratory"] if STUDY.numerics else {}
 LEARNING_FIGURES = PLAN.paired_figures(REGISTERED["learning"])
+NAMED = {}
+for kind in REGISTERED.values():
+    NAMED |= aligned(figure.title for figure in kind.values())
 FIGURES = {
     format: PLAN.of_cells(
         f"{RESULTS}/figures/{CELL}/{{figure}}.{format}",
@@ -48,17 +51,18 @@ rule figure_cell:
         raw=rules.raw_outputs.output.stages,
         summary=rules.prepare.output.summary,
     output:
-        svg=[
+        svg=[f"{RESULTS}/figures/{CELL}/{figure}.svg" for figure in CELL_FIGURES],
+        # the report has pixels: the points of many networks would not fit into it
+        png=[
             report(
-                f"{RESULTS}/figures/{CELL}/{figure.name}.svg",
+                f"{RESULTS}/figures/{CELL}/{figure.name}.png",
                 caption=f"../report/{figure.name}.rst",
-                category=figure.title,
-                subcategory="{dataset}",
-                labels=labels,
+                category=CHAPTERS["grid"],
+                subcategory=NAMED[figure.title],
+                labels=labels_of(PLAN.cells),
             )
             for figure in CELL_FIGURES.values()
         ],
-        png=[f"{RESULTS}/figures/{CELL}/{figure}.png" for figure in CELL_FIGURES],
         drawn=[f"{RESULTS}/figures/{CELL}/{figure}.csv" for figure in CELL_FIGURES],
         values=f"{RESULTS}/figures/{CELL}/values.rst",
     log:
@@ -97,8 +101,8 @@ for figure in LABORATORY_FIGURES.values():
             svg=report(
                 f"{RESULTS}/figures/{figure.name}.svg",
                 caption=f"../report/{figure.name}.rst",
-                category="Numerics",
-                labels={"figure": figure.title},
+                category=CHAPTERS["numerics"],
+                labels={"figure": NAMED[figure.title]},
             ),
             png=f"{RESULTS}/figures/{figure.name}.png",
             drawn=f"{RESULTS}/figures/{figure.name}.csv",
@@ -134,8 +138,8 @@ for figure in LEARNING_FIGURES.values():
             svg=report(
                 f"{RESULTS}/figures/{figure.name}.svg",
                 caption=f"../report/{figure.name}.rst",
-                category="Learning",
-                labels={"figure": figure.title},
+                category=CHAPTERS["learning"],
+                labels={"figure": NAMED[figure.title]},
             ),
             png=f"{RESULTS}/figures/{figure.name}.png",
             drawn=f"{RESULTS}/figures/{figure.name}.csv",
@@ -166,8 +170,74 @@ for figure in LEARNING_FIGURES.values():
             "../scripts/figure_learning.py"
 
 
+# one figure on the first page: of networks, else of programs, else of trainings
+PICTURES = PLAN.of_cells(
+    f"{RESULTS}/figures/{CELL}/figure-5.png", some=PLAN.figure_cells
+)
+if not STUDY.grid:
+    PICTURES = [
+        path
+        for path in [*NUMERICS_FIGURES, *PAIRED_FIGURES]
+        if Path(path).name in ("figure-3.png", "figure-9.png")
+    ][:1]
+
+
+rule front:
+    input:
+        networks=PLAN.made(grid=[rules.tables.output.cells]),
+        programs=PLAN.made(
+            numerics=[
+                rules.numerics_tables.output.findings,
+                rules.numerics_tables.output.implementations,
+            ]
+        ),
+        trainings=PLAN.made(
+            learning=[
+                rules.learning_tables.output.answer,
+                rules.learning_tables.output.stuck,
+            ]
+        ),
+        pictures=PICTURES,
+    output:
+        front=report(
+            f"{RESULTS}/front.html",
+            caption="../report/pages/front.rst",
+            category=CHAPTERS["answer"],
+            labels={"page": "1 in short"},
+        ),
+        own=report(
+            f"{RESULTS}/own.html",
+            caption="../report/pages/own.rst",
+            category=CHAPTERS["own"],
+            labels={"page": "your own outputs, images and code"},
+        ),
+    log:
+        f"{LOGS}/front.log",
+    benchmark:
+        f"{BENCHMARKS}/front.tsv"
+    threads: 1
+    resources:
+        mem_mb=1000,
+        runtime=5,
+    params:
+        study=literal(recorded(STUDY, "tracking")),
+        titles={
+            figure.name: figure.title
+            for kind in REGISTERED.values()
+            for figure in kind.values()
+        },
+        chapters={key: name for key, name in CHAPTERS.items() if name[0].isdigit()},
+        code=PLAN.code("front"),
+    conda:
+        "../../envs/figures.yaml"
+    localrule: True
+    script:
+        "../scripts/front.py"
+
+
 rule report:
     input:
+        front=rules.front.output,
         # the rule of each SVG also makes its PNG, and the CSV of what is drawn
         figures=FIGURES["svg"],
         laboratory=NUMERICS_FIGURES,
@@ -188,7 +258,7 @@ rule report:
         config=recorded(STUDY, "tracking"),
         captions=[
             digest.files_digest(WORKFLOW / folder)
-            for folder in ("report", "report/tables")
+            for folder in ("report", "report/pages", "report/tables")
         ],
         code=PLAN.code("report"),
     conda:

@@ -46,14 +46,14 @@ rule numerics_tables:
         findings_html=report(
             f"{NUMERICS}/findings.html",
             caption="../report/tables/findings.rst",
-            category="Numerics",
-            labels={"table": "findings, worst first"},
+            category=CHAPTERS["tables"],
+            labels={"table": "programs: findings, worst first"},
         ),
         implementations_html=report(
             f"{NUMERICS}/implementations.html",
             caption="../report/tables/implementations.rst",
-            category="Numerics",
-            labels={"table": "programs measured"},
+            category=CHAPTERS["tables"],
+            labels={"table": "programs: what was measured"},
         ),
         values=f"{NUMERICS}/values.rst",
     log:
@@ -84,8 +84,8 @@ rule explorer:
         html=report(
             f"{RESULTS}/explorer.html",
             caption="../report/tables/explorer.rst",
-            category="Numerics",
-            labels={"table": "explorer: every program at every raw output"},
+            category=CHAPTERS["numerics"],
+            labels={"figure": "explorer: every program at every raw output"},
         ),
         values=f"{RESULTS}/explorer.values.rst",
     log:

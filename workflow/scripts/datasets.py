@@ -15,4 +15,4 @@ with logged_to(snakemake.log[0]):
     write_csv(table.reset_index(), made.datasets)
     write_html(table.reset_index(), "Data sets", made.datasets_html)
     # "values" is also a method of Snakemake's outputs
-    write_values({name: int(table[name].sum()) for name in summary.IN_CAPTIONS}, made["values"])
+    write_values(summary.in_captions(table), made["values"])

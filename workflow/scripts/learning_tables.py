@@ -5,7 +5,7 @@ forked("tables")
 from sigmoid_bce.comparison.answer import answer
 from sigmoid_bce.comparison.conclusions import conclusions
 from sigmoid_bce.comparison.learning import from_files, tables
-from sigmoid_bce.figures.tables import in_short, write_html, write_paragraph
+from sigmoid_bce.figures.tables import in_short, write_html
 from sigmoid_bce.jobs.files import write_csv, write_parquet
 from sigmoid_bce.jobs.logs import logged_to
 from sigmoid_bce.study.learning import Learning, learning_cells, regimes
@@ -16,7 +16,6 @@ with logged_to(snakemake.log[0]):
     found = tables(regimes(learning), from_files(files), learning.margins.model_dump())
     write_parquet(found.pairs, made.pairs)
     answers = answer(found.learning, found.stuck)
-    write_paragraph(" ".join(answers["sentence"].iloc[:2]), made.lead)
     pages = {"answer": answers[["sentence"]], "learning": in_short(found.learning)}
     for name, title, table in (
         ("answer", "Does it matter for learning?", answers),

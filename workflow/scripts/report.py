@@ -4,6 +4,7 @@ forked("report")
 
 import json
 import tempfile
+from html import escape
 from pathlib import Path
 
 from sigmoid_bce.jobs.files import replacing
@@ -11,6 +12,8 @@ from sigmoid_bce.jobs.logs import logged_to
 
 with logged_to(snakemake.log[0]), tempfile.TemporaryDirectory() as folder:
     from snakemake.cli import main
+
+    from sigmoid_bce.figures.front import STYLE
 
     config, snakefile = Path(folder, "config.json"), Path(folder, "Snakefile")
     config.write_text(json.dumps(snakemake.params.config))
@@ -25,8 +28,13 @@ with logged_to(snakemake.log[0]), tempfile.TemporaryDirectory() as folder:
         command += ["--snakefile", str(snakefile)]
         # the run that this is a job of holds the lock; the report covers its finished jobs
         command += ["--nolock", "--workflow-profile", "none"]
+        command += ["--report-stylesheet", str(STYLE)]
         try:
             main(command)
         except SystemExit as end:
             if end.code:
                 raise RuntimeError("Snakemake made no report: its reason is above") from None
+        page = part.read_text(encoding="utf-8")
+        title = escape(snakemake.params.config["study"])
+        page = page.replace("<title>Snakemake Report</title>", f"<title>{title}: report</title>", 1)
+        part.write_text(page, encoding="utf-8")

@@ -44,7 +44,7 @@ with logged_to(snakemake.log[0]):
     cells = pd.DataFrame(rows)
     models, sizes = summary.by_model(cells), summary.by_batch_size(pd.concat(batches))
     for table, name, title in (
-        (cells, "cells", "Every cell, at both stages"),
+        (cells, "cells", "Every network, at both stages"),
         (models, "models", "By model and stage"),
         (sizes, "batches", "By size of the batch"),
     ):

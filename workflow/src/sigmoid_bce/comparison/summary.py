@@ -14,8 +14,12 @@ from sigmoid_bce.comparison import metrics
 from sigmoid_bce.jobs.logs import UserError
 from sigmoid_bce.study.cells import Cell
 
-IN_CAPTIONS = ("quarantined", "copies_across_split", "copies_across_classes")
-"""The numbers of images that captions quote, for all data sets together."""
+IN_CAPTIONS = {
+    "quarantined": "file",
+    "copies_across_split": "sample",
+    "copies_across_classes": "sample",
+}
+"""The numbers of images that captions quote, for all data sets together, and what they count."""
 
 
 def check_settings(run: str | Path, made: Mapping[str, Any], wanted: Mapping[str, Any]) -> None:
@@ -187,10 +191,43 @@ def by_batch_size(batches: pd.DataFrame) -> pd.DataFrame:
     )
 
 
+def _up_to(share: float) -> str:
+    """Return the samples of a network in words.
+
+    Examples
+    --------
+    >>> _up_to(0), _up_to(0.0885)
+    ('no sample', 'up to 8.85 % of the samples')
+    """
+    return f"up to {100 * share:.3g} % of the samples" if share else "no sample"
+
+
+def counted(number: int, noun: str) -> str:
+    """Return a number with its noun.
+
+    Examples
+    --------
+    >>> counted(0, "sample"), counted(1, "sample"), counted(2, "sample")
+    ('no sample', '1 sample', '2 samples')
+    """
+    return f"{number or 'no'} {noun}{'s' if number > 1 else ''}"
+
+
+def in_captions(datasets: pd.DataFrame) -> dict[str, str]:
+    """Return the numbers that captions quote for all data sets together, in words.
+
+    Parameters
+    ----------
+    datasets : DataFrame
+        The table that `of_datasets` returns.
+    """
+    return {name: counted(int(datasets[name].sum()), noun) for name, noun in IN_CAPTIONS.items()}
+
+
 def values(
     datasets: pd.DataFrame, cells: pd.DataFrame, models: pd.DataFrame, batches: pd.DataFrame
-) -> dict[str, int | float]:
-    """Return the numbers of the full stage that the captions of the tables quote.
+) -> dict[str, int | float | str]:
+    """Return the numbers, or words, of the full stage that the captions of the tables quote.
 
     Parameters
     ----------
@@ -204,7 +241,7 @@ def values(
     Returns
     -------
     dict
-        A number for each substitution in report/tables/.
+        A number or words for each substitution in report/tables/.
     """
     full = cells[(cells["stage"] == "full") & (cells["split"] == "train")]
     last = models[models["stage"] == "full"]
@@ -212,11 +249,11 @@ def values(
     small = sizes[sizes["compared_batch_size"] == sizes["compared_batch_size"].min()]
     return {
         "cells": len(full),
-        **{name: int(datasets[name].sum()) for name in IN_CAPTIONS},
+        **in_captions(datasets),
         "raw_min": float(full["raw_output_min"].min()),
         "raw_max": float(full["raw_output_max"].max()),
-        "clipped_percent_max": float(100 * last["clipped_share_max"].max()),
-        "dead_wrong_percent_max": float(100 * last["dead_wrong_share_max"].max()),
+        "clipped": _up_to(last["clipped_share_max"].max()),
+        "dead_wrong": _up_to(last["dead_wrong_share_max"].max()),
         "raw_error_max": float(last["bce_raw_error_max"].max()),
         "sigmoid_error_max": float(last["bce_sigmoid_error_max"].max()),
         "smallest_batch": int(small["compared_batch_size"].iloc[0]),

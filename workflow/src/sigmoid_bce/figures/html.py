@@ -4,17 +4,21 @@ from __future__ import annotations
 
 import base64
 import mimetypes
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple
 
 import pandas as pd
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from markupsafe import Markup
 
 from sigmoid_bce.jobs.files import replacing
 from sigmoid_bce.jobs.logs import one_line
 
 TEMPLATE = Path(__file__).with_name("page.html.jinja")
+SCRIPT = Path(__file__).with_name("listing.js")
 
 
 @dataclass(frozen=True)
@@ -40,6 +44,31 @@ class Group:
     table: pd.DataFrame
 
 
+class Head(NamedTuple):
+    """A column of a listing."""
+
+    name: str
+    unit: str = ""
+    first: bool = True  # False: hidden until the reader asks for all columns
+    words: bool = False
+    width: int = 0  # pixels that its longest word takes
+
+
+@dataclass(frozen=True)
+class Listing:
+    """A table that is searched, sorted by a click on a heading, and stacked on a phone."""
+
+    heads: Sequence[Head]
+    rows: Sequence[Sequence[str]]
+    shared: str = ""  # what is the same in all rows, said once
+    file: str = ""  # the CSV file that has every digit
+
+    @property
+    def more(self) -> bool:
+        """Whether some columns are hidden at first."""
+        return not all(head.first for head in self.heads)
+
+
 @dataclass(frozen=True)
 class Section:
     """A part of a page; its members appear in the order of the fields."""
@@ -52,6 +81,7 @@ class Section:
     tables: Sequence[pd.DataFrame] = ()
     groups: Sequence[Group] = ()
     images: Sequence[Image] = ()
+    listing: Listing | None = None
 
 
 def _table(table: pd.DataFrame) -> str:
@@ -63,6 +93,17 @@ def _table(table: pd.DataFrame) -> str:
 def _in_words(table: pd.DataFrame) -> bool:
     """Return whether a table has no numbers: its cells are sentences and names."""
     return table.select_dtypes(["number", "bool"]).empty
+
+
+def _css(text: str) -> str:
+    """Return a string of CSS, in which only letters, digits and blanks stand as they are."""
+    signs = (c if c.isalnum() or c == " " else f"\\{ord(c):x} " for c in text)
+    return f'"{"".join(signs)}"'
+
+
+def _breakable(text: str) -> Markup:
+    """Return an escaped text that a browser may also break after an underscore."""
+    return Markup("<wbr>").join(part for part in re.split("(?<=_)", text) if part)
 
 
 def render(title: str, sections: Sequence[Section]) -> str:
@@ -85,13 +126,22 @@ def render(title: str, sections: Sequence[Section]) -> str:
     >>> "<h1>a &lt; b</h1>" in page, "<p>0.3 &amp; falling</p>" in page
     (True, True)
     """
+    script = SCRIPT.read_text(encoding="utf-8")
+    return fragment(TEMPLATE.name, title=one_line(title), sections=sections, script=script) + "\n"
+
+
+def fragment(template: str, **values: object) -> str:
+    """Return what a template of this folder makes of some values, all of which it escapes."""
     environment = Environment(
         loader=FileSystemLoader(TEMPLATE.parent), autoescape=True, undefined=StrictUndefined
     )
-    environment.filters |= {"as_table": _table, "in_words": _in_words}
-    template = environment.get_template(TEMPLATE.name)
-    page: str = template.render(title=one_line(title), sections=sections)
-    return page + "\n"
+    environment.filters |= {
+        "as_table": _table,
+        "breakable": _breakable,
+        "css": _css,
+        "in_words": _in_words,
+    }
+    return environment.get_template(template).render(values)
 
 
 def write(path: str | Path, title: str, sections: Sequence[Section]) -> None:

@@ -47,16 +47,6 @@ def literal(value: Any) -> Callable[[Wildcards], Any]:
     return input_function(lambda wildcards: value)
 
 
-def labels(wildcards: Wildcards) -> dict[str, str]:
-    """Return the columns in which the report lists a cell's figures."""
-    return {
-        "model": wildcards.model,
-        "batch size": wildcards.batch_size,
-        "seed": wildcards.seed,
-        "loss": wildcards.loss,
-    }
-
-
 def growing(amount: int) -> Callable[[Wildcards, int], int]:
     """Return a resource that grows with each attempt.
 

@@ -107,7 +107,6 @@ def snakefile(source: Any, places: Mapping[str, str]) -> str:
         snakefile: 'w/Snakefile'
         config: dict(config)
         replace_prefix: {'results/s/': 'out/results/s/'}
-    config['folder'] = 'out/results/s'
     use rule * from study
     <BLANKLINE>
     """
@@ -119,7 +118,6 @@ def snakefile(source: Any, places: Mapping[str, str]) -> str:
         f"    snakefile: {expression(source)}\n"
         "    config: dict(config)\n"
         f"    replace_prefix: {replaced}\n"
-        f"config['folder'] = {next(iter(places.values()))!r}\n"
         "use rule * from study\n"
     )
 
@@ -135,18 +133,3 @@ def placed(workflow: Any, folder: str) -> str:
         As in the paths of the rules.
     """
     return str(workflow.modifier.path_modifier.replace_prefix(f"{folder}/")).rstrip("/")
-
-
-def shows_study(workflow: Any, study: str, folder: str) -> bool:
-    """Return whether a host's configuration is that of the study, in the place that it names.
-
-    Parameters
-    ----------
-    workflow : snakemake.workflow.Workflow
-    study : str
-        The study's name.
-    folder : str
-        Where its files lie.
-    """
-    config = workflow.modifier_stack[0].globals["config"]
-    return config.get("study") == study and config.get("folder", f"results/{study}") == folder
