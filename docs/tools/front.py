@@ -22,10 +22,11 @@ SHOWN = {
     ("PyTorch", "BCEWithLogitsLoss()"): "`BCEWithLogitsLoss()`",
     ("JAX", "optax.sigmoid_binary_cross_entropy"): "optax `sigmoid_binary_cross_entropy`",
     ("TensorFlow", "sigmoid_cross_entropy_with_logits"): "`sigmoid_cross_entropy_with_logits`",
-    ("XGBoost", "metric logloss"): "metric `logloss`",
     ("scikit-learn", "log_loss(y, p)"): "`log_loss`",
 }
 """Framework and implementation of the programs in README's table, and how it writes them."""
+METRIC = "evaluate, a sample a batch"
+"""A mode that says what another one does."""
 FACTS = {"stops growing at": "loss_flat", "gradient 0 from": "gradient_zero_first"}
 """What README says of either label on the wrong side, and the threshold behind it."""
 
@@ -46,7 +47,7 @@ def _programs() -> Iterator[tuple[str, str, str, list[str]]]:
             (wrong["framework"] == framework) & (wrong["implementation"] == implementation)
         ]
         modes: dict[tuple[str, ...], list[str]] = {}
-        for mode, part in here.groupby("mode", sort=False):
+        for mode, part in here[here["mode"] != METRIC].groupby("mode", sort=False):
             label = part.set_index("y")
             cells = tuple(_fact(label.loc[y], place) for y in (1, 0) for place in FACTS.values())
             modes.setdefault(cells, []).append(str(mode))
@@ -122,7 +123,13 @@ def quotes() -> dict[str, str]:
     """Return the numbers of README's prose, by name."""
     clipped = read("learning").query("loss == 'sigmoid_clipped'")["verdict"].value_counts()
     stuck = read("stuck").groupby("loss")[["stuck", "n"]].sum()
-    costs = read("benchmarks").query("part == 'setup'").set_index(["grid", "measure"])["value"]
+    costs = read("benchmarks").query("part == 'setup' and grid != ''")
+    setup = {
+        f"{'minutes' if row['unit'] == 'min' else 'disk'} of {row['grid']}": number(
+            row["value"], ".0f" if row["unit"] == "min" else ".1f"
+        )
+        for row in costs.to_dict("records")
+    }
     record = read_thresholds(RECORD)
     wrong = record[(record["side"] == "wrong") & (record["dtype"] == "float32")]
     keras = wrong[wrong["implementation"].eq("Dense(1, sigmoid), Reshape, BinaryCrossentropy()")]
@@ -148,10 +155,7 @@ def quotes() -> dict[str, str]:
         "frameworks in the record": number(_frameworks(record), "d"),
         "origin of the record": record_origin(),
         "origin of ranges": " and ".join(full["processor"].unique()),
-        "minutes of make run": number(costs["make run", "minutes in all"], ".0f"),
-        "minutes of make test": number(costs["make test", "minutes in all"], ".0f"),
-        "disk of make run": number(costs["make run", "disk"], ".1f"),
-        "disk of make test": number(costs["make test", "disk"], ".1f"),
+        **setup,
     }
 
 

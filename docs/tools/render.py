@@ -237,7 +237,7 @@ def parts() -> str:
     lines = [
         [f"`{part.split()[0]}`{part[len(part.split()[0]):]}",
          number(minutes[part.split()[0]], ".0f"), question]
-        for part, question in QUESTIONS.items()
+        for part, question in QUESTIONS.items() if part.split()[0] in minutes
     ]  # fmt: skip
     return markdown(["part", "minutes", "question"], "lrl", lines)
 

@@ -32,6 +32,7 @@ BY = {
     # page, kind of the block, beginning of its text: the test that runs it, or why none does
     ("CONTRIBUTING.md", "python", ""): "tests/integration/test_recipes.py",
     ("CONTRIBUTING.md", "rst", ""): "tests/integration/test_recipes.py",
+    ("README.md", "python", ""): COMMANDS,
     ("README.md", "text", ""): COMMANDS,
     ("config/README.md", "", "study: rust"): "tests/unit/test_config.py",
     ("config/README.md", "", "source: table"): "tests/unit/test_config.py",

@@ -64,7 +64,7 @@ def draw(curves: pd.DataFrame) -> Figure:
         "dead zone: the gradient is exactly 0,\nthe network learns nothing\nfrom its worst mistakes"
     )
     _label(axis, dead, (FURTHEST - 0.4, 4.4), "0.15", ha="right")
-    _label(axis, "up to here, both are the same", (0.8, 12.4), "0.15")
+    _label(axis, "until the dead zone, both are the same", (0.8, 21.5), "0.15")
     ticks = np.arange(0, FURTHEST + 1, 8)
     axis.set(xlim=(0, FURTHEST), ylim=(0, FURTHEST), xticks=ticks, yticks=ticks)
     axis.tick_params(labelsize=SIZE)

@@ -12,6 +12,8 @@ from sigmoid_bce.jobs.logs import one_line
 LONGEST = 32
 """Characters of a name."""
 SUPERSCRIPTS = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
+SIGNS = "(=./-"
+"""After these a word may break."""
 UNKNOWN = 1.2
 """Heights of the font that a character may be wide that Matplotlib's font lacks."""
 
@@ -144,6 +146,8 @@ def wrap(
     ['logits, batch', 'size 4']
     >>> wrap("a_name_without_end", 0.6, 8, most=1)
     ['a_name…']
+    >>> wrap("BinaryCrossentropy(from_logits=True)", 1.5, 8)
+    ['BinaryCrossentropy(', 'from_logits=True)']
     """
     lines = [""]
     for word in text.split(" "):  # a no-break space is none
@@ -153,9 +157,14 @@ def wrap(
             continue
         if lines[-1]:
             lines.append("")
-        for character in word:  # a word that is wider than the room breaks anywhere
+        for (
+            character
+        ) in word:  # a word that is wider than the room breaks after a sign, or anywhere
             if lines[-1] and width(lines[-1] + character, size, weight) > inches:
-                lines.append("")
+                line = lines[-1]
+                end = max(line.rfind(sign) for sign in SIGNS) + 1
+                end = end if end > len(line) / 3 else len(line)
+                lines[-1:] = [line[:end], line[end:]]
             lines[-1] += character
     if len(lines) > most:
         last = lines[most - 1]
