@@ -33,6 +33,7 @@ KEYS = {
     "photographs-learning": ["part", "question", "dataset", "model", "batch_size", "loss"],
     "processors": ["metric"],
     "benchmarks": ["part", "grid", "measure"],
+    "by-hand": ["name"],
 }
 """The tables, and the columns that tell their rows apart."""
 KERAS = "Dense(1, sigmoid), BinaryCrossentropy()"

@@ -43,7 +43,10 @@ DOCUMENTS = (
     "README.md",
     "docs/architecture.md",
     "docs/benchmarks.md",
+    "docs/check.md",
     "docs/learning.md",
+    "docs/monitor.md",
+    "docs/tracking.md",
     "docs/numbers/README.md",
     "docs/explanation/numerics.md",
     "docs/explanation/the-clip.md",
@@ -146,7 +149,8 @@ def quotes() -> dict[str, str]:
     right, wrong_side = ("float32", 0, "correct"), ("float32", 0, "wrong")
     wrapped = "Keras on TensorFlow", "Dense(1, sigmoid), Reshape, BinaryCrossentropy()", "eager"
     photographed = read("photographs").query("stage == 'full'").iloc[-1]
-    return front.quotes() | {
+    by_hand = read("by-hand").set_index("name")["value"].to_dict()
+    return front.quotes() | {f"by hand, {name}": value for name, value in by_hand.items()} | {
         "programs": number(single["programs"], ".0f"),
         "historic ceiling, label 0": number(single["historic_ceiling_label_0"], ".1f"),
         "historic ceiling, label 1": number(single["historic_ceiling_label_1"], ".1f"),
