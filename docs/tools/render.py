@@ -68,25 +68,25 @@ STAGES = {"early": "{early_epochs} epochs", "full": "full"}
 
 
 def models(name: str = "models", study: str = "config.yaml") -> str:
-    """Return the table of the trained networks of a study."""
+    """Return the table of the trained networks of a study, as ranges where it ran several times."""
     training = yaml.safe_load((ROOT / "config" / study).read_text())["training"]
-    lines = []
-    for _, row in read(name).iterrows():
-        low, high = (number(row[f"raw_output_{end}"], ".0f") for end in ("min", "max"))
+    table, lines = front.ranged() if name == "models" else read(name), []
+    for (model, stage), rows in table.groupby(["model", "stage"], sort=False):
         lines.append(
             [
-                NETWORKS[row["model"]],
-                STAGES[row["stage"]].format_map(training),
-                number(row["val_accuracy_mean"], ".3f"),
-                f"{low} to {high}",
-                percent(row["clipped_share_max"], ".2f"),
-                number(row["bce_sigmoid_error_max"], ".1e"),
-                number(row["bce_raw_error_max"], ".1e"),
+                NETWORKS[model],
+                STAGES[stage].format_map(training),
+                front.span(rows["val_accuracy_mean"], ".3f"),
+                front.span(rows["raw_output_min"], ".0f"),
+                front.span(rows["raw_output_max"], ".0f"),
+                front.span(100 * rows["clipped_share_max"], ".2f", " %"),
+                front.span(rows["bce_sigmoid_error_max"], ".1e"),
+                front.span(rows["bce_raw_error_max"], ".1e"),
             ]
         )
-    head = "network|stage|validation accuracy, mean|raw outputs|clipped, at most"
+    head = "network|stage|validation accuracy, mean|least raw output|largest|clipped, at most"
     head += "|largest error of the loss, sigmoid|the same, raw"
-    return markdown(head.split("|"), "lllllll", lines)
+    return markdown(head.split("|"), "lllrrrrr", lines)
 
 
 EVENTS = {
