@@ -71,11 +71,11 @@ def models(name: str = "models", study: str = "config.yaml") -> str:
     """Return the table of the trained networks of a study, as ranges where it ran several times."""
     training = yaml.safe_load((ROOT / "config" / study).read_text())["training"]
     table, lines = front.ranged() if name == "models" else read(name), []
-    for (model, stage), rows in table.groupby(["model", "stage"], sort=False):
+    for (model, trained), rows in table.groupby(["model", "stage"], sort=False):
         lines.append(
             [
                 NETWORKS[model],
-                STAGES[stage].format_map(training),
+                STAGES[trained].format_map(training),
                 front.span(rows["val_accuracy_mean"], ".3f"),
                 front.span(rows["raw_output_min"], ".0f"),
                 front.span(rows["raw_output_max"], ".0f"),
