@@ -39,13 +39,16 @@ def started(folder, port):
         env={**clean, "PYTHONPATH": str(ROOT / "workflow/src")},
         stdout=subprocess.PIPE,
         text=True,
+        # where the tests themselves run in the background, Ctrl-C is ignored
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
     )
 
 
 def test_the_links_lead_to_runs_and_the_server_ends_with_them(empty):
     port = free_port()
     lines = []
-    with started(empty, port) as process:
+    with started(empty, port) as process, contextlib.ExitStack() as end:
+        end.callback(process.kill)  # nothing waits for it if the test fails
         for line in process.stdout:
             lines.append(line.rstrip())
             if "Ctrl-C" in line:
