@@ -22,19 +22,18 @@ SHOWN = {
     ("PyTorch", "BCEWithLogitsLoss()"): "`BCEWithLogitsLoss()`",
     ("JAX", "optax.sigmoid_binary_cross_entropy"): "optax `sigmoid_binary_cross_entropy`",
     ("TensorFlow", "sigmoid_cross_entropy_with_logits"): "`sigmoid_cross_entropy_with_logits`",
-    ("scikit-learn", "log_loss(y, p)"): "`log_loss`",
 }
 """Framework and implementation of the programs in README's table, and how it writes them."""
 METRIC = "evaluate, a sample a batch"
 """A mode that says what another one does."""
-FACTS = {"stops growing at": "loss_flat", "gradient 0 from": "gradient_zero_first"}
+FACTS = {"constant from": "loss_flat", "gradient 0 from": "gradient_zero_first"}
 """What README says of either label on the wrong side, and the threshold behind it."""
 
 
 def _fact(row: pd.Series, place: str) -> str:
     """Return where something happens to one label of one program, in one word or number."""
     if place.startswith("gradient") and not (row["has_gradient"] and not row["gradient_by_hand"]):
-        return "no gradient"
+        return "not for training"
     return number(row[place], ".1f") if np.isfinite(row[place]) else "never"
 
 
@@ -59,7 +58,7 @@ def frameworks() -> str:
     """Return the table of what happens to misclassified samples in float32, from the record."""
     lines = [[name, f"{text}: {mode}" if mode else text, *cells]
              for name, text, mode, cells in _programs()]  # fmt: skip
-    facts = [f"label {y}: loss {fact}" if "grow" in fact else f"label {y}: {fact}"
+    facts = [f"label {y}: loss {fact}" if "constant" in fact else f"label {y}: {fact}"
              for y in (1, 0) for fact in FACTS]  # fmt: skip
     return markdown(["framework", "what you write", *facts], "llrrrr", lines)
 
@@ -114,8 +113,13 @@ def networks() -> str:
         ]
         for name, rows in full.groupby("model", sort=False)
     ]
-    head = "network|validation accuracy|largest raw output|clipped, at most"
-    head += "|of these on the wrong side|largest error of the loss|furthest wrong validation image"
+    head = (
+        "network|mean validation accuracy|largest raw output, training|training images beyond the"
+    )
+    head += (
+        " clip|of these on the wrong side|largest error of a training image's clipped loss|wrong "
+    )
+    head += "validation image furthest out, |raw output|".replace("|", "&#124;")
     return markdown(head.split("|"), "lrrrrrr", lines)
 
 
@@ -123,13 +127,7 @@ def quotes() -> dict[str, str]:
     """Return the numbers of README's prose, by name."""
     clipped = read("learning").query("loss == 'sigmoid_clipped'")["verdict"].value_counts()
     stuck = read("stuck").groupby("loss")[["stuck", "n"]].sum()
-    costs = read("benchmarks").query("part == 'setup' and grid != ''")
-    setup = {
-        f"{'minutes' if row['unit'] == 'min' else 'disk'} of {row['grid']}": number(
-            row["value"], ".0f" if row["unit"] == "min" else ".1f"
-        )
-        for row in costs.to_dict("records")
-    }
+    there = read("stuck").query("loss == 'sigmoid_clipped' and stuck > 0")
     record = read_thresholds(RECORD)
     wrong = record[(record["side"] == "wrong") & (record["dtype"] == "float32")]
     keras = wrong[wrong["implementation"].eq("Dense(1, sigmoid), Reshape, BinaryCrossentropy()")]
@@ -144,6 +142,8 @@ def quotes() -> dict[str, str]:
         "regimes helped": number(clipped["helps"], "d"),
         "regimes without a verdict": number(clipped["open"] + clipped["not decidable"], "d"),
         "stuck with the clip": number(stuck.loc["sigmoid_clipped", "stuck"], ",d"),
+        "regimes with stuck networks": number(len(there), "d"),
+        "networks there": number(there["n"].sum(), ",d"),
         "networks with the clip": number(stuck.loc["sigmoid_clipped", "n"], ",d"),
         "stuck from logits": number(stuck.loc["logits", "stuck"], ",d"),
         "networks from logits": number(stuck.loc["logits", "n"], ",d"),
@@ -155,7 +155,6 @@ def quotes() -> dict[str, str]:
         "frameworks in the record": number(_frameworks(record), "d"),
         "origin of the record": record_origin(),
         "origin of ranges": " and ".join(full["processor"].unique()),
-        **setup,
     }
 
 

@@ -27,6 +27,7 @@ import yaml
 from matplotlib.figure import Figure
 from PIL import Image
 
+import badges
 import front
 import pictures
 import reference
@@ -149,50 +150,45 @@ def quotes() -> dict[str, str]:
     right, wrong_side = ("float32", 0, "correct"), ("float32", 0, "wrong")
     wrapped = "Keras on TensorFlow", "Dense(1, sigmoid), Reshape, BinaryCrossentropy()", "eager"
     photographed = read("photographs").query("stage == 'full'").iloc[-1]
-    by_hand = read("by-hand").set_index("name")["value"].to_dict()
-    return (
-        front.quotes()
-        | {f"by hand, {name}": value for name, value in by_hand.items()}
-        | {
-            "programs": number(single["programs"], ".0f"),
-            "historic ceiling, label 0": number(single["historic_ceiling_label_0"], ".1f"),
-            "historic ceiling, label 1": number(single["historic_ceiling_label_1"], ".1f"),
-            "dead when wrong, bfloat16": number(single["dead_when_wrong_bfloat16"], ".1f"),
-            "dead when wrong, float16": number(single["dead_when_wrong_float16"], ".1f"),
-            "logits loss flat": number(limits.loc[(*logits, *right), "loss_flat"], ".1f"),
-            "sigmoid loss off": number(limits.loc[(*sigmoid, *right), "loss_off"], ".1f"),
-            "sigmoid off when wrong": number(limits.loc[(*keras, *wrong_side), "loss_off"], ".1f"),
-            "gradient 0 when wrong, BCELoss": number(
-                limits.loc[(*sigmoid, *wrong_side), "gradient_zero_first"], ".1f"
-            ),
-            "plateau, Keras, label 0": number(
-                limits.loc[(*wrapped, *wrong_side), "loss_flat_value"], ".3f"
-            ),
-            "pictured images": number(single["pictured_images"], ",.0f"),
-            "pictured epochs": number(single["pictured_epochs"], ".0f"),
-            "pictured raw output": number(single["pictured_raw_output_max"], ".0f"),
-            "clipped, at most": percent(full["clipped_share_max"].max(), ".2f"),
-            "furthest wrong, label": number(furthest["label"], ".0f"),
-            "furthest wrong, raw output": number(furthest["raw_output"], ".2f"),
-            "furthest wrong, loss": number(furthest["bce_exact"], ".3f"),
-            "furthest wrong, loss from sigmoid": number(furthest["bce_sigmoid"], ".3f"),
-            "batches of 4, off by": percent(hidden[4], ".2g"),
-            "batches of 20, off by": percent(hidden[20], ".2g"),
-            "wall over floor": number(
-                costs["floor", "default study, no laboratory", "wall / floor"], ".2f"
-            ),
-            "origin of thresholds": origin(read("thresholds").iloc[0]),
-            "photographs clipped": percent(photographed["clipped_share_max"], ".1f"),
-            "photographs worst error": number(photographed["val_bce_sigmoid_error_max"], ".1f"),
-            "origin of photographs": origin(read("photographs").iloc[0]),
-            "origin of extended regimes": origin(read("learning-full").iloc[0]),
-            "origin of models": origin(read("models").iloc[0]),
-            "origin of peers": origin(read("benchmarks").query("part == 'peers'").iloc[0]),
-            "SLURM, a cell": number(
-                costs["jobs", "SLURM", "SLURM adds, cells packed by 50"], ".1f"
-            ),
-        }
-    )
+    by_hand = read("by-hand").set_index("name")["value"].items()
+    own = {
+        "programs": number(single["programs"], ".0f"),
+        "historic ceiling, label 0": number(single["historic_ceiling_label_0"], ".1f"),
+        "historic ceiling, label 1": number(single["historic_ceiling_label_1"], ".1f"),
+        "dead when wrong, bfloat16": number(single["dead_when_wrong_bfloat16"], ".1f"),
+        "dead when wrong, float16": number(single["dead_when_wrong_float16"], ".1f"),
+        "logits loss flat": number(limits.loc[(*logits, *right), "loss_flat"], ".1f"),
+        "sigmoid loss off": number(limits.loc[(*sigmoid, *right), "loss_off"], ".1f"),
+        "sigmoid off when wrong": number(limits.loc[(*keras, *wrong_side), "loss_off"], ".1f"),
+        "gradient 0 when wrong, BCELoss": number(
+            limits.loc[(*sigmoid, *wrong_side), "gradient_zero_first"], ".1f"
+        ),
+        "plateau, Keras, label 0": number(
+            limits.loc[(*wrapped, *wrong_side), "loss_flat_value"], ".3f"
+        ),
+        "pictured images": number(single["pictured_images"], ",.0f"),
+        "pictured epochs": number(single["pictured_epochs"], ".0f"),
+        "pictured raw output": number(single["pictured_raw_output_max"], ".0f"),
+        "clipped, at most": percent(full["clipped_share_max"].max(), ".2f"),
+        "furthest wrong, label": number(furthest["label"], ".0f"),
+        "furthest wrong, raw output": number(furthest["raw_output"], ".2f"),
+        "furthest wrong, loss": number(furthest["bce_exact"], ".3f"),
+        "furthest wrong, loss from sigmoid": number(furthest["bce_sigmoid"], ".3f"),
+        "batches of 4, off by": percent(hidden[4], ".2g"),
+        "batches of 20, off by": percent(hidden[20], ".2g"),
+        "wall over floor": number(
+            costs["floor", "default study, no laboratory", "wall / floor"], ".2f"
+        ),
+        "origin of thresholds": origin(read("thresholds").iloc[0]),
+        "photographs clipped": percent(photographed["clipped_share_max"], ".1f"),
+        "photographs worst error": number(photographed["val_bce_sigmoid_error_max"], ".1f"),
+        "origin of photographs": origin(read("photographs").iloc[0]),
+        "origin of extended regimes": origin(read("learning-full").iloc[0]),
+        "origin of models": origin(read("models").iloc[0]),
+        "origin of peers": origin(read("benchmarks").query("part == 'peers'").iloc[0]),
+        "SLURM, a cell": number(costs["jobs", "SLURM", "SLURM adds, cells packed by 50"], ".1f"),
+    }
+    return own | front.quotes() | {f"by hand, {name}": value for name, value in by_hand}
 
 
 PEERS = {
@@ -390,8 +386,6 @@ def rulegraph() -> str:
 TABLES: dict[str, Callable[[], str]] = {
     function.__name__: function
     for function in (
-        front.frameworks,
-        front.networks,
         models,
         programs,
         peers,
@@ -409,6 +403,8 @@ TABLES: dict[str, Callable[[], str]] = {
         losses,
         ranges,
         rulegraph,
+        front.frameworks,
+        front.networks,
     )
 } | reference.TABLES
 """What the mark `table NAME` writes."""
@@ -490,6 +486,11 @@ def main(arguments: list[str] | None = None) -> None:
             file.write_text(new)
             print(f"{name} changed")
     explore(root)
+    for name, svg in badges.drawn().items():
+        if not (root / name).exists() or (root / name).read_text() != svg:
+            (root / name).parent.mkdir(parents=True, exist_ok=True)
+            (root / name).write_text(svg)
+            print(f"{name} changed")
     with tempfile.TemporaryDirectory() as folder:
         for name, draw in PICTURES.items():
             png = Path(folder) / Path(name).name

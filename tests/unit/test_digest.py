@@ -103,7 +103,7 @@ MEANING = {
         swap("MOST = 200", "MOST = 201"),
         {"figure_cell"},
     ),
-    "one figure": ("figures/laboratory/gradient.py", swap("1e-19", "1e-20"), {"figure_laboratory"}),
+    "one figure": ("figures/laboratory/gradient.py", swap("1e-18", "1e-20"), {"figure_laboratory"}),
     "another figure": ("figures/laboratory/ulp.py", swap("0.5", "0.6"), set()),
 }
 

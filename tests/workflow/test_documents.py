@@ -9,6 +9,7 @@ import pandas as pd
 import pytest
 import yaml
 
+import badges
 import check
 import collect
 import committed
@@ -20,7 +21,7 @@ from support.checkout import ROOT
 @pytest.fixture
 def documents(tmp_path):
     """A folder with copies of the rendered documents and their pictures."""
-    for name in (*render.DOCUMENTS, *render.PICTURES, render.EXPLORER):
+    for name in (*render.DOCUMENTS, *badges.drawn(), *render.PICTURES, render.EXPLORER):
         (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
         shutil.copy(ROOT / name, tmp_path / name)
     return tmp_path
@@ -72,14 +73,29 @@ def test_a_mark_of_nothing_is_named(documents, mark, error):
 
 def test_every_number_in_the_readme_s_tables_is_rendered():
     text = (ROOT / "README.md").read_text()
-    assert len(re.findall(r"<!-- = table (\w+) -->", text)) >= 3
+    assert len(re.findall(r"<!-- = table (\w+) -->", text)) >= 2
     by_hand = render.MARK.sub("", text)
     assert [line for line in by_hand.splitlines() if line.startswith("|")] == []
 
 
+def test_the_readme_is_short_and_its_badges_are_true():
+    text = (ROOT / "README.md").read_text()
+    assert len(text.splitlines()) < 120
+    said = badges.stated()
+    assert all(f"(docs/badges/{name}.svg)" in text for name in said)
+    pinned = (ROOT / "envs/requirements.lock").read_text()
+    assert f"\nsnakemake=={said['snakemake']}." in pinned
+    assert f"\ntensorflow=={said['tensorflow']}." in pinned
+    assert said["python"] in "3.11 | 3.12 | 3.13"
+    assert said["licence"] in (ROOT / "LICENSE").read_text()
+    # each word of the list is used for nothing else, and each is there
+    words = re.findall(r"\*\*([A-Z][\w ,]+)\*\*", text[text.index("## Ten words") :])
+    assert len(", ".join(words).split(", ")) >= 10
+
+
 def test_the_readme_s_claim_about_sides_is_the_table_s():
     full = committed.read("models").query("stage == 'full'")
-    assert "**All of them are on the correct side**" in (ROOT / "README.md").read_text()
+    assert "**all of them are on the correct side**" in (ROOT / "README.md").read_text()
     assert (full["dead_wrong_share_max"] == 0).all()
 
 

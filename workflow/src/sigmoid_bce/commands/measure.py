@@ -79,8 +79,11 @@ def _title(framework: str) -> str:
 
     known = frameworks.names()
     if framework not in known:
-        near = difflib.get_close_matches(framework.lower(), known, 1, 0.5)
-        hint = f"did you mean {near[0]!r}?" if near else f"expected one of {', '.join(known)}"
+        word = framework.lower()
+        near = [name for name in known if word in name]
+        near = near or difflib.get_close_matches(word, known, 1, 0.5)
+        near_ones = " or ".join(map(repr, near))
+        hint = f"did you mean {near_ones}?" if near else f"expected one of {', '.join(known)}"
         raise BadInput(
             f"there is no framework {framework!r}; {hint} Another package brings one by an entry "
             "point in the group sigmoid_bce.frameworks: docs/measure.md"

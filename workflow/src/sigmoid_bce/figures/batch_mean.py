@@ -24,6 +24,8 @@ LEFT, GAP, RIGHT, BELOW = 0.55, 0.6, 0.1, 0.6
 """Room for labels beside, between and below panels, in inches."""
 MOST = 200
 """Points of one batch size and one kind in the panel of errors, at most; the extremes are kept."""
+LARGEST = 1e200
+"""The largest error in percent that is drawn; an exact loss may be 1e-320."""
 GOLDEN = (np.sqrt(5) - 1) / 2
 KINDS = ("without a clipped sample", "with a clipped sample")
 RAW, BASELINE = "mean from the raw outputs", "0.55"
@@ -31,7 +33,9 @@ RAW, BASELINE = "mean from the raw outputs", "0.55"
 
 
 def relative_percent(batches: pd.DataFrame, loss: str) -> NDArray[np.float64]:
-    """Return the relative error of a mean loss in percent; 0 where the exact mean is 0.
+    """Return the relative error of a mean loss in percent, `LARGEST` at most.
+
+    It is 0 where the exact mean is 0.
 
     Examples
     --------
@@ -41,7 +45,9 @@ def relative_percent(batches: pd.DataFrame, loss: str) -> NDArray[np.float64]:
     """
     exact = batches["bce_exact"].to_numpy(np.float64)
     error = np.abs(batches[loss].to_numpy(np.float64) - exact)
-    return 100 * np.divide(error, exact, out=np.zeros_like(error), where=exact > 0)
+    with np.errstate(over="ignore"):
+        percent = 100 * np.divide(error, exact, out=np.zeros_like(error), where=exact > 0)
+    return np.minimum(percent, LARGEST)
 
 
 def _spread(values: NDArray[np.float64]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:

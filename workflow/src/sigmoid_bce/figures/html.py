@@ -12,7 +12,6 @@ from typing import NamedTuple
 
 import pandas as pd
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
-from markupsafe import Markup
 
 from sigmoid_bce.jobs.files import replacing
 from sigmoid_bce.jobs.logs import one_line
@@ -101,9 +100,9 @@ def _css(text: str) -> str:
     return f'"{"".join(signs)}"'
 
 
-def _breakable(text: str) -> Markup:
-    """Return an escaped text that a browser may also break after an underscore."""
-    return Markup("<wbr>").join(part for part in re.split("(?<=_)", text) if part)
+def _parts(text: str) -> list[str]:
+    """Return the parts of a text between which a browser may break it: after an underscore."""
+    return [part for part in re.split("(?<=_)", text) if part]
 
 
 def render(title: str, sections: Sequence[Section]) -> str:
@@ -137,7 +136,7 @@ def fragment(template: str, **values: object) -> str:
     )
     environment.filters |= {
         "as_table": _table,
-        "breakable": _breakable,
+        "parts": _parts,
         "css": _css,
         "in_words": _in_words,
     }

@@ -178,7 +178,7 @@ function sentence(curve, i) {
   parts.push(Number.isNaN(loss) ? "The loss is not a number." : !Number.isFinite(loss) ? "The loss is infinite." :
     ulpsSmall(loss, exact, p.dtype) ? "The loss is right." : same(loss, exact) ? `The loss is ${short(loss)} instead of ${short(exact)}, within 1 %.` : `The loss is too ${loss > exact ? "large" : "small"}: ${short(loss)} instead of ${short(exact)}.`);
   if (p.has_gradient) parts.push(Number.isNaN(gradient) ? "The gradient is not a number." : gradient === 0 && slope !== 0 ?
-    `The gradient is exactly 0 instead of ${short(slope)}: nothing is learned from this sample.` : ulpsSmall(gradient, slope, p.dtype) ? "The gradient is right." : same(gradient, slope) ? "The gradient is within 1 %." : `The gradient is ${short(gradient)} instead of ${short(slope)}.`);
+    `The gradient is exactly 0 instead of ${short(slope)}: ${side === "wrong" ? "nothing is learned from this sample" : "too small to matter"}.` : ulpsSmall(gradient, slope, p.dtype) ? "The gradient is right." : same(gradient, slope) ? "The gradient is within 1 %." : `The gradient is ${short(gradient)} instead of ${short(slope)}.`);
   return parts.join(" ");
 }
 

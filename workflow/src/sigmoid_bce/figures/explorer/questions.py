@@ -106,7 +106,8 @@ def _flat(wrong: pd.DataFrame, formulas: Formulas) -> Answer:
         "raw output and loss there is a sigmoid: its output is so close to 0 or 1 that rounding "
         "or a clip makes it one and the same number."
     )
-    return text, _state(row, row["loss_flat"])
+    # well beyond it, where the loss is too small by a lot
+    return text, _state(row, row["loss_flat"] + 4)
 
 
 def _labels(wrong: pd.DataFrame, formulas: Formulas) -> Answer:

@@ -53,7 +53,7 @@ function showTable() {
 function start() {
   const about = DATA.about, programs = DATA.programs.length;
   document.title = `Explorer: ${about.study}`;
-  $("about").textContent = `${programs} ${programs === 1 ? "program" : "programs"} of ${frameworks.length} ${frameworks.length === 1 ? "framework" : "frameworks"}.`;
+  $("about").textContent = `${programs} ${programs === 1 ? "program" : "programs"}, each in one precision, of ${frameworks.filter(f => !["exact", "history"].includes(f)).length} frameworks${frameworks.includes("history") ? ", past releases" : ""}${frameworks.includes("exact") ? " and the exact value" : ""}.`;
   $("day").textContent = `Measured ${about.date}, with the releases that are named.`;
   $("origin").textContent = `Study ${about.study}, measured ${about.date}` + (about.processors.length ? ` on ${about.processors.join("; ")}` : "") + ". Another processor can move thresholds, in half precision above all." +
     (about.note ? ` ${about.note}` : "") + (about.missing.length ? ` Not measured: ${about.missing.join("; ")}.` : "");
