@@ -106,6 +106,31 @@ def test_programs_are_counted_in_one_precision(dead, dtypes, cell):
     assert told.cells == (cell,)
 
 
+def test_what_is_stuck_or_undecided_is_said_first():
+    said = pd.DataFrame(
+        {
+            "name": ["same", "harm", "stuck", "helps", "undecided"],
+            "sentence": ["A.", "In no regime.", "3 of 4 stuck.", "C.", "In 1 regime undecided."],
+        }
+    )
+    stuck = pd.DataFrame({"loss": ["sigmoid_clipped", "logits"], "stuck": [3, 0], "n": [4, 4]})
+    told = front.trainings(said, stuck)
+    assert told.sentence == "A. In no regime. 3 of 4 stuck. In 1 regime undecided."
+    none = front.trainings(said[:2], stuck.assign(stuck=0))
+    assert none.sentence == "A. In no regime."
+
+
+def test_past_releases_are_no_programs_of_today():
+    keys = {"implementation": "a", "dtype": "float32"}
+    found = pd.DataFrame(
+        [{**keys, "framework": "history", "x": 16.1, "finding": "dead when wrong"}]
+    )
+    known = pd.DataFrame(
+        [{**keys, "framework": name, "status": "measured"} for name in ("history", "exact", "f")]
+    )
+    assert front.programs(found, known).cells == ("none of 1 in float32",)
+
+
 STUDY = {"question": "", "grid": None, "learning": None, "datasets": {}, "models": {}}
 
 
@@ -131,7 +156,7 @@ def test_texts_of_users_are_texts_on_the_first_page(tmp_path):
         "models": {"m": {"weights": "none"}},
     }
     told = front.trainings(
-        pd.DataFrame({"sentence": [NAME, "two", "not quoted"]}),
+        pd.DataFrame({"name": ["same", "harm", "helps"], "sentence": [NAME, "two", "not quoted"]}),
         pd.DataFrame({"loss": ["logits"], "stuck": [0], "n": [3]}),
     )
     assert told.cells == ("none of 3 with logits",)

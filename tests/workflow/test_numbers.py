@@ -20,7 +20,7 @@ PAGES = sorted(
 )
 NUMBER = re.compile(r"(?<![\w.])[-+−]?\d[\d,]*(?:\.\d+)*(?:e[+-]?\d+)?(?:\s?%)?(?!\w)")
 NEVER_MEASURED = (
-    r"Python 3\.1[123](, 3\.1[123])*( or 3\.1[123])?|(Keras|CUDA|Windows) \d+|Keras [\d.]+",
+    r"[Pp]ython:? 3\.1[123](, 3\.1[123])*( or 3\.1[123])?|(Keras|CUDA|Windows) \d+|Keras [\d.]+",
     r"(Snakemake|plugin|SLURM|release) \d[\d.]*|release [\d.]+ of the plugin",
     r"(19|20)\d\d(-\d\d-\d\d)?",
     r"[Ff]igures? \d+(( to |, | and )\d+)*|[Ss]ection \d|[Ss]tep \d|labels? [01](\.| |,|$)",

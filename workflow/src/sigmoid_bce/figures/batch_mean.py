@@ -35,7 +35,7 @@ RAW, BASELINE = "mean from the raw outputs", "0.55"
 def relative_percent(batches: pd.DataFrame, loss: str) -> NDArray[np.float64]:
     """Return the relative error of a mean loss in percent, `LARGEST` at most.
 
-    It is 0 where the exact mean is 0.
+    Where the exact mean is 0, it is 0 if the error is, and else `LARGEST`.
 
     Examples
     --------
@@ -46,7 +46,9 @@ def relative_percent(batches: pd.DataFrame, loss: str) -> NDArray[np.float64]:
     exact = batches["bce_exact"].to_numpy(np.float64)
     error = np.abs(batches[loss].to_numpy(np.float64) - exact)
     with np.errstate(over="ignore"):
-        percent = 100 * np.divide(error, exact, out=np.zeros_like(error), where=exact > 0)
+        percent = 100 * np.divide(
+            error, exact, out=np.where(error > 0, np.inf, 0.0), where=exact > 0
+        )
     return np.minimum(percent, LARGEST)
 
 

@@ -23,6 +23,8 @@ STYLE = Path(__file__).with_name("report.css")
 CELL = list(Cell.__dataclass_fields__)
 """The columns that name a network."""
 
+PAST = ("exact", "history")
+"""Frameworks of the catalogue that nobody runs."""
 ABSENT = "not part of this study"
 
 QUESTIONS = (
@@ -106,6 +108,8 @@ def programs(findings: pd.DataFrame, implementations: pd.DataFrame) -> Found:
     """
     measured = implementations[implementations["status"] == "measured"]
     dead = findings[findings["finding"] == "dead when wrong"]
+    # the exact value and past releases are no programs that one runs today
+    measured, dead = (table[~table["framework"].isin(PAST)] for table in (measured, dead))
     precision = ""
     if (measured["dtype"] == "float32").any():
         precision = " in float32"
@@ -139,7 +143,13 @@ def trainings(answer: pd.DataFrame, stuck: pd.DataFrame) -> Found:
         f"{sums.at[name, 'stuck'] or 'none'} of {sums.at[name, 'n']} {words[name]}"
         for name in losses
     ]
-    sentence = " ".join(answer["sentence"].iloc[:2].map(one_line))
+    said = answer["sentence"].iloc[:2].map(one_line).tolist()
+    by_name = dict(zip(answer["name"], answer["sentence"].map(one_line), strict=True))
+    lost = int(stuck.loc[stuck["loss"] == CLIPPED, "stuck"].sum())
+    # a study that cannot decide says so, and what it saw all the same
+    said += [by_name[name] for name in ("stuck",) if lost and name in by_name]
+    said += [by_name[name] for name in ("undecided",) if name in by_name]
+    sentence = " ".join(dict.fromkeys(said))
     return Found(sentence, (", ".join(parts) or ABSENT,))
 
 

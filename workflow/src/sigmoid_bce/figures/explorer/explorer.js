@@ -45,6 +45,7 @@ function hashOf(given) {
   return "#" + new URLSearchParams(parts).toString();
 }
 
+let wanted = 40;  // the range that was chosen; a raw output beyond it widens the view while it is there
 const rangeFor = (x, range) => Math.abs(x) <= range ? range : RANGES.find(r => r >= Math.abs(x)) || RANGES.at(-1);
 const hashFor = (program, label, x, range = state.range) => hashOf({...state, view: "explore", program, label, x, range: rangeFor(x, range)});
 
@@ -66,7 +67,7 @@ function readHash(text) {
     if (given.has(name) && state.program && state.program[key] !== given.get(name) && !odd.includes(`${name}=${given.get(name)}`)) odd.push(`${name}=${given.get(name)}`);
   }
   if (["linear", "log"].includes(given.get("scale"))) state.scale = given.get("scale");
-  if (RANGES.includes(Number(given.get("range")))) state.range = Number(given.get("range"));
+  if (RANGES.includes(Number(given.get("range")))) state.range = wanted = Number(given.get("range"));
   state.view = VIEWS.includes(given.get("view")) ? given.get("view") : given.has("view") ? state.view : "explore";
   say(odd.length ? `The link asks for ${odd.join(", ")}, which this page does not have. The nearest state is shown.` : "");
 }
@@ -210,7 +211,7 @@ function showState() {
   select($("mode"), [...new Set(modes)].map(m => [m, m || "the only one"]), p.mode);
   $("mode").disabled = modes.length < 2; $("program").disabled = own.length < 2;
   const edge = curve ? Math.max(...curve.x.map(Math.abs)) : 120;
-  select($("range"), RANGES.filter((r, i) => i === 0 || RANGES[i - 1] < edge).map(r => [r, `±${r}`]), state.range);
+  select($("range"), RANGES.filter((r, i) => i === 0 || RANGES[i - 1] < edge || r === state.range).map(r => [r, `±${r}`]), state.range);
   $("jumps").replaceChildren(...marks.places.filter(m => ["loss_off", "loss_flat", "gradient_zero_first", "first_nan"].includes(m.name))
     .sort((a, b) => a.x - b.x).slice(0, 8).map(m => make("a", {class: "jump", href: hashFor(p, label, m.x)}, `${m.text} ${short(m.x)}`)));
   $("formula").textContent = [p.formula && `${p.label} computes: ${p.formula}.`, p.cause && `Known cause: ${p.cause}.`, p.gradient_by_hand ? "Its gradient is a formula of this project, since the program returns none." : "", `Release: ${p.version}.`].filter(Boolean).join(" ");
@@ -234,8 +235,10 @@ function draw() {
 }
 
 function update(change) {
+  say("");
   Object.assign(state, change);
-  state.range = rangeFor(state.x, state.range);
+  state.range = rangeFor(state.x, change.range || wanted);
+  if (change.range) wanted = change.range;
   show();
   writeHash();
 }

@@ -66,8 +66,8 @@ def draw(tables: LearningTables) -> Figure:
         for ends in ((low, -CLIP), (CLIP, high)):
             axis.axhspan(*ends, color="0.9", lw=0, zorder=0)
         axis.axhline(0, color="0.6", lw=0.6, zorder=0.5)
-        axis.set_ylim(low, high)
         axis.set_yticks(arms.decades(max(-low, high), 2), minor=False)
+        axis.set_ylim(low, high)  # ticks may widen it
         axis.yaxis.set_major_formatter(style.power)
     shade = Patch(color="0.9", lw=0, label=f"beyond ±{CLIP}: the clip acts")
     band = Patch(fc="0.6", ec="0.3", lw=0.5, label="5 % to 95 % of each")

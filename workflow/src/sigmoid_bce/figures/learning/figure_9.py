@@ -106,13 +106,17 @@ def _style(axis: Axes, losses: list[str], reach: float, *, first: bool, last: bo
     axis.axvline(0, color="0.5", lw=0.6, zorder=0.5)
     far = reach / 10
     name = style.power(far) if far > 100 else f"{far:g}"
-    axis.set_xticks([-far, 0, far], [f"−{name}", "0", name])
+    places = [-far, -1, 0, 1, far] if far > 1 else [-far, 0, far]
+    names = {far: name, -far: f"−{name}"}
+    axis.set_xticks(places, [names.get(x, f"{x:g}".replace("-", "−")) for x in places])
     axis.xaxis.set_minor_locator(plt.NullLocator())
     axis.set(xlim=(-reach, reach), ylim=(len(losses) - 0.4, -0.6))
     names = [style.plain(loss) for loss in losses]
     axis.set_yticks(range(len(losses)), names)
     axis.tick_params(axis="y", length=0, labelleft=first)
-    axis.set_xlabel("← harms  helps →", fontsize=style.SMALL, visible=last)
+    axis.set_xlabel(
+        "← harms  helps →\nin margins, log beyond ±1", fontsize=style.SMALL, visible=last
+    )
     axis.spines[["top", "right"]].set_visible(True)
 
 
