@@ -47,7 +47,7 @@ def _width(name: str, texts: list[str], words: bool) -> int:
 
 def _unneeded(table: pd.DataFrame) -> tuple[list[str], list[str]]:
     """Return the columns that name the same in all rows, and those without any value."""
-    unique = {name: table[name].fillna("").unique().tolist() for name in table}
+    unique = {name: table[name].astype(object).fillna("").unique().tolist() for name in table}
     empty = [name for name, values in unique.items() if values == [""]]
     same = [
         name

@@ -45,7 +45,7 @@ function hashOf(given) {
   return "#" + new URLSearchParams(parts).toString();
 }
 
-let wanted = 40;  // the range that was chosen; a raw output beyond it widens the view while it is there
+let chosen = 40;  // the range that was chosen; a raw output beyond it widens the view while it is there
 const rangeFor = (x, range) => Math.abs(x) <= range ? range : RANGES.find(r => r >= Math.abs(x)) || RANGES.at(-1);
 const hashFor = (program, label, x, range = state.range) => hashOf({...state, view: "explore", program, label, x, range: rangeFor(x, range)});
 
@@ -67,7 +67,7 @@ function readHash(text) {
     if (given.has(name) && state.program && state.program[key] !== given.get(name) && !odd.includes(`${name}=${given.get(name)}`)) odd.push(`${name}=${given.get(name)}`);
   }
   if (["linear", "log"].includes(given.get("scale"))) state.scale = given.get("scale");
-  if (RANGES.includes(Number(given.get("range")))) state.range = wanted = Number(given.get("range"));
+  if (RANGES.includes(Number(given.get("range")))) state.range = chosen = Number(given.get("range"));
   state.view = VIEWS.includes(given.get("view")) ? given.get("view") : given.has("view") ? state.view : "explore";
   say(odd.length ? `The link asks for ${odd.join(", ")}, which this page does not have. The nearest state is shown.` : "");
 }
@@ -237,8 +237,8 @@ function draw() {
 function update(change) {
   say("");
   Object.assign(state, change);
-  state.range = rangeFor(state.x, change.range || wanted);
-  if (change.range) wanted = change.range;
+  state.range = rangeFor(state.x, change.range || chosen);
+  if (change.range) chosen = change.range;
   show();
   writeHash();
 }

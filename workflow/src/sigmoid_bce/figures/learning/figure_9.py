@@ -107,8 +107,8 @@ def _style(axis: Axes, losses: list[str], reach: float, *, first: bool, last: bo
     far = reach / 10
     name = style.power(far) if far > 100 else f"{far:g}"
     places = [-far, -1, 0, 1, far] if far > 1 else [-far, 0, far]
-    names = {far: name, -far: f"−{name}"}
-    axis.set_xticks(places, [names.get(x, f"{x:g}".replace("-", "−")) for x in places])
+    ends = {far: name, -far: f"−{name}"}
+    axis.set_xticks(places, [ends.get(x, f"{x:g}".replace("-", "−")) for x in places])
     axis.xaxis.set_minor_locator(plt.NullLocator())
     axis.set(xlim=(-reach, reach), ylim=(len(losses) - 0.4, -0.6))
     names = [style.plain(loss) for loss in losses]
