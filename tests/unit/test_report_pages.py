@@ -61,7 +61,7 @@ def cells(*rows):
     [
         (
             [(0, "train", 90, 0, 0), (0, "validation", 10, 0, 0)],
-            "acted on no sample of the 1 fully trained network: raw outputs lie between -3.25",
+            "acted on no sample of the fully trained network: raw outputs lie between -3.25",
             "no sample",
         ),
         (
@@ -72,7 +72,7 @@ def cells(*rows):
         (
             [(0, "train", 90, 9, 0), (0, "validation", 10, 0, 1)],
             "On the wrong side, where a clipped sample has no gradient left, is 1 sample of 100",
-            "1 sample of 100, in 1 of 1 network",
+            "1 sample of 100",
         ),
         (
             [(0, "train", 50, 0, 50), (1, "train", 50, 50, 0)],

@@ -71,7 +71,8 @@ def networks(cells: pd.DataFrame) -> Found:
     for side in ("correct", "wrong"):
         counts[side] = (full[f"clipped_{side}_share"] * full["samples"]).round().astype(int)
     each = counts.groupby(CELL)[["samples", "correct", "wrong"]].sum()
-    several = counted(len(each), "fully trained network")
+    one = len(each) == 1
+    several = "fully trained network" if one else counted(len(each), "fully trained network")
     wrong, clipped = int(each["wrong"].sum()), each["correct"] + each["wrong"]
     if not clipped.any():
         low, high = full["raw_output_min"].min(), full["raw_output_max"].max()
@@ -89,8 +90,8 @@ def networks(cells: pd.DataFrame) -> Found:
             "sample is on the wrong side.",
             (acted, "no sample"),
         )
-    where = f"in {int((each['wrong'] > 0).sum())} of {counted(len(each), 'network')}"
-    total = f"{counted(wrong, 'sample')} of {int(each['samples'].sum())}, {where}"
+    where = f", in {int((each['wrong'] > 0).sum())} of {counted(len(each), 'network')}"
+    total = f"{counted(wrong, 'sample')} of {int(each['samples'].sum())}{'' if one else where}"
     are = "is" if wrong == 1 else "are"
     return Found(
         f"{first} On the wrong side, where a clipped sample has no gradient left, {are} {total}.",

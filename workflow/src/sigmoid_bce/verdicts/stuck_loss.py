@@ -87,9 +87,12 @@ class StuckLoss:
 def _told(row: Candidate) -> str:
     """Return a candidate in lines that fit a terminal."""
     share = "" if np.isnan(row.share) else f"{percent(row.share)} of samples"
-    precision = row.precision if row.precision.count("/") < 3 else ""
-    plateau = f"label {row.label}, {row.side} side: {row.plateau:.6g} from {row.start:.4g} on"
-    details = "; ".join(filter(None, [plateau, share, row.mode, precision]))
+    # the start is that of the precision in which it comes first
+    first = " at the earliest" if "/" in row.precision else ""
+    plateau = (
+        f"label {row.label}, {row.side} side: {row.plateau:.6g} from {row.start:.4g} on{first}"
+    )
+    details = "; ".join(filter(None, [plateau, share, row.mode, row.precision]))
     lines = (f"  {row.framework}: {row.implementation}", f"    {details}")
     return "\n".join(textwrap.fill(line, 100, subsequent_indent=" " * 6) for line in lines)
 
