@@ -35,11 +35,11 @@ SETTING = {
 """Columns, in their order, and their widths in pixels: all values are seen whole."""
 GROUP = {
     RUN: 297,
-    **SETTING,
     "metrics.`n`": 55,
     "tags.`accuracy`": 152,
     "tags.`clipped`": 155,
     "tags.`error_1e-7`": 135,
+    **SETTING,  # last: the run's name says most of it, and MLflow's assistant covers the right
 }
 LEGEND = (
     "Errors are in units of 1e-7, near the resolution of float32. In brackets: the 95 % interval "
@@ -81,11 +81,11 @@ VIEWS = {
         "params.`model`",
         {
             RUN: 320,
-            **SETTING,
-            "params.`seed`": 55,
             "tags.`accuracy`": 85,
             "metrics.`full/clipped_percent`": 150,
             "metrics.`full/error_1e-7`": 125,
+            **SETTING,
+            "params.`seed`": 55,
         },
         {
             "training": [_line("loss"), _line("val_loss"), _line("val_accuracy")],
