@@ -9,6 +9,7 @@ from sigmoid_bce.jobs.attempts import Attempt, process, read_attempts
 from sigmoid_bce.study.cells import Cell
 from sigmoid_bce.tracking import live
 from sigmoid_bce.tracking.cell_files import CellFiles
+from sigmoid_bce.tracking.notes import NOTE
 from sigmoid_bce.tracking.runs import attempt_runs
 from support.export import points, runs
 
@@ -47,7 +48,8 @@ def test_the_live_view_shows_what_is_logged_later(folder, tmp_path, monkeypatch)
     [wanted] = attempt_runs(CellFiles(tmp_path / "results/s", CELL), None)
     finite = {tuple(p) for p in wanted.points if not p.key.endswith("_count")}
     assert points(client, run) == finite
-    assert run.data.tags.items() >= wanted.tags.items()
+    # the description comes with the files
+    assert run.data.tags.items() >= wanted.tags.items() - {(NOTE, wanted.tags[NOTE])}
     assert run.data.tags["process"] == wanted.process == process(read_attempts(folder)[0])
     assert (run.info.status, run.info.end_time) == ("KILLED", wanted.end)
 
