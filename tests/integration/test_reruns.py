@@ -11,14 +11,14 @@ from support.checkout import snakemake
 CONFIG = ("--configfile", "config/studies/smoke.yaml")
 PACKAGE = "src/sigmoid_bce"
 
-REPORTED = {"report", "track_cells", "track_study"}
+REPORTED = {"front", "report", "track_cells", "track_study"}
 DRAWN = {"figure_cell", *REPORTED}
 COMPARED = {"compare", "tables", *DRAWN}
 LEARNED = {"learn", "learning_tables", *REPORTED}
 LEARNED |= {f"learning_figure_{number}" for number in (7, 8, 9, 11, 12)}
 TRAINED = {"train", "raw_outputs", *COMPARED}
 SWEPT = {f"laboratory_{name}" for name in ("conformance", "gradient", "staircase", "ulp")}
-MEASURED = {"numerics_tables", "explorer", *SWEPT, "report", "track_study"}
+MEASURED = {"numerics_tables", "explorer", *SWEPT, "front", "report", "track_study"}
 CURVES = {"article_models", "laboratory_figure_3"}
 
 
@@ -127,7 +127,7 @@ MEANING = {
     "how files are locked": ("jobs/locks.py", swap("LOCK_EX", "LOCK_SH"), set()),
     "how jobs start": ("jobs/forkserver.py", swap("START = 10.0", "START = 20.0"), set()),
     "the confidence of an interval": (
-        "tracking/groups.py",
+        "tracking/notes.py",
         swap("CONFIDENCE = 0.95", "CONFIDENCE = 0.9"),
         {"track_cells", "track_study"},
     ),
