@@ -85,7 +85,7 @@ def test_figures_and_report(results):
     for name in ("figure-1", "figure-2", "figure-3", "conformance", "ulp", *learning):
         assert (results / f"figures/{name}.svg").read_text().count("</text>") > 10
     report = (results / "report.html").read_text()
-    assert "in long double is 0 from x = 44.4 on" in " ".join(report.split())
+    assert "is 0 from x = 44.4 on" in report
     cells = pd.read_csv(results / "tables/cells.csv")
     full = cells[(cells["stage"] == "full") & (cells["split"] == "train")]
     # captions quote what was measured
