@@ -13,7 +13,7 @@ from scipy import stats
 
 NOTE = "mlflow.note.content"
 """The tag that MLflow's pages show as a description."""
-MARK = "Made from these files by `make tracking`."
+MARK = "Made by `make tracking`."
 """The end of a note of ours: another note is a user's, and stays."""
 CONFIDENCE = 0.95
 FEWEST = 3
