@@ -144,7 +144,7 @@ def note(first: str, results: Path, files: Iterable[str], *more: str) -> str:
     >>> print(note("It learns.", Path("results/s"), ["train/c/"]))
     It learns.
     <BLANKLINE>
-    Files: `results/s/train/c/`. Made from these files by `make tracking`.
+    Files: `results/s/train/c/`. Made by `make tracking`.
     """
     folder = results.resolve()
     if folder.is_relative_to(Path.cwd()):
