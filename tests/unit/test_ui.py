@@ -54,12 +54,12 @@ def test_the_links_lead_to_runs_and_the_server_ends_with_them(empty):
             if "Ctrl-C" in line:
                 break
         base = f"http://127.0.0.1:{port}"
-        with urllib.request.urlopen(f"{base}/health", timeout=20) as answer:
+        with urllib.request.urlopen(f"{base}/health", timeout=60) as answer:
             assert answer.status == 200
         with pytest.raises(UserError, match=f"port {port} is in use.*make ui PORT={port + 1}"):
             ui.check_port("127.0.0.1", port)
         process.send_signal(signal.SIGINT)
-        assert process.wait(30) == 0
+        assert process.wait(90) == 0
     runs = "runs?workflowType=machine_learning"
     view = "runs?viewStateShareKey=all-cells&workflowType=machine_learning"
     assert lines[1:-1] == [
