@@ -87,7 +87,9 @@ def option(parameter: click.Parameter, context: click.Context) -> list[str]:
 
 def command_line() -> str:
     """Return a section for each subcommand of `sigmoid-bce`."""
-    whole, parts = click.Context(command, info_name="sigmoid-bce"), []
+    # as the command itself is made: click remembers the names of the option for help
+    settings = command.context_settings
+    whole, parts = click.Context(command, info_name="sigmoid-bce", **settings), []
     for name in command.list_commands(whole):
         found = command.get_command(whole, name)
         assert found is not None

@@ -33,14 +33,15 @@ def empty(tmp_path_factory):
 
 def started(folder, port):
     clean = {k: v for k, v in os.environ.items() if not k.startswith("MLFLOW_")}
+    # where the tests themselves run in the background, Ctrl-C is ignored
+    code = "import runpy, signal; signal.signal(signal.SIGINT, signal.default_int_handler); "
+    code += "runpy.run_module('sigmoid_bce.tracking', run_name='__main__', alter_sys=True)"
     return subprocess.Popen(
-        [sys.executable, "-m", "sigmoid_bce.tracking", "ui", "results/a", "--port", str(port)],
+        [sys.executable, "-c", code, "ui", "results/a", "--port", str(port)],
         cwd=folder,
         env={**clean, "PYTHONPATH": str(ROOT / "workflow/src")},
         stdout=subprocess.PIPE,
         text=True,
-        # where the tests themselves run in the background, Ctrl-C is ignored
-        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
     )
 
 
