@@ -15,10 +15,10 @@ from hypothesis import strategies as st
 
 import sigmoid_bce
 from sigmoid_bce.commands import main
+from sigmoid_bce.numerics.catalogue import PAST
 from sigmoid_bce.verdicts import shares, written
 from sigmoid_bce.verdicts.errors import BadOutputs
 from sigmoid_bce.verdicts.harm import Harm
-from sigmoid_bce.verdicts.programs import PAST
 from support.checkout import ROOT
 
 RECORD = shares.read()

@@ -11,6 +11,7 @@ import numpy as np
 import pandas as pd
 
 from sigmoid_bce.comparison import metrics
+from sigmoid_bce.comparison.words import counted
 from sigmoid_bce.jobs.logs import UserError
 from sigmoid_bce.study.cells import Cell
 
@@ -200,17 +201,6 @@ def _up_to(share: float) -> str:
     ('no sample', 'up to 8.85 % of the samples')
     """
     return f"up to {100 * share:.3g} % of the samples" if share else "no sample"
-
-
-def counted(number: int, noun: str) -> str:
-    """Return a number with its noun.
-
-    Examples
-    --------
-    >>> counted(0, "sample"), counted(1, "sample"), counted(2, "sample")
-    ('no sample', '1 sample', '2 samples')
-    """
-    return f"{number or 'no'} {noun}{'s' if number > 1 else ''}"
 
 
 def in_captions(datasets: pd.DataFrame) -> dict[str, str]:

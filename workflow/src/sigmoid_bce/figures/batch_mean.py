@@ -14,8 +14,9 @@ from matplotlib.lines import Line2D
 from matplotlib.ticker import NullLocator
 from numpy.typing import NDArray
 
+from sigmoid_bce.comparison.words import counted
 from sigmoid_bce.figures import style
-from sigmoid_bce.figures.phrases import counted, scientific
+from sigmoid_bce.figures.phrases import scientific
 from sigmoid_bce.figures.scatter import SIZES, Limits, loss_limits, loss_scatter
 
 COLUMNS = 3
@@ -117,7 +118,7 @@ def _of_size(axis: Axes, batches: pd.DataFrame, size: int, limits: Limits) -> No
     """Draw the article's scatter of batches of one size."""
     part = batches[batches["batch_size"] == size]
     loss_scatter(axis, part.assign(label=part["clipped"] > 0), KINDS, limits)
-    axis.set_title(counted(len(part), f"batches of {size:,}", f"batch of {size:,}"))
+    axis.set_title(counted(len(part), f"batch of {size:,}", f"batches of {size:,}"))
 
 
 def _name(figure: Figure, top: float, batches: pd.DataFrame) -> None:
@@ -235,7 +236,7 @@ def values(batches: pd.DataFrame, size: int) -> dict[str, object]:
     relative = relative_percent(part, "bce_sigmoid")
     return {
         "batch_size": size,
-        "batches": counted(len(part), "batches", "batch"),
+        "batches": counted(len(part), "batch"),
         "with_clipped": int((part["clipped"] > 0).sum()) or "none",
         "relative_percent_max": scientific(relative.max()),
         "relative_percent_median": scientific(np.median(relative)),

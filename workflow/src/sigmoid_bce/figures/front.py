@@ -9,10 +9,11 @@ from typing import Any
 
 import pandas as pd
 
-from sigmoid_bce.comparison.summary import counted
+from sigmoid_bce.comparison.words import counted
 from sigmoid_bce.figures import html
 from sigmoid_bce.figures.html import Image
 from sigmoid_bce.jobs.logs import one_line
+from sigmoid_bce.numerics.catalogue import PAST
 from sigmoid_bce.numerics.formulas import CLIP
 from sigmoid_bce.study.cells import Cell
 from sigmoid_bce.study.learning import CLIPPED, REFERENCE
@@ -23,8 +24,6 @@ STYLE = Path(__file__).with_name("report.css")
 CELL = list(Cell.__dataclass_fields__)
 """The columns that name a network."""
 
-PAST = ("exact", "history")
-"""Frameworks of the catalogue that nobody runs."""
 ABSENT = "not part of this study"
 
 QUESTIONS = (

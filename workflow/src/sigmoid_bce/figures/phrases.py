@@ -7,28 +7,6 @@ import math
 from sigmoid_bce.figures.style import power
 
 
-def counted(number: int, unit: str, one: str = "") -> str:
-    """Return a number of things: "no sample", "1 sample", "1,228 samples".
-
-    Parameters
-    ----------
-    number : int
-    unit : str
-        The things, in the plural.
-    one : str
-        One of them; by default the plural without its s.
-
-    Examples
-    --------
-    >>> [counted(number, "samples") for number in (0, 1, 1228)]
-    ['no sample', '1 sample', '1,228 samples']
-    >>> counted(1, "batches", "batch")
-    '1 batch'
-    """
-    one = one or unit.removesuffix("s")
-    return {0: f"no {one}", 1: f"1 {one}"}.get(number, f"{number:,} {unit}")
-
-
 def scientific(value: float, digits: int = 3) -> str:
     """Return a number with few digits: plainly, or with a power of ten where zeros would hide it.
 

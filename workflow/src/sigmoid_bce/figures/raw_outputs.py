@@ -11,8 +11,8 @@ from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
 from numpy.typing import NDArray
 
+from sigmoid_bce.comparison.words import counted
 from sigmoid_bce.figures import style
-from sigmoid_bce.figures.phrases import counted
 from sigmoid_bce.figures.stage import clip_lines, histogram
 
 MOST = 24
@@ -106,7 +106,7 @@ def as_map(table: pd.DataFrame, shape: tuple[int, int], title: str) -> Figure:
     numbers = (clipped & ~wrong).sum(), (clipped & wrong).sum()
     sides = zip((RIGHT, WRONG), numbers, ("correct", "wrong"), strict=True)
     look = [
-        (Patch(fc=colour, ec="0.3"), f"{counted(int(n), 'pixels')} clipped on the {side} side")
+        (Patch(fc=colour, ec="0.3"), f"{counted(int(n), 'pixel')} clipped on the {side} side")
         for colour, n, side in sides
     ]
     figure.legend(*zip(*look, strict=True), ncols=2, loc="outside lower right")

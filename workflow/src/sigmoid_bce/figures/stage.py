@@ -14,8 +14,9 @@ from matplotlib.patches import Patch
 from matplotlib.ticker import MaxNLocator, NullLocator
 from numpy.typing import NDArray
 
+from sigmoid_bce.comparison.words import counted
 from sigmoid_bce.figures import style, wrong_side
-from sigmoid_bce.figures.phrases import counted, scientific
+from sigmoid_bce.figures.phrases import scientific
 from sigmoid_bce.figures.scatter import floor, loss_limits, loss_scatter
 
 BINS = 60
@@ -236,9 +237,8 @@ def draw(
 def _lost(table: pd.DataFrame, called: str) -> str:
     """Say in a sentence how many samples are on the wrong side of the clip, and what it costs."""
     number = int(wrong_side.lost(table).sum())
-    said = (
-        f"{counted(number, called)} {'are' if number > 1 else 'is'} on the wrong side of the clip"
-    )
+    are = "are" if number > 1 else "is"
+    said = f"{counted(number, called.removesuffix('s'))} {are} on the wrong side of the clip"
     said = said[0].upper() + said[1:]
     far = wrong_side.furthest(table, 1)
     if not len(far):
@@ -256,11 +256,11 @@ def _of_part(table: pd.DataFrame, called: str) -> dict[str, object]:
     clipped, wrong = table["clipped"], wrong_side.is_wrong(table)
     share = f" ({scientific(100 * clipped.mean())} %)" if clipped.any() else ""
     return {
-        "samples": counted(len(table), called),
+        "samples": counted(len(table), called.removesuffix("s")),
         "raw_min": scientific(table["raw_output"].min()),
         "raw_max": scientific(table["raw_output"].max()),
-        "clipped": f"{counted(int(clipped.sum()), called)}{share}",
-        "wrong": counted(int(wrong.sum()), called),
+        "clipped": f"{counted(int(clipped.sum()), called.removesuffix('s'))}{share}",
+        "wrong": counted(int(wrong.sum()), called.removesuffix("s")),
         "lost": _lost(table, called),
     }
 

@@ -33,18 +33,6 @@ def plain(text: str) -> str:
     return f" {text}" if text.startswith("_") else text
 
 
-def count(number: int, what: str) -> str:
-    """Return a number of things in words.
-
-    Examples
-    --------
-    >>> count(1, "seed"), count(0, "seed"), count(12_000, "sample"), count(2, "loss")
-    ('1 seed', 'no seed', '12,000 samples', '2 losses')
-    """
-    ending = "" if number < 2 else "es" if what.endswith("s") else "s"
-    return f"{number:,} {what}{ending}" if number else f"no {what}"
-
-
 def those(number: int, one: str, more: str) -> str:
     """Return what some of a number of things are, in words.
 

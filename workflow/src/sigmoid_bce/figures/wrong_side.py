@@ -10,8 +10,8 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.ticker import NullLocator
 
+from sigmoid_bce.comparison.words import counted
 from sigmoid_bce.figures import style
-from sigmoid_bce.figures.phrases import counted
 from sigmoid_bce.numerics import formulas
 
 SHADE = "0.9"
@@ -141,7 +141,7 @@ def panel(
     shown = " shown" if some and gone else ""
     of = " of the clip" if len(wrong) else ""
     zone = axes.transAxes.inverted().transform(axes.transData.transform((CLIP, 0)))[0]
-    words = f"{counted(gone, unit)}{shown} on the wrong side{of}"
+    words = f"{counted(gone, unit.removesuffix('s'))}{shown} on the wrong side{of}"
     axes.text(
         0.98, 0.03, "\n".join(style.wrap(words, (1 - zone) * size - 0.06, SIZE)),
         transform=axes.transAxes, ha="right", va="bottom", fontsize=SIZE, linespacing=1.1, zorder=5,

@@ -25,6 +25,9 @@ DTYPES: dict[str, np.dtype[Any]] = {
 }
 """The precisions, by name."""
 
+PAST = ("history", "exact")
+"""Titles of entries that are not in use today: in the tables, but not in the words."""
+
 PARTS = ("TITLE", "PACKAGES", "INSTEAD", "implementations")
 """The names that the file of a framework defines; see `Framework`."""
 

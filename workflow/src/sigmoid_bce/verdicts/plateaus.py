@@ -11,8 +11,8 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from sigmoid_bce.numerics.catalogue import PAST
 from sigmoid_bce.verdicts.errors import BadOutputs
-from sigmoid_bce.verdicts.programs import PAST
 
 LOG2 = float(np.log(2))
 USUAL = (1.0, 0.5)

@@ -11,11 +11,10 @@ from importlib import metadata
 import pandas as pd
 
 from sigmoid_bce.numerics import catalogue
+from sigmoid_bce.numerics.catalogue import PAST
 from sigmoid_bce.verdicts import written
 from sigmoid_bce.verdicts.errors import EVERY, BadOutputs
 
-PAST = ("history", "exact")
-"""Entries of the catalogue that are not in use today: in the tables, but not in the words."""
 HALF = ("bfloat16", "float16")
 MEASURED = ("a sample a call", "loss, gradient", "loss_gradient")
 """Modes that say how the record was measured, which no user chooses."""

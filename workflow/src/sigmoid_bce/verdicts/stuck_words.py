@@ -8,9 +8,9 @@ from dataclasses import replace
 import mpmath
 import numpy as np
 
+from sigmoid_bce.numerics.catalogue import PAST
 from sigmoid_bce.verdicts.harm import percent
 from sigmoid_bce.verdicts.plateaus import LOG2, Candidate, Given, called
-from sigmoid_bce.verdicts.programs import PAST
 
 LEAST = 0.001
 """Below this loss, nobody takes it for the prior of rare samples."""

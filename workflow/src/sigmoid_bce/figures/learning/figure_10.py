@@ -12,8 +12,8 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
+from sigmoid_bce.comparison.words import counted
 from sigmoid_bce.figures import arms, style
-from sigmoid_bce.figures.texts import count
 from sigmoid_bce.figures.trainings import LearningTables, literal
 from sigmoid_bce.study.learning import CLIPPED, REFERENCE, TWINS, Regime, rates
 
@@ -149,4 +149,4 @@ def values(tables: LearningTables) -> dict[str, int | float | str]:
     if not sweep.noise:
         where = f"With {literal(regime.dataset)}, no label of which is flipped,"
     highest = f"{where} and the highest learning rate, {rate:g}, {' and '.join(parts)}."
-    return {"panels": count(len(found), "panel"), "highest": highest}
+    return {"panels": counted(len(found), "panel"), "highest": highest}

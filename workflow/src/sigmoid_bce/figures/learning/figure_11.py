@@ -8,8 +8,8 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
 
+from sigmoid_bce.comparison.words import counted
 from sigmoid_bce.figures import arms, style
-from sigmoid_bce.figures.texts import count
 from sigmoid_bce.figures.trainings import LearningTables, literal
 from sigmoid_bce.study.learning import REFERENCE
 
@@ -50,7 +50,7 @@ def draw(tables: LearningTables) -> Figure:
     """Draw a column for each loss: dead shares above, the exact validation loss below."""
     style.use()
     regime, losses = tables.plainest, shown(tables)
-    title = f"{tables.place(regime)}, {count(len(regime.seeds), 'seed')}"
+    title = f"{tables.place(regime)}, {counted(len(regime.seeds), 'seed')}"
     size = (min(style.PAGE / len(losses), 2.4), 1.6)
     figure, axes = style.grid(
         2 * len(losses), len(losses), size, title, ("epoch", ""), sharex=True, sharey="row"
@@ -112,7 +112,7 @@ def values(tables: LearningTables) -> dict[str, int | float | str]:
     return {
         "regime": tables.why_plainest(),
         "ends": "; ".join(ends),
-        "epochs": count(last, "epoch"),
+        "epochs": counted(last, "epoch"),
     }
 
 

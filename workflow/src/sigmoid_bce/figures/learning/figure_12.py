@@ -6,9 +6,10 @@ import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
 
+from sigmoid_bce.comparison.words import counted
 from sigmoid_bce.figures import style
 from sigmoid_bce.figures.scatter import MANY
-from sigmoid_bce.figures.texts import count, those
+from sigmoid_bce.figures.texts import those
 from sigmoid_bce.figures.trainings import LearningTables
 
 TITLE = "Figure 12: the fate foretold"
@@ -57,7 +58,7 @@ def draw(tables: LearningTables) -> Figure:
             rasterized=len(found) > MANY // 10,
         )  # fmt: skip
         lines = style.wrap(style.plain(loss), SIZE[0] - 0.15, style.SMALL)
-        axis.set_title("\n".join([*lines, count(len(found), "run")]), fontsize=style.SMALL)
+        axis.set_title("\n".join([*lines, counted(len(found), "run")]), fontsize=style.SMALL)
         axis.set(xlim=(NONE - 0.3, 1.15), ylim=(nowhere - step, 1 + step / 2))
         axis.set_xticks([NONE, -1, 0, 1], ["none", "−1", "0", "1"])
         middle = (low + 1) / 2
@@ -90,5 +91,5 @@ def values(tables: LearningTables) -> dict[str, int | float | str]:
         told = f" (median final accuracy {ended:.3g})" if np.isfinite(ended) else ""
         parts.append(f"{those(here, 'has', 'have')} {name}{told}")
     failed = those(int(found["failed"].sum()), "ended in nan", "ended in nan")
-    text = f"Of {count(len(found), 'training')}, {'; '.join(parts)}. Of all, {failed}."
+    text = f"Of {counted(len(found), 'training')}, {'; '.join(parts)}. Of all, {failed}."
     return {"found": text}

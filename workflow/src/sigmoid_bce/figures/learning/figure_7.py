@@ -6,8 +6,8 @@ import numpy as np
 from matplotlib.figure import Figure
 from matplotlib.patches import Patch
 
+from sigmoid_bce.comparison.words import counted
 from sigmoid_bce.figures import arms, style
-from sigmoid_bce.figures.texts import count
 from sigmoid_bce.figures.trainings import LearningTables, literal
 from sigmoid_bce.numerics.formulas import CLIP
 from sigmoid_bce.study.learning import CLIPPED, REFERENCE
@@ -42,7 +42,7 @@ def draw(tables: LearningTables) -> Figure:
     style.use()
     regime = tables.plainest
     losses = arms.ordered(regime.models)
-    title = f"{tables.place(regime)}, {count(len(regime.seeds), 'seed')}"
+    title = f"{tables.place(regime)}, {counted(len(regime.seeds), 'seed')}"
     labels = ("epoch", "raw output")
     figure, axes = style.grid(len(losses), COLUMNS, SIZE, title, labels, sharex=True, sharey=True)
     for axis, loss in zip(axes, losses, strict=True):
@@ -92,7 +92,7 @@ def values(tables: LearningTables) -> dict[str, int | float | str]:
     losses = [loss for loss in (REFERENCE, CLIPPED) if loss in regime.models]
     return {
         "regime": tables.why_plainest(),
-        "seeds": count(len(regime.seeds), "seed"),
+        "seeds": counted(len(regime.seeds), "seed"),
         "clip": str(CLIP),
         "reach": " ".join(_reach(tables, loss) for loss in losses),
     }

@@ -13,9 +13,10 @@ from matplotlib.colors import Colormap
 from matplotlib.figure import Figure
 
 from sigmoid_bce.comparison.ends import ABOVE_MAJORITY, DEAD
+from sigmoid_bce.comparison.words import counted
 from sigmoid_bce.figures import style
 from sigmoid_bce.figures.arms import ENDED_IN_NAN
-from sigmoid_bce.figures.texts import count, those
+from sigmoid_bce.figures.texts import those
 from sigmoid_bce.figures.trainings import LearningTables, literal
 from sigmoid_bce.study.learning import REFERENCE, TWINS
 
@@ -149,8 +150,10 @@ def values(tables: LearningTables) -> dict[str, int | float | str]:
     """
     stuck = tables.stuck
     plain = stuck[stuck["loss"].isin([REFERENCE, *TWINS])]
-    runs, some = count(int(stuck["n"].sum()), "training"), int(stuck["stuck"].sum())
-    asked = f"{count(len(tables.regimes), 'regime')} and with {count(len(tables.losses()), 'loss')}"
+    runs, some = counted(int(stuck["n"].sum()), "training"), int(stuck["stuck"].sum())
+    asked = (
+        f"{counted(len(tables.regimes), 'regime')} and with {counted(len(tables.losses()), 'loss')}"
+    )
     failed = those(int(stuck["failed"].sum()), "ended in nan", "ended in nan")
     own = f"{plain['n'].sum():,} with {literal(REFERENCE)} and its twins"
     return {

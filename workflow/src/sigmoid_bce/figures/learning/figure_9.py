@@ -13,9 +13,10 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
 
+from sigmoid_bce.comparison.words import counted
 from sigmoid_bce.figures import arms, style
 from sigmoid_bce.figures.arms import ENDED_IN_NAN
-from sigmoid_bce.figures.texts import count, those
+from sigmoid_bce.figures.texts import those
 from sigmoid_bce.figures.trainings import LearningTables
 from sigmoid_bce.study.learning import REFERENCE, Regime
 
@@ -178,6 +179,6 @@ def values(tables: LearningTables) -> dict[str, int | float | str]:
     """Return what the caption quotes: how many comparisons there are, and of each class."""
     verdicts = pd.concat([tables.harms(regime)["verdict"] for regime in tables.regimes])
     parts = [those(int((verdicts == name).sum()), *CLASSES[name].words) for name in CLASSES]
-    number = count(len(verdicts), "comparison")
-    where = count(len(tables.regimes), "regime")
+    number = counted(len(verdicts), "comparison")
+    where = counted(len(tables.regimes), "regime")
     return {"found": f"Of {number} in {where}, {', '.join(parts[:-1])}, and {parts[-1]}."}
