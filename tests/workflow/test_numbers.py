@@ -51,7 +51,7 @@ SETTINGS = {
     "docs/how-to/own-framework.md": "1e-4",
     "docs/how-to/own-table.md": "8",
     "docs/learning.md": "100 569 1,797 8 32 4,000 1,000 64 1e-4 7.97",
-    "docs/limits.md": "5.5 4.2 65,000 40 4,096 16 1024 20,480 2,000 825 147 20 4 1e-5",
+    "docs/limits.md": "65,000 40 4,096 16 1024 20,480 2,000 825 147 4 1e-5",
     "docs/measure.md": "3",
     "docs/monitor.md": "16.6 -87 -104 0.1 20 1,280 80",
     "docs/tracking.md": "403 5 15",
