@@ -11,16 +11,15 @@ from sigmoid_bce.jobs.logs import logged_to
 
 with logged_to(snakemake.log[0]):
     given, params = snakemake.input, snakemake.params
+    cells, programs, trainings = (
+        list(map(read_csv, files)) for files in (given.networks, given.programs, given.trainings)
+    )
     found = [
-        tell(*map(read_csv, files)) if files else nothing
-        for tell, files, nothing in (
-            (front.networks, given.networks, front.Found(cells=(front.ABSENT,) * 2)),
-            (front.programs, given.programs, front.Found()),
-            (front.trainings, given.trainings, front.Found()),
-        )
+        front.networks(*cells) if cells else front.Found(cells=(front.ABSENT,) * 2),
+        front.programs(*programs) if programs else front.Found(),
+        front.trainings(*trainings) if trainings else front.Found(),
     ]
-    cells = read_csv(given.networks[0]) if given.networks else None
-    picture = front.picture(given.pictures, cells, params.titles)
+    picture = front.picture(given.pictures, cells[0] if cells else None, params.titles)
     page = front.page(params.study, found, picture, params.chapters)
     with replacing(snakemake.output.front) as part:
         Path(part).write_text(page, encoding="utf-8")
