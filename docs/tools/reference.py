@@ -87,9 +87,7 @@ def option(parameter: click.Parameter, context: click.Context) -> list[str]:
 
 def command_line() -> str:
     """Return a section for each subcommand of `sigmoid-bce`."""
-    # as the command itself is made: click remembers the names of the option for help
-    settings = command.context_settings
-    whole, parts = click.Context(command, info_name="sigmoid-bce", **settings), []
+    whole, parts = click.Context(command, info_name="sigmoid-bce"), []
     for name in command.list_commands(whole):
         found = command.get_command(whole, name)
         assert found is not None
@@ -98,7 +96,8 @@ def command_line() -> str:
         help_ = "\n\n".join(
             " ".join(text.split()) for text in (found.help or "").replace("\b", "").split("\n\n")
         )
-        lines = [option(parameter, context) for parameter in found.get_params(context)]
+        # without the option for help, which click names by how the command was called first
+        lines = [option(parameter, context) for parameter in found.params]
         shown = table("option|meaning", [line for line in lines if line])
         parts.append(f"## `{context.command_path}`\n\n```text\n{usage}\n```\n\n{help_}\n\n{shown}")
     return "\n\n".join(parts)
