@@ -127,16 +127,16 @@ def values(study: Path) -> pd.DataFrame:
 
 
 def pictured(study: Path) -> tuple[dict, pd.DataFrame]:
-    """Return the run and the training images of the network that figure 5 shows."""
+    """Return the run and the images of the network that figure 5 shows."""
     for record, cell in runs(study):
         if str(cell) == PICTURED:
-            table = samples(study, cell, STAGES[-1])
-            return record, table[table["split"] == "train"]
+            return record, samples(study, cell, STAGES[-1])
     raise Absent(f"{study} has no cell {PICTURED}")
 
 
 def _pictured(study: Path) -> dict[str, float]:
     record, table = pictured(study)
+    table = table[table["split"] == "train"]
     return {
         "epochs": record["epochs"],
         "images": len(table),
@@ -153,10 +153,11 @@ def figure_3(study: Path) -> pd.DataFrame:
 
 def figure_5(study: Path) -> pd.DataFrame:
     """Return the samples of figure 5: labels and raw outputs, in no order of the images."""
-    table = pictured(study)[1].sort_values(["label", "raw_output"])
+    table = pictured(study)[1].sort_values(["split", "label", "raw_output"])
     return pd.DataFrame(
         {
             "sample": np.arange(len(table)),
+            "split": table["split"].to_numpy(),
             "label": table["label"].to_numpy(),
             "raw_output": table["raw_output"].to_numpy(),
         }

@@ -442,7 +442,7 @@ def figure_5(folder: Path) -> Figure:
     classes = config["datasets"][named["dataset"]]["classes"]
     title = f"{TITLE.format_map(named)}, full stage"
     # the committed rows are sorted: their numbers are not those of images
-    table = compare.samples(table).assign(sample_id=-1)
+    table = compare.samples(table).assign(sample_id=-1, split=table["split"])
     return stage.draw(table, classes, title, unit="images")
 
 

@@ -190,6 +190,10 @@ def test_links_keys_and_names(committed):
     committed.show(x="abc", label=7, framework="<b>no</b>")
     assert "x=abc, label=7" in committed.text("notice")
     assert run("return state.x") == -3.25
+    committed.chrome.get("about:blank")
+    committed.chrome.get(f"{committed.address}#x=2&view=no&scale=odd&range=7")
+    assert "view=no" in committed.text("notice")
+    assert "scale=odd, range=7" in committed.text("notice")
     # every question has a state that shows a program of its answer
     run("update({view: 'teach'})")
     links = run("return [...document.querySelectorAll('#questions a')].map(a => a.hash)")
@@ -206,6 +210,14 @@ def test_links_keys_and_names(committed):
     assert run("return state.x") == pytest.approx(16.71)
     committed.chrome.find_element("id", "number").send_keys(Keys.CONTROL, "a", Keys.NULL, "-2.5")
     assert run("return state.x") == -2.5
+    for text, x in {"12,5": 12.5, "\u22123": -3, "1e1": 10}.items():
+        committed.chrome.find_element("id", "number").send_keys(Keys.CONTROL, "a", Keys.NULL, text)
+        assert run("return state.x") == x
+    for text in ("nan", "--3", "inf", ""):
+        field = committed.chrome.find_element("id", "number")
+        field.send_keys(Keys.CONTROL, "a", Keys.NULL, text or Keys.DELETE, Keys.TAB)
+        assert f'"{text}" is none' in committed.text("notice")
+        assert run("return state.x") == 10
     nameless = """return [...document.querySelectorAll('input, select, button, svg')]
         .filter(e => !(e.labels && e.labels.length) && !e.textContent.trim() && !e.ariaLabel)
         .map(e => e.outerHTML)"""

@@ -128,15 +128,34 @@ def test_the_staircase_shows_both_labels(laboratory):
         np.testing.assert_array_equal(x, X[X >= 13.5][: len(x)])
         np.testing.assert_allclose(exact, np.log1p(np.exp(-x if y else x)), rtol=1e-6)
         assert x.max() == 18
-    # an implementation has one colour in both panels
-    colours = [{line.get_label(): line.get_color() for line in axis.lines} for axis in drawn.axes]
-    one, other = (
-        {program: colour for label, colour in panel.items() for program in PROGRAMS
-         if f"{program[0]}: {program[1]}" in label}
-        for panel in colours
-    )  # fmt: skip
-    assert one == other
-    assert len(one) == len(PROGRAMS)
+    # a program has one look in both panels, and no other one has it
+    seen = [
+        {line.get_label(): (line.get_color(), line._unscaled_dash_pattern, line.get_marker())
+         for line in axis.lines if line.get_label() != "exact"}
+        for axis in drawn.axes
+    ]  # fmt: skip
+    shared = seen[0].keys() & seen[1].keys()
+    assert shared
+    assert {name: seen[0][name] for name in shared} == {name: seen[1][name] for name in shared}
+    leads = {
+        name.split(" in one: ")[-1].split(" (")[0]: str(look) for name, look in seen[1].items()
+    }
+    assert len(set(leads.values())) == len(leads)
+    assert len({str(look) for look in seen[0].values()}) == len(seen[0]) == len(PROGRAMS)
+
+
+def test_an_implementation_has_one_colour_in_all_figures(laboratory):
+    tables, colours = laboratory(), {}
+    for figure in ("gradient", "ulp", "staircase"):
+        for axis in registry.load("laboratory", figure).draw(tables).axes:
+            for line in axis.lines:
+                for name in {name for _, name, _ in PROGRAMS if name in line.get_label()}:
+                    colours.setdefault(name, set()).add(line.get_color())
+    assert {name: len(some) for name, some in colours.items()} == {"slow": 1, "sum": 1}
+    # also where a figure leaves programs out
+    every = pd.DataFrame({"framework": "f", "implementation": [*"abcdefg"]})
+    looks = sweeps.Looks(every)
+    assert looks.of("1", "c")["color"] == looks.of("2", "c")["color"] != looks.of("2", "d")["color"]
 
 
 def test_curves_that_are_equal_are_one_and_what_is_not_seen_is_said():

@@ -70,6 +70,15 @@ def test_epochs_are_those_of_the_last_attempt(tmp_path):
     assert epochs(tmp_path) == 3
 
 
+def test_the_last_epoch_of_a_log_is_found(tmp_path):
+    log = tmp_path / "learn.log"
+    assert progress.last_epoch(log) == ""
+    log.write_text("2 threads\n")
+    assert progress.last_epoch(log) == ""
+    log.write_text("".join(f"epoch {i}/300: 16 networks, mean\n" for i in range(300)) + "epoch 3")
+    assert progress.last_epoch(log) == "299/300"
+
+
 class Job(SimpleNamespace):
     """A job of Snakemake's, which is equal to itself only."""
 

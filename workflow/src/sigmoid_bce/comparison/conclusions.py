@@ -12,6 +12,7 @@ from sigmoid_bce.comparison.answer import (
     change,
     hides,
     regime,
+    regimes,
     said,
     some,
     worst,
@@ -19,6 +20,18 @@ from sigmoid_bce.comparison.answer import (
 from sigmoid_bce.study.learning import CLIPPED, REFERENCE
 
 NOTHING = "This study has no regime that could say so."
+
+
+def _undecided(rows: pd.DataFrame) -> str:
+    """Return how many rows have a verdict that decides nothing, as the end of a sentence.
+
+    Examples
+    --------
+    >>> _undecided(pd.DataFrame({"verdict": ["open", "harms", "not decidable"]}))
+    ', and 2 are undecided'
+    """
+    number = int(rows["verdict"].isin(["open", "not decidable"]).sum())
+    return f", and {number} {'is' if number == 1 else 'are'} undecided" if number else ""
 
 
 def _finite(e: Evidence) -> str:
@@ -49,9 +62,8 @@ def _extreme(e: Evidence) -> str:
     """Say what extreme raw outputs do on the wrong side, and on the correct one."""
     sides = ("wrong_side_zeroed", "correct_side_zeroed")
     wrong, correct = (e.stuck_of(loss, e.shared(*sides)) for loss in sides)
-    some(e.of(CLIPPED))
-    harmed = e.of(CLIPPED, "harms")
-    text = "In no regime is the clipped loss shown to harm."
+    rows, harmed = some(e.of(CLIPPED)), e.of(CLIPPED, "harms")
+    text = f"In no regime is the clipped loss shown to harm{_undecided(rows)}."
     if len(harmed):
         text = f"Where it harms most, {regime(worst(harmed))}: {change(worst(harmed))}."
     if not wrong[1]:
@@ -79,7 +91,7 @@ def _fine(e: Evidence) -> str:
     """Say where the loss from sigmoid outputs is fine."""
     rows = some(e.of(CLIPPED))
     equal = rows[rows["verdict"] == "equivalent"]
-    text = f"In {len(equal)} of {len(rows)} regimes the two are equivalent."
+    text = f"In {len(equal)} of {regimes(len(rows))} the two are equivalent{_undecided(rows)}."
     try:
         hidden = hides(e)
     except NoRegime:

@@ -12,6 +12,33 @@ import pandas as pd
 from numpy.typing import NDArray
 
 
+def relative_error(
+    computed: NDArray[np.floating], exact: NDArray[np.float64]
+) -> NDArray[np.float64]:
+    """Return the relative error of losses.
+
+    Parameters
+    ----------
+    computed : ndarray of float32 or float64, shape (n,)
+    exact : ndarray of float64, shape (n,)
+
+    Returns
+    -------
+    ndarray of float64, shape (n,)
+        0 where both are equal; inf where only the exact loss is 0, or nearly.
+
+    Examples
+    --------
+    >>> relative_error(np.array([0.5, 0.0, 1e-7]), np.array([0.4, 0.0, 0.0])).round(2).tolist()
+    [0.25, 0.0, inf]
+    """
+    error = np.abs(computed.astype(np.float64) - exact)
+    out = np.where(error > 0, np.inf, 0.0)
+    # an exact loss may be close to the smallest number
+    with np.errstate(over="ignore"):
+        return np.divide(error, exact, out=out, where=exact > 0)
+
+
 class Samples:
     """The samples of one split, as arrays of shape (n,).
 
@@ -52,10 +79,8 @@ class Samples:
         return np.abs(computed - self.exact)
 
     def relative_error(self, loss: str) -> NDArray[np.float64]:
-        """Return the relative error of a loss for each sample; 0 where the exact loss is 0."""
-        error = self.error(loss)
-        out = np.zeros_like(error)
-        return np.divide(error, self.exact, out=out, where=self.exact > 0)
+        """Return the relative error of a loss for each sample."""
+        return relative_error(self._table[loss].to_numpy(), self.exact)
 
 
 METRICS: dict[str, Callable[[Samples], np.floating]] = {

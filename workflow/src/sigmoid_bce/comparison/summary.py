@@ -177,9 +177,10 @@ def by_batch_size(batches: pd.DataFrame) -> pd.DataFrame:
         dataset, model, loss, stage, compared_batch_size; the number of batches; the share of
         batches that hold a clipped sample; the largest and the mean relative error.
     """
-    exact = batches["bce_exact"]
-    error = (batches["bce_sigmoid"].astype(np.float64) - exact).abs() / exact.where(exact > 0)
-    table = batches.assign(relative=error.fillna(0), with_clipped=batches["clipped"] > 0)
+    error = metrics.relative_error(
+        batches["bce_sigmoid"].to_numpy(), batches["bce_exact"].to_numpy(np.float64)
+    )
+    table = batches.assign(relative=error, with_clipped=batches["clipped"] > 0)
     return (
         table.groupby(["dataset", "model", "loss", "stage", "compared_batch_size"], sort=False)
         .agg(

@@ -14,6 +14,7 @@ from matplotlib.lines import Line2D
 from matplotlib.ticker import NullLocator
 from numpy.typing import NDArray
 
+from sigmoid_bce.comparison.metrics import relative_error
 from sigmoid_bce.comparison.words import counted
 from sigmoid_bce.figures import style
 from sigmoid_bce.figures.phrases import scientific
@@ -36,8 +37,6 @@ RAW, BASELINE = "mean from the raw outputs", "0.55"
 def relative_percent(batches: pd.DataFrame, loss: str) -> NDArray[np.float64]:
     """Return the relative error of a mean loss in percent, `LARGEST` at most.
 
-    Where the exact mean is 0, it is 0 if the error is, and else `LARGEST`.
-
     Examples
     --------
     >>> batches = pd.DataFrame({"bce_raw": [1.0, 0.5], "bce_exact": [1.0, 1.0]})
@@ -45,12 +44,7 @@ def relative_percent(batches: pd.DataFrame, loss: str) -> NDArray[np.float64]:
     [0.0, 50.0]
     """
     exact = batches["bce_exact"].to_numpy(np.float64)
-    error = np.abs(batches[loss].to_numpy(np.float64) - exact)
-    with np.errstate(over="ignore"):
-        percent = 100 * np.divide(
-            error, exact, out=np.where(error > 0, np.inf, 0.0), where=exact > 0
-        )
-    return np.minimum(percent, LARGEST)
+    return np.minimum(100 * relative_error(batches[loss].to_numpy(), exact), LARGEST)
 
 
 def _spread(values: NDArray[np.float64]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:

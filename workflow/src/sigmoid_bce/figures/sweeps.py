@@ -33,12 +33,13 @@ class Curve(NamedTuple):
 
 
 class Looks:
-    """How the curves of a figure are drawn: an implementation has one colour in all panels.
+    """How the curves of a figure are drawn: an implementation has one colour in all figures.
 
     Parameters
     ----------
     rows : DataFrame
-        Rows of the sweep. Implementations that several frameworks have get their colours first.
+        All rows of the sweep, whether a figure draws them or not. Implementations that several
+        frameworks have get their colours first.
     """
 
     def __init__(self, rows: pd.DataFrame):
@@ -69,8 +70,8 @@ def frameworks(rows: pd.DataFrame) -> dict[str, pd.DataFrame]:
 
 
 def panels(
-    parts: Mapping[str, pd.DataFrame],
-    draw: Callable[[Axes, str, Looks], Entries],
+    parts: Iterable[str],
+    draw: Callable[[Axes, str], Entries],
     most: int = PANELS_A_ROW,
     height: float = PANEL,
     **settings: Any,
@@ -79,8 +80,8 @@ def panels(
 
     Parameters
     ----------
-    parts : mapping of DataFrame by str
-        The title of each panel, and the rows that it shows.
+    parts : iterable of str
+        The title of each panel.
     draw : callable
         Draws the part of a title into a panel and returns its curves and their names.
     most : int
@@ -95,7 +96,8 @@ def panels(
     Figure
     """
     style.use()
-    looks, columns = Looks(pd.concat(parts.values())), min(most, len(parts))
+    parts = list(parts)
+    columns = min(most, len(parts))
     room = style.PAGE / columns
     figure = plt.figure(figsize=(style.PAGE, PANEL), layout="none")
     drawn = []
@@ -105,7 +107,7 @@ def panels(
         axis.set(title="\n".join(title), xlabel="raw output x", **settings)
         if place % columns:
             axis.set_ylabel("")
-        entries = draw(axis, name, looks)
+        entries = draw(axis, name)
         texts = [style.wrap(text, room - 0.5, style.SMALL) for _, text in entries]
         drawn.append((axis, len(title), entries, texts))
     _place(figure, drawn, columns, height)

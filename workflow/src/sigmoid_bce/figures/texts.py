@@ -21,6 +21,7 @@ UNKNOWN = 1.2
 def plain(text: str) -> str:
     r"""Return a text of users as a figure can show it: in one line, and not too long.
 
+    A long one loses its middle, since names of one series differ at their end.
     Matplotlib leaves a name with a leading _ out of a legend, and SVG holds no control characters.
 
     Examples
@@ -29,7 +30,8 @@ def plain(text: str) -> str:
     (' _cat\\x00', 32)
     """
     text = one_line(text)
-    text = text if len(text) <= LONGEST else f"{text[: LONGEST - 1]}…"
+    if len(text) > LONGEST:
+        text = f"{text[: LONGEST // 2]}…{text[1 - LONGEST // 2 :]}"
     return f" {text}" if text.startswith("_") else text
 
 

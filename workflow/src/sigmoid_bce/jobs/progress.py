@@ -7,6 +7,7 @@ so that it sees the jobs of a cluster as well.
 from __future__ import annotations
 
 import csv
+import re
 import sys
 import threading
 import time
@@ -24,6 +25,8 @@ MOST = 3
 """Trainings that a line names."""
 SAMPLE = 25
 """Earlier jobs that an estimate looks at."""
+TAIL = 4096
+"""Bytes at the end of a log that are searched for an epoch."""
 NO_EARLIER = "no earlier run to estimate the time left from"
 
 
@@ -58,6 +61,23 @@ def epochs(folder: Path) -> int:
             return max(sum(line.endswith(b"\n") for line in file) - 1, 0)
     except OSError:
         return 0
+
+
+def last_epoch(log: Path) -> str:
+    """Return the last epoch that a log names, and of how many; nothing if it names none.
+
+    Parameters
+    ----------
+    log : Path
+        Of a job that trains the networks of a learning cell.
+    """
+    try:
+        with open(log, "rb") as file:
+            file.seek(max(log.stat().st_size - TAIL, 0))
+            told = re.findall(rb"^epoch (\d+/\d+):", file.read(), re.MULTILINE)
+    except OSError:
+        return ""
+    return told[-1].decode() if told else ""
 
 
 class Durations:
@@ -147,8 +167,13 @@ def left(expected: Sequence[float | None], spent: Sequence[float], workers: int)
 def _training(job: Any) -> str:
     """Return a running training and its epoch."""
     wildcards = job.wildcards
-    name = f"{wildcards.model} {wildcards.loss} batch {wildcards.batch_size} seed {wildcards.seed}"
-    done = epochs(Path(job.output[0]).parent)
+    name = f"{wildcards.model} {wildcards.loss} batch {wildcards.batch_size}"
+    if job.rule.name == "train":
+        name += f" seed {wildcards.seed}"
+        done = str(epochs(Path(job.output[0]).parent) or "")
+    else:
+        name += ", all seeds"
+        done = last_epoch(Path(job.log[0]))
     return f"{name}, epoch {done}" if done else f"{name} begins"
 
 
@@ -159,7 +184,7 @@ def trainings(jobs: Iterable[Any]) -> str:
     ----------
     jobs : iterable of snakemake.jobs.Job
     """
-    running = sorted((job for job in jobs if job.rule.name == "train"), key=str)
+    running = sorted((job for job in jobs if job.rule.name in ("train", "learn")), key=str)
     named = [_training(job) for job in running[:MOST]]
     more = [f"{len(running) - MOST} more"] if len(running) > MOST else []
     return "; ".join(named + more)

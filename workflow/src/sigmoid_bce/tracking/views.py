@@ -144,8 +144,11 @@ def offered(settings: Mapping[str, Any]) -> list[str]:
     >>> offered({"learning": {"margins": {}}})
     ['learning']
     """
-    given = {"learning": settings.get("learning")}
-    return [view for view in VIEWS if given.get(view, settings.get("grid"))]
+    grid = settings.get("grid") or {}
+    # a scatter against one batch size is a column of points
+    several = len(grid.get("batch_size", ())) > 1
+    given = {"learning": settings.get("learning"), "gap": several}
+    return [view for view in VIEWS if given.get(view, grid)]
 
 
 def state(view: str) -> dict[str, Any]:

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from sigmoid_bce.comparison import compare
+from sigmoid_bce.comparison import compare, metrics
 from sigmoid_bce.verdicts import shares, words
 from sigmoid_bce.verdicts.count import Counted, run
 from sigmoid_bce.verdicts.errors import EVERY, BadOutputs
@@ -96,11 +96,9 @@ def _by_size(batches: pd.DataFrame, rows: int) -> pd.DataFrame:
     """Return the error of the mean loss of batches, by batch size."""
     out = []
     for size, part in batches.groupby("batch_size"):
-        exact = part["bce_exact"].to_numpy()
-        error = np.abs(part["bce_sigmoid"].to_numpy(np.float64) - exact)
-        # the true loss may be close to the smallest number
-        with np.errstate(over="ignore"):
-            relative = np.divide(error, exact, out=np.zeros_like(error), where=exact > 0)
+        relative = metrics.relative_error(
+            part["bce_sigmoid"].to_numpy(), part["bce_exact"].to_numpy(np.float64)
+        )
         out.append(
             {
                 "batch_size": size,

@@ -49,11 +49,17 @@ let chosen = 40;  // the range that was chosen; a raw output beyond it widens th
 const rangeFor = (x, range) => Math.abs(x) <= range ? range : RANGES.find(r => r >= Math.abs(x)) || RANGES.at(-1);
 const hashFor = (program, label, x, range = state.range) => hashOf({...state, view: "explore", program, label, x, range: rangeFor(x, range)});
 
+// a raw output as people write it: with a comma or a true minus, too; NaN if it is no finite number
+function typed(text) {
+  const x = Number(text.trim().replace("−", "-").replace(/^([-+]?\d*),(\d+)$/, "$1.$2"));
+  return text.trim() && Number.isFinite(x) ? x + 0 : NaN;
+}
+
 function readHash(text) {
   const given = new URLSearchParams(text.replace(/^#/, "")), odd = [];
   if (given.has("x")) {
-    const x = Number(given.get("x").replace("−", "-"));
-    if (given.get("x").trim() && Number.isFinite(x)) state.x = x + 0; else odd.push(`x=${given.get("x")}`);
+    const x = typed(given.get("x"));
+    if (Number.isFinite(x)) state.x = x; else odd.push(`x=${given.get("x")}`);
   }
   if (given.has("label")) { if (["0", "1"].includes(given.get("label"))) state.label = Number(given.get("label")); else odd.push(`label=${given.get("label")}`); }
   const names = {dtype: "dtype", framework: "framework", program: "implementation", mode: "mode"};
@@ -66,9 +72,15 @@ function readHash(text) {
   for (const [name, key] of Object.entries(names)) {
     if (given.has(name) && state.program && state.program[key] !== given.get(name) && !odd.includes(`${name}=${given.get(name)}`)) odd.push(`${name}=${given.get(name)}`);
   }
-  if (["linear", "log"].includes(given.get("scale"))) state.scale = given.get("scale");
-  if (RANGES.includes(Number(given.get("range")))) state.range = chosen = Number(given.get("range"));
-  state.view = VIEWS.includes(given.get("view")) ? given.get("view") : given.has("view") ? state.view : "explore";
+  const oneOf = (name, all) => {
+    const value = given.get(name);
+    if (value !== null && !all.includes(value)) odd.push(`${name}=${value}`);
+    return all.includes(value) ? value : null;
+  };
+  state.scale = oneOf("scale", ["linear", "log"]) || state.scale;
+  const range = oneOf("range", RANGES.map(String));
+  if (range) state.range = chosen = Number(range);
+  state.view = oneOf("view", VIEWS) || (given.has("view") ? state.view : "explore");
   say(odd.length ? `The link asks for ${odd.join(", ")}, which this page does not have. The nearest state is shown.` : "");
 }
 
@@ -199,7 +211,7 @@ function marksOf(range) {
 function showState() {
   const {program: p, label} = state, curve = curveOf(p, label), marks = marksOf(state.range);
   $("slider").min = -state.range; $("slider").max = state.range; $("slider").step = state.range <= 120 ? 0.01 : 0.1;
-  $("slider").value = state.x; if (document.activeElement !== $("number") || Number($("number").value) !== state.x) $("number").value = state.x;
+  $("slider").value = state.x; if (document.activeElement !== $("number") || typed($("number").value) !== state.x) $("number").value = state.x;
   $("slider").setAttribute("aria-valuetext", `raw output ${short(state.x, 9)}`);
   document.querySelectorAll("input[name=label]").forEach(radio => { radio.checked = Number(radio.value) === label; });
   document.querySelectorAll("input[name=scale]").forEach(radio => { radio.checked = radio.value === state.scale; });

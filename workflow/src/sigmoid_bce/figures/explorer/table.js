@@ -95,8 +95,12 @@ function start() {
 function listen() {
   for (const event of ["submit"]) document.querySelectorAll("form").forEach(form => form.addEventListener(event, e => e.preventDefault()));
   $("slider").addEventListener("input", () => update({x: Number($("slider").value)}));
-  $("number").addEventListener("input", () => { if ($("number").value.trim() !== "" && Number.isFinite($("number").valueAsNumber)) update({x: $("number").valueAsNumber}); });
-  $("number").addEventListener("change", () => { if ($("number").value.trim() === "") { $("number").value = state.x; say("A raw output is a finite number."); } else say(""); });
+  $("number").addEventListener("input", () => { const x = typed($("number").value); if (Number.isFinite(x)) update({x}); });
+  $("number").addEventListener("change", () => {
+    const text = $("number").value, wrong = Number.isNaN(typed(text));
+    $("number").value = state.x;
+    say(wrong ? `A raw output is a finite number, such as 16.7; "${text}" is none.` : "");
+  });
   const step = by => { const at = state.curve.x, i = nearest(at, state.x), past = by > 0 ? at[i] > state.x : at[i] < state.x; update({x: at[Math.min(at.length - 1, Math.max(0, past ? i : i + by))]}); };
   $("before").addEventListener("click", () => step(-1));
   $("after").addEventListener("click", () => step(1));

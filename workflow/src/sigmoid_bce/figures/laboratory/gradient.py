@@ -18,12 +18,13 @@ ENDS = (0.0, 30.0)
 def draw(tables: LaboratoryTables) -> Figure:
     """Draw |gradient| for label 1 down to 0, a panel for each framework, with the exact one."""
     rows = tables.sweep(["gradient", "gradient_exact"])
+    looks = sweeps.Looks(rows)
     rows = rows[(rows["y"] == 1) & rows["x"].between(-40, 40) & (rows["x"] * 16 % 1 == 0)]
     rows = rows.assign(gradient=rows["gradient"].abs())
     some = rows.groupby(["framework", "implementation", "mode"], observed=True)["gradient"]
     rows = rows[some.transform("count") > 0]
 
-    def curves(axis: Axes, name: str, looks: sweeps.Looks) -> sweeps.Entries:
+    def curves(axis: Axes, name: str) -> sweeps.Entries:
         axis.set_yscale("symlog", linthresh=LEAST, linscale=0.5)
         axis.set(ylim=ENDS, yticks=[0, 1e-16, 1e-12, 1e-8, 1e-4, 1])
         axis.yaxis.set_major_formatter(style.power)

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from typing import Any
+
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
@@ -20,17 +23,26 @@ PANELS = {
 def draw(tables: LaboratoryTables) -> Figure:
     """Draw the losses of all programs from x = 13.5 to 18, a panel for each label."""
     rows = tables.sweep(["loss", "loss_exact"])
+    looks = sweeps.Looks(rows)
+    taken: dict[tuple[str, str], Mapping[str, Any]] = {}
     rows = rows[rows["x"].between(13.5, 18) & (rows["x"] * 64 % 1 == 0)]
     named = rows["framework"].astype(str) + ": " + rows["implementation"].astype(str)
+    alone = dict(zip(named, rows["implementation"].astype(str), strict=True))
     rows = rows.assign(implementation=named)
     parts = {title: rows[rows["y"] == y] for title, (y, _) in PANELS.items()}
 
-    def curves(axis: Axes, name: str, looks: sweeps.Looks) -> sweeps.Entries:
+    def look(program: tuple[str, str]) -> Mapping[str, Any]:
+        """Return the look of a program, which no other one has in either panel."""
+        if program not in taken:
+            taken[program] = looks.of("", alone[program[0]])
+        return taken[program]
+
+    def curves(axis: Axes, name: str) -> sweeps.Entries:
         axis.set_ylim(PANELS[name][1])
         axis.ticklabel_format(axis="y", scilimits=(-3, 3), useMathText=False)
         found = sweeps.distinct(sweeps.programs(parts[name], "loss"), "loss", 3)
         entries = [
-            sweeps.curve(axis, curve, "loss", i, looks.of(name, curve.programs[0][0]))
+            sweeps.curve(axis, curve, "loss", i, look(curve.programs[0]))
             for i, curve in enumerate(sorted(found, key=lambda curve: -len(curve.programs)))
         ]
         truth = parts[name].drop_duplicates("x").sort_values("x")

@@ -18,12 +18,13 @@ ENDS = (0.0, 2e9)
 def draw(tables: LaboratoryTables) -> Figure:
     """Draw the largest error within each unit of x for label 1, a panel for each framework."""
     rows = tables.sweep(["loss_ulp"])
+    looks = sweeps.Looks(rows)
     rows = rows[(rows["y"] == 1) & rows["x"].between(-110, 110)]
     rows = rows.assign(x=rows["x"].round())
     keys = ["framework", "implementation", "mode", "x"]
     rows = rows.groupby(keys, sort=False, observed=True)["loss_ulp"].max().reset_index()
 
-    def curves(axis: Axes, name: str, looks: sweeps.Looks) -> sweeps.Entries:
+    def curves(axis: Axes, name: str) -> sweeps.Entries:
         axis.set_yscale("symlog", linthresh=1, linscale=1)
         axis.set(ylim=ENDS, yticks=[0, 1, 1e3, 1e6, 1e9])
         axis.yaxis.set_major_formatter(style.power)

@@ -10,7 +10,7 @@ from sigmoid_bce.numerics.surroundings import keras_on
 
 TITLE = "Keras on PyTorch"
 PACKAGES = ("keras", "torch")
-INSTEAD = "Dense(1) with the loss lambda y, x: keras.ops.softplus((1 - 2 * y) * x)"
+INSTEAD = "Dense(1) with keras.losses.BinaryCrossentropy(from_logits=True)"
 FORMULAS = {
     True: "binary_cross_entropy_with_logits of PyTorch: (1 - y) x - logsigmoid(x)",
     False: "p clipped to [1e-7, 1 - 1e-7]; binary_cross_entropy of PyTorch; logits not recovered",

@@ -6,7 +6,7 @@ from sigmoid_bce.numerics.catalogue import Implementation
 
 TITLE = "PyTorch"
 PACKAGES = ("torch",)
-INSTEAD = "torch.nn.functional.softplus((1 - 2 * y) * x)"
+INSTEAD = "torch.nn.BCEWithLogitsLoss()(x, y)"
 
 
 def implementations() -> list[Implementation]:
