@@ -36,8 +36,14 @@ DTYPES = ("float16", "bfloat16", "float32", "float64", "longdouble")
     "--dtype", "dtypes", multiple=True, type=click.Choice(DTYPES), help="Only this precision; may "
     "be given several times.  [default: all]",
 )  # fmt: skip
+@click.option(
+    "--device", default="", metavar="NAME", help="Where it runs, such as cuda: torch and jax only. "
+    "Then with a layer whose product TF32 may round.  [default: the CPU]",
+)  # fmt: skip
 @click.option("--to", help="Folder of the tables.  [default: results/measure-<framework>]")
-def command(framework: str, against: str | None, dtypes: tuple[str, ...], to: str | None) -> None:
+def command(
+    framework: str, against: str | None, dtypes: tuple[str, ...], device: str, to: str | None
+) -> None:
     """Measure where the losses of FRAMEWORK go wrong, in every precision and mode.
 
     FRAMEWORK is a file in sigmoid_bce/numerics/frameworks, such as torch, or what an installed
@@ -46,7 +52,8 @@ def command(framework: str, against: str | None, dtypes: tuple[str, ...], to: st
     For instance: sigmoid-bce measure torch --against record
     """
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
-    os.environ["CUDA_VISIBLE_DEVICES"] = ""  # the record is of CPUs
+    if not device:
+        os.environ["CUDA_VISIBLE_DEVICES"] = ""  # the record is of CPUs
     from sigmoid_bce.jobs.logs import UserError
     from sigmoid_bce.numerics.measure import measure_framework
     from sigmoid_bce.numerics.tables import read_all, read_thresholds
@@ -58,7 +65,7 @@ def command(framework: str, against: str | None, dtypes: tuple[str, ...], to: st
         folder.mkdir(parents=True, exist_ok=True)
         start = time.perf_counter()
         files = {part: folder / name for part, name in FILES.items()}
-        measure_framework(framework, **files, dtypes=dtypes or DTYPES)
+        measure_framework(framework, **files, dtypes=dtypes or DTYPES, device=device)
         now = read_thresholds(files["thresholds"])
         status = read_all([files["implementations"]])
     except (UserError, OSError) as error:
