@@ -72,7 +72,8 @@ def command(
         raise BadInput(str(error)) from error
     print(f"\n{title}: measured in {time.perf_counter() - start:.0f} s; tables: {folder}/")
     if not len(now):
-        raise BadInput(f"{title}: nothing was measured: the reasons are above")
+        asked = f" has no program in {', '.join(dtypes)}" if not len(status) else ""
+        raise BadInput(f"{title}{asked or ': nothing was measured: the reasons are above'}")
     moved = _tell(now, status, then, against)
     if moved or (against is not None and status["status"].ne("measured").any()):
         sys.exit(FINDING)
@@ -90,7 +91,7 @@ def _title(framework: str) -> str:
         near = [name for name in known if word in name]
         near = near or difflib.get_close_matches(word, known, 1, 0.5)
         near_ones = " or ".join(map(repr, near))
-        hint = f"did you mean {near_ones}?" if near else f"expected one of {', '.join(known)}"
+        hint = f"did you mean {near_ones}?" if near else f"expected one of {', '.join(known)}."
         raise BadInput(
             f"there is no framework {framework!r}; {hint} Another package brings one by an entry "
             "point in the group sigmoid_bce.frameworks: docs/measure.md"
@@ -144,8 +145,11 @@ def _tell(
 
 def _counted(now: pd.DataFrame) -> str:
     """Return how many programs and precisions were measured."""
+    from sigmoid_bce.comparison.words import counted
+
     programs = now[["implementation", "mode", "dtype"]].drop_duplicates()
-    return f"{len(programs)} programs and precisions were measured"
+    number = counted(len(programs), "program and precision", "programs and precisions")
+    return f"{number} {'was' if len(programs) == 1 else 'were'} measured"
 
 
 def _releases(table: pd.DataFrame) -> str:

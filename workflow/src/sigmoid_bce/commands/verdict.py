@@ -63,7 +63,7 @@ MINE = ("framework", "loss", "dtype", "mode", "autocast", "split")
 @click.option(
     "--fail-on-loss-error",
     is_flag=True,
-    help="Exit code 3 if the loss of a mistake, or the mean, is more than 1 % off.",
+    help="Exit code 3 if the loss or gradient of a mistake, or the mean, is more than 1 % off.",
 )
 @click.option("--log-to-run", is_flag=True, help="Log the verdict to the run that FILE is of.")
 def command(file: str, to: str | None, as_json: bool, **given: Any) -> None:
@@ -80,6 +80,8 @@ def command(file: str, to: str | None, as_json: bool, **given: Any) -> None:
     os.environ.setdefault("ARROW_DEFAULT_MEMORY_POOL", "system")
     source = _source(file, given)
     folder = Path(to or f"results/verdict-{_name(source)}")
+    if folder.exists() and not folder.is_dir():
+        raise BadInput(f"--to: {folder} is a file: name a folder")
     try:
         from sigmoid_bce.jobs.logs import one_line
         from sigmoid_bce.verdicts.programs import Mine
