@@ -223,36 +223,53 @@ def asked(words: list[str]) -> tuple[Release, ...]:
     return tuple(found)
 
 
-def main(arguments: list[str] | None = None) -> int:
-    """Measure, write releases.csv, and print what a canary saw."""
+def options() -> argparse.ArgumentParser:
+    """Return the parser of the command line."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("only", nargs="*", metavar="RELEASE", help="such as torch-2.6.0, or "
                         "FRAMEWORK:PACKAGE==VERSION for one that is not listed")  # fmt: skip
     parser.add_argument("--canary", action="store_true", help="nightly releases; or those named")
     parser.add_argument("--list", action="store_true", help="print the releases, and end")
     parser.add_argument("--to", type=Path, default=Path("results/releases"), metavar="FOLDER")
-    parser.add_argument(
-        "--python", default="python3.11", help="one that all of them have wheels for"
-    )
+    parser.add_argument("--python", default="python3.11", help="one that all have wheels for")
     parser.add_argument("--pip", nargs="*", default=[], help="further options of pip install, such "
                         "as --pip=--pre, or --pip=--extra-index-url=URL")  # fmt: skip
     parser.add_argument("--limit", type=float, default=1800, metavar="SECONDS", help="of a step")
-    given = parser.parse_args(arguments)
+    return parser
+
+
+def chosen(given: argparse.Namespace, parser: argparse.ArgumentParser) -> tuple[Release, ...]:
+    """Return the releases that a command line asks for; all, if it names none.
+
+    Parameters
+    ----------
+    given : argparse.Namespace
+    parser : argparse.ArgumentParser
+        For the error about a name that is none.
+    """
     releases = NIGHTLY if given.canary else RELEASES
     names = {release.name: release for release in releases}
-    if given.list:
-        print("\n".join(names))
-        return 0
     unknown = [word for word in given.only if word not in names and ":" not in word]
     if unknown:
         parser.error(f"there is no release {unknown[0]!r}: --list prints all")
-    if given.only:
-        own = asked([word for word in given.only if ":" in word])
-        releases = (*(names[word] for word in given.only if word in names), *own)
+    if not given.only:
+        return releases
+    own = asked([word for word in given.only if ":" in word])
+    return (*(names[word] for word in given.only if word in names), *own)
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Measure, write releases.csv, or print what a canary saw."""
+    parser = options()
+    given = parser.parse_args(arguments)
+    releases = chosen(given, parser)
+    if given.list:
+        print("\n".join(release.name for release in releases))
+        return 0
     if given.canary:
         given.pip = ["--pre", *given.pip]
-        shutil.rmtree(given.to / "keras_tensorflow-nightly", ignore_errors=True)
-        shutil.rmtree(given.to / "tensorflow-nightly", ignore_errors=True)
+        for release in releases:  # a nightly release is another one tomorrow
+            shutil.rmtree(given.to / release.name, ignore_errors=True)
     done = every(releases, given)
     if done and given.canary:
         print("\n".join(moved(done)))

@@ -128,7 +128,8 @@ def _of_samples(name: str, samples: pd.DataFrame, total: Tally, unit: str) -> di
             stage.draw(shown, CLASSES, name, unit, histograms),
             "The same for all samples, by Keras's formula again. Where a sample is clipped, the "
             "loss from the sigmoid output is constant: it stays above its minimum on the correct "
-            "side, and below about 16 on the wrong side. Last row: what each misclassified one loses, and who loses too little."
+            "side, and below about 16 on the wrong side. Last row: what each misclassified one "
+            "loses, and who loses too little."
             f"{' Histograms count every sample.' if histograms else ''}{some}",
         ),
     }
