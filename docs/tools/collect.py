@@ -18,7 +18,9 @@ import pandas as pd
 
 import explorer
 from committed import FOLDER, KEYS, PICTURED, PROGRAMS, ROOT, machine, write
-from sigmoid_bce.numerics.tables import read_thresholds
+from sigmoid_bce.jobs import provenance
+from sigmoid_bce.numerics.criteria import PLACES
+from sigmoid_bce.numerics.tables import TRAITS, read_thresholds
 from sigmoid_bce.study.cells import STAGES
 
 WITHHELD = {
@@ -195,6 +197,18 @@ def benchmarks(folder: Path) -> pd.DataFrame:
     return pd.concat(tables, ignore_index=True)
 
 
+def releases(folder: Path) -> pd.DataFrame:
+    """Return where programs of old releases go wrong, with their own origin."""
+    table = read_thresholds(present(folder / "releases.csv"))
+    columns = [*KEYS["releases"], *TRAITS[:-1], *PLACES, "processor", "date"]
+    return table[columns].assign(
+        cores=machine()["cores"],
+        releases=table["version"],
+        commit=(provenance.circumstances()["git_commit"] or "unknown")[:7],
+        passed_on="yes",
+    )
+
+
 def photographs(study: Path) -> pd.DataFrame:
     """Return the table of models, with the largest error of a validation image."""
     cells = pd.read_csv(present(study / "tables/cells.csv"))
@@ -280,8 +294,11 @@ TABLES: dict[str, tuple[str, Callable[[Path], pd.DataFrame]]] = {
     "photographs-learning": ("article-cpu", learning),
     "processors": ("learning-masked", processors),
     "benchmarks": ("benchmarks", benchmarks),
+    "releases": ("releases", releases),
 }
 """Each table: the folder under results/ that it comes from, and the function of that folder."""
+OWN = ("benchmarks", "releases")
+"""Tables whose rows have origins of their own."""
 LABORATORY = ("thresholds", "figure-3")
 """Tables that rest on no data set."""
 
@@ -311,7 +328,7 @@ def main(results: Path = ROOT / "results", folder: Path = FOLDER) -> None:
     for name, (source, function) in TABLES.items():
         try:
             table = function(results / source)
-            on = {} if name == "benchmarks" else origin(results / source)
+            on = {} if name in OWN else origin(results / source)
         except Absent as error:
             print(f"{name}.csv stays as it is: {error}")
             continue

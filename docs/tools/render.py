@@ -28,6 +28,7 @@ from matplotlib.figure import Figure
 from PIL import Image
 
 import badges
+import changes
 import front
 import pictures
 import reference
@@ -47,6 +48,7 @@ DOCUMENTS = (
     "docs/check.md",
     "docs/learning.md",
     "docs/monitor.md",
+    "docs/releases.md",
     "docs/tracking.md",
     "docs/numbers/README.md",
     "docs/explanation/numerics.md",
@@ -188,7 +190,12 @@ def quotes() -> dict[str, str]:
         "origin of peers": origin(read("benchmarks").query("part == 'peers'").iloc[0]),
         "SLURM, a cell": number(costs["jobs", "SLURM", "SLURM adds, cells packed by 50"], ".1f"),
     }
-    return own | front.quotes() | {f"by hand, {name}": value for name, value in by_hand}
+    return (
+        own
+        | front.quotes()
+        | changes.quotes()
+        | {f"by hand, {name}": value for name, value in by_hand}
+    )
 
 
 PEERS = {
@@ -456,6 +463,7 @@ PICTURES = {
     "docs/hero.png": hero_figure,
     "docs/figure-3.png": figure_3,
     "docs/figure-5.png": figure_5,
+    "docs/pictures/releases.png": changes.draw,
     **pictures.PICTURES,
 }
 SEEN = 24
