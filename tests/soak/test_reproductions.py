@@ -1,5 +1,6 @@
 """Each report's reproduction in a new environment that holds that framework alone."""
 
+import shutil
 import subprocess
 import sys
 
@@ -33,4 +34,5 @@ def test_reproduction_alone(name, tmp_path, record_property):
     assert done.returncode == 0, done.stderr[-3000:]
     exact = finding.measured["processor"] == processor()
     assert reproductions.near(done.stdout.strip(), finding.measured["output"], exact), done.stdout
+    shutil.rmtree(tmp_path / "alone")  # up to 2 GB
     record_property("said", f"{' '.join(pins)} alone prints the table of the text")

@@ -64,12 +64,9 @@ def test_reproductions_print_what_the_text_says(names):
 @pytest.mark.parametrize("finding", FINDINGS.values(), ids=FINDINGS)
 def test_a_report_is_whole(finding):
     assert len(finding.reproduction.splitlines()) <= findings.LINES
-    nodes = ast.walk(ast.parse(finding.reproduction))
-    imported = {
-        alias.name for node in nodes if isinstance(node, ast.Import) for alias in node.names
-    }
-    nodes = ast.walk(ast.parse(finding.reproduction))
-    imported |= {node.module for node in nodes if isinstance(node, ast.ImportFrom)}
+    tree = list(ast.walk(ast.parse(finding.reproduction)))
+    imported = {alias.name for node in tree if isinstance(node, ast.Import) for alias in node.names}
+    imported |= {node.module for node in tree if isinstance(node, ast.ImportFrom)}
     roots = {name.split(".")[0] for name in imported} - set(sys.stdlib_module_names)
     assert roots <= {MODULES.get(package, package) for package in finding.packages} | {"numpy"}
     for part in ("title", "summary", "cause", "fix", "form"):

@@ -59,12 +59,16 @@ class Program:
 
 @dataclass(frozen=True)
 class Cost:
-    """Code that is timed: `setup` makes what `now` and `new` compute from COUNT values of DTYPE."""
+    """Code that is timed: `setup` makes what `now` and `new` compute from COUNT values of DTYPE.
+
+    `formulas` says what both compute, where the code does not.
+    """
 
     setup: str
     now: str
     new: str
     dtypes: list[str]
+    formulas: list[str] = field(default_factory=list)
 
 
 @dataclass(frozen=True)

@@ -28,7 +28,7 @@ def text(finding: Finding, effect: dict[str, Any] | None = None, file: str = EXA
     --------
     >>> from sigmoid_bce.upstream.findings import load
     >>> print(text(load("xgboost-logloss")).splitlines()[0])
-    # logloss of a wrong sample of label 0 jumps to 36.84 at a margin of 16.7
+    # logloss of a wrong sample of label 0 jumps to 36.84 at a margin of 16.6
     """
     measured = finding.measured
     releases = ", ".join(f"{name} {release}" for name, release in measured["releases"].items())
@@ -86,10 +86,11 @@ def _cost(finding: Finding) -> list[str]:
         (one["dtype"], *(f"{ns:.2f}" for ns in (one["now"], one["new"], one["new"] / one["now"])))
         for one in measured["costs"]
     ]
+    now, new = cost.formulas or (cost.now, cost.new)
     code = f"{cost.setup.strip()}\n\nnow = lambda: {cost.now}\nnew = lambda: {cost.new}"
     return [
-        f"```python\n# in use\n{cost.now}\n# proposed\n{cost.new}\n```",
-        f"Nanoseconds an element of {measured['count']:,}, one thread, the least of "
+        f"- in use: `{now}`\n- proposed: `{new}`",
+        f"Nanoseconds an element of {measured['count']:,}, on one core, the least of "
         f"{measured['repeats']} measurements that alternate, on {measured['processor']}:",
         _table(["dtype", "in use", "proposed", "ratio"], rows),
         f"<details><summary>What was timed</summary>\n\n```python\n{code}\n```\n\n</details>",
