@@ -5,6 +5,13 @@ from __future__ import annotations
 from functools import cache
 from importlib.metadata import PackageNotFoundError, version
 
+BUILDS = {
+    "keras": ("keras-nightly",),
+    "tensorflow": ("tensorflow-cpu", "tf-nightly", "tf-nightly-cpu"),
+    "xgboost": ("xgboost-cpu",),
+}
+"""Other names under which a package is distributed."""
+
 
 @cache
 def installed(package: str) -> str | None:
@@ -15,10 +22,12 @@ def installed(package: str) -> str | None:
     >>> installed("no-such-package") is None
     True
     """
-    try:
-        return version(package)
-    except PackageNotFoundError:
-        return None
+    for name in (package, *BUILDS.get(package, ())):
+        try:
+            return version(name)
+        except PackageNotFoundError:
+            continue
+    return None
 
 
 def releases(*packages: str) -> dict[str, str | None]:
