@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from pathlib import Path
 from typing import Any
 
 from sigmoid_bce.upstream.effect import EVENTS
@@ -112,7 +111,7 @@ def _effect(found: dict[str, Any], file: str) -> list[str]:
         means += f", computed {found['computed']:.5g}"
     head = ["mode, dtype", *EVENTS, "nan or inf", "change of the mean by constant losses"]
     return [
-        f"`{Path(file).name}`: {found['samples']:,} samples, {found['mistakes']:,} misclassified, "
+        f"`{file}`: {found['samples']:,} samples, {found['mistakes']:,} misclassified, "
         f"{means}. Samples beyond the thresholds, correctly classified / misclassified:",
         _table(head, rows),
     ]
