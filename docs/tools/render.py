@@ -32,6 +32,7 @@ import changes
 import front
 import pictures
 import reference
+import reports
 from committed import KEYS, ORIGIN, PICTURED, PROGRAMS, RANGES, ROOT, read
 from sigmoid_bce.comparison import compare
 from sigmoid_bce.figures import hero, registry, stage, style
@@ -59,6 +60,7 @@ DOCUMENTS = (
     "docs/reference/command-line.md",
     "docs/reference/configuration.md",
     "docs/tutorials/own-images.md",
+    "docs/upstream/README.md",
 )
 MARK = re.compile(r"(<!-- = (.+?) -->)(.*?)(<!-- / -->)", re.DOTALL)
 
@@ -412,6 +414,7 @@ TABLES: dict[str, Callable[[], str]] = {
         rulegraph,
         front.frameworks,
         front.networks,
+        reports.upstream,
     )
 } | reference.TABLES
 """What the mark `table NAME` writes."""
@@ -494,10 +497,10 @@ def main(arguments: list[str] | None = None) -> None:
             file.write_text(new)
             print(f"{name} changed")
     explore(root)
-    for name, svg in badges.drawn().items():
-        if not (root / name).exists() or (root / name).read_text() != svg:
+    for name, made in (badges.drawn() | reports.written()).items():
+        if not (root / name).exists() or (root / name).read_text() != made:
             (root / name).parent.mkdir(parents=True, exist_ok=True)
-            (root / name).write_text(svg)
+            (root / name).write_text(made)
             print(f"{name} changed")
     with tempfile.TemporaryDirectory() as folder:
         for name, draw in PICTURES.items():

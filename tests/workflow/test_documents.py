@@ -14,6 +14,7 @@ import check
 import collect
 import committed
 import render
+import reports
 from sigmoid_bce.numerics.tables import RECORD, read_thresholds
 from support.checkout import ROOT
 
@@ -21,7 +22,8 @@ from support.checkout import ROOT
 @pytest.fixture
 def documents(tmp_path):
     """A folder with copies of the rendered documents and their pictures."""
-    for name in (*render.DOCUMENTS, *badges.drawn(), *render.PICTURES, render.EXPLORER):
+    made = *badges.drawn(), *reports.written()
+    for name in (*render.DOCUMENTS, *made, *render.PICTURES, render.EXPLORER):
         (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
         shutil.copy(ROOT / name, tmp_path / name)
     return tmp_path

@@ -112,7 +112,8 @@ def _by_size(batches: pd.DataFrame, rows: int) -> pd.DataFrame:
     return pd.DataFrame(out)
 
 
-def _refuse_probabilities(outputs: Outputs, counted: Counted) -> None:
+def refuse_probabilities(outputs: Outputs, counted: Counted) -> None:
+    """Raise `BadOutputs` if all raw outputs of a label lie within [0, 1], as probabilities do."""
     whole = np.isin(counted.sample[0], (0, 1)).all()
     swapped = ". All are 0 or 1: are they labels, or predicted classes?" if whole else ""
     for name, tally in zip(outputs.labels, counted.tallies, strict=True):
@@ -179,7 +180,7 @@ def judge(
     edges = shares.edges(table)
     counted = run(outputs, edges, progress)
     if not really_raw:
-        _refuse_probabilities(outputs, counted)
+        refuse_probabilities(outputs, counted)
     tallies = list(zip(outputs.labels, counted.tallies, strict=True)) if outputs.labels[1:] else []
     tallies.append((EVERY, counted.total()))
     summary = pd.DataFrame([_summary(name, tally) for name, tally in tallies])
