@@ -164,6 +164,11 @@ def figure_5(study: Path) -> pd.DataFrame:
     )
 
 
+def serving(study: Path) -> pd.DataFrame:
+    """Return what became of the probabilities of served networks."""
+    return pd.read_csv(present(study / "serving.csv"))
+
+
 def smoke(study: Path) -> pd.DataFrame:
     """Return the smoke study's table of cells."""
     return pd.read_csv(present(study / "tables/cells.csv"))
@@ -270,6 +275,7 @@ TABLES: dict[str, tuple[str, Callable[[Path], pd.DataFrame]]] = {
     "values": ("default", values),
     "figure-3": ("default", figure_3),
     "figure-5": ("default", figure_5),
+    "serving": ("default", serving),
     "smoke": ("smoke", smoke),
     "answer": ("learning", answer),
     "conclusions": ("learning", conclusions),

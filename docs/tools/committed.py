@@ -33,6 +33,7 @@ KEYS = {
     "photographs-learning": ["part", "question", "dataset", "model", "batch_size", "loss"],
     "processors": ["metric"],
     "benchmarks": ["part", "grid", "measure"],
+    "serving": ["model", "runtime", "precision", "output"],
     "by-hand": ["name"],
 }
 """The tables, and the columns that tell their rows apart."""

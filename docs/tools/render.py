@@ -31,6 +31,7 @@ import badges
 import front
 import pictures
 import reference
+import served
 from committed import KEYS, ORIGIN, PICTURED, PROGRAMS, RANGES, ROOT, read
 from sigmoid_bce.comparison import compare
 from sigmoid_bce.figures import hero, registry, stage, style
@@ -54,6 +55,7 @@ DOCUMENTS = (
     "docs/faq.md",
     "docs/gallery.md",
     "docs/glossary.md",
+    "docs/how-to/serving.md",
     "docs/reference/command-line.md",
     "docs/reference/configuration.md",
     "docs/tutorials/own-images.md",
@@ -186,6 +188,8 @@ def quotes() -> dict[str, str]:
         "origin of extended regimes": origin(read("learning-full").iloc[0]),
         "origin of models": origin(read("models").iloc[0]),
         "origin of peers": origin(read("benchmarks").query("part == 'peers'").iloc[0]),
+        "origin of serving": origin(read("serving").iloc[0]),
+        **served.quotes(),
         "SLURM, a cell": number(costs["jobs", "SLURM", "SLURM adds, cells packed by 50"], ".1f"),
     }
     return own | front.quotes() | {f"by hand, {name}": value for name, value in by_hand}
@@ -405,6 +409,7 @@ TABLES: dict[str, Callable[[], str]] = {
         rulegraph,
         front.frameworks,
         front.networks,
+        served.serving,
     )
 } | reference.TABLES
 """What the mark `table NAME` writes."""

@@ -96,7 +96,8 @@ def log_loss(p: Array, y: Array) -> Array:
     """
     p, y = np.asarray(p, np.float64), np.asarray(y, np.float64)
     # the other class of a hard label counts 0, and not 0 * inf
-    ones, zeros = (np.where(w > 0, w * np.log(q), 0) for w, q in ((y, p), (1 - y, 1 - p)))
+    with np.errstate(divide="ignore", invalid="ignore"):
+        ones, zeros = (np.where(w > 0, w * np.log(q), 0) for w, q in ((y, p), (1 - y, 1 - p)))
     loss: Array = -(ones + zeros)
     return loss
 
