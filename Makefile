@@ -20,6 +20,7 @@ PYTHON ?= $(shell for python in python3 python3.13 python3.12 python3.11; do \
 IN_VENV = PATH="$(CURDIR)/$(BIN):$$PATH"
 # targets come after --cores: --configfile would take them for files
 SNAKEMAKE = $(IN_VENV) snakemake --configfile "$$CONFIG" --cores $(CORES)
+TFJS = @tensorflow/tfjs@4.22.0 @tensorflow/tfjs-backend-wasm@4.22.0
 PIP = $(BIN)/python -m pip install --quiet --disable-pip-version-check
 STUDY = $$($(BIN)/python -m sigmoid_bce.study.reading "$$CONFIG")
 
@@ -79,9 +80,11 @@ frameworks: install ## install the frameworks that the conformance suite measure
 	$(PIP) --no-build-isolation -c $(VENV)/constraints.txt -e '.[frameworks]'
 
 # PaddlePaddle asks for another opt-einsum than the lock has; TensorFlow and JAX take both
-frameworks-more: frameworks ## install CatBoost and PaddlePaddle too: 1 GB on the disk
+frameworks-more: frameworks ## install CatBoost, PaddlePaddle and, by npm, TensorFlow.js too: 1.3 GB on the disk
 	grep -v '^opt-einsum==' $(VENV)/constraints.txt > $(VENV)/constraints-more.txt
 	$(PIP) --no-build-isolation -c $(VENV)/constraints-more.txt -e '.[frameworks,frameworks-more]'
+	command -v npm >/dev/null || { echo "no npm here: TensorFlow.js is left out"; exit 0; }; \
+		npm install --silent --no-save --no-package-lock --no-audit --no-fund $(TFJS)
 
 record: install ## make the last measured thresholds the record that tests and verdicts use
 	study=$(STUDY) && $(BIN)/python -m sigmoid_bce.numerics.record "results/$$study/numerics/thresholds.csv"

@@ -149,6 +149,7 @@ def test_unknown_dtypes_are_refused(dtypes):
 OPTIONAL = (
     *("torch", "jax", "jaxlib", "optax", "tf_keras", "xgboost", "lightgbm"),
     *("ai-edge-litert", "catboost", "mlx", "onnx", "onnxruntime", "openvino", "paddlepaddle"),
+    "npm:@tensorflow/tfjs",
 )
 DEFAULT = [n for n in frameworks.names() if not set(catalogue.module(n).PACKAGES) & set(OPTIONAL)]
 

@@ -6,7 +6,7 @@ import sys
 import numpy as np
 import pytest
 
-from sigmoid_bce.jobs.releases import installed
+from sigmoid_bce.jobs.releases import installed, node_modules
 from sigmoid_bce.numerics import catalogue, frameworks
 from sigmoid_bce.numerics.frameworks import _runtimes as runtimes
 from support.checkout import ROOT
@@ -24,7 +24,7 @@ def here(name, *marks):
 
 MEASURED = [here(name) for name in (*SERVING, "mlx")]
 # `make soak` installs these
-MEASURED += [here(name, pytest.mark.soak) for name in ("catboost", "paddle")]
+MEASURED += [here(name, pytest.mark.soak) for name in ("catboost", "paddle", "tensorflow_js")]
 
 
 CHECK = """
@@ -109,3 +109,15 @@ def test_a_served_network_is_the_trained_one():
     command = [sys.executable, "-W", "ignore", "-c", SERVED]
     done = subprocess.run(command, capture_output=True, text=True, cwd=ROOT / "benchmarks")
     assert done.stdout.strip().endswith("served"), done.stderr[-2000:]
+
+
+def test_packages_of_node_have_a_release(tmp_path, monkeypatch):
+    module = tmp_path / "node_modules/@some/module"
+    module.mkdir(parents=True)
+    (module / "package.json").write_text('{"version": "1.2.3"}')
+    below = tmp_path / "a/b"
+    below.mkdir(parents=True)
+    monkeypatch.chdir(below)
+    assert node_modules("@some/module") == tmp_path
+    assert installed.__wrapped__("npm:@some/module") == "1.2.3"
+    assert installed.__wrapped__("npm:@some/other") is None

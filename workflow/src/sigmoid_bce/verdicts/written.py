@@ -212,6 +212,22 @@ WRITTEN: dict[str, dict[str, Written]] = {
             ("BCELoss", "binary_cross_entropy"),
         ),
     },
+    "TensorFlow.js": {
+        "tf.softplus((1 - 2 y) x)": Written(
+            "tf.softplus(tf.mul(tf.sub(1, tf.mul(2, y)), x))", ("softplus",)
+        ),
+        "tf.losses.sigmoidCrossEntropy(y, x)": Written(
+            "tf.losses.sigmoidCrossEntropy(y, x)", ("sigmoidCrossEntropy", "logits")
+        ),
+        "tf.losses.logLoss(y, tf.sigmoid(x))": Written(
+            "tf.losses.logLoss(y, tf.sigmoid(x))", ("logLoss",)
+        ),
+        "sigmoid, log loss outside in float64": Written(
+            "p = tf.sigmoid(x)",
+            ("probabilities", "log_loss"),
+            instead="tf.softplus(tf.mul(tf.sub(1, tf.mul(2, y)), x))",
+        ),
+    },
     "XGBoost": {
         "metric logloss": Written(
             'xgboost.train({"eval_metric": "logloss"}, data)',
@@ -264,6 +280,8 @@ ALIASES = {
     "onnx": "ONNX Runtime",
     "tflite": "LiteRT",
     "tensorflowlite": "LiteRT",
+    "tfjs": "TensorFlow.js",
+    "tensorflowjs": "TensorFlow.js",
 }
 """Other names of frameworks, and libraries that call a framework's losses."""
 
