@@ -81,8 +81,7 @@ frameworks: install ## install the frameworks that the conformance suite measure
 
 # PaddlePaddle asks for another opt-einsum than the lock has; TensorFlow and JAX take both
 frameworks-more: frameworks ## install CatBoost, PaddlePaddle and, by npm, TensorFlow.js too: 1.3 GB on the disk
-	grep -v '^opt-einsum==' $(VENV)/constraints.txt > $(VENV)/constraints-more.txt
-	$(PIP) --no-build-isolation -c $(VENV)/constraints-more.txt -e '.[frameworks,frameworks-more]'
+	$(PIP) --no-build-isolation -c <(grep -v '^opt-einsum==' $(VENV)/constraints.txt) -e '.[frameworks,frameworks-more]'
 	command -v npm >/dev/null || { echo "no npm here: TensorFlow.js is left out"; exit 0; }; \
 		npm install --silent --no-save --no-package-lock --no-audit --no-fund $(TFJS)
 

@@ -94,7 +94,7 @@ def measured(study: Path) -> pd.DataFrame:
     missing = table[table["status"].str.endswith("not installed")]
     if len(missing):
         names = ", ".join(missing["framework"].unique())
-        raise Absent(f"{names} not measured: run `make frameworks` first")
+        raise Absent(f"{names} not measured: run `make frameworks-more` first")
     return table
 
 

@@ -17,8 +17,9 @@ NOTE = "float16: computed in float32"
 LOGISTIC = "onnxruntime/core/mlas/lib/logistic.cpp, 1.32"
 ACTIVATIONS = "onnxruntime/core/providers/cpu/activation/activations.h, 1.32"
 SIGMOID = (
-    "float32: a rational approximation of sigmoid(x) - 0.5 up to |x| = 18, to which 0.5 is added, "
-    "so that p is a multiple of 3e-8; float64: below 0, 1 - 1 / (1 + exp(-|x|))"
+    "float32: a rational approximation of sigmoid(x) - 0.5 up to |x| = 18, to which 0.5 is added: "
+    "p is a multiple of 3e-8, 0 and 1 here and there from 15.7 on, and above 1 at 17.80789; "
+    "float64: below 0, 1 - 1 / (1 + exp(-|x|))"
 )
 SOFTPLUS = "log(1 + exp(-|x|)) without log1p is 0 where exp(-|x|) is below half an ulp of 1"
 EXPORTED = f"no clip, and 0 * log(0) is nan; {SIGMOID}"

@@ -106,6 +106,7 @@ def implementations() -> list[Implementation]:
             from_sigmoid=program in ("sigmoid", "logLoss"),
             soft="hard labels" not in formula,
             cause=cause if program == "logLoss" or backend == "wasm" else "",
+            cause_of="loss",
         )
         for program, (name, formula, cause) in PROGRAMS.items()
         for backend in ("cpu", "wasm")
