@@ -25,7 +25,7 @@ PIP = $(BIN)/python -m pip install --quiet --disable-pip-version-check
 STUDY = $$($(BIN)/python -m sigmoid_bce.study.reading "$$CONFIG")
 
 .DEFAULT_GOAL := help
-.PHONY: help run learning learning-full test soak lint bench numbers readme docs numerics record report tracking reconcile ui \
+.PHONY: help run learning learning-full test soak lint bench releases canary numbers readme docs numerics record report tracking reconcile ui \
 	verdict cluster cluster-await cluster-cancel test-cluster frameworks frameworks-more install schema lock
 
 help: ## list the targets
@@ -62,6 +62,12 @@ lint: install ## check style, types, imports, complexity, losses and the workflo
 
 bench: install $(VENV)/slurm ## measure what it costs: PARTS="floor peers", ARGS=...; docs/benchmarks.md
 	$(BIN)/python benchmarks/run.py $(PARTS) $(ARGS)
+
+releases: install ## measure old releases in throw-away environments: ARGS="--list"; docs/releases.md
+	$(BIN)/python benchmarks/releases.py $(ARGS)
+
+canary: install ## measure nightly releases, and say what moved since the record: docs/releases.md
+	$(BIN)/python benchmarks/releases.py --canary $(ARGS)
 
 numbers: install ## collect the numbers of documents from finished studies into docs/numbers
 	$(BIN)/python docs/tools/collect.py

@@ -26,7 +26,11 @@ SHOWN = {
 """Framework and implementation of the programs in README's table, and how it writes them."""
 METRIC = "evaluate, a sample a batch"
 """A mode that says what another one does."""
-FACTS = {"constant from": "loss_flat", "gradient 0 from": "gradient_zero_first"}
+FACTS = {
+    "constant from": "loss_flat",
+    "gradient off from": "gradient_off",
+    "gradient 0 from": "gradient_zero_first",
+}
 """What README says of either label on the wrong side, and the threshold behind it."""
 
 
@@ -60,7 +64,7 @@ def frameworks() -> str:
              for name, text, mode, cells in _programs()]  # fmt: skip
     facts = [f"label {y}: loss {fact}" if "constant" in fact else f"label {y}: {fact}"
              for y in (1, 0) for fact in FACTS]  # fmt: skip
-    return markdown(["framework", "what you write", *facts], "llrrrr", lines)
+    return markdown(["framework", "what you write", *facts], "llrrrrrr", lines)
 
 
 def record_origin() -> str:
@@ -113,14 +117,16 @@ def networks() -> str:
         ]
         for name, rows in full.groupby("model", sort=False)
     ]
-    head = (
-        "network|mean validation accuracy|largest raw output, training|training images beyond the"
-    )
-    head += (
-        " clip|of these on the wrong side|largest error of a training image's clipped loss|wrong "
-    )
-    head += "validation image furthest out, |raw output|".replace("|", "&#124;")
-    return markdown(head.split("|"), "lrrrrrr", lines)
+    head = [
+        "network",
+        "mean validation accuracy",
+        "largest raw output, training",
+        "training images beyond the clip, at most",
+        "of these on the wrong side, at most",
+        "largest error of a training image's clipped loss",
+        "wrong validation image furthest out, &#124;raw output&#124;",
+    ]
+    return markdown(head, "lrrrrrr", lines)
 
 
 def quotes() -> dict[str, str]:

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from sigmoid_bce.tracking import views
 from support.checkout import ROOT
 from support.export import all_pages, key
 from support.hostile import NAME
@@ -48,6 +49,10 @@ def page(smoke, tmp_path_factory):
         client = MlflowClient(server.uri)
         experiment = client.get_experiment_by_name("smoke").experiment_id
         runs = all_pages(lambda t: client.search_runs([experiment], page_token=t))
+        # a study of one batch size does not offer it
+        tag = "mlflow.sharedViewState.gap"
+        assert tag not in client.get_experiment(experiment).tags
+        client.set_experiment_tag(experiment, tag, views.envelope("gap"))
         chrome = webdriver.Chrome(options, Service(driver))
         try:
             chrome.set_page_load_timeout(LIMIT)

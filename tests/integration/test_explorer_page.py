@@ -194,6 +194,10 @@ def test_links_keys_and_names(committed):
     committed.chrome.get(f"{committed.address}#x=2&view=no&scale=odd&range=7")
     assert "view=no" in committed.text("notice")
     assert "scale=odd, range=7" in committed.text("notice")
+    committed.show(x=300, label=0, dtype="float32")
+    assert "Nothing was measured beyond 120; this is about the raw output 120." in committed.text(
+        "sentence"
+    )
     # every question has a state that shows a program of its answer
     run("update({view: 'teach'})")
     links = run("return [...document.querySelectorAll('#questions a')].map(a => a.hash)")
@@ -211,9 +215,11 @@ def test_links_keys_and_names(committed):
     committed.chrome.find_element("id", "number").send_keys(Keys.CONTROL, "a", Keys.NULL, "-2.5")
     assert run("return state.x") == -2.5
     for text, x in {"12,5": 12.5, "\u22123": -3, "1e1": 10}.items():
-        committed.chrome.find_element("id", "number").send_keys(Keys.CONTROL, "a", Keys.NULL, text)
+        field = committed.chrome.find_element("id", "number")
+        field.send_keys(Keys.CONTROL, "a", Keys.NULL, text, Keys.TAB)
         assert run("return state.x") == x
-    for text in ("nan", "--3", "inf", ""):
+    # a text that is refused leaves no trace of its beginning
+    for text in ("nan", "--3", "inf", "", "1e400", "1.2,3", "1,000"):
         field = committed.chrome.find_element("id", "number")
         field.send_keys(Keys.CONTROL, "a", Keys.NULL, text or Keys.DELETE, Keys.TAB)
         assert f'"{text}" is none' in committed.text("notice")

@@ -1,5 +1,6 @@
 """`sigmoid-bce measure`: frameworks that others bring, and what moved since an earlier table."""
 
+import importlib
 import os
 import re
 import subprocess
@@ -9,6 +10,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from sigmoid_bce.numerics import catalogue, reference
 from sigmoid_bce.numerics.against import HAPPENS, compared, sentence
 from sigmoid_bce.numerics.record import PLACES
 from sigmoid_bce.numerics.tables import RECORD, read_thresholds
@@ -129,3 +131,61 @@ def test_every_kind_of_change_is_one_sentence():
     # a precision that was not asked for is not missed
     assert compared(then, then[then["dtype"] == "float32"], status).empty
     assert set(HAPPENS) == set(PLACES) - {"loss_worst"}
+
+
+# ---- on a GPU; here the programs of a GPU run on the CPU
+
+
+def test_a_framework_or_a_machine_without_the_device_is_told(tmp_path):
+    for name, says in {
+        "numpy": "NumPy is measured on the CPU only: leave out the device",
+        "jax": "JAX has no device 'cuda' here",
+        "torch": "PyTorch has no device 'cuda' here",
+    }.items():
+        done = sigmoid_bce(tmp_path, "measure", name, "--device", "cuda")
+        assert (done.returncode, done.stdout) == (2, "")
+        assert done.stderr.splitlines()[-1].startswith(f"error: {says}")
+
+
+@pytest.mark.filterwarnings("ignore:.*torch.jit:DeprecationWarning")
+@pytest.mark.parametrize("name", ["torch", "jax"])
+def test_the_programs_of_a_gpu_are_those_of_the_cpu_and_a_layer(name):
+    pytest.importorskip(name)
+    module, x = catalogue.module(name), np.linspace(-40, 40, 4096, dtype=np.float32)
+    usual = {(one.name, one.mode): one for one in module.implementations()}
+    there = {(one.name, one.mode): one for one in module.implementations(device="cpu")}
+    assert usual.keys() < there.keys()
+    added = there.keys() - usual.keys()
+    assert sum("TF32" in mode for _, mode in added) == len(added) / 2 == 1
+    exact = reference.loss(x, np.ones_like(x), "float32")
+    for key, program in there.items():
+        if key[1] != "compiled":
+            found = program(x, 1.0)
+            for one, other in zip(
+                found, usual[key](x, 1.0) if key in usual else found, strict=True
+            ):
+                np.testing.assert_array_equal(one, other)
+            if key in added:
+                np.testing.assert_allclose(found[0], exact, rtol=1e-5, atol=1e-7)
+
+
+def test_the_prepared_script_measures_compares_and_keeps_to_its_time(tmp_path, capsys, monkeypatch):
+    monkeypatch.syspath_prepend(ROOT / "benchmarks")
+    gpu = importlib.import_module("gpu")
+    given = ["--device", "cpu", "--frameworks", "jax", "--dtypes", "float16", "--to", str(tmp_path)]
+    assert gpu.main([*given, "--limit", "0"]) == 2
+    assert "JAX, float16: the time was up" in capsys.readouterr().out
+    assert gpu.main(given) == 0
+    said = capsys.readouterr().out
+    assert "nothing differs from the record of CPUs" in said
+    table = read_thresholds(tmp_path / "record.csv")
+    assert set(table["dtype"]) == {"float16"}
+    assert len(table) == len(
+        read_thresholds(RECORD).query("framework == 'JAX' & dtype == 'float16'")
+    )
+    # what a GPU does differently is told
+    there = table.assign(loss_off=np.nan, processor="a GPU")
+    assert any(
+        "the loss is off never" in line
+        for line in gpu.differences(there, [tmp_path / "jax-float16"])
+    )

@@ -59,7 +59,7 @@ RULES = {
     "bce-after-sigmoid": Rule(
         "PyTorch's BCELoss, or binary_cross_entropy, of a sigmoid",
         "a misclassified sample of label 0 has a loss of 100 and a gradient of 0 from a raw output "
-        "of 16.6 on, one of label 1 below -88: it no longer moves the network",
+        "of 16.6 on; one of label 1 loses its gradient from -27.6 on, and has none below -88",
         {"": "leave out the sigmoid and use BCEWithLogitsLoss (binary_cross_entropy_with_logits)"},
     ),
     "keras-lost-logits": Rule(

@@ -12,12 +12,15 @@ Such a file imports what it needs inside the function, so that `--help` is quick
 
 from __future__ import annotations
 
+import os
+import sys
 from importlib import import_module
-from importlib.metadata import version
 from pkgutil import iter_modules
 from typing import Any
 
 import click
+
+from sigmoid_bce.jobs.releases import installed
 
 BAD_INPUT, FINDING = 2, 3
 """Exit codes."""
@@ -36,6 +39,16 @@ class Commands(click.Group):
             return None
         command: click.Command = import_module(f"{__name__}.{name}").command
         return command
+
+    def invoke(self, context: click.Context) -> Any:
+        """Run a subcommand; whoever reads only its beginning, as `head` does, wants no more."""
+        try:
+            result = super().invoke(context)
+            sys.stdout.flush()
+        except BrokenPipeError:
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+            return None
+        return result
 
     def resolve_command(
         self, context: click.Context, arguments: list[str]
@@ -59,7 +72,7 @@ class BadInput(click.ClickException):
 
 
 @click.group(cls=Commands, context_settings={"help_option_names": ["-h", "--help"]})
-@click.version_option(version("sigmoid-bce"), message="%(version)s")
+@click.version_option(installed("sigmoid-bce") or "not installed", message="%(version)s")
 def main() -> None:
     """Tell whether it matters that cross-entropy is computed from sigmoid outputs, not from logits.
 

@@ -36,8 +36,14 @@ DTYPES = ("float16", "bfloat16", "float32", "float64", "longdouble")
     "--dtype", "dtypes", multiple=True, type=click.Choice(DTYPES), help="Only this precision; may "
     "be given several times.  [default: all]",
 )  # fmt: skip
+@click.option(
+    "--device", default="", metavar="NAME", help="Where it runs, such as cuda: torch and jax only. "
+    "Then with a layer whose product TF32 may round.  [default: the CPU]",
+)  # fmt: skip
 @click.option("--to", help="Folder of the tables.  [default: results/measure-<framework>]")
-def command(framework: str, against: str | None, dtypes: tuple[str, ...], to: str | None) -> None:
+def command(
+    framework: str, against: str | None, dtypes: tuple[str, ...], device: str, to: str | None
+) -> None:
     """Measure where the losses of FRAMEWORK go wrong, in every precision and mode.
 
     FRAMEWORK is a file in sigmoid_bce/numerics/frameworks, such as torch, or what an installed
@@ -46,7 +52,8 @@ def command(framework: str, against: str | None, dtypes: tuple[str, ...], to: st
     For instance: sigmoid-bce measure torch --against record
     """
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
-    os.environ["CUDA_VISIBLE_DEVICES"] = ""  # the record is of CPUs
+    if not device:
+        os.environ["CUDA_VISIBLE_DEVICES"] = ""  # the record is of CPUs
     from sigmoid_bce.jobs.logs import UserError
     from sigmoid_bce.numerics.measure import measure_framework
     from sigmoid_bce.numerics.tables import read_all, read_thresholds
@@ -58,14 +65,15 @@ def command(framework: str, against: str | None, dtypes: tuple[str, ...], to: st
         folder.mkdir(parents=True, exist_ok=True)
         start = time.perf_counter()
         files = {part: folder / name for part, name in FILES.items()}
-        measure_framework(framework, **files, dtypes=dtypes or DTYPES)
+        measure_framework(framework, **files, dtypes=dtypes or DTYPES, device=device)
         now = read_thresholds(files["thresholds"])
         status = read_all([files["implementations"]])
     except (UserError, OSError) as error:
         raise BadInput(str(error)) from error
     print(f"\n{title}: measured in {time.perf_counter() - start:.0f} s; tables: {folder}/")
     if not len(now):
-        raise BadInput(f"{title}: nothing was measured: the reasons are above")
+        asked = f" has no program in {', '.join(dtypes)}" if not len(status) else ""
+        raise BadInput(f"{title}{asked or ': nothing was measured: the reasons are above'}")
     moved = _tell(now, status, then, against)
     if moved or (against is not None and status["status"].ne("measured").any()):
         sys.exit(FINDING)
@@ -83,7 +91,7 @@ def _title(framework: str) -> str:
         near = [name for name in known if word in name]
         near = near or difflib.get_close_matches(word, known, 1, 0.5)
         near_ones = " or ".join(map(repr, near))
-        hint = f"did you mean {near_ones}?" if near else f"expected one of {', '.join(known)}"
+        hint = f"did you mean {near_ones}?" if near else f"expected one of {', '.join(known)}."
         raise BadInput(
             f"there is no framework {framework!r}; {hint} Another package brings one by an entry "
             "point in the group sigmoid_bce.frameworks: docs/measure.md"
@@ -137,8 +145,11 @@ def _tell(
 
 def _counted(now: pd.DataFrame) -> str:
     """Return how many programs and precisions were measured."""
+    from sigmoid_bce.comparison.words import counted
+
     programs = now[["implementation", "mode", "dtype"]].drop_duplicates()
-    return f"{len(programs)} programs and precisions were measured"
+    number = counted(len(programs), "program and precision", "programs and precisions")
+    return f"{number} {'was' if len(programs) == 1 else 'were'} measured"
 
 
 def _releases(table: pd.DataFrame) -> str:

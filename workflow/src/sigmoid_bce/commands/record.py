@@ -43,7 +43,7 @@ def chosen(table: pd.DataFrame, column: str, wanted: str) -> pd.DataFrame:
             return table[found]
     known = sorted(set(texts) - {""})
     near = difflib.get_close_matches(word, [value.lower() for value in known], 3, 0.5)
-    names = [value for value in known if value.lower() in near] or known
+    names = [repr(value) for value in known if value.lower() in near or not near]
     raise BadInput(
         f"--{SHOWN.get(column, column).replace(' ', '-')}: the record has no {wanted!r}; "
         f"{'nearest' if near else 'it has'}: {', '.join(names[:20])}"

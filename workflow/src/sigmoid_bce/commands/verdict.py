@@ -63,7 +63,7 @@ MINE = ("framework", "loss", "dtype", "mode", "autocast", "split")
 @click.option(
     "--fail-on-loss-error",
     is_flag=True,
-    help="Exit code 3 if the loss of a mistake, or the mean, is more than 1 % off.",
+    help="Exit code 3 if the loss or gradient of a mistake, or the mean, is more than 1 % off.",
 )
 @click.option("--log-to-run", is_flag=True, help="Log the verdict to the run that FILE is of.")
 def command(file: str, to: str | None, as_json: bool, **given: Any) -> None:
@@ -79,7 +79,7 @@ def command(file: str, to: str | None, as_json: bool, **given: Any) -> None:
     # before pyarrow is imported: Arrow's own allocators reserve address space ahead
     os.environ.setdefault("ARROW_DEFAULT_MEMORY_POOL", "system")
     source = _source(file, given)
-    folder = Path(to or f"results/verdict-{_name(source)}")
+    folder = _folder(to, source)
     try:
         from sigmoid_bce.jobs.logs import one_line
         from sigmoid_bce.verdicts.programs import Mine
@@ -148,6 +148,14 @@ def _source(file: str, given: dict[str, Any]) -> Fetched:
         return click.get_current_context().with_resource(anybody.fetched(file, names))
     except UserError as error:
         raise BadInput(str(error)) from error
+
+
+def _folder(to: str | None, source: Fetched) -> Path:
+    """Return the folder of the results."""
+    folder = Path(to or f"results/verdict-{_name(source)}")
+    if folder.exists() and not folder.is_dir():
+        raise BadInput(f"--to: {folder} is a file: name a folder")
+    return folder
 
 
 def _name(source: Fetched) -> str:

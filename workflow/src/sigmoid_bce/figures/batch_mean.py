@@ -42,9 +42,11 @@ def relative_percent(batches: pd.DataFrame, loss: str) -> NDArray[np.float64]:
     >>> batches = pd.DataFrame({"bce_raw": [1.0, 0.5], "bce_exact": [1.0, 1.0]})
     >>> relative_percent(batches, "bce_raw").tolist()
     [0.0, 50.0]
+    >>> float(relative_percent(batches.assign(bce_exact=1e-307), "bce_raw").max()) == LARGEST
+    True
     """
     exact = batches["bce_exact"].to_numpy(np.float64)
-    return np.minimum(100 * relative_error(batches[loss].to_numpy(), exact), LARGEST)
+    return 100 * np.minimum(relative_error(batches[loss].to_numpy(), exact), LARGEST / 100)
 
 
 def _spread(values: NDArray[np.float64]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:

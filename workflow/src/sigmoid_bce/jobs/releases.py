@@ -7,6 +7,12 @@ from functools import cache
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
+BUILDS = {
+    "keras": ("keras-nightly",),
+    "tensorflow": ("tensorflow-cpu", "tf-nightly", "tf-nightly-cpu"),
+    "xgboost": ("xgboost-cpu",),
+}
+"""Other names under which a package is distributed."""
 NPM = "npm:"
 """The beginning of a package's name that is one of Node's, and not of Python's."""
 
@@ -48,10 +54,12 @@ def installed(package: str) -> str | None:
         folder = node_modules(name)
         text = folder and (folder / "node_modules" / name / "package.json").read_text()
         return json.loads(text)["version"] if text else None
-    try:
-        return version(package)
-    except PackageNotFoundError:
-        return None
+    for name in (package, *BUILDS.get(package, ())):
+        try:
+            return version(name)
+        except PackageNotFoundError:
+            continue
+    return None
 
 
 def releases(*packages: str) -> dict[str, str | None]:

@@ -148,7 +148,11 @@ class Framework(Protocol):
     """The code for a loss from raw outputs that is right everywhere."""
 
     def implementations(self) -> list[Implementation]:
-        """Return the implementations to measure. Imports the framework."""
+        """Return the implementations to measure. Imports the framework.
+
+        One that runs on several devices takes `device` too, and has `device_name`: from a device
+        such as "cuda" to its name; raises if there is none.
+        """
 
 
 def modules() -> Iterator[tuple[str, Framework]]:

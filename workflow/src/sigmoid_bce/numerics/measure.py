@@ -15,6 +15,7 @@ import pyarrow as pa
 from pyarrow import parquet
 
 from sigmoid_bce.jobs.files import replacing, write_csv
+from sigmoid_bce.jobs.logs import UserError
 from sigmoid_bce.jobs.machine import processor
 from sigmoid_bce.numerics import catalogue, frameworks, surroundings
 from sigmoid_bce.numerics.catalogue import DTYPES, Framework, Implementation
@@ -59,6 +60,7 @@ def measure_framework(
     special: str | Path,
     implementations: str | Path,
     dtypes: Collection[str] = tuple(DTYPES),
+    device: str = "",
 ) -> None:
     """Measure every implementation of a framework in every precision.
 
@@ -77,37 +79,65 @@ def measure_framework(
         `sigmoid_bce.numerics.tables`.
     dtypes : collection of str
         The precisions to measure, of those that an implementation has; by default all.
+    device : str
+        Where a framework runs that has several devices, such as "cuda". By default, the CPU, with
+        the programs of the record; else, with those of a GPU.
+
+    Raises
+    ------
+    UserError
+        If the framework runs on the CPU only, or has no such device.
     """
     framework, versions = catalogue.module(name), frameworks.versions(name)
     missing = [package for package, version in versions.items() if version is None]
     version = " ".join(f"{k} {v}" if len(versions) > 1 else str(v) for k, v in versions.items())
     head: Row = {"framework": framework.TITLE, "version": "" if missing else version}
+    where = _device(framework, device, missing) or processor()
     with replacing(sweep) as part, parquet.ParquetWriter(part, SCHEMA, compression="zstd") as out:
         tables = _Tables(out.write_table)
-        entries, status = _implementations(framework, missing)
+        entries, status = _implementations(framework, missing, device)
         if not entries:
             tables.implementations.append({**head, "implementation": "all", "status": status})
             print(f"{framework.TITLE}: {status}", flush=True)
         for implementation in entries:
             for dtype in (dtype for dtype in implementation.dtypes if dtype in dtypes):
-                _measure(implementation, dtype, head, tables)
+                _measure(implementation, dtype, head, where, tables)
     write_csv(pd.DataFrame(tables.thresholds, columns=THRESHOLDS), thresholds)
     write_csv(pd.concat([pd.DataFrame(columns=SPECIAL), *tables.special])[SPECIAL], special)
     write_csv(pd.DataFrame(tables.implementations, columns=STATUS), implementations)
 
 
-def _implementations(framework: Framework, missing: list[str]) -> tuple[list[Implementation], str]:
+def _device(framework: Framework, device: str, missing: list[str]) -> str:
+    """Return the name of a device; nothing for the CPU."""
+    named = getattr(framework, "device_name", None)
+    if device and not named:
+        raise UserError(f"{framework.TITLE} is measured on the CPU only: leave out the device")
+    if not named or device in ("", "cpu") or missing:
+        return ""
+    try:
+        return str(named(device))
+    except Exception as error:
+        reason = f"{error}".splitlines()[0]
+        raise UserError(f"{framework.TITLE} has no device {device!r} here: {reason}") from error
+
+
+def _implementations(
+    framework: Framework, missing: list[str], device: str
+) -> tuple[list[Implementation], str]:
     """Return the implementations of a framework, or none and the reason."""
     if missing:
         return [], f"not measured: {', '.join(missing)} not installed"
     surroundings.clear()
+    place = {"device": device} if device else {}
     try:
-        return framework.implementations(), "not measured: no implementations"
+        return framework.implementations(**place), "not measured: no implementations"
     except Exception as error:
         return [], _failed(error)
 
 
-def _measure(implementation: Implementation, dtype: str, head: Row, tables: _Tables) -> None:
+def _measure(
+    implementation: Implementation, dtype: str, head: Row, where: str, tables: _Tables
+) -> None:
     """Measure an implementation in one precision and add its rows to the tables."""
     key = {**head, "implementation": implementation.name, "mode": implementation.mode}
     key["dtype"] = dtype
@@ -120,7 +150,7 @@ def _measure(implementation: Implementation, dtype: str, head: Row, tables: _Tab
                 "from_sigmoid": implementation.from_sigmoid,
                 "has_gradient": bool(rows["gradient"].notna().any()),
                 "gradient_by_hand": implementation.gradient_by_hand,
-                "processor": processor(),
+                "processor": where,
             }
             tables.thresholds += [{**key, **traits, **row} for row in label.thresholds]
             tables.special.append(label.special.assign(**key, y=label.y))

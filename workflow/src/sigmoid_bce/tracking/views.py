@@ -143,6 +143,8 @@ def offered(settings: Mapping[str, Any]) -> list[str]:
     --------
     >>> offered({"learning": {"margins": {}}})
     ['learning']
+    >>> "gap" in offered({"grid": {"batch_size": [4, 20]}}), offered({"grid": {"batch_size": [4]}})
+    (True, ['all-cells', 'seeds', 'failures'])
     """
     grid = settings.get("grid") or {}
     # a scatter against one batch size is a column of points

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pandas as pd
 
-from sigmoid_bce.verdicts.harm import percent, samples
+from sigmoid_bce.verdicts.harm import Harm, percent, samples
 from sigmoid_bce.verdicts.result import Verdict
 
 LOSS = ["off", "flat", "broken"]
@@ -22,7 +22,7 @@ def failures(verdict: Verdict, above: float | None = None, on_loss: bool = False
         inf counts as no gradient.
     on_loss : bool
         Whether a wrong loss fails: of a mistake by more than 1 %, of the mean by more than 1 %, or
-        nan or inf.
+        nan or inf. A gradient of a mistake that is more than 1 % off counts as well.
 
     Raises
     ------
@@ -56,10 +56,11 @@ def failures(verdict: Verdict, above: float | None = None, on_loss: bool = False
                 f"{what} among {samples(total)}{of} "
                 f"({percent(number / total)}, more than {percent(above)}): {_called(row)}"
             )
-        wrong = part[part["shifted"] | part[LOSS].any(axis=1)]
+        skewed = (part["skewed"] > 0) & (part["harm"] >= Harm.LOSS)
+        wrong = part[part["shifted"] | part[LOSS].any(axis=1) | skewed]
         if on_loss and len(wrong):
             row = wrong.iloc[0]
-            found.append(f"wrong loss{of}: {_called(row)}: {row['effect']}")
+            found.append(f"wrong loss or gradient{of}: {_called(row)}: {row['effect']}")
     return found
 
 

@@ -167,6 +167,18 @@ def counts(table: pd.DataFrame, outputs: Row, trained: bool | None) -> pd.DataFr
     return out.sort_values(order, ascending=False, kind="stable").drop(columns="size")
 
 
+def wrong_quantity(row: Row) -> str:
+    """Return what is wrong with a program: the loss, or else the gradient.
+
+    Parameters
+    ----------
+    row : mapping
+        A row of `counts`, of harm `Harm.LOSS`.
+    """
+    loss = row["shifted"] or any(row[name] for name in ("flat", "off", "broken", "off_right"))
+    return "loss" if loss else "gradient"
+
+
 def wrong(row: Row, mistakes: int) -> str:
     """Return what has a wrong loss or gradient, where the mean loss does not tell.
 
@@ -177,7 +189,7 @@ def wrong(row: Row, mistakes: int) -> str:
     mistakes : int
     """
     what, mistaken, right = "loss", max(row["flat"], row["off"]), row["off_right"]
-    if not (mistaken or right):
+    if wrong_quantity(row) == "gradient":
         what, mistaken, right = "gradient", row["skewed"], row["skewed_right"]
     who = of_mistakes(mistaken, mistakes) if mistaken else samples(right, "right prediction")
     return f"wrong {what} for {who}"

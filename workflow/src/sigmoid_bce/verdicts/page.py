@@ -126,9 +126,10 @@ def _of_samples(name: str, samples: pd.DataFrame, total: Tally, unit: str) -> di
         ),
         "figure-5": Drawn(
             stage.draw(shown, CLASSES, name, unit, histograms),
-            "The same for all samples. Where a sample is clipped, the loss from the sigmoid output "
-            "is constant: it stays above its minimum on the correct side, and below about 16 on "
-            "the wrong side. Last row: what each misclassified one loses, and who loses too little."
+            "The same for all samples, by Keras's formula again. Where a sample is clipped, the "
+            "loss from the sigmoid output is constant: it stays above its minimum on the correct "
+            "side, and below about 16 on the wrong side. Last row: what each misclassified one "
+            "loses, and who loses too little."
             f"{' Histograms count every sample.' if histograms else ''}{some}",
         ),
     }
@@ -142,8 +143,8 @@ def _of_batches(name: str, batches: pd.DataFrame, maps: bool) -> dict[str, Drawn
     out = {
         "figure-6": Drawn(
             batch_mean.draw(batches, [size], name, sizes),
-            f"Mean losses of batches of {size}{holds}, and the relative error of every batch. The "
-            "mean hides part of the difference.",
+            f"Mean losses of batches of {size}{holds}, and the relative error of every batch, by "
+            "Keras's formula. The mean hides part of the difference.",
         )
     }
     if sizes != [size]:
@@ -255,6 +256,8 @@ def _share(value: float) -> str:
     """Return a share as a percentage; empty where there is none."""
     if np.isnan(value):
         return ""
+    if np.isinf(value):
+        return "infinite"
     return percent(value) if value < 100 else f"{value:.2g} times"
 
 

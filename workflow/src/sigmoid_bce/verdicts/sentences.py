@@ -77,8 +77,7 @@ def on_program(row: Row, outputs: Row, mine: Mine) -> str:
     if kind is Harm.LOSS:
         what = "Only a metric is wrong"
         if row["trains"]:
-            wrong = row["shifted"] or any(row[n] for n in ("flat", "off", "broken", "off_right"))
-            what = "The loss is wrong" if wrong else "The gradient is wrong"
+            what = f"The {harm.wrong_quantity(row)} is wrong"
         return f"{what}: {name} {_on_loss(row, outputs, mine)}."
     return _on_fine(row, outputs)
 
@@ -204,7 +203,7 @@ ARITHMETIC = "its own arithmetic is flat or not finite"
 
 
 class _Reach(NamedTuple):
-    """Of a label: the furthest mistake, from where on mistakes are lost, and the share that is."""
+    """Of a label: the furthest mistake, where something begins, and the share that is lost."""
 
     label: int
     furthest: float
@@ -213,19 +212,19 @@ class _Reach(NamedTuple):
 
     @property
     def gap(self) -> float:
-        """How far the furthest mistake is from being lost; inf if that cannot happen."""
+        """How far the furthest mistake is from that place; inf if it cannot happen."""
         gap = self.start - self.furthest
         return gap if self.furthest and not np.isnan(gap) else np.inf
 
 
-def _reaches(rows: pd.DataFrame, outputs: Row) -> list[_Reach]:
+def _reaches(rows: pd.DataFrame, outputs: Row, place: str = "wrong_from") -> list[_Reach]:
     """Return the reach of either label, that with most lost mistakes or the smallest gap first."""
-    start, row = rows[["wrong_from_0", "wrong_from_1"]].min(), rows.iloc[0]
+    start, row = rows[[f"{place}_0", f"{place}_1"]].min(), rows.iloc[0]
     found = [
         _Reach(
             y,
             float(outputs[f"wrong_side_max_{y}"]),
-            float(start[f"wrong_from_{y}"]),
+            float(start[f"{place}_{y}"]),
             float(row[f"lost_{y}_share"]),
         )
         for y in (0, 1)
@@ -246,23 +245,30 @@ def why(rows: pd.DataFrame, outputs: Row) -> str:
     if kind <= Harm.RIGHT_SIDE:
         return _why_not(rows, outputs)
     near = _reaches(rows.head(1), outputs)[0]
-    at = f"your furthest mistake of label {near.label} is at |x| = {number(near.furthest)}"
     if near.lost:
-        return f"Why: from |x| = {number(near.start)} on, {cause}; {at}."
+        return f"Why: from |x| = {number(near.start)} on, {cause}; {_at(near)}."
+    what = harm.wrong_quantity(row)
+    off = min(_reaches(rows.head(1), outputs, f"{what}_off_from"), key=lambda reach: reach.gap)
+    if off.gap <= 0:
+        where = f"from |x| = {number(off.start)} on, the {what} of a mistake"
+        return f"Why: {where} of label {off.label} is off by more than 1 %; {_at(off)}."
     if row["clipped_correct_share"]:
         start = number(row["right_flat_from"])
         return f"Why: from |x| = {start} on, the loss of right predictions is a constant."
-    if near.furthest:
-        return f"Why: this loss is off by more than 1 % where it is not flat yet; {at}."
-    return "Why: this loss is off by more than 1 %, although it is nowhere flat."
+    return f"Why: this {what} of right predictions is off by more than 1 %."
+
+
+def _at(reach: _Reach) -> str:
+    """Return where the furthest mistake of a label is."""
+    return f"your furthest mistake of label {reach.label} is at |x| = {number(reach.furthest)}"
 
 
 def _why_not(rows: pd.DataFrame, outputs: Row) -> str:
     """Return why nothing is lost."""
     # of all programs, that which fails first
-    near = min(_reaches(rows, outputs), key=lambda reach: reach.gap)
+    near = min(_reaches(rows, outputs, "right_until"), key=lambda reach: reach.gap)
     most = max(float(outputs[f"wrong_side_max_{y}"]) for y in (0, 1))
-    if not most:
+    if not outputs["mistakes"]:
         return f"Why: {NO_MISTAKE}; an earlier epoch may have had some."
     alone = len(rows[["framework", "implementation"]].drop_duplicates()) == 1
     right = "this loss is right" if alone else "these losses are right"
@@ -270,5 +276,4 @@ def _why_not(rows: pd.DataFrame, outputs: Row) -> str:
         right = right.replace("loss is", "metric is").replace("losses", "metrics")
     if np.isinf(near.gap):
         return f"Why: your furthest mistake is at |x| = {number(most)}; {right} at any."
-    at = f"your furthest mistake of label {near.label} is at |x| = {number(near.furthest)}"
-    return f"Why: {at}; {right} for such mistakes up to |x| = {number(near.start)}."
+    return f"Why: {_at(near)}; {right} for such mistakes up to |x| = {number(near.start)}."

@@ -147,7 +147,9 @@ def compute(tally: Tally, thresholds: pd.DataFrame, at: Edges) -> pd.DataFrame:
         gradient_off (at or beyond the first threshold of a 1 % error), clipped (the loss is flat),
         dead (the gradient is exactly 0); nan for the gradient of an implementation without one. Of
         both sides: nan and inf. wrong_from_0 and wrong_from_1, the magnitude from which a mistake
-        of that label is flat, dead, nan or inf, with lost_0_share and lost_1_share; broken_share,
+        of that label is flat, dead, nan or inf, with lost_0_share and lost_1_share;
+        loss_off_from_0 and gradient_off_from_0, from which its loss or gradient is off, and
+        right_until_0, up to which nothing of all this happens; the same of label 1; broken_share,
         of nan or inf; right_flat_from, right_loss_off_from and right_gradient_off_from, the
         magnitude from which a right prediction's is flat or off. loss_change, the amount that the
         flat losses add to the mean loss.
@@ -200,6 +202,9 @@ def compute(tally: Tally, thresholds: pd.DataFrame, at: Edges) -> pd.DataFrame:
         if side == "wrong":
             first = rows[list(AFFECTED)].min(axis=1).to_numpy()
             wide[f"wrong_from_{y}"] = first
+            wide[f"right_until_{y}"] = rows[list(SHARES)].min(axis=1).to_numpy()
+            for name in off:
+                wide[f"{name}_off_from_{y}"] = rows[f"{name}_off"].to_numpy()
             beyond = np.append(tally.beyond[y, side], 0)
             wide[f"lost_{y}_share"] = beyond[np.searchsorted(at.at[y, side], first)] / tally.samples
         else:

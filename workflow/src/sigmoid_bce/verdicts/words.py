@@ -74,9 +74,12 @@ def about(name: str, outputs: pd.DataFrame, shape: tuple[int, ...], of: str) -> 
     """
     whole = outputs.iloc[-1]
     of += f" in maps of {' x '.join(map(str, shape))} pixels (height x width)" if shape else ""
+    number, low, high = int(whole["samples"]), whole["raw_output_min"], whole["raw_output_max"]
+    reach = f"of {harm.number(low + 0.0)}"  # not of -0
+    if number > 1:
+        reach = f"from {harm.number(low + 0.0)} to {harm.number(high + 0.0)}"
     return (
-        f"{name or 'Raw outputs'}: {int(whole['samples']):,} raw outputs{of} from "
-        f"{harm.number(whole['raw_output_min'])} to {harm.number(whole['raw_output_max'])}, "
+        f"{name or 'Raw outputs'}: {samples(number, 'raw output')}{of} {reach}, "
         f"{samples(int(whole['mistakes']), 'mistake')} (raw outputs of the wrong sign), mean loss "
         f"{harm.number(whole['mean_loss'])}."
     )
@@ -92,10 +95,10 @@ def _checked(rows: pd.DataFrame, outputs: Row, record: str, more: str) -> str:
     titles = list(dict.fromkeys(rows["framework"]))
     if len(titles) > 1:
         losses = list(map(str, range(len(rows[PROGRAM].drop_duplicates()))))
+    number = samples(int(outputs["samples"]), "raw output")
     return (
         f"Checked: {_counted(losses, 'losses and metrics')} of {_counted(titles, 'frameworks')} in "
-        f"{joined(rows['dtype'], 'or')}, at each of {int(outputs['samples']):,} raw outputs"
-        f"{record}.{more}"
+        f"{joined(rows['dtype'], 'or')}, at each of {number}{record}.{more}"
     )
 
 
@@ -132,8 +135,10 @@ def _in_half(every: pd.DataFrame, rows: pd.DataFrame, outputs: Row, mine: Mine) 
     most = half.loc[half["implementation"].isin(rows["implementation"]), "blind"].max()
     if not most > rows["blind"].max():
         return ""
-    of = of_mistakes(int(most), int(outputs["mistakes"]))
-    return f" In half precision, up to {of} get no gradient (--dtype bfloat16)."
+    most, mistakes = int(most), int(outputs["mistakes"])
+    who = of_mistakes(most, mistakes)
+    who = f"{who} gets" if mistakes == 1 else f"up to {who} get"
+    return f" In half precision, {who} no gradient (--dtype bfloat16)."
 
 
 def answer(
@@ -239,9 +244,12 @@ def warnings(outputs: Outputs, counted: Counted) -> list[str]:
             )
         if tally.soft:
             out.append(
-                f"{of}{tally.soft:,} labels lie between 0 and 1: a soft label uses the thresholds "
-                "of the nearer hard label, and the change of the mean loss is not computed"
+                f"{of}{samples(tally.soft, 'label')} between 0 and 1: a soft label uses the "
+                "thresholds of the nearer hard label, and the change of the mean loss is not "
+                "computed"
             )
         if tally.sideless:
-            out.append(f"{of}{tally.sideless:,} labels are 0.5, which counts for neither side")
+            labels = samples(tally.sideless, "label")
+            are = "is" if tally.sideless == 1 else "are"
+            out.append(f"{of}{labels} {are} 0.5, which counts for neither side")
     return out

@@ -28,7 +28,7 @@ DATA.programs.forEach(p => { p.label = title(p); });
 const dtypes = ORDER.filter(d => DATA.programs.some(p => p.dtype === d)).concat([...new Set(DATA.programs.map(p => p.dtype))].filter(d => !ORDER.includes(d)));
 const frameworks = [...new Set(DATA.programs.map(p => p.framework))].sort((a, b) => a.localeCompare(b));
 
-const state = {x: 16.7, label: 0, program: DATA.programs[0], scale: "linear", range: 40, view: "explore"};
+const state = {x: 16.75, label: 0, program: DATA.programs[0], scale: "linear", range: 40, view: "explore"};
 
 // the program that is asked for, or the one that agrees in the most important respects
 function closest(wanted) {
@@ -49,8 +49,16 @@ let chosen = 40;  // the range that was chosen; a raw output beyond it widens th
 const rangeFor = (x, range) => Math.abs(x) <= range ? range : RANGES.find(r => r >= Math.abs(x)) || RANGES.at(-1);
 const hashFor = (program, label, x, range = state.range) => hashOf({...state, view: "explore", program, label, x, range: rangeFor(x, range)});
 
+// a measured raw output that was kept, near another one
+function measured(program, label, x) {
+  const curve = curveOf(program, label);
+  return curve ? curve.x[nearest(curve.x, x)] : x;
+}
+
 // a raw output as people write it: with a comma or a true minus, too; NaN if it is no finite number
 function typed(text) {
+  // 1,000 may be a thousand, or one
+  if (/^\s*[-+−]?\d{1,3}(,\d{3})+\s*$/.test(text)) return NaN;
   const x = Number(text.trim().replace("−", "-").replace(/^([-+]?\d*),(\d+)$/, "$1.$2"));
   return text.trim() && Number.isFinite(x) ? x + 0 : NaN;
 }
@@ -187,9 +195,11 @@ function sentence(curve, i) {
   const {label, program: p} = state, x = curve.x[i], side = x === 0 ? "undecided" : (x > 0) === (label === 1) ? "right" : "wrong";
   const [loss, gradient] = [0, 1].map(q => curve.value[q][i]), [exact, slope] = [0, 1].map(q => curve.exact[q][i]);
   const same = (a, b) => a === b || Math.abs(a - b) <= 0.01 * Math.abs(b) || ulpsSmall(a, b, p.dtype);
-  const parts = [side === "undecided" ? "The raw output 0 is undecided: sigmoid 0.5." : `The sample is on the ${side} side.`];
+  const end = Math.max(...curve.x.map(Math.abs)), parts = [];
+  if (Math.abs(state.x) > end) parts.push(`Nothing was measured beyond ${short(end)}; this is about the raw output ${short(x)}.`);
+  parts.push(side === "undecided" ? "The raw output 0 is undecided: sigmoid 0.5." : `The sample is on the ${side} side.`);
   parts.push(Number.isNaN(loss) ? "The loss is not a number." : !Number.isFinite(loss) ? "The loss is infinite." :
-    ulpsSmall(loss, exact, p.dtype) ? "The loss is right." : same(loss, exact) ? `The loss is ${short(loss)} instead of ${short(exact)}, within 1 %.` : `The loss is too ${loss > exact ? "large" : "small"}: ${short(loss)} instead of ${short(exact)}.`);
+    ulpsSmall(loss, exact, p.dtype) ? "The loss is right." : same(loss, exact) ? "The loss is within 1 %." : `The loss is too ${loss > exact ? "large" : "small"}: ${short(loss)} instead of ${short(exact)}.`);
   if (p.has_gradient) parts.push(Number.isNaN(gradient) ? "The gradient is not a number." : gradient === 0 && slope !== 0 ?
     `The gradient is exactly 0 instead of ${short(slope)}: ${side === "wrong" ? "nothing is learned from this sample" : "too small to matter"}.` : ulpsSmall(gradient, slope, p.dtype) ? "The gradient is right." : same(gradient, slope) ? "The gradient is within 1 %." : `The gradient is ${short(gradient)} instead of ${short(slope)}.`);
   return parts.join(" ");

@@ -55,6 +55,8 @@ def five(hard: pd.DataFrame, implementations: pd.DataFrame) -> list[dict[str, An
     return found
 
 
+BEYOND = 4.0
+"""How far beyond its plateau a loss is shown, where it is too small by a lot."""
 NONE = "No program of this study shows it."
 Formulas = dict[tuple[str, ...], str]
 
@@ -96,7 +98,9 @@ def _dead(wrong: pd.DataFrame, formulas: Formulas) -> Answer:
 
 
 def _flat(wrong: pd.DataFrame, formulas: Formulas) -> Answer:
-    row = _first(wrong[wrong["from_sigmoid"]], "loss_flat")
+    # one that stays below the exact loss: PyTorch's jumps above it first
+    low = wrong["loss_flat_value"] < wrong["loss_flat"] + BEYOND
+    row = _first(wrong[wrong["from_sigmoid"] & low], "loss_flat")
     if row is None:
         return None
     text = (
@@ -106,8 +110,7 @@ def _flat(wrong: pd.DataFrame, formulas: Formulas) -> Answer:
         "raw output and loss there is a sigmoid: its output is so close to 0 or 1 that rounding "
         "or a clip makes it one and the same number."
     )
-    # well beyond it, where the loss is too small by a lot
-    return text, _state(row, row["loss_flat"] + 4)
+    return text, _state(row, row["loss_flat"] + BEYOND)
 
 
 def _labels(wrong: pd.DataFrame, formulas: Formulas) -> Answer:

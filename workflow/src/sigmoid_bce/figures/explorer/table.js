@@ -83,7 +83,7 @@ function start() {
     document.querySelector(`[data-by=${by}]`).focus();
   });
   $("questions").append(...DATA.questions.map(({question, answer, state: shows}) => {
-    const link = shows && hashFor(closest(shows), shows.label, shows.x, 40);
+    const link = shows && hashFor(closest(shows), shows.label, measured(closest(shows), shows.label, shows.x), 40);
     return make("li", {}, make("h3", {}, question), link ? make("p", {}, make("a", {class: "button", href: link}, "Show it in the explorer")) : "", make("details", {}, make("summary", {}, "Answer"), make("p", {}, answer)));
   }));
   listen();
@@ -95,11 +95,14 @@ function start() {
 function listen() {
   for (const event of ["submit"]) document.querySelectorAll("form").forEach(form => form.addEventListener(event, e => e.preventDefault()));
   $("slider").addEventListener("input", () => update({x: Number($("slider").value)}));
+  let accepted = state.x;
+  $("number").addEventListener("focus", () => { accepted = state.x; });
   $("number").addEventListener("input", () => { const x = typed($("number").value); if (Number.isFinite(x)) update({x}); });
   $("number").addEventListener("change", () => {
     const text = $("number").value, wrong = Number.isNaN(typed(text));
-    $("number").value = state.x;
-    say(wrong ? `A raw output is a finite number, such as 16.7; "${text}" is none.` : "");
+    if (wrong) update({x: accepted});
+    $("number").value = accepted = state.x;
+    say(wrong ? `A raw output is a finite number, such as 16.7 or 1000; "${text}" is none.` : "");
   });
   const step = by => { const at = state.curve.x, i = nearest(at, state.x), past = by > 0 ? at[i] > state.x : at[i] < state.x; update({x: at[Math.min(at.length - 1, Math.max(0, past ? i : i + by))]}); };
   $("before").addEventListener("click", () => step(-1));

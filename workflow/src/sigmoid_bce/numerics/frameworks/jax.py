@@ -1,6 +1,7 @@
 """JAX: optax's loss, the form with softplus, and the plain formula."""
 
 import os
+from typing import Any
 
 from sigmoid_bce.numerics.catalogue import Implementation
 
@@ -9,9 +10,17 @@ PACKAGES = ("jax", "jaxlib", "optax")
 INSTEAD = "optax.sigmoid_binary_cross_entropy(x, y)"
 
 
-def implementations() -> list[Implementation]:
+def device_name(device: str) -> str:
+    """Return the name of a device that is no CPU; raises if there is none."""
+    import jax
+
+    return str(jax.devices(device)[0].device_kind)
+
+
+def implementations(device: str = "") -> list[Implementation]:
     """Return each loss, run operation by operation and jitted."""
     os.environ["JAX_ENABLE_X64"] = "1"
+    os.environ.setdefault("XLA_PYTHON_CLIENT_PREALLOCATE", "false")
     import jax
     import optax
     from jax import numpy as jnp
@@ -25,9 +34,10 @@ def implementations() -> list[Implementation]:
             losses, back = jax.vjp(lambda x: loss(x, y), x)
             return losses, back(jnp.ones_like(losses))[0]
 
-        run = jax.jit(function) if mode == "jit" else function
-        return lambda x, y: run(jnp.asarray(x), jnp.asarray(y))
+        run = jax.jit(function) if mode.startswith("jit") else function
+        return lambda x, y: run(jax.device_put(x, place), jax.device_put(y, place))
 
+    place = jax.devices(device or "cpu")[0]
     losses = [
         (
             "optax.sigmoid_binary_cross_entropy",
@@ -60,4 +70,30 @@ def implementations() -> list[Implementation]:
         )
         for name, loss, formula, source in losses
         for mode in ("eager", "jit")
+    ] + layer(entry, jax, optax, bool(device))
+
+
+def layer(entry: Any, jax: Any, optax: Any, wanted: bool) -> list[Implementation]:
+    """Return the loss of a layer that passes the raw output on, where TF32 may act."""
+    jnp = jax.numpy
+
+    def loss(precision):
+        def function(x, y):
+            wide = jnp.broadcast_to(x[:, None], (len(x), 16))
+            outputs = jnp.matmul(wide, jnp.eye(16, dtype=x.dtype), precision=precision)[:, 0]
+            return optax.sigmoid_binary_cross_entropy(outputs, y)
+
+        return function
+
+    return [
+        Implementation(
+            "matmul, optax.sigmoid_binary_cross_entropy",
+            entry(loss(precision), mode),
+            mode=mode,
+            formula="the raw output is a product of matrices; then as optax's loss",
+            source="jax/_src/numpy/lax_numpy.py, 0.10",
+        )
+        for mode, precision in (
+            {"jit": "highest", "jit, TF32": "tensorfloat32"}.items() if wanted else ()
+        )
     ]
