@@ -13,7 +13,7 @@ INSTEAD = runtimes.INSTEAD.format("compiled_model(inputs)[0]")
 DTYPES_OF_GRAPHS = ("float16", "float32", "float64")
 NOTE = "computed in float32 in every precision of the graph"
 ELTWISE = "oneDNN, src/cpu/x64/injectors/jit_uni_eltwise_injector.cpp, in OpenVINO 2026.4"
-FUSION = "src/common/transformations/.../common_optimizations/softplus_fusion.cpp, 2026.4"
+CONVERTER = "src/frontends/pytorch/src/op/binary_cross_entropy_with_logits.cpp, 2026.4"
 SOFTPLUS = (
     "oneDNN's soft_relu is exact to some 2e-6 only, so that the loss of a correctly classified "
     "sample becomes negative or 0"
@@ -23,13 +23,14 @@ PROGRAMS = (
     (runtimes.SOFTPLUS, ELTWISE, SOFTPLUS),
     (
         runtimes.LOG_SIGMOID,
-        "src/frontends/pytorch/src/op/log_sigmoid.cpp, 2026.4",
+        "src/frontends/pytorch/src/op/log.cpp, 2026.4",
         "the sigmoid is 1 from 16.6 on, and 0 below -88",
     ),
     (
         runtimes.FROM_LOGITS,
-        FUSION,
-        f"SoftPlusFusion writes SoftPlus for log(exp(z) + 1), and {SOFTPLUS}",
+        CONVERTER,
+        "src/common/transformations/.../softplus_fusion.cpp makes SoftPlus of log(exp(z) + 1), and "
+        f"{SOFTPLUS}",
     ),
     (runtimes.CLIPPED, ELTWISE, ""),
 )

@@ -39,7 +39,10 @@ require('readline').createInterface({input: process.stdin}).on('line', async (li
 """
 """Answers each line, a program and its arrays, by a line."""
 ROUNDED = "computed in float64, and each operation's result rounded to float32"
-LOG1P = "the WASM kernel of log1p is log(1 + z), which is 0 where z is below half an ulp of 1"
+LOG1P = (
+    "tfjs-backend-wasm/src/cc/kernels/Log1p.cc computes log(1 + z), which is 0 where z is below "
+    "half an ulp of 1"
+)
 PROGRAMS = {
     "sigmoid": (runtimes.SIGMOID.name, runtimes.SIGMOID.formula, ""),
     "cross": (
