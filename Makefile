@@ -20,12 +20,13 @@ PYTHON ?= $(shell for python in python3 python3.13 python3.12 python3.11; do \
 IN_VENV = PATH="$(CURDIR)/$(BIN):$$PATH"
 # targets come after --cores: --configfile would take them for files
 SNAKEMAKE = $(IN_VENV) snakemake --configfile "$$CONFIG" --cores $(CORES)
+TFJS = @tensorflow/tfjs@4.22.0 @tensorflow/tfjs-backend-wasm@4.22.0
 PIP = $(BIN)/python -m pip install --quiet --disable-pip-version-check
 STUDY = $$($(BIN)/python -m sigmoid_bce.study.reading "$$CONFIG")
 
 .DEFAULT_GOAL := help
 .PHONY: help run learning learning-full test soak lint bench releases canary numbers readme docs numerics record report tracking reconcile ui \
-	verdict cluster cluster-await cluster-cancel test-cluster frameworks install schema lock
+	verdict cluster cluster-await cluster-cancel test-cluster frameworks frameworks-more install schema lock
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z][a-z -]*:.*## / {printf "make %-30s %s\n", $$1, $$2}' Makefile
@@ -45,7 +46,7 @@ learning-full: run ## run the regimes that the study of learning leaves out, con
 test: install $(VENV)/slurm ## install, run the tests
 	$(BIN)/python -m pytest -n 2 --no-loadscope-reorder
 
-soak: frameworks $(VENV)/slurm ## run the rings of tests that take hours; finished ones are kept
+soak: frameworks-more $(VENV)/slurm ## run the rings of tests that take hours; finished ones are kept
 	$(BIN)/python -m pytest tests/soak -m soak $(ARGS)
 
 # snakefmt and --lint as the Workflow Catalog runs them; it does not look at the Snakefile of the root
@@ -81,8 +82,14 @@ docs: install ## build the documentation site in build/docs/site; broken links a
 numerics: install ## run the conformance suite alone
 	$(SNAKEMAKE) numerics
 
-frameworks: install ## install every framework that the conformance suite can measure
+frameworks: install ## install the frameworks that the conformance suite measures in CI
 	$(PIP) --no-build-isolation -c $(VENV)/constraints.txt -e '.[frameworks]'
+
+# PaddlePaddle asks for another opt-einsum than the lock has; TensorFlow and JAX take both
+frameworks-more: frameworks ## install CatBoost, PaddlePaddle and, by npm, TensorFlow.js too: 1.3 GB on the disk
+	$(PIP) --no-build-isolation -c <(grep -v '^opt-einsum==' $(VENV)/constraints.txt) -e '.[frameworks,frameworks-more]'
+	command -v npm >/dev/null || { echo "no npm here: TensorFlow.js is left out"; exit 0; }; \
+		npm install --silent --no-save --no-package-lock --no-audit --no-fund $(TFJS)
 
 record: install ## make the last measured thresholds the record that tests and verdicts use
 	study=$(STUDY) && $(BIN)/python -m sigmoid_bce.numerics.record "results/$$study/numerics/thresholds.csv"

@@ -96,7 +96,7 @@ def measured(study: Path) -> pd.DataFrame:
     missing = table[table["status"].str.endswith("not installed")]
     if len(missing):
         names = ", ".join(missing["framework"].unique())
-        raise Absent(f"{names} not measured: run `make frameworks` first")
+        raise Absent(f"{names} not measured: run `make frameworks-more` first")
     return table
 
 
@@ -164,6 +164,11 @@ def figure_5(study: Path) -> pd.DataFrame:
             "raw_output": table["raw_output"].to_numpy(),
         }
     )
+
+
+def serving(study: Path) -> pd.DataFrame:
+    """Return what became of the probabilities of served networks."""
+    return pd.read_csv(present(study / "serving.csv"))
 
 
 def smoke(study: Path) -> pd.DataFrame:
@@ -284,6 +289,7 @@ TABLES: dict[str, tuple[str, Callable[[Path], pd.DataFrame]]] = {
     "values": ("default", values),
     "figure-3": ("default", figure_3),
     "figure-5": ("default", figure_5),
+    "serving": ("default", serving),
     "smoke": ("smoke", smoke),
     "answer": ("learning", answer),
     "conclusions": ("learning", conclusions),

@@ -34,6 +34,7 @@ KEYS = {
     "processors": ["metric"],
     "benchmarks": ["part", "grid", "measure"],
     "releases": ["framework", "implementation", "version", "mode", "dtype", "y", "side"],
+    "serving": ["model", "runtime", "precision", "output"],
     "by-hand": ["name"],
 }
 """The tables, and the columns that tell their rows apart."""

@@ -33,6 +33,7 @@ import front
 import pictures
 import reference
 import reports
+import served
 from committed import KEYS, ORIGIN, PICTURED, PROGRAMS, RANGES, ROOT, read
 from sigmoid_bce.comparison import compare
 from sigmoid_bce.figures import hero, registry, stage, style
@@ -57,6 +58,7 @@ DOCUMENTS = (
     "docs/faq.md",
     "docs/gallery.md",
     "docs/glossary.md",
+    "docs/how-to/serving.md",
     "docs/reference/command-line.md",
     "docs/reference/configuration.md",
     "docs/tutorials/own-images.md",
@@ -190,6 +192,8 @@ def quotes() -> dict[str, str]:
         "origin of extended regimes": origin(read("learning-full").iloc[0]),
         "origin of models": origin(read("models").iloc[0]),
         "origin of peers": origin(read("benchmarks").query("part == 'peers'").iloc[0]),
+        "origin of serving": origin(read("serving").iloc[0]),
+        **served.quotes(),
         "SLURM, a cell": number(costs["jobs", "SLURM", "SLURM adds, cells packed by 50"], ".1f"),
     }
     return (
@@ -415,6 +419,7 @@ TABLES: dict[str, Callable[[], str]] = {
         front.frameworks,
         front.networks,
         reports.upstream,
+        served.serving,
     )
 } | reference.TABLES
 """What the mark `table NAME` writes."""

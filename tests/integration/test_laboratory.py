@@ -64,7 +64,10 @@ def test_nothing_is_left_out(implementations):
     missing = implementations[implementations["status"] != "measured"]
     assert missing["status"].str.fullmatch("not measured: .* not installed").all(), missing
     if os.environ.get("SIGMOID_BCE_CI"):
-        assert missing.empty, missing.to_string()
+        # `make soak` installs these
+        assert set(missing["framework"]) <= {"CatBoost", "PaddlePaddle", "TensorFlow.js"}, (
+            missing.to_string()
+        )
     # the default install has these
     for name in ("Keras on TensorFlow", "TensorFlow", "NumPy", "SciPy", "scikit-learn"):
         assert name not in set(missing["framework"])

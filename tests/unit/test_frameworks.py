@@ -15,7 +15,10 @@ from sigmoid_bce.jobs.logs import UserError
 from sigmoid_bce.numerics import catalogue, frameworks, record, tables
 from sigmoid_bce.numerics.measure import measure_framework
 
-HEAVY = ("tensorflow", "keras", "tf_keras", "torch", "jax", "xgboost", "lightgbm", "sklearn")
+HEAVY = (
+    *("tensorflow", "keras", "tf_keras", "torch", "jax", "xgboost", "lightgbm", "sklearn"),
+    *("ai_edge_litert", "catboost", "mlx", "onnx", "onnxruntime", "openvino", "paddle"),
+)
 
 
 @pytest.mark.parametrize("name", frameworks.names())
@@ -143,7 +146,11 @@ def test_unknown_dtypes_are_refused(dtypes):
         catalogue.Implementation("some", lambda x, y: (x, None), dtypes)
 
 
-OPTIONAL = ("torch", "jax", "jaxlib", "optax", "tf_keras", "xgboost", "lightgbm")
+OPTIONAL = (
+    *("torch", "jax", "jaxlib", "optax", "tf_keras", "xgboost", "lightgbm"),
+    *("ai-edge-litert", "catboost", "mlx", "onnx", "onnxruntime", "openvino", "paddlepaddle"),
+    "npm:@tensorflow/tfjs",
+)
 DEFAULT = [n for n in frameworks.names() if not set(catalogue.module(n).PACKAGES) & set(OPTIONAL)]
 
 

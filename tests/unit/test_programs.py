@@ -26,7 +26,8 @@ def test_every_program_in_use_is_written_somewhere():
     pairs = set(zip(RECORD["framework"], RECORD["implementation"], strict=True))
     known = {(title, name) for title, codes in written.WRITTEN.items() for name in codes}
     assert pairs <= known
-    assert {title for title, _ in known} == set(RECORD["framework"])
+    # written first, then measured into the record
+    assert {title for title, _ in known} >= set(RECORD["framework"])
 
 
 @pytest.mark.parametrize("title", written.WRITTEN)

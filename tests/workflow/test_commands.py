@@ -69,6 +69,7 @@ PROGRAMS = (
     "snakefmt",
     "lint-imports",
     "mypy",
+    "npm",
 )
 NOTE = """#!/bin/sh
 for word in "$(basename "$0")" "$@"; do printf '%s\\0' "$word" >> "$NOTED"; done

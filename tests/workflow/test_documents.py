@@ -173,7 +173,7 @@ def test_a_framework_that_is_not_installed_takes_no_row_away(smoke, tmp_path, ca
     assert not table["status"].str.endswith("not installed").any()
     table.assign(framework="JAX", status="jax is not installed").to_csv(file, index=False)
     for function in (collect.thresholds, collect.values):
-        with pytest.raises(collect.Absent, match="JAX not measured: run `make frameworks` first"):
+        with pytest.raises(collect.Absent, match="JAX not measured: run `make frameworks-more`"):
             function(study)
     folder, _ = collect.TABLES["thresholds"]
     study.rename(tmp_path / folder)

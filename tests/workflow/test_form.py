@@ -187,7 +187,8 @@ def lock():
 def test_conda_specs_are_in_step_with_the_lock():
     _, pins = lock()
     extra = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
-    pins |= dict(pin.split("==") for pin in extra["optional-dependencies"]["frameworks"])
+    for name in ("frameworks", "frameworks-more"):
+        pins |= dict(pin.split("==") for pin in extra["optional-dependencies"][name])
     renamed = {
         "pytorch-cpu": "torch",
         "py-xgboost-cpu": "xgboost",
@@ -243,6 +244,9 @@ def test_conda_specs_hold_what_their_rules_import(name, body):
     }
     packages = {
         "PIL": "pillow",
+        "ai_edge_litert": "ai-edge-litert",
+        "mlx": "mlx[cpu]",
+        "paddle": "paddlepaddle",
         "matplotlib": "matplotlib-base",
         "pydantic_core": "pydantic",
         "sklearn": "scikit-learn",

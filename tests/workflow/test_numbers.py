@@ -50,6 +50,7 @@ SETTINGS = {
     "docs/how-to/ci-gate.md": "3",
     "docs/how-to/own-framework.md": "1e-4",
     "docs/how-to/own-table.md": "8",
+    "docs/how-to/serving.md": "256",
     "docs/learning.md": "100 569 1,797 8 32 4,000 1,000 64 1e-4 7.97",
     "docs/limits.md": "65,000 40 4,096 16 1024 20,480 2,000 825 147 4 1e-5",
     "docs/measure.md": "3",

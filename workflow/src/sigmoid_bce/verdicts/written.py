@@ -68,10 +68,34 @@ def _keras(package: str, softmax: bool = False) -> dict[str, Written]:
 BOOSTED = "{}\nnp.logaddexp(0, (1 - 2 * y) * {}).mean()"
 """The mean loss from the raw outputs of a model that displays only its own metric."""
 
+
+def _served(run: str) -> dict[str, Written]:
+    """Return the programs of a runtime that serves networks, which `run` calls."""
+    graph, instead = f"loss = {run}", BOOSTED.format(f"x = {run}", "x")
+    outside = f"p = {run}\nnp.where(y == 1, -np.log(p), -np.log(1 - p)).mean()"
+    return {
+        "sigmoid, log loss outside in float64": Written(
+            outside, ("sigmoid", "probabilities", "log_loss"), instead=instead
+        ),
+        "softplus((1 - 2 y) x)": Written(graph, ("softplus",), instead=instead),
+        "LogSigmoid((2 y - 1) x)": Written(graph, ("LogSigmoid",), instead=instead),
+        "loss from logits in the graph": Written(graph, ("logits",), instead=instead),
+        "sigmoid, clip at 1e-7, log in the graph": Written(graph, ("clip",), instead=instead),
+    }
+
+
 TORCH_SIGMOID = "model = torch.nn.Sequential(layers, torch.nn.Sigmoid())"
 TORCH_RAW = "model = torch.nn.Sequential(layers)"
 
 WRITTEN: dict[str, dict[str, Written]] = {
+    "CatBoost": {
+        f"metric {name}": Written(
+            f'catboost.CatBoostClassifier(eval_metric="{name}")',
+            (name,),
+            instead=BOOSTED.format("m = model.predict(X, prediction_type='RawFormulaVal')", "m"),
+        )
+        for name in ("Logloss", "CrossEntropy")
+    },
     "JAX": {
         "optax.sigmoid_binary_cross_entropy": Written("optax.sigmoid_binary_cross_entropy(x, y)"),
         "softplus(x) - x y": Written("jax.nn.softplus(x) - x * y", ("softplus",)),
@@ -100,12 +124,48 @@ WRITTEN: dict[str, dict[str, Written]] = {
             instead=BOOSTED.format("s = booster.predict(X, raw_score=True)", "s"),
         ),
     },
+    "LiteRT": _served("interpreter.get_tensor(output)"),
+    "MLX": {
+        "logaddexp((1 - 2 y) x, 0)": Written("mx.logaddexp((1 - 2 * y) * x, 0)", ("logaddexp",)),
+        "binary_cross_entropy(x, y)": Written(
+            "nn.losses.binary_cross_entropy(x, y)", ("binary_cross_entropy", "logits")
+        ),
+        "binary_cross_entropy(sigmoid(x), y, with_logits=False)": Written(
+            "nn.losses.binary_cross_entropy(mx.sigmoid(x), y, with_logits=False)",
+            ("with_logits=False",),
+        ),
+    },
     "NumPy": {
         "stable formula": Written("np.maximum(x, 0) - x * y + np.log1p(np.exp(-np.abs(x)))"),
         "logaddexp(0, x) - x * y": Written("np.logaddexp(0, x) - x * y", ("logaddexp",)),
         "plain formula, from the sigmoid": Written(
             "p = 1 / (1 + np.exp(-x))\n-(y * np.log(p) + (1 - y) * np.log(1 - p))",
             ("log(p)", "log(sigmoid(x))"),
+        ),
+    },
+    "ONNX Runtime": {
+        **_served("session.run(None, inputs)[0]"),
+        "BCEWithLogitsLoss, torch.onnx.export": Written(
+            "loss = session.run(None, inputs)[0]",
+            ("BCEWithLogitsLoss", "torch.onnx.export"),
+            instead=BOOSTED.format("x = session.run(None, inputs)[0]", "x"),
+        ),
+    },
+    "OpenVINO": _served("compiled_model(inputs)[0]"),
+    "PaddlePaddle": {
+        "logaddexp((1 - 2 y) x, 0)": Written(
+            "z = (1 - 2 * y) * x\npaddle.logaddexp(z, paddle.zeros_like(z)).mean()",
+            ("logaddexp",),
+        ),
+        "binary_cross_entropy_with_logits": Written(
+            "paddle.nn.functional.binary_cross_entropy_with_logits(x, y)", ("BCEWithLogitsLoss",)
+        ),
+        "softplus((1 - 2 y) x)": Written(
+            "paddle.nn.functional.softplus((1 - 2 * y) * x).mean()", ("softplus",)
+        ),
+        "binary_cross_entropy(sigmoid(x), y)": Written(
+            "paddle.nn.functional.binary_cross_entropy(paddle.nn.functional.sigmoid(x), y)",
+            ("BCELoss", "binary_cross_entropy"),
         ),
     },
     "scikit-learn": {
@@ -152,6 +212,22 @@ WRITTEN: dict[str, dict[str, Written]] = {
             ("BCELoss", "binary_cross_entropy"),
         ),
     },
+    "TensorFlow.js": {
+        "tf.softplus((1 - 2 y) x)": Written(
+            "tf.softplus(tf.mul(tf.sub(1, tf.mul(2, y)), x))", ("softplus",)
+        ),
+        "tf.losses.sigmoidCrossEntropy(y, x)": Written(
+            "tf.losses.sigmoidCrossEntropy(y, x)", ("sigmoidCrossEntropy", "logits")
+        ),
+        "tf.losses.logLoss(y, tf.sigmoid(x))": Written(
+            "tf.losses.logLoss(y, tf.sigmoid(x))", ("logLoss",)
+        ),
+        "sigmoid, log loss outside in float64": Written(
+            "p = tf.sigmoid(x)",
+            ("probabilities", "log_loss"),
+            instead="tf.softplus(tf.mul(tf.sub(1, tf.mul(2, y)), x))",
+        ),
+    },
     "XGBoost": {
         "metric logloss": Written(
             'xgboost.train({"eval_metric": "logloss"}, data)',
@@ -164,6 +240,7 @@ WRITTEN: dict[str, dict[str, Written]] = {
 first is advised."""
 
 USUAL_PRECISION = {
+    "CatBoost": "float64",
     "LightGBM": "float64",
     "NumPy": "float64",
     "SciPy": "float64",
@@ -197,6 +274,14 @@ ALIASES = {
     "lgb": "LightGBM",
     "lgbm": "LightGBM",
     "np": "NumPy",
+    "paddle": "PaddlePaddle",
+    "catboostclassifier": "CatBoost",
+    "ort": "ONNX Runtime",
+    "onnx": "ONNX Runtime",
+    "tflite": "LiteRT",
+    "tensorflowlite": "LiteRT",
+    "tfjs": "TensorFlow.js",
+    "tensorflowjs": "TensorFlow.js",
 }
 """Other names of frameworks, and libraries that call a framework's losses."""
 

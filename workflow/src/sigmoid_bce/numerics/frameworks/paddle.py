@@ -1,0 +1,79 @@
+"""PaddlePaddle: both of its losses, and the form with softplus."""
+
+from sigmoid_bce.numerics.catalogue import Implementation
+
+TITLE = "PaddlePaddle"
+PACKAGES = ("paddlepaddle",)
+INSTEAD = "paddle.logaddexp(z, paddle.zeros_like(z)), z = (1 - 2 * y) * x"
+NO_LOG1P = "log(1 + exp(z)) without log1p is 0 where exp(z) is below half an ulp of 1"
+CAUSES = {
+    "binary_cross_entropy_with_logits": (
+        f"{NO_LOG1P}; at x = 0 the gradients of max(x, 0) and |x| are taken for 0 and 1, which "
+        "makes -0.5 - y of 0.5 - y"
+    ),
+    "softplus((1 - 2 y) x)": NO_LOG1P,
+}
+"""Why an implementation goes wrong, by its name."""
+
+
+def implementations() -> list[Implementation]:
+    """Return each loss, eager and compiled to a static graph."""
+    import paddle
+    from paddle.nn import functional
+
+    paddle.set_device("cpu")
+
+    def entry(loss, mode):
+        def function(x, y):
+            x, y = paddle.to_tensor(x, stop_gradient=False), paddle.to_tensor(y)
+            values = run(x, y)
+            (gradient,) = paddle.grad(values.sum(), x)
+            return values.numpy(), gradient.numpy()
+
+        run = paddle.jit.to_static(loss) if mode == "static" else loss
+        return function
+
+    losses = [
+        (
+            "binary_cross_entropy(sigmoid(x), y)",
+            lambda x, y: functional.binary_cross_entropy(
+                functional.sigmoid(x), y, reduction="none"
+            ),
+            "-(y max(log p, -100) + (1 - y) max(log(1 - p), -100)); "
+            "backward (p - y) / max(p (1 - p), 1e-12)",
+            "paddle/phi/kernels/cpu/bce_loss_kernel.cc, 3.3",
+        ),
+        (
+            "binary_cross_entropy_with_logits",
+            lambda x, y: functional.binary_cross_entropy_with_logits(x, y, reduction="none"),
+            "max(x, 0) - x y + log(1 + exp(-|x|))",
+            "paddle/phi/kernels/cpu/sigmoid_cross_entropy_with_logits_kernel.cc, 3.3",
+        ),
+        (
+            "softplus((1 - 2 y) x)",
+            lambda x, y: functional.softplus((1 - 2 * y) * x),
+            "log(1 + exp(z)), z = (1 - 2 y) x, above 20 z itself; hard labels",
+            "paddle/phi/kernels/funcs/activation_functor.h, 3.3",
+        ),
+        (
+            "logaddexp((1 - 2 y) x, 0)",
+            lambda x, y: paddle.logaddexp((1 - 2 * y) * x, paddle.zeros_like(x)),
+            "log1p(exp(-|z|)) + max(z, 0), z = (1 - 2 y) x; hard labels",
+            "python/paddle/tensor/math.py, 3.3",
+        ),
+    ]
+    return [
+        Implementation(
+            name,
+            entry(loss, mode),
+            ("float32", "float64"),  # its CPU kernels have no half precision
+            mode,
+            formula,
+            source,
+            from_sigmoid="sigmoid(x)" in name,
+            soft="(1 - 2 y)" not in name,
+            cause=CAUSES.get(name, ""),
+        )
+        for name, loss, formula, source in losses
+        for mode in ("eager", "static")
+    ]
