@@ -36,10 +36,12 @@ def release(version: str) -> str:
     --------
     >>> release("keras 3.15.1 tensorflow 2.21.0"), release("jax 0.10.2 jaxlib 0.10.2 optax 0.2.8")
     ('3.15.1', '0.2.8')
+    >>> release("2.13.0+cpu")
+    '2.13.0'
     """
     words = version.split()
     named = dict(zip(words[::2], words[1::2], strict=False)) if len(words) > 1 else {"": version}
-    return named.get("optax", next(iter(named.values())))
+    return named.get("optax", next(iter(named.values()))).split("+")[0]
 
 
 def measured() -> pd.DataFrame:
@@ -113,7 +115,7 @@ def _legend(axis: Axes, y: float) -> None:
     axis.text(x, y - 0.1, says, va="center", fontsize=style.SMALL)
     names = [(harm.says, harm.face) for harm in HARMS] + [
         ("never", "white"),
-        ("no such program", "0.93"),
+        ("not measured", "0.93"),
     ]
     for name, face in names:
         axis.add_patch(Rectangle((x, y - 0.34), 0.16, 0.12, fc=face, ec="0.6", lw=0.5))
