@@ -76,7 +76,7 @@ print(json.dumps([str(verdict)[:20], float(loss)]))
         (["explain", "much"], "error: LOSS: expected a number such as 7.9712, found 'much'"),
         (
             ["record", "--framework", "pytroch"],
-            "the record has no 'pytroch'; nearest: Keras on PyT",
+            "the record has no 'pytroch'; nearest: 'Keras on PyT",
         ),
     ],
 )
