@@ -212,8 +212,8 @@ def asked(words: list[str]) -> tuple[Release, ...]:
 
     Examples
     --------
-    >>> asked(["torch:torch==2.5.1,numpy<2"])[0].packages
-    ('torch==2.5.1', 'numpy<2')
+    >>> asked(["torch:torch==2.5.1,numpy==1.26.4"])[0].packages
+    ('torch==2.5.1', 'numpy==1.26.4')
     """
     found = []
     for word in words:
