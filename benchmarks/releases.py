@@ -274,7 +274,9 @@ def main(arguments: list[str] | None = None) -> int:
     if done and given.canary:
         print("\n".join(moved(done)))
     elif done:
-        table = record(done)
+        # of all that were ever measured, whatever was asked for now
+        folders = sorted(f for f in given.to.iterdir() if f.suffix != ".part" and f.is_dir())
+        table = record([folder for folder in folders if (folder / "thresholds.csv").is_file()])
         table.to_csv(given.to / "releases.csv", index=False, float_format="%.9g")
         print(f"{len(done)} of {len(releases)} releases: {given.to / 'releases.csv'}")
     return 0 if len(done) == len(releases) else 1

@@ -84,6 +84,10 @@ def test_releases_are_kept_and_one_that_fails_is_told(releases, tmp_path, capsys
     assert "1 of 2 releases" in said
     table = read_thresholds(tmp_path / "releases.csv")
     assert set(table["version"]) == {"1.2.2"}
+    # a later run of another release leaves it in the table
+    kept(tmp_path / "numpy-9", "NumPy", "9")
+    assert releases.main(["numpy:numpy==9", *given]) == 0
+    assert set(read_thresholds(tmp_path / "releases.csv")["version"]) == {"1.2.2", "9"}
     assert not [file for file in tmp_path.iterdir() if file.name.startswith(".venv")]
     assert (tmp_path / "numpy-1.log").is_file()
     # what a nightly release changes, in words
