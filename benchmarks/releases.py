@@ -2,7 +2,7 @@
 
 Each release is installed alone in a throw-away environment, measured with this checkout's light
 core, and deleted, one at a time. What is measured is kept: a second run goes on where the first
-ended, and tries again what failed. It takes about two hours on two cores, and 5 GB of disk.
+ended, and tries again what failed.
 """
 
 from __future__ import annotations

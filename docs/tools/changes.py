@@ -104,6 +104,7 @@ def quotes() -> dict[str, str]:
     return {
         "old releases": number(len(pairs), "d"),
         "old frameworks": number(pairs["framework"].nunique(), "d"),
+        "origin of releases": "; ".join(table["processor"].unique()),
     }
 
 

@@ -42,6 +42,7 @@ def serving() -> str:
                 f"{sigmoid['decisions_changed']:.0f}",
             ]
         )
-    head = "network|runtime|precision|exactly 0 or 1|loss of the sigmoid|of the raw output"
-    head += "|of the trained network|calibration error|of the trained network|decisions changed"
+    head = "network|runtime|precision|exactly 0 or 1|loss, sigmoid served|loss, raw output served"
+    head += "|loss, as trained|calibration error, served|calibration error, as trained"
+    head += "|decisions changed"
     return markdown(head.split("|"), "lllrrrrrrr", lines)

@@ -35,8 +35,9 @@ def test_in_a_figure(text, tmp_path):
     svg, png = tmp_path / "a.svg", tmp_path / "a.png"
     style.save(figure, svg, png)
     assert [t.get_text() for t in shown] == [style.plain(text)]
-    # a long text keeps its beginning and its end
+    # a long text keeps its beginning and its end, a short one everything
     start, _, end = style.plain(text).strip().partition("…")
+    assert len(start) + len(end) >= min(len(one_line(text).strip()), 30)
     assert one_line(text).strip().startswith(start)
     assert one_line(text).endswith(end)
     ET.parse(svg)

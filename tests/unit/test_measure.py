@@ -5,12 +5,14 @@ import os
 import re
 import subprocess
 import sys
+from types import SimpleNamespace
 
 import numpy as np
 import pandas as pd
 import pytest
 
-from sigmoid_bce.numerics import catalogue, reference
+from sigmoid_bce.jobs.logs import UserError
+from sigmoid_bce.numerics import catalogue, measure, reference
 from sigmoid_bce.numerics.against import HAPPENS, compared, sentence
 from sigmoid_bce.numerics.record import PLACES
 from sigmoid_bce.numerics.tables import RECORD, read_thresholds
@@ -189,3 +191,27 @@ def test_the_prepared_script_measures_compares_and_keeps_to_its_time(tmp_path, c
         "the loss is off never" in line
         for line in gpu.differences(there, [tmp_path / "jax-float16"])
     )
+
+
+def test_a_device_that_fails_without_a_word_is_told(monkeypatch):
+    def device_name(device):
+        raise AssertionError
+
+    framework = SimpleNamespace(TITLE="mylib", device_name=device_name)
+    with pytest.raises(UserError, match="mylib has no device 'cuda' here: AssertionError"):
+        measure._device(framework, "cuda", [])
+    assert measure._device(framework, "cpu", []) == measure._device(framework, "", []) == ""
+
+
+@pytest.mark.parametrize(
+    "words", [["record"], ["explain", "100"], ["upstream", "torch-bce-with-logits"]], ids=" ".join
+)
+def test_a_reader_who_leaves_is_no_error(words):
+    read, write = os.pipe()
+    os.close(read)
+    code = "from sigmoid_bce.commands import main; main()"
+    done = subprocess.run(
+        [sys.executable, "-c", code, *words], stdout=write, stderr=subprocess.PIPE
+    )
+    os.close(write)
+    assert (done.returncode, done.stderr) == (0, b"")

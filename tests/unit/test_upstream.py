@@ -2,6 +2,7 @@
 
 import ast
 import math
+import os
 import re
 import sys
 from importlib.util import find_spec
@@ -52,6 +53,7 @@ def test_there_are_twelve_and_each_is_run_somewhere():
 def test_reproductions_print_what_the_text_says(names):
     wanted = {pin.split("[")[0] for name in names for pin in FINDINGS[name].packages}
     if missing := [package for package in wanted if not installed(package)]:
+        assert not os.environ.get("SIGMOID_BCE_CI"), missing
         pytest.skip(f"{', '.join(missing)} not installed")
     found = reproductions.run(names)
     for name in names:

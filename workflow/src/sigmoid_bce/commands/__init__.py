@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import os
 import sys
+from collections.abc import Callable
 from importlib import import_module
 from pkgutil import iter_modules
 from typing import Any
@@ -24,6 +25,31 @@ from sigmoid_bce.jobs.releases import installed
 
 BAD_INPUT, FINDING = 2, 3
 """Exit codes."""
+
+
+def nobody_reads() -> None:
+    """Let what is still to be printed go nowhere: its reader has gone."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+
+
+def reads_outputs(command: Callable[..., None]) -> Callable[..., None]:
+    """Give a command the options of how a file of raw outputs and labels is read."""
+    options = (
+        click.option("--label", default="label", help="Column of labels, or its beginning."),
+        click.option(
+            "--raw-output", default="raw_output", help="Column of raw outputs, or its beginning."
+        ),
+        click.option(
+            "--ignore", type=float, multiple=True, metavar="LABEL", help="Leave out samples with "
+            "this label, such as 255 or nan; may be given several times.",
+        ),
+        click.option(
+            "--really-raw", is_flag=True, help="Accept raw outputs that all lie within [0, 1]."
+        ),
+    )  # fmt: skip
+    for option in reversed(options):
+        command = option(command)
+    return command
 
 
 class Commands(click.Group):
@@ -46,7 +72,7 @@ class Commands(click.Group):
             result = super().invoke(context)
             sys.stdout.flush()
         except BrokenPipeError:
-            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+            nobody_reads()
             return None
         return result
 

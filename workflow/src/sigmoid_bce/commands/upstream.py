@@ -7,22 +7,13 @@ from typing import Any
 
 import click
 
-from sigmoid_bce.commands import BadInput
+from sigmoid_bce.commands import BadInput, reads_outputs
 
 
 @click.command(name="upstream")
 @click.argument("finding", required=False)
 @click.argument("outputs", required=False)
-@click.option("--label", default="label", help="Column of labels, or its beginning.")
-@click.option("--raw-output", default="raw_output", help="Column of raw outputs, or its beginning.")
-@click.option(
-    "--ignore",
-    type=float,
-    multiple=True,
-    metavar="LABEL",
-    help="Leave out samples with this label, such as 255 or nan; may be given several times.",
-)
-@click.option("--really-raw", is_flag=True, help="Accept raw outputs that all lie within [0, 1].")
+@reads_outputs
 def command(finding: str | None, outputs: str | None, **read: Any) -> None:
     """Print a report about FINDING for its framework's issue tracker; without it, list them.
 
@@ -45,7 +36,9 @@ def command(finding: str | None, outputs: str | None, **read: Any) -> None:
         from sigmoid_bce.upstream.text import text
 
         found = findings.load(finding)
-        print(text(found, effect(found, outputs, **read), Path(outputs).name) if outputs
-              else text(found), end="")  # fmt: skip
+        told = text(found)
+        if outputs:
+            told = text(found, effect(found, outputs, **read), Path(outputs).name)
     except (UserError, ValueError, OSError) as error:
         raise BadInput(str(error)) from error
+    print(told, end="")

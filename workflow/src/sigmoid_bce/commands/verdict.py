@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from sigmoid_bce.commands import FINDING, BadInput
+from sigmoid_bce.commands import FINDING, BadInput, nobody_reads, reads_outputs
 
 if TYPE_CHECKING:
     from sigmoid_bce.tracking.anybody import Fetched
@@ -36,16 +36,7 @@ MINE = ("framework", "loss", "dtype", "mode", "autocast", "split")
     help="What the samples are for: train, validation or test. If the file has a column 'split', "
     "only these are judged.",
 )
-@click.option("--label", default="label", help="Column of labels, or its beginning.")
-@click.option("--raw-output", default="raw_output", help="Column of raw outputs, or its beginning.")
-@click.option(
-    "--ignore",
-    type=float,
-    multiple=True,
-    metavar="LABEL",
-    help="Leave out samples with this label, such as 255 or nan; may be given several times.",
-)
-@click.option("--really-raw", is_flag=True, help="Accept raw outputs that all lie within [0, 1].")
+@reads_outputs
 @click.option("--to", help="Folder of the results.  [default: results/verdict-<file>]")
 @click.option("--thresholds", help="thresholds.csv of a study, in place of the committed record.")
 @click.option(
@@ -131,7 +122,7 @@ def _print(text: str) -> None:
     try:
         print(text, flush=True)
     except BrokenPipeError:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        nobody_reads()
 
 
 def _source(file: str, given: dict[str, Any]) -> Fetched:

@@ -117,7 +117,7 @@ def _device(framework: Framework, device: str, missing: list[str]) -> str:
     try:
         return str(named(device))
     except Exception as error:
-        reason = f"{error}".splitlines()[0]
+        reason = (str(error) or type(error).__name__).splitlines()[0]
         raise UserError(f"{framework.TITLE} has no device {device!r} here: {reason}") from error
 
 
