@@ -234,11 +234,11 @@ def draw(
     return figure
 
 
-def _lost(table: pd.DataFrame, called: str) -> str:
+def _lost(table: pd.DataFrame, one: str) -> str:
     """Say in a sentence how many samples are on the wrong side of the clip, and what it costs."""
     number = int(wrong_side.lost(table).sum())
     are = "are" if number > 1 else "is"
-    said = f"{counted(number, called.removesuffix('s'))} {are} on the wrong side of the clip"
+    said = f"{counted(number, one)} {are} on the wrong side of the clip"
     said = said[0].upper() + said[1:]
     far = wrong_side.furthest(table, 1)
     if not len(far):
@@ -251,17 +251,17 @@ def _lost(table: pd.DataFrame, called: str) -> str:
     return f"{said}; the furthest misclassified one has a raw output of {x}"
 
 
-def _of_part(table: pd.DataFrame, called: str) -> dict[str, object]:
+def _of_part(table: pd.DataFrame, one: str) -> dict[str, object]:
     """Return the numbers of some samples, in words where a noun depends on the number."""
     clipped, wrong = table["clipped"], wrong_side.is_wrong(table)
     share = f" ({scientific(100 * clipped.mean())} %)" if clipped.any() else ""
     return {
-        "samples": counted(len(table), called.removesuffix("s")),
+        "samples": counted(len(table), one),
         "raw_min": scientific(table["raw_output"].min()),
         "raw_max": scientific(table["raw_output"].max()),
-        "clipped": f"{counted(int(clipped.sum()), called.removesuffix('s'))}{share}",
-        "wrong": counted(int(wrong.sum()), called.removesuffix("s")),
-        "lost": _lost(table, called),
+        "clipped": f"{counted(int(clipped.sum()), one)}{share}",
+        "wrong": counted(int(wrong.sum()), one),
+        "lost": _lost(table, one),
     }
 
 
@@ -283,10 +283,11 @@ def values(table: pd.DataFrame, unit: str = "samples") -> dict[str, object]:
         all: error_max, the largest absolute error of the loss from the sigmoid outputs, and floor,
         the least value that this loss can take.
     """
+    one = unit.removesuffix("s")
     found = {
         f"{split}_{name}": value
         for split, part in by_split(table).items()
-        for name, value in _of_part(part, f"{wrong_side.SPLITS[split]} {unit}").items()
+        for name, value in _of_part(part, f"{wrong_side.SPLITS[split]} {one}").items()
     }
     error = (table["bce_sigmoid"] - table["bce_exact"]).abs()
     return {
