@@ -38,7 +38,7 @@ def suite(folder, programs, places=()):
     rows, status = [], []
     with parquet.ParquetWriter(folder / "sweep.parquet", SCHEMA) as out:
         for number, (framework, name, mode, dtype, function) in enumerate(programs):
-            key = dict(zip(KEY, [name, framework, "1.0", mode, dtype], strict=True))
+            key = dict(zip(KEY, [name, framework, "1.0", "bce", mode, dtype], strict=True))
             status.append({**key, "status": "measured"})
             for y in (0.0, 1.0):
                 x = np.unique(np.arange(-120, 120, 1 / 8).astype(DTYPES[dtype]))

@@ -21,7 +21,13 @@ def rows(*changes, **common):
     row = {
         **dict.fromkeys(THRESHOLDS, np.nan),
         **{"implementation": "it", "framework": "F", "version": "1", "mode": "", "y": 1.0},
-        **{"dtype": "float32", "side": "wrong", "from_sigmoid": True, "has_gradient": True},
+        **{
+            "objective": "bce",
+            "dtype": "float32",
+            "side": "wrong",
+            "from_sigmoid": True,
+            "has_gradient": True,
+        },
         **{"gradient_by_hand": False},
         **common,
     }
@@ -56,7 +62,7 @@ def test_a_criterion_of_one_threshold(change, expected):
     # thresholds that subnormals explain are no findings
     if change.get("side") == "correct" and expected != "flushed":
         place = next(name for name in change if name != "side")
-        assert expected not in names({**change, place: underflow("float32") + 1})
+        assert expected not in names({**change, place: underflow("float32", "bce") + 1})
 
 
 def test_labels():

@@ -112,7 +112,7 @@ def test_a_name_that_is_taken_or_unknown_is_told(tmp_path):
 
 def test_every_kind_of_change_is_one_sentence():
     then = read_thresholds(RECORD).query("framework == 'PyTorch'").reset_index(drop=True)
-    status = pd.DataFrame(columns=["implementation", "mode", "dtype", "status"])
+    status = pd.DataFrame(columns=["implementation", "objective", "mode", "dtype", "status"])
     assert compared(then, then, status).empty
     assert compared(then, then.assign(version="3.0"), status).empty
     # a shift within 2 % is noise

@@ -6,7 +6,7 @@ import os
 import sys
 import time
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -22,6 +22,7 @@ FILES = {
     "implementations": "implementations.csv",
 }
 DTYPES = ("float16", "bfloat16", "float32", "float64", "longdouble")
+OBJECTIVES = ("bce", "weighted", "smoothing", "focal", "softmax-2", "softmax-10", "siglip")
 
 
 @click.command(name="measure")
@@ -37,13 +38,18 @@ DTYPES = ("float16", "bfloat16", "float32", "float64", "longdouble")
     "be given several times.  [default: all]",
 )  # fmt: skip
 @click.option(
+    "--objective", "objectives", multiple=True, type=click.Choice(OBJECTIVES), help="Only this "
+    "loss; may be given several times.  [default: all]",
+)  # fmt: skip
+@click.option(
     "--device", default="", metavar="NAME", help="Where it runs, such as cuda: torch and jax only. "
     "Then with a layer whose product TF32 may round.  [default: the CPU]",
 )  # fmt: skip
 @click.option("--to", help="Folder of the tables.  [default: results/measure-<framework>]")
 def command(
-    framework: str, against: str | None, dtypes: tuple[str, ...], device: str, to: str | None
-) -> None:
+    framework: str, against: str | None, dtypes: tuple[str, ...], objectives: tuple[str, ...],
+    device: str, to: str | None,
+) -> None:  # fmt: skip
     """Measure where the losses of FRAMEWORK go wrong, in every precision and mode.
 
     FRAMEWORK is a file in sigmoid_bce/numerics/frameworks, such as torch, or what an installed
@@ -62,11 +68,16 @@ def command(
     try:
         title = _title(framework)
         then = None if against is None else _earlier(against, title)
+        if then is not None and objectives:
+            then = then[then["objective"].isin(objectives)]
         folder.mkdir(parents=True, exist_ok=True)
         start = time.perf_counter()
         files = {part: folder / name for part, name in FILES.items()}
-        measure_framework(framework, **files, dtypes=dtypes or DTYPES, device=device)
-        now = read_thresholds(files["thresholds"])
+        options: dict[str, Any] = {"dtypes": dtypes or DTYPES, "device": device}
+        if objectives:
+            options["objectives"] = objectives
+        measure_framework(framework, **files, **options)
+        now = read_thresholds(files["thresholds"], objective=None)
         status = read_all([files["implementations"]])
     except (UserError, OSError) as error:
         raise BadInput(str(error)) from error
@@ -106,7 +117,7 @@ def _earlier(against: str, title: str) -> pd.DataFrame:
     path = RECORD if against == "record" else Path(against)
     if not path.is_file():
         raise BadInput(f"--against: {path}: there is no such file; expected record or a file")
-    table = read_thresholds(path)
+    table = read_thresholds(path, objective=None)
     if title not in set(table["framework"]):
         raise BadInput(
             f"--against: {'the record' if against == 'record' else path} has no {title!r}. Keep "

@@ -10,7 +10,7 @@ import pandas as pd
 from sigmoid_bce.numerics.record import MOVED, PLACES
 from sigmoid_bce.numerics.tables import HARD
 
-PROGRAM = ["implementation", "mode", "dtype"]
+PROGRAM = ["implementation", "objective", "mode", "dtype"]
 ROW = [*PROGRAM, "y", "side"]
 """The columns that tell the rows of a framework apart; its release is what may change."""
 HAPPENS = {

@@ -1,4 +1,4 @@
-"""The catalogue: every way to compute binary cross-entropy that is measured."""
+"""The catalogue: every way to compute a loss that is measured."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ import numpy as np
 from sigmoid_bce.jobs import plugins
 from sigmoid_bce.numerics import frameworks
 from sigmoid_bce.numerics.arrays import Array
+from sigmoid_bce.numerics.objectives import BCE, OBJECTIVES
 
 LENGTH = 4096
 """Samples in each call. Kernels differ in the last bit by the length of a batch, so it is fixed."""
@@ -37,7 +38,7 @@ Function = Callable[[Any, Any], tuple[Any, Any]]
 
 @dataclass(frozen=True)
 class Implementation:
-    """One way to compute binary cross-entropy in one framework.
+    """One way to compute binary cross-entropy, or another objective, in one framework.
 
     Parameters
     ----------
@@ -59,7 +60,8 @@ class Implementation:
     from_sigmoid : bool
         Whether the loss is computed from the sigmoid output instead of the raw output.
     soft : bool
-        Whether it takes labels between 0 and 1.
+        Whether it takes labels between 0 and 1. Objectives other than binary cross-entropy are
+        measured with 0 and 1.
     per_sample : bool
         Whether `function` computes one sample at a time because the library only returns a mean.
     gradient_by_hand : bool
@@ -70,6 +72,8 @@ class Implementation:
         What the cause explains, if not everything: quantities (loss, gradient, or thresholds such
         as gradient_off), precisions, labels and sides, for instance "gradient, float32 or float64,
         label 1, correct side".
+    objective : str
+        The loss that it computes, from `sigmoid_bce.numerics.objectives.OBJECTIVES`.
     """
 
     name: str
@@ -84,6 +88,7 @@ class Implementation:
     gradient_by_hand: bool = False
     cause: str = ""
     cause_of: str = ""
+    objective: str = BCE
 
     def __post_init__(self) -> None:
         # "float32" in place of ("float32",) would be taken letter by letter
@@ -91,6 +96,11 @@ class Implementation:
             raise ValueError(
                 f"{self.name}: dtypes: expected a tuple of {', '.join(DTYPES)}, "
                 f"found {self.dtypes!r}"
+            )
+        if self.objective not in OBJECTIVES:
+            raise ValueError(
+                f"{self.name}: objective: expected one of {', '.join(OBJECTIVES)}, "
+                f"found {self.objective!r}"
             )
 
     def __call__(self, x: Array, y: float) -> tuple[Array, Array | None]:

@@ -11,10 +11,11 @@ import numpy as np
 import pandas as pd
 
 from sigmoid_bce.numerics.catalogue import DTYPES
+from sigmoid_bce.numerics.objectives import OBJECTIVES
 
 PLACES = ["loss_off", "loss_flat", "gradient_off", "gradient_zero_first", "first_nan", "first_inf"]
 """The columns of a table of thresholds that modes, labels and precisions are compared by."""
-PROGRAM = ["framework", "version", "implementation"]
+PROGRAM = ["framework", "version", "objective", "implementation"]
 SAME = 0.01
 """Two thresholds count as the same if they differ by at most this share of the larger one."""
 
@@ -33,20 +34,51 @@ Hits = Iterator[tuple[pd.Series, Finding]]
 """Findings, each with the row of the table of thresholds in which it was made."""
 
 
-def underflow(dtype: str) -> float:
-    """Return the |x| beyond which loss and gradient of a correctly classified sample are subnormal.
+def underflow(dtype: str, objective: str) -> float:
+    """Return the |x| beyond which loss or gradient of a correctly classified sample are subnormal.
 
     Parameters
     ----------
     dtype : str
         The precision, from `sigmoid_bce.numerics.catalogue.DTYPES`.
+    objective : str
+        One of `sigmoid_bce.numerics.objectives.OBJECTIVES`.
+
+    Returns
+    -------
+    float
+        inf for an objective that does not fall to 0.
 
     Examples
     --------
-    >>> round(underflow("float32"), 2)
-    87.34
+    >>> round(underflow("float32", "softmax-2"), 2), round(underflow("float32", "focal"), 2)
+    (87.34, 28.65)
     """
-    return float(-int(ml_dtypes.finfo(DTYPES[dtype]).minexp) * np.log(2))
+    known = OBJECTIVES[objective]
+    if not known.rate:
+        return np.inf
+    powers = -int(ml_dtypes.finfo(DTYPES[dtype]).minexp) * np.log(2)
+    return float((powers + np.log(known.least)) / known.rate)
+
+
+def explained(table: pd.DataFrame, places: pd.Series) -> pd.Series:
+    """Return which |x| of a table of thresholds subnormals explain: those of right predictions.
+
+    Parameters
+    ----------
+    table : DataFrame
+        As `sigmoid_bce.numerics.tables.read_thresholds` returns it.
+    places : Series of float64
+        An |x| for each row.
+
+    Returns
+    -------
+    Series of bool
+    """
+    pairs = table[["dtype", "objective"]].drop_duplicates().itertuples(index=False, name=None)
+    limits = {pair: underflow(*pair) for pair in pairs}
+    own = [limits[pair] for pair in zip(table["dtype"], table["objective"], strict=True)]
+    return (table["side"] == "correct") & ~(places < own)
 
 
 def _differ(a: float, b: float) -> bool:
@@ -57,8 +89,7 @@ def _differ(a: float, b: float) -> bool:
 
 def _early(table: pd.DataFrame, place: str) -> pd.Series:
     """Return which rows have a threshold that subnormals do not explain."""
-    limit = table["dtype"].map({dtype: underflow(dtype) for dtype in table["dtype"].unique()})
-    return table[place].notna() & ((table["side"] == "wrong") | (table[place] < limit))
+    return table[place].notna() & ~explained(table, table[place])
 
 
 class Single(NamedTuple):
@@ -176,7 +207,7 @@ def _double_gains_nothing(table: pd.DataFrame) -> Hits:
 
 
 def _sigmoid_is_better(table: pd.DataFrame) -> Hits:
-    keys = ["framework", "dtype", "y", "side"]
+    keys = ["framework", "objective", "dtype", "y", "side"]
     early = {place: _early(table, place) for place in ("loss_off", "loss_flat")}
     for _, group in table.groupby(keys, sort=False):
         sigmoid = group[group["from_sigmoid"]]

@@ -11,6 +11,8 @@ from sigmoid_bce.numerics.criteria import CRITERIA, PROGRAM
 
 PRECISIONS = ("float32", "float64", "bfloat16", "float16", "longdouble")
 """The order of findings with the same consequence: what most people train in comes first."""
+CAUSED = ["framework", "objective", "implementation", "mode"]
+"""The columns by which a program has a cause."""
 
 
 def find(thresholds: pd.DataFrame, implementations: pd.DataFrame | None = None) -> pd.DataFrame:
@@ -27,9 +29,10 @@ def find(thresholds: pd.DataFrame, implementations: pd.DataFrame | None = None) 
     Returns
     -------
     DataFrame
-        rank, x, finding, criterion, framework, version, implementation, mode, dtype, y, side,
-        quantity, detail, cause; sorted by consequence, precision and x, the smallest |raw output|
-        at which it happens. Modes of one program with the same finding at the same x share a row.
+        rank, x, finding, criterion, framework, version, objective, implementation, mode, dtype, y,
+        side, quantity, detail, cause; sorted by consequence, precision and x, the smallest
+        |raw output| at which it happens. Modes of one program with the same finding at the same x
+        share a row.
 
     Examples
     --------
@@ -74,13 +77,13 @@ def _causes(implementations: pd.DataFrame | None) -> dict[tuple[str, ...], tuple
     """Return the cause of each program in each mode and what it explains, where one is known."""
     if implementations is None:
         return {}
-    rows = implementations[["framework", "implementation", "mode", "cause", "cause_of"]]
+    rows = implementations[[*CAUSED, "cause", "cause_of"]]
     return {tuple(keys): (cause, of) for *keys, cause, of in rows.itertuples(index=False)}
 
 
 def _cause(causes: dict[tuple[str, ...], tuple[str, str]], row: pd.Series, quantity: str) -> str:
     """Return the cause of a program, if it explains a quantity in a row of thresholds."""
-    cause, of = causes.get(tuple(row[["framework", "implementation", "mode"]]), ("", ""))
+    cause, of = causes.get(tuple(row[CAUSED]), ("", ""))
     said = {"", quantity, quantity.split("_")[0]}
     said |= {row["dtype"], f"label {row['y']:g}", f"{row['side']} side"}
     return cause if all(said.intersection(part.split(" or ")) for part in of.split(", ")) else ""
@@ -104,9 +107,9 @@ def summary(found: pd.DataFrame) -> pd.DataFrame:
     Returns
     -------
     DataFrame
-        x, finding, framework, version, implementation, mode, dtype, y, side, quantity, detail,
-        cause, criterion; sorted as `found`. Modes, precisions, labels and sides are lists in words;
-        x, detail and cause are those of the first of each list.
+        x, finding, framework, version, objective, implementation, mode, dtype, y, side, quantity,
+        detail, cause, criterion; sorted as `found`. Modes, precisions, labels and sides are lists
+        in words; x, detail and cause are those of the first of each list.
 
     Examples
     --------
@@ -117,7 +120,7 @@ def summary(found: pd.DataFrame) -> pd.DataFrame:
     """
     columns = ["x", "finding", *PROGRAM, "mode", "dtype", "y", "side", "quantity", "detail"]
     columns += ["cause", "criterion"]
-    keys = ["finding", "framework", "implementation"]
+    keys = ["finding", "framework", "objective", "implementation"]
     grouped = found.groupby(keys, sort=False)
     lists = ("mode", "dtype", "y", "side")
     first = grouped.agg(

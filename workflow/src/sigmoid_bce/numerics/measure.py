@@ -19,6 +19,7 @@ from sigmoid_bce.jobs.logs import UserError
 from sigmoid_bce.jobs.machine import processor
 from sigmoid_bce.numerics import catalogue, frameworks, surroundings
 from sigmoid_bce.numerics.catalogue import DTYPES, Framework, Implementation
+from sigmoid_bce.numerics.objectives import BCE, OBJECTIVES
 from sigmoid_bce.numerics.search import SIDES, Search
 from sigmoid_bce.numerics.sweep import measure, special_values, table
 from sigmoid_bce.numerics.tables import ABOUT, HARD, SCHEMA, SOFT, SPECIAL, STATUS, THRESHOLDS
@@ -60,6 +61,7 @@ def measure_framework(
     special: str | Path,
     implementations: str | Path,
     dtypes: Collection[str] = tuple(DTYPES),
+    objectives: Collection[str] = tuple(OBJECTIVES),
     device: str = "",
 ) -> None:
     """Measure every implementation of a framework in every precision.
@@ -79,6 +81,8 @@ def measure_framework(
         `sigmoid_bce.numerics.tables`.
     dtypes : collection of str
         The precisions to measure, of those that an implementation has; by default all.
+    objectives : collection of str
+        The losses to measure, from `sigmoid_bce.numerics.objectives.OBJECTIVES`; by default all.
     device : str
         Where a framework runs that has several devices, such as "cuda". By default, the CPU, with
         the programs of the record; else, with those of a GPU.
@@ -96,6 +100,9 @@ def measure_framework(
     with replacing(sweep) as part, parquet.ParquetWriter(part, SCHEMA, compression="zstd") as out:
         tables = _Tables(out.write_table)
         entries, status = _implementations(framework, missing, device)
+        if entries:
+            entries = [entry for entry in entries if entry.objective in objectives]
+            status = f"not measured: no program of {', '.join(objectives)}"
         if not entries:
             tables.implementations.append({**head, "implementation": "all", "status": status})
             print(f"{framework.TITLE}: {status}", flush=True)
@@ -140,6 +147,7 @@ def _measure(
 ) -> None:
     """Measure an implementation in one precision and add its rows to the tables."""
     key = {**head, "implementation": implementation.name, "mode": implementation.mode}
+    key["objective"] = implementation.objective
     key["dtype"] = dtype
     start, status = perf_counter(), "measured"
     try:
@@ -192,7 +200,8 @@ def _check_repeated(search: Search) -> None:
 
 def _labels(implementation: Implementation, dtype: str) -> Iterator[_Label]:
     """Measure an implementation in one precision, label by label."""
-    for y in (*HARD, *(SOFT if implementation.soft else ())):
+    soft = implementation.soft and implementation.objective == BCE
+    for y in (*HARD, *(SOFT if soft else ())):
         tables, thresholds = [], []
         for side in SIDES:
             search = Search(implementation, dtype, y, side)

@@ -16,7 +16,7 @@ from sigmoid_bce.numerics.thresholds import COLUMNS, NO_PLACES
 
 PROCESSORS = RECORD.with_name("processors.csv")
 """Rows of the record as they are on other processors, where one of their thresholds moves."""
-KEY = ["framework", "implementation", "version", "mode", "dtype", "y", "side"]
+KEY = ["framework", "implementation", "version", "objective", "mode", "dtype", "y", "side"]
 """The columns that tell the rows of the record apart."""
 PLACES = [column for column in COLUMNS if column not in NO_PLACES]
 MOVED = 0.02
@@ -74,7 +74,7 @@ def keep(path: str | Path, record: Path = RECORD, processors: Path = PROCESSORS)
     """
     if not Path(path).is_file():
         raise UserError(f"{path} does not exist: run `make numerics` first")
-    table = read_thresholds(path)
+    table = read_thresholds(path, objective=None)
     table = table[table["y"].isin(HARD)][THRESHOLDS].reset_index(drop=True)
     day = date.fromtimestamp(Path(path).stat().st_mtime).isoformat()
     others = read_all([processors, record])

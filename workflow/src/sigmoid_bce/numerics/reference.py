@@ -1,26 +1,13 @@
-"""Loss and gradient of binary cross-entropy, correctly rounded: the truth in every comparison.
+"""Loss and gradient of every objective, correctly rounded: the truth in every comparison.
 
-Values are computed in long double, with a bound on their error. Where the bound leaves the rounding
-in doubt, mpmath decides at 200 bits or more.
-
-The bound is in units of long double's last place (u). x and y are exact in long double, and each
-arithmetic operation errs by at most u / 2. The C library's expl and log1pl are assumed to err by
-at most 2 u and 4 u; tests hold them to half of that.
-
-- t = exp(-|x|) errs by 2 u, and log1p(t) by 2 u + 4 u, since its condition number is below 1. The
-  product |x| (1 - y) or |x| y, and its sum with log1p(t), whose terms have one sign, add at most u.
-  The loss therefore errs by 7 u.
-- t / (1 + t) and 1 / (1 + t) err by at most 2 u + 3 u / 2, their products with y and 1 - y by u
-  more, and the difference of the products by u / 2 of their sum. The gradient therefore errs by
-  5 u of that sum.
-
-`WIDE_ERROR` is 8 u, which is 2**-60 with x86's 64 bits.
+Values are computed in long double, with a bound on their error that
+`sigmoid_bce.numerics.objectives` derives. Where the bound leaves the rounding in doubt, mpmath
+decides at 200 bits or more.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Any, Literal, NamedTuple
+from typing import Any, Literal
 
 import ml_dtypes
 import mpmath
@@ -28,6 +15,7 @@ import numpy as np
 from numpy.typing import ArrayLike, DTypeLike
 
 from sigmoid_bce.numerics.arrays import Array, LongdoubleArray, Mask
+from sigmoid_bce.numerics.objectives import BCE, OBJECTIVES, Formula
 
 Quantity = Literal["loss", "gradient"]
 Dtype = np.dtype[Any]
@@ -42,43 +30,46 @@ ERROR = {
     "float32": (WIDE_ERROR, 0.0),
     "float64": (WIDE_ERROR, 0.0),
 }
-FAR = 30000
-"""exp(-FAR) is below 2**-43000; a long double times a label is a multiple of 2**-16600 there."""
 
 
-def loss(x: ArrayLike, y: ArrayLike, dtype: DTypeLike) -> Array:
-    """Return binary cross-entropy of raw outputs, correctly rounded to `dtype`.
+def loss(x: ArrayLike, y: ArrayLike, dtype: DTypeLike, objective: str = BCE) -> Array:
+    """Return the loss of raw outputs, correctly rounded to `dtype`.
 
     Parameters
     ----------
     x : array_like of float, any shape
         Raw outputs; rounded to `dtype` first.
     y : array_like, shape of `x`
-        Labels in [0, 1], of floats, integers or booleans; rounded to `dtype` first.
+        Labels in [0, 1], of floats, integers or booleans; rounded to `dtype` first. Objectives
+        other than binary cross-entropy take 0 and 1.
     dtype : dtype or str
         float16, bfloat16, float32, float64 or longdouble.
+    objective : str
+        One of `sigmoid_bce.numerics.objectives.OBJECTIVES`.
 
     Returns
     -------
     ndarray of `dtype`, shape of `x`
-        max(x, 0) - x y + log(1 + exp(-|x|)).
+        max(x, 0) - x y + log(1 + exp(-|x|)) for binary cross-entropy.
 
     Raises
     ------
     TypeError
         If `x` does not hold floats, `y` does not hold numbers, or `dtype` is none of the five.
     ValueError
-        For nan, inf, labels outside [0, 1], an empty array, or shapes that differ.
+        For nan, inf, labels outside [0, 1], or between 0 and 1 where the objective takes none, an
+        empty array, shapes that differ, or an unknown objective.
 
     Examples
     --------
     >>> loss([-20.0, 20.0], [1.0, 1.0], "float32")
     array([2.0000000e+01, 2.0611537e-09], dtype=float32)
     """
-    return _rounded(*_checked(x, y, dtype), "loss")
+    checked = _checked(x, y, dtype, objective)
+    return _rounded(*checked, OBJECTIVES[objective].loss)
 
 
-def gradient(x: ArrayLike, y: ArrayLike, dtype: DTypeLike) -> Array:
+def gradient(x: ArrayLike, y: ArrayLike, dtype: DTypeLike, objective: str = BCE) -> Array:
     """Return the derivative of `loss` with respect to `x`, correctly rounded to `dtype`.
 
     Parameters
@@ -86,14 +77,18 @@ def gradient(x: ArrayLike, y: ArrayLike, dtype: DTypeLike) -> Array:
     x : array_like of float, any shape
         Raw outputs; rounded to `dtype` first.
     y : array_like, shape of `x`
-        Labels in [0, 1], of floats, integers or booleans; rounded to `dtype` first.
+        Labels in [0, 1], of floats, integers or booleans; rounded to `dtype` first. Objectives
+        other than binary cross-entropy take 0 and 1.
     dtype : dtype or str
         float16, bfloat16, float32, float64 or longdouble.
+    objective : str
+        One of `sigmoid_bce.numerics.objectives.OBJECTIVES`.
 
     Returns
     -------
     ndarray of `dtype`, shape of `x`
-        (1 - y) sigmoid(x) - y sigmoid(-x), which is sigmoid(x) - y without its cancellation.
+        (1 - y) sigmoid(x) - y sigmoid(-x) for binary cross-entropy, which is sigmoid(x) - y
+        without its cancellation.
 
     Raises
     ------
@@ -105,10 +100,13 @@ def gradient(x: ArrayLike, y: ArrayLike, dtype: DTypeLike) -> Array:
     >>> gradient([-20.0, 20.0], [1.0, 1.0], "float32")
     array([-1.0000000e+00, -2.0611537e-09], dtype=float32)
     """
-    return _rounded(*_checked(x, y, dtype), "gradient")
+    checked = _checked(x, y, dtype, objective)
+    return _rounded(*checked, OBJECTIVES[objective].gradient)
 
 
-def unrounded(x: ArrayLike, y: ArrayLike, dtype: DTypeLike, quantity: Quantity) -> LongdoubleArray:
+def unrounded(
+    x: ArrayLike, y: ArrayLike, dtype: DTypeLike, quantity: Quantity, objective: str = BCE
+) -> LongdoubleArray:
     """Return the loss or gradient before it is rounded to `dtype`, to measure errors against.
 
     Parameters
@@ -116,17 +114,20 @@ def unrounded(x: ArrayLike, y: ArrayLike, dtype: DTypeLike, quantity: Quantity) 
     x : array_like of float, any shape
         Raw outputs; rounded to `dtype` first.
     y : array_like, shape of `x`
-        Labels in [0, 1], of floats, integers or booleans; rounded to `dtype` first.
+        Labels in [0, 1], of floats, integers or booleans; rounded to `dtype` first. Objectives
+        other than binary cross-entropy take 0 and 1.
     dtype : dtype or str
         float16, bfloat16, float32, float64 or longdouble.
     quantity : {"loss", "gradient"}
+    objective : str
+        One of `sigmoid_bce.numerics.objectives.OBJECTIVES`.
 
     Returns
     -------
     ndarray of longdouble, shape of `x`
-        A loss is within 8 units of long double's last place. A gradient is within 8 such units of
-        the sum of its two terms, or correctly rounded if they cancel by three bits or more. If
-        `dtype` is longdouble, all values are correctly rounded.
+        A loss is within 8 units of long double's last place, a focal loss within 24. A gradient is
+        within as many such units of the sum of its terms, or correctly rounded if they cancel by
+        three bits or more. If `dtype` is longdouble, all values are correctly rounded.
 
     Raises
     ------
@@ -138,15 +139,18 @@ def unrounded(x: ArrayLike, y: ArrayLike, dtype: DTypeLike, quantity: Quantity) 
     >>> float(unrounded([0.0], [1.0], "float64", "gradient")[0])
     -0.5
     """
-    xs, ys, to = _checked(x, y, dtype)
+    xs, ys, to = _checked(x, y, dtype, objective)
+    formula = getattr(OBJECTIVES[objective], quantity)
     if to == WIDE:
-        return _rounded(xs, ys, to, quantity)
+        return _rounded(xs, ys, to, formula)
     with np.errstate(under="ignore"):
-        value, scale = QUANTITIES[quantity].wide(xs.astype(WIDE), ys.astype(WIDE))
-    return _decide(np.asarray(value), np.abs(value) < scale / 8, xs, ys, np.dtype(WIDE), quantity)
+        value, scale = formula.wide(xs.astype(WIDE), ys.astype(WIDE))
+    return _decide(np.asarray(value), np.abs(value) < scale / 8, xs, ys, np.dtype(WIDE), formula)
 
 
-def fallback_share(x: ArrayLike, y: ArrayLike, dtype: DTypeLike, quantity: Quantity) -> float:
+def fallback_share(
+    x: ArrayLike, y: ArrayLike, dtype: DTypeLike, quantity: Quantity, objective: str = BCE
+) -> float:
     """Return the share of points at which mpmath decides the rounding.
 
     Parameters
@@ -158,6 +162,8 @@ def fallback_share(x: ArrayLike, y: ArrayLike, dtype: DTypeLike, quantity: Quant
     dtype : dtype or str
         float16, bfloat16, float32, float64 or longdouble.
     quantity : {"loss", "gradient"}
+    objective : str
+        One of `sigmoid_bce.numerics.objectives.OBJECTIVES`.
 
     Returns
     -------
@@ -174,10 +180,13 @@ def fallback_share(x: ArrayLike, y: ArrayLike, dtype: DTypeLike, quantity: Quant
     >>> fallback_share([0.5, 1.5], [1.0, 1.0], "float32", "loss")
     0.0
     """
-    return float(_once_rounded(*_checked(x, y, dtype), quantity)[1].mean())
+    checked = _checked(x, y, dtype, objective)
+    return float(_once_rounded(*checked, getattr(OBJECTIVES[objective], quantity))[1].mean())
 
 
-def _checked(x: ArrayLike, y: ArrayLike, dtype: DTypeLike) -> tuple[Array, Array, Dtype]:
+def _checked(
+    x: ArrayLike, y: ArrayLike, dtype: DTypeLike, objective: str
+) -> tuple[Array, Array, Dtype]:
     """Return both arrays in `dtype`, after checking them."""
     to = np.dtype(ml_dtypes.bfloat16 if dtype == "bfloat16" else dtype)
     if to != WIDE and to.name not in ERROR:
@@ -191,6 +200,11 @@ def _checked(x: ArrayLike, y: ArrayLike, dtype: DTypeLike) -> tuple[Array, Array
         raise ValueError("x: expected finite values, found nan or inf")
     if not ((ys >= 0) & (ys <= 1)).all():
         raise ValueError("y: expected labels in [0, 1]")
+    if objective not in OBJECTIVES:
+        names = ", ".join(OBJECTIVES)
+        raise ValueError(f"objective: expected one of {names}; found {objective!r}")
+    if objective != BCE and not ((ys == 0) | (ys == 1)).all():
+        raise ValueError(f"y: expected labels 0 or 1 for {OBJECTIVES[objective].title}")
     return xs, ys, to
 
 
@@ -204,31 +218,31 @@ def _floats(name: str, values: ArrayLike, dtype: Dtype, kinds: str = "f") -> Arr
         return array.astype(dtype)
 
 
-def _rounded(x: Array, y: Array, dtype: Dtype, quantity: Quantity) -> Array:
+def _rounded(x: Array, y: Array, dtype: Dtype, formula: Formula) -> Array:
     """Return the rounded long double, or mpmath's value where the rounding is in doubt."""
-    out, doubtful = _once_rounded(x, y, dtype, quantity)
-    return _decide(out, doubtful, x, y, dtype, quantity)
+    out, doubtful = _once_rounded(x, y, dtype, formula)
+    return _decide(out, doubtful, x, y, dtype, formula)
 
 
-def _once_rounded(x: Array, y: Array, dtype: Dtype, quantity: Quantity) -> tuple[Array, Mask]:
+def _once_rounded(x: Array, y: Array, dtype: Dtype, formula: Formula) -> tuple[Array, Mask]:
     """Return the rounded long double, and where its error may have changed the rounding."""
     if dtype == WIDE:
         return np.empty(x.shape, dtype), np.ones(x.shape, bool)
     with np.errstate(under="ignore"):
-        value, scale = QUANTITIES[quantity].wide(x.astype(WIDE), y.astype(WIDE))
+        value, scale = formula.wide(x.astype(WIDE), y.astype(WIDE))
         relative, absolute = ERROR[dtype.name]
         margin = scale * WIDE(relative) + WIDE(absolute)
         doubtful = (value - margin).astype(dtype) != (value + margin).astype(dtype)
         return np.asarray(value.astype(dtype)), doubtful
 
 
-def _decide(out: Array, where: Mask, x: Array, y: Array, dtype: Dtype, quantity: Quantity) -> Array:
+def _decide(out: Array, where: Mask, x: Array, y: Array, dtype: Dtype, formula: Formula) -> Array:
     """Return `out` after replacing the marked values by mpmath's, rounded to `dtype`."""
     for index in map(tuple, np.argwhere(where)):
         a, b = _mpf(x[index]), _mpf(y[index])
         # near x = 0 the two terms of a gradient cancel to the order of x
         with mpmath.workprec(200 + 2 * max(0, -mpmath.frexp(a)[1])):
-            out[index] = _round(QUANTITIES[quantity].exact(a, b), dtype)
+            out[index] = _round(formula.exact(a, b), dtype)
     return out
 
 
@@ -250,54 +264,3 @@ def _mpf(value: Any) -> mpmath.mpf:
     # without exact=True the sum is rounded to the precision in force, which is double's
     exact = mpmath.fadd(high, float(fraction - WIDE(high)), exact=True)
     return mpmath.ldexp(exact, int(exponent))
-
-
-def _tail(x: mpmath.mpf) -> mpmath.mpf:
-    """Return exp(-|x|). Beyond `FAR` it only breaks ties, and any tiny number does that."""
-    return mpmath.exp(-min(abs(x), FAR))
-
-
-def _wide_loss(x: LongdoubleArray, y: LongdoubleArray) -> tuple[LongdoubleArray, LongdoubleArray]:
-    tail = np.log1p(np.exp(-np.abs(x)))
-    # no term is negative, so nothing cancels
-    value = np.where(x > 0, x * (1 - y), -x * y) + tail
-    return value, value
-
-
-def _exact_loss(x: mpmath.mpf, y: mpmath.mpf) -> mpmath.mpf:
-    tail = mpmath.log1p(_tail(x))
-    weight = mpmath.fsub(1, y, exact=True) if x > 0 else y
-    # exact, since a tiny tail beside a large term still decides a tie
-    return mpmath.fadd(mpmath.fmul(abs(x), weight, exact=True), tail, exact=True)
-
-
-def _wide_gradient(
-    x: LongdoubleArray, y: LongdoubleArray
-) -> tuple[LongdoubleArray, LongdoubleArray]:
-    tail = np.exp(-np.abs(x))
-    small, large = tail / (1 + tail), 1 / (1 + tail)
-    up, down = (1 - y) * np.where(x > 0, large, small), y * np.where(x > 0, small, large)
-    return up - down, up + down
-
-
-def _exact_gradient(x: mpmath.mpf, y: mpmath.mpf) -> mpmath.mpf:
-    tail = _tail(x)
-    small = tail / (1 + tail)
-    large = mpmath.fsub(1, small, exact=True)
-    p, q = (large, small) if x > 0 else (small, large)
-    up = mpmath.fmul(mpmath.fsub(1, y, exact=True), p, exact=True)
-    return mpmath.fsub(up, mpmath.fmul(y, q, exact=True), exact=True)
-
-
-class _Formula(NamedTuple):
-    """How a quantity is computed."""
-
-    wide: Callable[[LongdoubleArray, LongdoubleArray], tuple[LongdoubleArray, LongdoubleArray]]
-    """From x and y to the value and the scale of its error."""
-    exact: Callable[[mpmath.mpf, mpmath.mpf], mpmath.mpf]
-
-
-QUANTITIES: dict[Quantity, _Formula] = {
-    "loss": _Formula(_wide_loss, _exact_loss),
-    "gradient": _Formula(_wide_gradient, _exact_gradient),
-}

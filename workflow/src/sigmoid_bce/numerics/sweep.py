@@ -13,6 +13,7 @@ import pandas as pd
 from sigmoid_bce.numerics import reference
 from sigmoid_bce.numerics.arrays import Array, Float64Array, LongdoubleArray, Mask
 from sigmoid_bce.numerics.catalogue import DTYPES, Implementation
+from sigmoid_bce.numerics.objectives import BCE, OBJECTIVES
 from sigmoid_bce.numerics.reference import Quantity
 
 QUANTITIES: tuple[Quantity, ...] = ("loss", "gradient")
@@ -116,19 +117,22 @@ class Measured:
     value : dict of ndarray by {"loss", "gradient"}
         The values that the implementation returned, (n,) in float64 or longdouble. There is no
         entry for a gradient that the implementation does not have.
+    objective : str
+        The loss that the truth is of, from `sigmoid_bce.numerics.objectives.OBJECTIVES`.
     """
 
     x: Array
     y: float
     value: dict[Quantity, Array]
+    objective: str = BCE
 
     def truth(self, quantity: Quantity) -> LongdoubleArray:
         """Return the exact values before they are rounded, longdouble of shape (n,)."""
-        return _truth(self.x.tobytes(), self.x.dtype, self.y, quantity)
+        return _truth(self.x.tobytes(), self.x.dtype, self.y, quantity, self.objective)
 
     def exact(self, quantity: Quantity) -> Array:
         """Return the correctly rounded values, float64 or longdouble of shape (n,)."""
-        return _exact(self.x.tobytes(), self.x.dtype, self.y, quantity)
+        return _exact(self.x.tobytes(), self.x.dtype, self.y, quantity, self.objective)
 
     def ulp(self, quantity: Quantity) -> Float64Array:
         """Return the distances to the truth in ulps of the dtype under test, shape (n,)."""
@@ -142,14 +146,20 @@ class Measured:
         """Return where the error exceeds 1 % and 4 ulps, or the value is nan, shape (n,)."""
         truth = self.truth(quantity)
         with np.errstate(invalid="ignore", over="ignore"):
-            right: Mask = np.abs(self.value[quantity] - truth) <= self._allowed(truth)
+            right: Mask = np.abs(self.value[quantity] - truth) <= self._allowed(truth, quantity)
         return ~right
 
     def alive(self) -> Mask:
-        """Return where the true gradient, rounded to the dtype, is not 0; shape (n,)."""
+        """Return where the true gradient, rounded to the dtype, is not 0; shape (n,).
+
+        Where terms of the gradient cancel, it also exceeds what rounding them leaves.
+        """
         smallest = np.longdouble(ml_dtypes.finfo(self.x.dtype).smallest_subnormal)
+        truth = self.truth("gradient")
         # half of the smallest number is rounded to 0
-        alive: Mask = np.abs(self.truth("gradient")) > smallest / 2
+        alive: Mask = np.abs(truth) > smallest / 2
+        if OBJECTIVES[self.objective].terms:
+            alive &= np.abs(truth) > self._allowed(truth, "gradient")
         return alive
 
     def dead(self) -> Mask:
@@ -190,22 +200,24 @@ class Measured:
         order = np.argsort(np.abs(x), kind="stable")
         kept = order[np.append(True, np.diff(np.abs(x[order])) > 0)]
         value = {q: np.concatenate([v, other.value[q]])[kept] for q, v in self.value.items()}
-        return Measured(x[kept], self.y, value)
+        return Measured(x[kept], self.y, value, self.objective)
 
     def over(self) -> Mask:
         """Return where the loss is too large by more than 1 % and 4 ulps, shape (n,)."""
         truth = self.truth("loss")
-        over: Mask = self.value["loss"] > truth + self._allowed(truth)
+        over: Mask = self.value["loss"] > truth + self._allowed(truth, "loss")
         return over
 
     def under(self) -> Mask:
         """Return where the loss is too small by more than 1 % and 4 ulps, shape (n,)."""
         truth = self.truth("loss")
-        under: Mask = self.value["loss"] < truth - self._allowed(truth)
+        under: Mask = self.value["loss"] < truth - self._allowed(truth, "loss")
         return under
 
-    def _allowed(self, truth: LongdoubleArray) -> LongdoubleArray:
-        unit: LongdoubleArray = spacing(truth, self.x.dtype)
+    def _allowed(self, truth: LongdoubleArray, quantity: Quantity) -> LongdoubleArray:
+        """Return the errors that count as rounding, in ulps of the terms where they cancel."""
+        terms = OBJECTIVES[self.objective].terms if quantity == "gradient" else 0.0
+        unit: LongdoubleArray = spacing(np.maximum(np.abs(truth), terms), self.x.dtype)
         return np.maximum(np.abs(truth) * OFF_SHARE, unit * OFF_ULPS)
 
 
@@ -235,22 +247,27 @@ def measure(implementation: Implementation, x: Array, y: float) -> Measured:
     value: dict[Quantity, Array] = {"loss": loss}
     if gradient is not None:
         value["gradient"] = gradient
-    return Measured(x, y, value)
+    return Measured(x, y, value, implementation.objective)
 
 
 # implementations are measured at the same points, so exact values are kept
 
 
 @lru_cache(maxsize=64)
-def _truth(content: bytes, dtype: np.dtype[Any], y: float, quantity: Quantity) -> LongdoubleArray:
+def _truth(
+    content: bytes, dtype: np.dtype[Any], y: float, quantity: Quantity, objective: str
+) -> LongdoubleArray:
     x = np.frombuffer(content, dtype)
-    return reference.unrounded(x, np.full(x.shape, y, dtype), _name(dtype), quantity)
+    return reference.unrounded(x, np.full(x.shape, y, dtype), _name(dtype), quantity, objective)
 
 
 @lru_cache(maxsize=64)
-def _exact(content: bytes, dtype: np.dtype[Any], y: float, quantity: Quantity) -> Array:
+def _exact(
+    content: bytes, dtype: np.dtype[Any], y: float, quantity: Quantity, objective: str
+) -> Array:
     x = np.frombuffer(content, dtype)
-    rounded: Array = getattr(reference, quantity)(x, np.full(x.shape, y, dtype), _name(dtype))
+    labels = np.full(x.shape, y, dtype)
+    rounded: Array = getattr(reference, quantity)(x, labels, _name(dtype), objective)
     return rounded.astype(np.longdouble if dtype == np.longdouble else np.float64)
 
 

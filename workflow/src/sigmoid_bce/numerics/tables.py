@@ -13,6 +13,7 @@ from pyarrow import parquet
 from sigmoid_bce.jobs.files import replacing
 from sigmoid_bce.jobs.logs import UserError
 from sigmoid_bce.numerics import catalogue, reference
+from sigmoid_bce.numerics.objectives import BCE
 from sigmoid_bce.numerics.sweep import QUANTITIES, magnitudes
 from sigmoid_bce.numerics.thresholds import COLUMNS
 
@@ -24,7 +25,7 @@ SOFT = (0.125, 0.875)
 NAMED = (0, 1, 2, 4, 8, 12, 16, 20, 40, 80)
 """Magnitudes of raw outputs at which values are listed."""
 
-KEY = ["implementation", "framework", "version", "mode", "dtype"]
+KEY = ["implementation", "framework", "version", "objective", "mode", "dtype"]
 """The columns that every table begins with."""
 NUMBERS = ("y", "x", *(f"{q}{suffix}" for suffix in ("", "_exact", "_ulp") for q in QUANTITIES))
 SCHEMA = pa.schema(
@@ -42,13 +43,16 @@ RECORD = Path(__file__).with_name("thresholds.csv")
 """The record: the thresholds of hard labels, measured with the locked releases and committed."""
 
 
-def read_thresholds(path: str | Path) -> pd.DataFrame:
-    """Return a table of thresholds.
+def read_thresholds(path: str | Path, objective: str | None = BCE) -> pd.DataFrame:
+    """Return a table of thresholds, of binary cross-entropy if nothing else is said.
 
     Parameters
     ----------
     path : str or Path
-        A CSV file: the record, or thresholds of one framework or of all.
+        A CSV file: the record, or thresholds of one framework or of all. Tables without the
+        column `objective` are of binary cross-entropy.
+    objective : str or None
+        One of `sigmoid_bce.numerics.objectives.OBJECTIVES`, or None for all.
 
     Returns
     -------
@@ -73,12 +77,15 @@ def read_thresholds(path: str | Path) -> pd.DataFrame:
             f"{path}: not a table of thresholds: it has no column {', '.join(missing)}. Name a "
             "file results/<study>/numerics/thresholds.csv"
         )
-    return table
+    chosen = table[table["objective"] == objective] if objective else table
+    return chosen.reset_index(drop=True)
 
 
 def _read(path: str | Path) -> pd.DataFrame:
     names = [*KEY, "processor", "side", "raises", "status", *ABOUT]
     table = pd.read_csv(path, dtype=dict.fromkeys(names, str))
+    if {"framework", "objective"} - set(table) == {"objective"}:
+        table.insert(KEY.index("objective"), "objective", BCE)
     return table.fillna({name: "" for name in names if name in table})
 
 

@@ -15,7 +15,7 @@ from matplotlib.patches import Rectangle
 
 from sigmoid_bce.figures import drawn, style
 from sigmoid_bce.figures.inputs import LaboratoryTables
-from sigmoid_bce.numerics.criteria import PLACES, underflow
+from sigmoid_bce.numerics.criteria import PLACES, explained
 
 TITLE = "Conformance map"
 READS = ("thresholds",)
@@ -70,8 +70,7 @@ def first_wrong(thresholds: pd.DataFrame) -> pd.Series:
 def _early(thresholds: pd.DataFrame, places: list[str]) -> pd.Series:
     """Return the least |x| of some thresholds in each row, inf where there is none that counts."""
     least = thresholds[places].min(axis=1).fillna(np.inf)
-    limit = thresholds["dtype"].map({d: underflow(d) for d in thresholds["dtype"].unique()})
-    return least.where((thresholds["side"] == "wrong") | (least < limit), np.inf)
+    return least.mask(explained(thresholds, least), np.inf)
 
 
 def _hard(thresholds: pd.DataFrame) -> pd.DataFrame:
