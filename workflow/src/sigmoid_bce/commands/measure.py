@@ -72,11 +72,11 @@ def command(
             then = then[then["objective"].isin(objectives)]
         folder.mkdir(parents=True, exist_ok=True)
         start = time.perf_counter()
-        files = {part: folder / name for part, name in FILES.items()}
-        options: dict[str, Any] = {"dtypes": dtypes or DTYPES, "device": device}
-        if objectives:
-            options["objectives"] = objectives
-        measure_framework(framework, **files, **options)
+        files: dict[str, Any] = {part: folder / name for part, name in FILES.items()}
+        measure_framework(
+            framework, **files, dtypes=dtypes or DTYPES, objectives=objectives or OBJECTIVES,
+            device=device,
+        )  # fmt: skip
         now = read_thresholds(files["thresholds"], objective=None)
         status = read_all([files["implementations"]])
     except (UserError, OSError) as error:
