@@ -156,6 +156,7 @@ def test_how_wrong_it_is():
 def test_a_cause_is_told_with_the_findings_that_it_explains(of, told):
     table = rows({"mode": "graph"}, {}, loss_off=9.0, gradient_off=9.0, side="correct")
     known = pd.DataFrame({"framework": ["F", "F"], "implementation": ["it", "it"]})
+    known["objective"] = "bce"
     found = find(table, known.assign(mode=["graph", ""], cause=["because", ""], cause_of=[of, ""]))
     because = found[found["cause"] == "because"]
     assert set(because["finding"]) == told
