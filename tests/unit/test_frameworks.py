@@ -1,6 +1,5 @@
 """The catalogue: each file is complete, and imports its framework only when it is measured."""
 
-import importlib
 import subprocess
 import sys
 from datetime import date
@@ -10,7 +9,6 @@ import pandas as pd
 import pytest
 from pyarrow import parquet
 
-from sigmoid_bce.jobs import plugins
 from sigmoid_bce.jobs.logs import UserError
 from sigmoid_bce.numerics import catalogue, frameworks, record, tables
 from sigmoid_bce.numerics.measure import measure_framework
@@ -60,29 +58,6 @@ def test_entries_name_formula_source_and_no_pair_twice(name):
         assert entry.formula
         assert entry.source
         assert set(entry.dtypes) <= set(catalogue.DTYPES)
-
-
-@pytest.fixture
-def broken(monkeypatch, tmp_path):
-    """Return a function that makes a file the only framework, named broken."""
-    folder = tmp_path / frameworks.FOLDER
-    folder.mkdir(parents=True)
-    monkeypatch.setattr(plugins, "PACKAGE", tmp_path)
-    monkeypatch.setattr(frameworks, "__path__", [str(folder)])
-    cached = (plugins.files, plugins.definitions)
-
-    def write(text):
-        (folder / "broken.py").write_text(text)
-        sys.modules.pop(f"{frameworks.__name__}.broken", None)
-        importlib.invalidate_caches()
-        for function in cached:
-            function.cache_clear()
-        assert frameworks.names() == ["broken"]
-
-    yield write
-    sys.modules.pop(f"{frameworks.__name__}.broken", None)
-    for function in cached:
-        function.cache_clear()
 
 
 @pytest.mark.parametrize(
@@ -255,7 +230,7 @@ def test_merged_tables(broken, tmp_path):
 def test_the_record_keeps_hard_labels_to_nine_digits(tmp_path):
     row = dict.fromkeys(tables.THRESHOLDS, "")
     row |= {"from_sigmoid": True, "has_gradient": True, "gradient_by_hand": False, "side": "wrong"}
-    row |= {"version": "2.1", "processor": "P", "loss_off": 1 / 3}
+    row |= {"version": "2.1", "objective": "bce", "processor": "P", "loss_off": 1 / 3}
     path, kept, others = (tmp_path / f"{name}.csv" for name in ("new", "record", "processors"))
     pd.DataFrame([{**row, "y": 0.125}, {**row, "y": 1.0}]).to_csv(path, index=False)
     for file in (kept, others):

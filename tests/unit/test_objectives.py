@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from mpmath import log
 
-from sigmoid_bce.numerics import reference
+from sigmoid_bce.numerics import names, objectives, reference
 from sigmoid_bce.numerics.catalogue import DTYPES, Implementation
 from sigmoid_bce.numerics.criteria import underflow
 from sigmoid_bce.numerics.objectives import OBJECTIVES
@@ -127,8 +127,17 @@ def test_a_focal_tie_far_away_is_decided_by_the_tail():
         assert nearer(got, other, want)
 
 
+def test_names_are_those_of_the_formulas():
+    assert list(OBJECTIVES) == list(names.TITLES)
+    assert list(DTYPES) == list(names.DTYPES)
+    assert names.TITLES["weighted"].endswith(f"pos_weight {objectives.WEIGHT}")
+    assert names.TITLES["smoothing"].endswith(f"1/{1 / objectives.SMOOTHING:g}")
+    focus = f"gamma {objectives.FOCUS}, alpha 1/{1 / objectives.BALANCE:g}"
+    assert names.TITLES["focal"].endswith(focus)
+
+
 def test_other_objectives_take_no_soft_labels():
-    with pytest.raises(ValueError, match="expected labels 0 or 1 for focal loss, gamma = 2"):
+    with pytest.raises(ValueError, match="expected labels 0 or 1 for focal loss, gamma 2"):
         reference.loss([0.0], [0.5], "float32", "focal")
     with pytest.raises(ValueError, match=r"expected one of bce, weighted, .*; found 'hinge'"):
         reference.gradient([0.0], [1.0], "float32", "hinge")

@@ -11,7 +11,12 @@ try:
 except plugins.PluginError as error:
     raise WorkflowError(str(error)) from None
 CELL_FIGURES = REGISTERED["cell"]
-LABORATORY_FIGURES = REGISTERED["laboratory"] if STUDY.numerics else {}
+LABORATORY_FIGURES = (
+    figure_registry.of_objectives(REGISTERED["laboratory"], STUDY.numerics.objectives)
+    if STUDY.numerics
+    else {}
+)
+REGISTERED["laboratory"] |= LABORATORY_FIGURES
 LEARNING_FIGURES = PLAN.paired_figures(REGISTERED["learning"])
 NAMED = {}
 for kind in REGISTERED.values():
@@ -94,13 +99,13 @@ for figure in LABORATORY_FIGURES.values():
 
     rule:
         name:
-            f"laboratory_{figure.file.stem}"
+            f"laboratory_{figure_registry.module_name(figure.name)}"
         input:
             **{table: LABORATORY_TABLES[table] for table in figure.reads},
         output:
             svg=report(
                 f"{RESULTS}/figures/{figure.name}.svg",
-                caption=f"../report/{figure.name}.rst",
+                caption=f"../report/{figure.caption}.rst",
                 category=CHAPTERS["numerics"],
                 labels={"figure": NAMED[figure.title]},
             ),
@@ -116,6 +121,8 @@ for figure in LABORATORY_FIGURES.values():
             mem_mb=growing(2500),
             runtime=growing(30),
         params:
+            figure=figure.caption,
+            objective=figure.objective,
             code=PLAN.code("figure_laboratory", figure.file),
         conda:
             "../../envs/figures.yaml"

@@ -2,15 +2,14 @@ from sigmoid_bce.jobs.forkserver import forked
 
 forked("tables")
 
-from pathlib import Path
-
 from sigmoid_bce.figures import registry, style
 from sigmoid_bce.figures.inputs import LaboratoryTables
 from sigmoid_bce.jobs.logs import logged_to
 
 with logged_to(snakemake.log[0]):
     made = snakemake.output
-    tables = LaboratoryTables(dict(snakemake.input.items()))
-    figure = registry.load("laboratory", Path(made.svg).stem)
+    params = snakemake.params
+    tables = LaboratoryTables(dict(snakemake.input.items()), params.objective)
+    figure = registry.load("laboratory", params.figure)
     style.save(figure.draw(tables), made.svg, made.png, made.drawn)
     style.write_values(figure.values(tables), made["values"])

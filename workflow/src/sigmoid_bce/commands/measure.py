@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from sigmoid_bce.commands import FINDING, BadInput
+from sigmoid_bce.numerics.names import DTYPES, TITLES
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -21,8 +22,6 @@ FILES = {
     "special": "special.csv",
     "implementations": "implementations.csv",
 }
-DTYPES = ("float16", "bfloat16", "float32", "float64", "longdouble")
-OBJECTIVES = ("bce", "weighted", "smoothing", "focal", "softmax-2", "softmax-10", "siglip")
 
 
 @click.command(name="measure")
@@ -34,21 +33,26 @@ OBJECTIVES = ("bce", "weighted", "smoothing", "focal", "softmax-2", "softmax-10"
     "thresholds.csv of an earlier run.",
 )
 @click.option(
-    "--dtype", "dtypes", multiple=True, type=click.Choice(DTYPES), help="Only this precision; may "
-    "be given several times.  [default: all]",
+    "--dtype", "dtypes", multiple=True, type=click.Choice(DTYPES), default=DTYPES,
+    help="Only this precision; may be given several times.  [default: all]",
 )  # fmt: skip
 @click.option(
-    "--objective", "objectives", multiple=True, type=click.Choice(OBJECTIVES), help="Only this "
-    "loss; may be given several times.  [default: all]",
+    "--objective", "objectives", multiple=True, type=click.Choice(list(TITLES)), default=TITLES,
+    help="Only this loss; may be given several times.  [default: all]",
 )  # fmt: skip
 @click.option(
     "--device", default="", metavar="NAME", help="Where it runs, such as cuda: torch and jax only. "
     "Then with a layer whose product TF32 may round.  [default: the CPU]",
 )  # fmt: skip
+@click.option(
+    "--limit", type=click.FloatRange(min=0, min_open=True), default=600, show_default=True,
+    metavar="SECONDS", help="How long one program in one precision may take; one that takes longer "
+    "is left out.",
+)  # fmt: skip
 @click.option("--to", help="Folder of the tables.  [default: results/measure-<framework>]")
 def command(
     framework: str, against: str | None, dtypes: tuple[str, ...], objectives: tuple[str, ...],
-    device: str, to: str | None,
+    device: str, limit: float, to: str | None,
 ) -> None:  # fmt: skip
     """Measure where the losses of FRAMEWORK go wrong, in every precision and mode.
 
@@ -61,21 +65,21 @@ def command(
     if not device:
         os.environ["CUDA_VISIBLE_DEVICES"] = ""  # the record is of CPUs
     from sigmoid_bce.jobs.logs import UserError
-    from sigmoid_bce.numerics.measure import measure_framework
     from sigmoid_bce.numerics.tables import read_all, read_thresholds
+    from sigmoid_bce.numerics.watched import measure_watched
 
     folder = Path(to or f"results/measure-{framework}")
     try:
         title = _title(framework)
         then = None if against is None else _earlier(against, title)
-        if then is not None and objectives:
+        if then is not None:
             then = then[then["objective"].isin(objectives)]
         folder.mkdir(parents=True, exist_ok=True)
         start = time.perf_counter()
         files: dict[str, Any] = {part: folder / name for part, name in FILES.items()}
-        measure_framework(
-            framework, **files, dtypes=dtypes or DTYPES, objectives=objectives or OBJECTIVES,
-            device=device,
+        measure_watched(
+            framework, **files, dtypes=dtypes, objectives=objectives,
+            device=device, limit=limit,
         )  # fmt: skip
         now = read_thresholds(files["thresholds"], objective=None)
         status = read_all([files["implementations"]])

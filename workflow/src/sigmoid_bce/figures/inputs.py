@@ -11,6 +11,7 @@ import pandas as pd
 
 from sigmoid_bce.figures import style
 from sigmoid_bce.jobs.files import read_parquet
+from sigmoid_bce.numerics.names import BCE
 from sigmoid_bce.numerics.tables import read_thresholds
 
 
@@ -68,12 +69,13 @@ class CellTables:
 
 @dataclass(frozen=True)
 class LaboratoryTables:
-    """The files that a laboratory figure names in READS, read when the figure asks for them."""
+    """The files that a laboratory figure names in READS, read when it asks, for one objective."""
 
     files: Mapping[str, str | Path]
+    objective: str = BCE
 
     def sweep(self, columns: Sequence[str]) -> pd.DataFrame:
-        """Return the float32 part of the sweep of all frameworks.
+        """Return the float32 part of the sweep of all frameworks, for the objective.
 
         Parameters
         ----------
@@ -85,14 +87,13 @@ class LaboratoryTables:
         DataFrame
         """
         names = ["framework", "implementation", "mode", "y", "x", *columns]
-        return read_parquet(
-            self.files["sweep"], columns=names, filters=[("dtype", "==", "float32")]
-        )
+        chosen = [("dtype", "==", "float32"), ("objective", "==", self.objective)]
+        return read_parquet(self.files["sweep"], columns=names, filters=chosen)
 
     @cached_property
     def thresholds(self) -> pd.DataFrame:
         """The thresholds of all frameworks, as `numerics.tables.read_thresholds` returns them."""
-        return read_thresholds(self.files["thresholds"])
+        return read_thresholds(self.files["thresholds"], self.objective)
 
     @cached_property
     def curves(self) -> pd.DataFrame:

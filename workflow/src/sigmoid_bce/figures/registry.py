@@ -5,13 +5,14 @@ Modules are parsed, not imported: they need Matplotlib and pandas, which plannin
 
 from __future__ import annotations
 
-from collections.abc import Collection
-from dataclasses import dataclass
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from types import ModuleType
 
 from sigmoid_bce.jobs import plugins
 from sigmoid_bce.jobs.plugins import PluginError
+from sigmoid_bce.numerics.names import BCE, TITLES
 
 PARTS = {
     "cell": ("TITLE", "draw", "values"),
@@ -32,6 +33,13 @@ class Registered:
     file: Path
     title: str  # the report lists the figure under it
     reads: tuple[str, ...] = ()  # the tables that a laboratory figure is drawn from
+    each: bool = False  # whether it is drawn for each objective
+    objective: str = BCE
+
+    @property
+    def caption(self) -> str:
+        """The name of its caption, without suffix."""
+        return self.file.stem.replace("_", "-")
 
 
 def module_name(figure: str) -> str:
@@ -71,7 +79,40 @@ def _registered(
         raise PluginError(
             f"{file}: READS names {unknown[0]!r}; choose from {', '.join(sorted(tables))}"
         )
-    return Registered(name, file, title, reads)
+    return Registered(name, file, title, reads, each="EACH" in defined)
+
+
+def of_objectives(
+    figures: dict[str, Registered], objectives: Sequence[str]
+) -> dict[str, Registered]:
+    """Return figures, and those that are drawn for each objective once more for each.
+
+    Parameters
+    ----------
+    figures : dict of Registered by str
+    objectives : sequence of str
+        Those of a study beside binary cross-entropy, from `sigmoid_bce.numerics.names.TITLES`.
+
+    Examples
+    --------
+    >>> file = Path("conformance.py")
+    >>> figure = Registered("conformance", file, "Conformance map", each=True)
+    >>> more = of_objectives({"conformance": figure}, ["focal"])["conformance-focal"]
+    >>> more.title, more.caption
+    ('Conformance map: focal loss, gamma 2, alpha 1/4', 'conformance')
+    """
+    more = [
+        replace(
+            figure,
+            name=f"{name}-{objective}",
+            title=f"{figure.title}: {TITLES[objective]}",
+            objective=objective,
+        )
+        for name, figure in figures.items()
+        for objective in objectives
+        if figure.each
+    ]
+    return figures | {figure.name: figure for figure in more}
 
 
 def figures(captions: Path, tables: Collection[str]) -> dict[str, dict[str, Registered]]:

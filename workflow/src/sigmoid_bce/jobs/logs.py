@@ -122,7 +122,8 @@ def logged_to(path: str | Path) -> Iterator[None]:
 
 
 def _used(start: float) -> str:
-    """Return the usage of this process: a job's benchmark does not see the usage of its fork."""
-    used = resource.getrusage(resource.RUSAGE_SELF)
-    seconds, cpu = time.perf_counter() - start, used.ru_utime + used.ru_stime
-    return f"took {seconds:.1f} s, {cpu:.1f} s of CPU, {used.ru_maxrss / 1024:.0f} MB at most"
+    """Return the usage of this process and its children, which a job's benchmark does not see."""
+    used = [resource.getrusage(who) for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)]
+    seconds, cpu = time.perf_counter() - start, sum(one.ru_utime + one.ru_stime for one in used)
+    most = max(one.ru_maxrss for one in used) / 1024
+    return f"took {seconds:.1f} s, {cpu:.1f} s of CPU, {most:.0f} MB at most"

@@ -12,7 +12,8 @@ import numpy as np
 from sigmoid_bce.jobs import plugins
 from sigmoid_bce.numerics import frameworks
 from sigmoid_bce.numerics.arrays import Array
-from sigmoid_bce.numerics.objectives import BCE, OBJECTIVES
+from sigmoid_bce.numerics.names import BCE
+from sigmoid_bce.numerics.objectives import OBJECTIVES
 
 LENGTH = 4096
 """Samples in each call. Kernels differ in the last bit by the length of a batch, so it is fixed."""

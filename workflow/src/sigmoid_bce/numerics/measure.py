@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import traceback
-from collections.abc import Callable, Collection, Iterator
+from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import asdict, dataclass, field
+from datetime import date
 from pathlib import Path
 from time import perf_counter
+from types import MappingProxyType
 from typing import Any
 
 import numpy as np
@@ -19,7 +21,9 @@ from sigmoid_bce.jobs.logs import UserError
 from sigmoid_bce.jobs.machine import processor
 from sigmoid_bce.numerics import catalogue, frameworks, surroundings
 from sigmoid_bce.numerics.catalogue import DTYPES, Framework, Implementation
-from sigmoid_bce.numerics.objectives import BCE, OBJECTIVES
+from sigmoid_bce.numerics.names import BCE
+from sigmoid_bce.numerics.objectives import OBJECTIVES
+from sigmoid_bce.numerics.reuse import LABEL
 from sigmoid_bce.numerics.search import SIDES, Search
 from sigmoid_bce.numerics.sweep import measure, special_values, table
 from sigmoid_bce.numerics.tables import ABOUT, HARD, SCHEMA, SOFT, SPECIAL, STATUS, THRESHOLDS
@@ -31,6 +35,8 @@ REPEATED = 256
 """Points of a second call where each takes a call of its own."""
 
 Row = dict[str, Any]
+Program = tuple[str, str, str, str]
+"""Implementation, objective, mode and precision."""
 
 
 @dataclass
@@ -48,6 +54,8 @@ class _Tables:
     """The rows of the three tables of a framework, and the writer of its sweep."""
 
     write: Callable[[pa.Table], None]
+    left_out: Mapping[Program | None, str]
+    begins: Callable[[Program | None], object]
     thresholds: list[Row] = field(default_factory=list)
     special: list[pd.DataFrame] = field(default_factory=list)
     implementations: list[Row] = field(default_factory=list)
@@ -63,6 +71,9 @@ def measure_framework(
     dtypes: Collection[str] = tuple(DTYPES),
     objectives: Collection[str] = tuple(OBJECTIVES),
     device: str = "",
+    left_out: Mapping[Program | None, str] = MappingProxyType({}),
+    begins: Callable[[Program | None], object] = lambda program: None,
+    key: str = "",
 ) -> None:
     """Measure every implementation of a framework in every precision.
 
@@ -86,35 +97,50 @@ def measure_framework(
     device : str
         Where a framework runs that has several devices, such as "cuda". By default, the CPU, with
         the programs of the record; else, with those of a GPU.
+    left_out : mapping
+        Programs that are not measured, and the reason, which becomes their status. None stands for
+        the import of the framework.
+    begins : callable
+        Called with each program before it is measured, and with None before the import.
+    key : str
+        What the measurement depends on, for the sweep's metadata: `sigmoid_bce.numerics.reuse`.
 
     Raises
     ------
     UserError
         If the framework runs on the CPU only, or has no such device.
     """
-    framework, versions = catalogue.module(name), frameworks.versions(name)
-    missing = [package for package, version in versions.items() if version is None]
-    version = " ".join(f"{k} {v}" if len(versions) > 1 else str(v) for k, v in versions.items())
-    head: Row = {"framework": framework.TITLE, "version": "" if missing else version}
+    framework = catalogue.module(name)
+    version, missing = _version(name)
+    head: Row = {"framework": framework.TITLE, "version": version}
     where = _device(framework, device, missing) or processor()
-    with replacing(sweep) as part, parquet.ParquetWriter(part, SCHEMA, compression="zstd") as out:
-        tables = _Tables(out.write_table)
-        entries, status = _implementations(framework, missing, device)
-        if entries:
-            entries = [entry for entry in entries if entry.objective in objectives]
-            status = f"not measured: no program of {', '.join(objectives)}"
+    schema = SCHEMA.with_metadata({LABEL: key}) if key else SCHEMA
+    with replacing(sweep) as part, parquet.ParquetWriter(part, schema, compression="zstd") as out:
+        tables = _Tables(out.write_table, left_out, begins)
+        begins(None)
+        reason = left_out.get(None, missing and f"not measured: {missing} not installed")
+        entries, status = ([], reason) if reason else _chosen(framework, device, objectives)
         if not entries:
             tables.implementations.append({**head, "implementation": "all", "status": status})
             print(f"{framework.TITLE}: {status}", flush=True)
         for implementation in entries:
             for dtype in (dtype for dtype in implementation.dtypes if dtype in dtypes):
                 _measure(implementation, dtype, head, where, tables)
-    write_csv(pd.DataFrame(tables.thresholds, columns=THRESHOLDS), thresholds)
-    write_csv(pd.concat([pd.DataFrame(columns=SPECIAL), *tables.special])[SPECIAL], special)
-    write_csv(pd.DataFrame(tables.implementations, columns=STATUS), implementations)
+        # the sweep, whose key tells that all is there, appears last
+        write_csv(pd.DataFrame(tables.thresholds, columns=THRESHOLDS), thresholds)
+        write_csv(pd.concat([pd.DataFrame(columns=SPECIAL), *tables.special])[SPECIAL], special)
+        write_csv(pd.DataFrame(tables.implementations, columns=STATUS), implementations)
 
 
-def _device(framework: Framework, device: str, missing: list[str]) -> str:
+def _version(name: str) -> tuple[str, str]:
+    """Return the releases that a framework's results depend on, and what is not installed."""
+    versions = frameworks.versions(name)
+    missing = ", ".join(package for package, version in versions.items() if version is None)
+    version = " ".join(f"{k} {v}" if len(versions) > 1 else str(v) for k, v in versions.items())
+    return "" if missing else version, missing
+
+
+def _device(framework: Framework, device: str, missing: str) -> str:
     """Return the name of a device; nothing for the CPU."""
     named = getattr(framework, "device_name", None)
     if device and not named:
@@ -128,18 +154,20 @@ def _device(framework: Framework, device: str, missing: list[str]) -> str:
         raise UserError(f"{framework.TITLE} has no device {device!r} here: {reason}") from error
 
 
-def _implementations(
-    framework: Framework, missing: list[str], device: str
+def _chosen(
+    framework: Framework, device: str, objectives: Collection[str]
 ) -> tuple[list[Implementation], str]:
-    """Return the implementations of a framework, or none and the reason."""
-    if missing:
-        return [], f"not measured: {', '.join(missing)} not installed"
+    """Return the implementations of objectives, or none and the reason."""
     surroundings.clear()
     place = {"device": device} if device else {}
     try:
-        return framework.implementations(**place), "not measured: no implementations"
+        entries = framework.implementations(**place)
     except Exception as error:
         return [], _failed(error)
+    if not entries:
+        return [], "not measured: no implementations"
+    chosen = [entry for entry in entries if entry.objective in objectives]
+    return chosen, f"not measured: no program of {', '.join(objectives)}"
 
 
 def _measure(
@@ -149,9 +177,11 @@ def _measure(
     key = {**head, "implementation": implementation.name, "mode": implementation.mode}
     key["objective"] = implementation.objective
     key["dtype"] = dtype
-    start, status = perf_counter(), "measured"
+    program = implementation.name, implementation.objective, implementation.mode, dtype
+    start, status = perf_counter(), tables.left_out.get(program, "measured")
+    tables.begins(program)
     try:
-        for label in _labels(implementation, dtype):
+        for label in _labels(implementation, dtype) if status == "measured" else ():
             rows = label.sweep.assign(**key, y=label.y)[SCHEMA.names]
             tables.write(pa.Table.from_pandas(rows, SCHEMA, preserve_index=False))
             traits = {
@@ -168,7 +198,10 @@ def _measure(
         status = _failed(error)
     seconds = round(perf_counter() - start, 2)
     about = {name: getattr(implementation, name) for name in ABOUT}
-    tables.implementations.append({**key, "status": status, "seconds": seconds, **about})
+    today = date.today().isoformat()
+    tables.implementations.append(
+        {**key, "status": status, "seconds": seconds, "date": today, **about}
+    )
     print(*key.values(), status, seconds, "s", sep=" | ", flush=True)
 
 

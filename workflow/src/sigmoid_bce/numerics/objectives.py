@@ -31,6 +31,7 @@ import mpmath
 import numpy as np
 
 from sigmoid_bce.numerics.arrays import LongdoubleArray
+from sigmoid_bce.numerics.names import TITLES
 
 FAR = 30000
 """exp(-FAR) is below 2**-43000; a long double times a label is a multiple of 2**-16600 there."""
@@ -206,16 +207,16 @@ def _softmax(others: int) -> tuple[Formula, Formula]:
 
 OBJECTIVES: dict[str, Objective] = {
     "bce": Objective(
-        "binary cross-entropy", "-(y log p + (1 - y) log(1 - p))", _LOSS, _GRADIENT
+        TITLES["bce"], "-(y log p + (1 - y) log(1 - p))", _LOSS, _GRADIENT
     ),  # sigmoid-bce: ignore
     "weighted": Objective(
-        f"weighted binary cross-entropy, pos_weight = {WEIGHT}",
+        TITLES["weighted"],
         f"-({WEIGHT} y log p + (1 - y) log(1 - p))",
         _weighted(_LOSS),
         _weighted(_GRADIENT),
     ),
     "smoothing": Objective(
-        f"label smoothing of {SMOOTHING:g}",
+        TITLES["smoothing"],
         f"binary cross-entropy of the labels {SMOOTHING / 2:g} and {1 - SMOOTHING / 2:g}",
         _smoothed(_LOSS),
         _smoothed(_GRADIENT),
@@ -223,7 +224,7 @@ OBJECTIVES: dict[str, Objective] = {
         terms=1.0,
     ),
     "focal": Objective(
-        f"focal loss, gamma = {FOCUS}, alpha = {BALANCE:g}",
+        TITLES["focal"],
         f"-a (1 - sigmoid(z))^{FOCUS} log sigmoid(z), a = {BALANCE:g} for label 1, "
         f"{1 - BALANCE:g} for label 0",
         Formula(_wide_focal, _exact_focal),
@@ -232,17 +233,16 @@ OBJECTIVES: dict[str, Objective] = {
         least=BALANCE,
     ),
     "softmax-2": Objective(
-        "softmax cross-entropy of two classes",
+        TITLES["softmax-2"],
         "log(1 + exp(x)) - x y, of the raw outputs (x, 0)",
         *_softmax(1),
     ),
     "softmax-10": Objective(
-        "softmax cross-entropy of ten classes",
+        TITLES["softmax-10"],
         "log(9 + exp(x)) - x y, of the raw outputs (x, 0, ..., 0)",
         *_softmax(9),
         least=1 / 9,
     ),
-    "siglip": Objective("SigLIP's pair loss", "-log sigmoid(z)", _LOSS, _GRADIENT),
+    "siglip": Objective(TITLES["siglip"], "-log sigmoid(z)", _LOSS, _GRADIENT),
 }
-"""By their names in tables and configurations."""
-BCE = "bce"
+"""By their names, in the order of `names.TITLES`."""

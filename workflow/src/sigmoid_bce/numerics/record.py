@@ -18,6 +18,7 @@ PROCESSORS = RECORD.with_name("processors.csv")
 """Rows of the record as they are on other processors, where one of their thresholds moves."""
 KEY = ["framework", "implementation", "version", "objective", "mode", "dtype", "y", "side"]
 """The columns that tell the rows of the record apart."""
+PROGRAM = KEY[:-2]
 PLACES = [column for column in COLUMNS if column not in NO_PLACES]
 MOVED = 0.02
 """A threshold has moved if it differs by more than this share."""
@@ -62,8 +63,8 @@ def keep(path: str | Path, record: Path = RECORD, processors: Path = PROCESSORS)
     ----------
     path : str or Path
         Thresholds of all frameworks. The rows of hard labels are kept, with nine significant
-        digits, the date of the file, and `differs_on`: the processors on which a threshold of
-        this row is known to lie elsewhere, by more than 2 %.
+        digits, the date of the measurement, and `differs_on`: the processors on which a threshold
+        of this row is known to lie elsewhere, by more than 2 %.
     record, processors : Path
         The files to write.
 
@@ -76,17 +77,29 @@ def keep(path: str | Path, record: Path = RECORD, processors: Path = PROCESSORS)
         raise UserError(f"{path} does not exist: run `make numerics` first")
     table = read_thresholds(path, objective=None)
     table = table[table["y"].isin(HARD)][THRESHOLDS].reset_index(drop=True)
-    day = date.fromtimestamp(Path(path).stat().st_mtime).isoformat()
+    days = _days(Path(path), table)
     others = read_all([processors, record])
     others = others[others["processor"].notna() & ~others["processor"].isin(table["processor"])]
     others = moved(table, others.reset_index(drop=True))
     others = others.drop_duplicates([*KEY, "processor"], keep="last")
     names = others.groupby(KEY)["processor"].agg("; ".join).to_dict()
     keys = table[KEY].itertuples(index=False, name=None)
-    table = table.assign(differs_on=[names.get(key, "") for key in keys], date=day)
+    table = table.assign(differs_on=[names.get(key, "") for key in keys], date=days)
     for file, rows in ((record, table), (processors, others.reindex(columns=THRESHOLDS))):
         with replacing(file) as part:
             rows.to_csv(part, index=False, float_format="%.9g")
+
+
+def _days(path: Path, table: pd.DataFrame) -> list[str]:
+    """Return the date of each row: that of its program in the table of implementations beside it.
+
+    A measurement may be of an earlier study. Without such a table, the date is that of the file.
+    """
+    beside = path.with_name("implementations.csv")
+    status = read_all([beside]) if beside.is_file() else pd.DataFrame(columns=[*PROGRAM, "date"])
+    known = {tuple(row[:-1]): row[-1] for row in status[[*PROGRAM, "date"]].to_numpy().tolist()}
+    usual = date.fromtimestamp(path.stat().st_mtime).isoformat()
+    return [known.get(row, usual) for row in table[PROGRAM].itertuples(index=False, name=None)]
 
 
 if __name__ == "__main__":

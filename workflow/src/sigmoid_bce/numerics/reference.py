@@ -15,7 +15,8 @@ import numpy as np
 from numpy.typing import ArrayLike, DTypeLike
 
 from sigmoid_bce.numerics.arrays import Array, LongdoubleArray, Mask
-from sigmoid_bce.numerics.objectives import BCE, OBJECTIVES, Formula
+from sigmoid_bce.numerics.names import BCE
+from sigmoid_bce.numerics.objectives import OBJECTIVES, Formula
 
 Quantity = Literal["loss", "gradient"]
 Dtype = np.dtype[Any]

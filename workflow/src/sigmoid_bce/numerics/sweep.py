@@ -13,7 +13,8 @@ import pandas as pd
 from sigmoid_bce.numerics import reference
 from sigmoid_bce.numerics.arrays import Array, Float64Array, LongdoubleArray, Mask
 from sigmoid_bce.numerics.catalogue import DTYPES, Implementation
-from sigmoid_bce.numerics.objectives import BCE, OBJECTIVES
+from sigmoid_bce.numerics.names import BCE
+from sigmoid_bce.numerics.objectives import OBJECTIVES
 from sigmoid_bce.numerics.reference import Quantity
 
 QUANTITIES: tuple[Quantity, ...] = ("loss", "gradient")

@@ -13,7 +13,7 @@ from pyarrow import parquet
 from sigmoid_bce.jobs.files import replacing
 from sigmoid_bce.jobs.logs import UserError
 from sigmoid_bce.numerics import catalogue, reference
-from sigmoid_bce.numerics.objectives import BCE
+from sigmoid_bce.numerics.names import BCE
 from sigmoid_bce.numerics.sweep import QUANTITIES, magnitudes
 from sigmoid_bce.numerics.thresholds import COLUMNS
 
@@ -37,7 +37,7 @@ TRAITS = ["from_sigmoid", "has_gradient", "gradient_by_hand", "processor"]
 THRESHOLDS = [*KEY, *TRAITS, "y", "side", *COLUMNS]
 SPECIAL = [*KEY, "y", "x", *QUANTITIES, "raises"]
 ABOUT = ["formula", "source", "cause", "cause_of"]
-STATUS = [*KEY, "status", "seconds", *ABOUT]
+STATUS = [*KEY, "status", "seconds", "date", *ABOUT]
 
 RECORD = Path(__file__).with_name("thresholds.csv")
 """The record: the thresholds of hard labels, measured with the locked releases and committed."""

@@ -16,6 +16,7 @@ from sigmoid_bce.study.models import Backbone, Convnet, Model, Trained
 
 Loss = Annotated[str, Plugin("loss", "training/losses")]
 Framework = Annotated[str, Plugin("framework", "numerics/frameworks")]
+Objective = Literal["weighted", "smoothing", "focal", "softmax-2", "softmax-10", "siglip"]
 Precision = Literal["float32", "mixed_float16", "mixed_bfloat16"]
 BatchOfSome = Annotated[int, Field(ge=2, lt=2**31, strict=True)]
 
@@ -100,6 +101,10 @@ class Numerics(Strict):
         default_factory=partial(plugins.names, "numerics/frameworks"),
         min_length=1,
         description="Files in sigmoid_bce/numerics/frameworks; all of them if not given.",
+    )
+    objectives: list[Objective] = Field(
+        default=[],
+        description="Losses to measure beside binary cross-entropy; none if not given.",
     )
 
 

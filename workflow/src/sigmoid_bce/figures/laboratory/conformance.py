@@ -16,9 +16,12 @@ from matplotlib.patches import Rectangle
 from sigmoid_bce.figures import drawn, style
 from sigmoid_bce.figures.inputs import LaboratoryTables
 from sigmoid_bce.numerics.criteria import PLACES, explained
+from sigmoid_bce.numerics.names import TITLES
 
 TITLE = "Conformance map"
 READS = ("thresholds",)
+EACH = "objective"
+"""A map for each objective of a study."""
 DTYPES = ("float32", "bfloat16", "float16", "float64", "longdouble")
 HEADINGS = {"float32": "float\n32", "bfloat16": "bfloat\n16", "float16": "float\n16",
             "float64": "float\n64", "longdouble": "long\ndouble"}  # fmt: skip
@@ -259,7 +262,7 @@ def _table(lines: list[Row]) -> pd.DataFrame:
     return pd.DataFrame(shown)
 
 
-def values(tables: LaboratoryTables) -> dict[str, int | float]:
+def values(tables: LaboratoryTables) -> dict[str, int | str]:
     """Return the numbers that the caption quotes.
 
     Parameters
@@ -269,13 +272,15 @@ def values(tables: LaboratoryTables) -> dict[str, int | float]:
     Returns
     -------
     dict
-        The number of programs (an implementation in a mode and a precision), and of those that
-        never go wrong, go wrong on misclassified samples, and go wrong below a raw output of 10.
+        The objective, the number of programs (an implementation in a mode and a precision), and of
+        those that never go wrong, go wrong on misclassified samples, and go wrong below a raw
+        output of 10.
     """
     hard = _hard(tables.thresholds)
     least = hard.groupby(PROGRAM)["least"].min()
     wrong = hard[hard["side"] == "wrong"].groupby(PROGRAM)["least"].min()
     return {
+        "objective": TITLES[tables.objective],
         "programs": len(least),
         "never": int(np.isinf(least).sum()),
         "wrong_side": int(np.isfinite(wrong).sum()),

@@ -1,0 +1,145 @@
+"""Programs that hang or crash, and measurements of other studies."""
+
+import multiprocessing
+import shutil
+import time
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+from pyarrow import parquet
+
+from sigmoid_bce.jobs.logs import UserError
+from sigmoid_bce.numerics import record, reuse, tables
+from sigmoid_bce.numerics.measure import measure_framework
+from sigmoid_bce.numerics.watched import measure_watched
+
+FILES = ("sweep", "thresholds", "special", "implementations")
+CODE = """
+import os, signal, time
+from sigmoid_bce.numerics.catalogue import Implementation
+TITLE = "Other"
+PACKAGES = ("numpy",)
+INSTEAD = "x"
+
+def zero(x, y):
+    return 0 * x, None
+
+def implementations():
+    {body}
+"""
+ONE = "    return [Implementation('a', {a}, soft=False), Implementation('b', zero, soft=False)]"
+
+
+@pytest.fixture
+def framework(broken, tmp_path):
+    """Write the file of the only framework; return the files of its measurement."""
+
+    def write(body):
+        broken(CODE.format(body=body))
+        return {name: tmp_path / "numerics/frameworks/broken" / name for name in FILES}
+
+    return write
+
+
+@pytest.mark.parametrize(
+    ("body", "status"),
+    [
+        ("return [Implementation('a', lambda x, y: time.sleep(99), soft=False)]",
+         ["hangs: no result after 2 s"]),
+        (f"pass\n{ONE.format(a='lambda x, y: time.sleep(99)')}",
+         ["hangs: no result after 2 s", "measured"]),
+        # a loop that lets no other thread of Python run
+        (f"pass\n{ONE.format(a='lambda x, y: sum(range(10**12))')}",
+         ["hangs: no result after 2 s", "measured"]),
+        (f"pass\n{ONE.format(a='lambda x, y: os.kill(os.getpid(), signal.SIGSEGV)')}",
+         ["ended the process: SIGSEGV", "measured"]),
+        (f"pass\n{ONE.format(a='lambda x, y: os._exit(3)')}",
+         ["ended the process: exit status 3", "measured"]),
+        ("time.sleep(99)", ["hangs: no result after 2 s"]),
+    ],
+)  # fmt: skip
+def test_a_program_that_never_ends_is_a_status_and_stops_nothing(framework, body, status, capfd):
+    files = framework(body)
+    measure_watched("broken", limit=2, **files)
+    found = tables.read_all([files["implementations"]])
+    assert found["status"].tolist() == status
+    assert len(tables.read_thresholds(files["thresholds"])) == 4 * ("measured" in status)
+    folder = files["sweep"].parent
+    assert sorted(path.name for path in folder.iterdir()) == sorted(FILES)
+    assert status[0] in capfd.readouterr().out
+
+
+def test_errors_of_the_measurement_itself_are_told(framework):
+    files = framework("return []")
+    with pytest.raises(UserError, match="is measured on the CPU only"):
+        measure_watched("broken", device="cuda", **files)
+    with pytest.raises(RuntimeError, match="Error: .*/dev/null"):
+        measure_watched("broken", **{**files, "sweep": "/dev/null/sweep"})
+
+
+def test_the_process_ends_with_the_one_that_waits(framework, tmp_path):
+    note = tmp_path / "pid"
+    write = f"open({str(note)!r}, 'w').write(str(os.getpid()))"
+    files = framework(f"{write}; time.sleep(99)")
+    context = multiprocessing.get_context("fork")
+    waiting = context.Process(target=measure_watched, args=("broken",), kwargs=files)
+    waiting.start()
+    for _ in range(200):
+        if note.is_file() and note.read_text():
+            break
+        time.sleep(0.05)
+    waiting.kill()
+    waiting.join()
+    for _ in range(100):
+        state = Path(f"/proc/{note.read_text()}/stat")
+        if not state.exists() or state.read_text().split()[2] == "Z":
+            return
+        time.sleep(0.05)
+    pytest.fail("it is still there")
+
+
+def test_what_was_measured_the_same_way_is_copied(framework, tmp_path):
+    body = "return [Implementation('b', zero, soft=False)]"
+    framework(body)
+
+    def files(study):
+        folder = tmp_path / "results" / study / "numerics/frameworks/broken"
+        return {name: str(folder / name) for name in FILES}
+
+    key = reuse.key("broken", ["bce"], "1f")
+    results = tmp_path / "results"
+    assert reuse.copied(results, key, files("new")) is None
+    measure_framework("broken", **files("old"), key=key)
+    for other in (reuse.key("broken", ["bce", "focal"], "1f"), reuse.key("broken", ["bce"], "2e")):
+        assert reuse.copied(results, other, files("new")) is None
+    found = reuse.copied(results, key, files("new"))
+    assert found == Path(files("old")["sweep"])
+    for name in FILES:
+        assert Path(files("new")[name]).read_bytes() == Path(files("old")[name]).read_bytes()
+    assert parquet.read_table(files("new")["sweep"]).schema.names == tables.SCHEMA.names
+    # one that is torn, incomplete or no Parquet file is not taken
+    Path(files("old")["special"]).unlink()
+    Path(files("new")["sweep"]).write_bytes(b"PAR1")
+    assert reuse.copied(results, key, files("newer")) is None
+
+
+def test_a_key_has_what_a_measurement_depends_on(monkeypatch):
+    first = reuse.key("scipy", ["bce"], "1f")
+    assert np.__version__ in first
+    assert reuse.key("scipy", ["bce"], "1f") == first
+    monkeypatch.setenv("XLA_FLAGS", "--xla_cpu_enable_fast_math=true")
+    assert reuse.key("scipy", ["bce"], "1f") != first
+
+
+def test_the_record_takes_the_date_of_the_measurement(framework, tmp_path):
+    files = framework("return [Implementation('b', zero, soft=False)]")
+    place = {name: files[name].with_suffix(".csv") for name in FILES[1:]}
+    measure_framework("broken", sweep=files["sweep"], **place)
+    status = pd.read_csv(place["implementations"])
+    status.assign(date="2001-02-03").to_csv(place["implementations"], index=False)
+    others = shutil.copy(record.PROCESSORS, tmp_path)
+    kept = Path(shutil.copy(tables.RECORD, tmp_path / "record.csv"))
+    record.keep(place["thresholds"], kept, Path(others))
+    assert set(pd.read_csv(kept)["date"]) == {"2001-02-03"}
