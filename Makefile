@@ -91,8 +91,8 @@ frameworks-more: frameworks ## install CatBoost, PaddlePaddle and, by npm, Tenso
 	command -v npm >/dev/null || { echo "no npm here: TensorFlow.js is left out"; exit 0; }; \
 		npm install --silent --no-save --no-package-lock --no-audit --no-fund $(TFJS)
 
-record: install ## make the last measured thresholds the record that tests and verdicts use
-	study=$(STUDY) && $(BIN)/python -m sigmoid_bce.numerics.record "results/$$study/numerics/thresholds.csv"
+record: install ## make the last measured thresholds the record; ARGS=--add adds what it lacks
+	study=$(STUDY) && $(BIN)/python -m sigmoid_bce.numerics.record "results/$$study/numerics/thresholds.csv" $(ARGS)
 
 report: install ## make the report again
 	$(SNAKEMAKE) --forcerun report --until report

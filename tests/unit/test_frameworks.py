@@ -1,5 +1,6 @@
 """The catalogue: each file is complete, and imports its framework only when it is measured."""
 
+import shutil
 import subprocess
 import sys
 from datetime import date
@@ -271,3 +272,27 @@ def test_only_thresholds_become_the_record(tmp_path):
     (tmp_path / "history.csv").write_text("epoch,loss\n1,0.5\n")
     with pytest.raises(UserError, match=r"history.csv: not a table of thresholds: .* side"):
         record.keep(tmp_path / "history.csv")
+
+
+def test_the_record_grows_without_what_it_has(tmp_path):
+    before = tables.read_all([tables.RECORD])
+    known = before[before["framework"] == "SciPy"]
+    old = before[before["framework"] == "XGBoost"].assign(version="1.0")
+    moved = known.assign(processor="P", loss_off=known["loss_off"] * 2)
+    new = known.head(4).assign(objective="focal", processor="P")
+    path, kept, others = (tmp_path / f"{name}.csv" for name in ("new", "record", "processors"))
+    pd.concat([moved, new, old]).to_csv(path, index=False)
+    before.to_csv(kept, index=False)
+    shutil.copy(record.PROCESSORS, others)
+    record.keep(path, kept, others, add=True)
+    found = pd.read_csv(kept, keep_default_na=False)
+    assert len(found) == len(before) + len(new)
+    assert set(found.loc[found["framework"] == "XGBoost", "version"]) == {"1.0"}
+    scipy = found[found["framework"] == "SciPy"]
+    assert list(scipy.index) == list(range(scipy.index[0], scipy.index[0] + len(scipy)))
+    stayed = scipy[scipy["objective"] == "bce"]
+    assert set(stayed["processor"]) == set(known["processor"])
+    elsewhere = known["loss_off"].notna().to_numpy()
+    assert elsewhere.any()
+    assert (stayed["differs_on"].str.contains("P$") == elsewhere).all()
+    assert (pd.read_csv(others)["processor"] == "P").sum() == elsewhere.sum()

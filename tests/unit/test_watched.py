@@ -75,7 +75,7 @@ def test_errors_of_the_measurement_itself_are_told(framework):
     files = framework("return []")
     with pytest.raises(UserError, match="is measured on the CPU only"):
         measure_watched("broken", device="cuda", **files)
-    with pytest.raises(RuntimeError, match="Error: .*/dev/null"):
+    with pytest.raises(RuntimeError, match=r"Error: .*/dev/null"):
         measure_watched("broken", **{**files, "sweep": "/dev/null/sweep"})
 
 

@@ -53,11 +53,13 @@ def moved(one: pd.DataFrame, other: pd.DataFrame) -> pd.DataFrame:
     return other.loc[both["index"][differs]]
 
 
-def keep(path: str | Path, record: Path = RECORD, processors: Path = PROCESSORS) -> None:
+def keep(
+    path: str | Path, record: Path = RECORD, processors: Path = PROCESSORS, add: bool = False
+) -> None:
     """Make a table of thresholds the record.
 
-    Rows of the record before that were measured with the same releases on another processor, and
-    have a threshold elsewhere, are kept in `processors`.
+    Rows that were measured with the same releases on another processor than those of the record,
+    and have a threshold elsewhere, are kept in `processors`.
 
     Parameters
     ----------
@@ -67,6 +69,9 @@ def keep(path: str | Path, record: Path = RECORD, processors: Path = PROCESSORS)
         of this row is known to lie elsewhere, by more than 2 %.
     record, processors : Path
         The files to write.
+    add : bool
+        Whether rows stay that the record has of the same release, and of frameworks that the table
+        lacks. Then only new rows, and those of other releases, enter the record.
 
     Raises
     ------
@@ -77,17 +82,36 @@ def keep(path: str | Path, record: Path = RECORD, processors: Path = PROCESSORS)
         raise UserError(f"{path} does not exist: run `make numerics` first")
     table = read_thresholds(path, objective=None)
     table = table[table["y"].isin(HARD)][THRESHOLDS].reset_index(drop=True)
-    days = _days(Path(path), table)
-    others = read_all([processors, record])
-    others = others[others["processor"].notna() & ~others["processor"].isin(table["processor"])]
-    others = moved(table, others.reset_index(drop=True))
+    table = table.assign(date=_days(Path(path), table))
+    before = read_all([record])
+    rows = _with(table, before) if add else table
+    others = pd.concat([read_all([processors]), before, table], ignore_index=True)
+    own = rows[[*KEY, "processor"]].rename(columns={"processor": "own"})
+    known = others.merge(own, "left", on=KEY)["own"]
+    others = others[others["processor"].notna() & (others["processor"] != known)]
+    others = moved(rows, others.reset_index(drop=True))
     others = others.drop_duplicates([*KEY, "processor"], keep="last")
     names = others.groupby(KEY)["processor"].agg("; ".join).to_dict()
-    keys = table[KEY].itertuples(index=False, name=None)
-    table = table.assign(differs_on=[names.get(key, "") for key in keys], date=days)
-    for file, rows in ((record, table), (processors, others.reindex(columns=THRESHOLDS))):
+    keys = rows[KEY].itertuples(index=False, name=None)
+    rows = rows.assign(differs_on=[names.get(key, "") for key in keys])
+    columns = [*THRESHOLDS, "differs_on", "date"]
+    for file, found in ((record, rows[columns]), (processors, others.reindex(columns=THRESHOLDS))):
         with replacing(file) as part:
-            rows.to_csv(part, index=False, float_format="%.9g")
+            found.to_csv(part, index=False, float_format="%.9g")
+
+
+def _with(table: pd.DataFrame, before: pd.DataFrame) -> pd.DataFrame:
+    """Return the rows of a record that stay, and those of a table that are new."""
+    measured = table[["framework", "version"]].drop_duplicates()
+    releases = before[["framework", "version"]].merge(measured, "left", indicator=True)["_merge"]
+    stays = (releases == "both").to_numpy() | ~before["framework"].isin(table["framework"])
+    there = table[KEY].merge(before.loc[stays, KEY], "left", on=KEY, indicator=True)["_merge"]
+    rows = pd.concat([before[stays], table[there.to_numpy() == "left_only"]], ignore_index=True)
+    # frameworks together, in the order of the table
+    order = {name: i for i, name in enumerate(table["framework"].unique())}
+    return rows.sort_values("framework", key=lambda s: s.map(order), kind="stable").reset_index(
+        drop=True
+    )
 
 
 def _days(path: Path, table: pd.DataFrame) -> list[str]:
@@ -104,6 +128,6 @@ def _days(path: Path, table: pd.DataFrame) -> list[str]:
 
 if __name__ == "__main__":
     try:
-        keep(sys.argv[1])
+        keep(sys.argv[1], add="--add" in sys.argv[2:])
     except UserError as error:
         sys.exit(f"error: {error}")
