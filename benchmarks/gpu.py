@@ -21,6 +21,7 @@ import pandas as pd
 
 from sigmoid_bce.numerics import catalogue
 from sigmoid_bce.numerics.against import compared, sentence
+from sigmoid_bce.numerics.names import BCE
 from sigmoid_bce.numerics.tables import HARD, RECORD, THRESHOLDS, read_all, read_thresholds
 
 SOURCE = Path(__file__).resolve().parents[1] / "workflow/src"
@@ -45,6 +46,7 @@ def measured(framework: str, dtype: str, device: str, folder: Path, seconds: flo
     """
     folder.mkdir(parents=True, exist_ok=True)
     command = [sys.executable, "-c", COMMAND, "measure", framework, "--device", device]
+    command += ["--objective", BCE]
     with open(folder / "log", "w") as log:
         try:
             done = subprocess.run(

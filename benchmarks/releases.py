@@ -24,6 +24,7 @@ import pandas as pd
 
 from sigmoid_bce.numerics import catalogue
 from sigmoid_bce.numerics.against import compared, sentence
+from sigmoid_bce.numerics.names import BCE
 from sigmoid_bce.numerics.tables import HARD, RECORD, THRESHOLDS, read_all, read_thresholds
 
 SOURCE = Path(__file__).resolve().parents[1] / "workflow/src"
@@ -135,6 +136,7 @@ def measure(release: Release, folder: Path, given: argparse.Namespace) -> None:
         pip = [own, "-m", "pip", "install", "--quiet", "--disable-pip-version-check", *given.pip]
         _run([*pip, *release.packages, *CORE], log, given.limit)
         command = [own, "-c", COMMAND, "measure", release.framework, "--to", str(part)]
+        command += ["--objective", BCE]
         command += [word for dtype in release.dtypes for word in ("--dtype", dtype)]
         clean = {k: v for k, v in os.environ.items() if k != "VIRTUAL_ENV"}
         _run(command, log, given.limit, env={**clean, "PYTHONPATH": str(SOURCE)})

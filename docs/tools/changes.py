@@ -16,6 +16,7 @@ from sigmoid_bce.comparison.words import counted
 from sigmoid_bce.figures import style
 from sigmoid_bce.figures.laboratory.conformance import HARMS, cells
 from sigmoid_bce.numerics.catalogue import PAST
+from sigmoid_bce.numerics.names import BCE
 from sigmoid_bce.numerics.tables import RECORD, read_thresholds
 from words import number
 
@@ -46,7 +47,7 @@ def release(version: str) -> str:
 
 def measured() -> pd.DataFrame:
     """Return the thresholds of old releases and those of the record, in one precision each."""
-    old, now = read("releases"), read_thresholds(RECORD)
+    old, now = read("releases").assign(objective=BCE), read_thresholds(RECORD)
     pairs = old[["framework", "dtype"]].drop_duplicates()
     now = now[~now["framework"].isin(PAST)].merge(pairs, on=["framework", "dtype"])
     table = pd.concat([old, now], ignore_index=True)

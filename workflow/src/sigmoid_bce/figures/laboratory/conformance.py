@@ -46,6 +46,7 @@ HARMS = (
 )
 """The worst first."""
 NEVER = "never"
+NONE = "No program of this loss was measured."
 CELL, LINE, TOP = 0.4, 0.125, 0.62
 """Inches: the width of a cell, the height of a line of text, and of the legend."""
 HEADING, GAP = 0.4, 0.1
@@ -228,12 +229,14 @@ def draw(tables: LaboratoryTables) -> Figure:
     texts = {id(line): style.wrap(line.name, left - 0.25, style.SMALL) for line in lines}
     blocks = list(_blocks(lines))
     height = TOP + sum(LINE * len(text) + 0.035 for text in texts.values())
-    height += len(blocks) * (HEADING + 0.2)
+    height += len(blocks) * (HEADING + 0.2) or 0.2
     figure = plt.figure(figsize=(style.PAGE, height), layout="none")
     axis = figure.add_axes((0, 0, 1, 1), xlim=(0, style.PAGE), ylim=(0, height))
     axis.axis("off")
     _legend(axis, height)
     y = height - TOP
+    if not lines:
+        axis.text(0.05, y, NONE, fontsize=style.SMALL)
     for name, some in blocks:
         _headings(axis, name, dtypes, left, y)
         y -= HEADING
