@@ -184,14 +184,12 @@ def test_links_keys_and_names(committed):
     run = committed.run
     # a link holds the state, and one that asks for what is not there says so
     before = run("update({x: -3.25, label: 1, scale: 'log'}); return location.hash")
-    committed.chrome.get("about:blank")
-    committed.chrome.get(committed.address + before)
+    committed.open(before)
     assert run("return [state.x, state.label, state.scale]") == [-3.25, 1, "log"]
     committed.show(x="abc", label=7, framework="<b>no</b>")
     assert "x=abc, label=7" in committed.text("notice")
     assert run("return state.x") == -3.25
-    committed.chrome.get("about:blank")
-    committed.chrome.get(f"{committed.address}#x=2&view=no&scale=odd&range=7")
+    committed.open("#x=2&view=no&scale=odd&range=7")
     assert "view=no" in committed.text("notice")
     assert "scale=odd, range=7" in committed.text("notice")
     committed.show(x=300, label=0, dtype="float32")
