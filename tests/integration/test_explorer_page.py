@@ -7,7 +7,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from sigmoid_bce.figures.explorer.page import write
+from sigmoid_bce.figures.explorer.page import parted, write
 from sigmoid_bce.numerics import reference
 from sigmoid_bce.numerics.tables import RECORD, read_thresholds
 from support.checkout import ROOT
@@ -112,7 +112,7 @@ def test_no_program_at_all(small):
 def test_states_of_the_committed_page_are_the_record(committed):
     """Where the record's thresholds put a program, the page does; exact values are exact."""
     record = read_thresholds(RECORD)
-    data = json.loads((ROOT / "docs/explorer.json").read_text())
+    data = json.loads(parted((ROOT / "docs/explorer.html").read_text("utf-8"))[1])
     random.seed(1)
     for dtype in ("float16", "bfloat16", "float32", "float64"):
         programs = [p for p in data["programs"] if p["dtype"] == dtype]

@@ -64,7 +64,7 @@ def content(
         rows = of_hard.get((*key, y), hard.iloc[:0])
         places = rows[PLACES].to_numpy().ravel()
         objective, dtype = key[KEY.index("objective")], key[KEY.index("dtype")]
-        part = table[_kept(table, places[~np.isnan(places)], objective)]
+        part = table[samples.chosen(table, places[~np.isnan(places)], objective)]
         program = programs.setdefault(key, _program(key, rows, of_about.get(key, {})))
         program["curves"][int(y)] = curves.add(part, objective, dtype, y)
     measured = list(programs.values())
@@ -108,14 +108,6 @@ def _labels(path: str | Path) -> Iterator[tuple[tuple[str, ...], float, pd.DataF
                 # long doubles that are one float64 are one sample here
                 part = part.drop_duplicates("x")
                 yield tuple(key[name] for name in KEY), key["y"], part
-
-
-def _kept(table: pd.DataFrame, places: np.ndarray, objective: str) -> np.ndarray:
-    """Return which samples are kept, bool of the length of `table`."""
-    if objective == BCE or not len(table):
-        return samples.kept(table, places)
-    height = float(table["gradient_exact"].abs().max())
-    return samples.kept(table, places, density=samples.SPARSE, height=height)
 
 
 def _objectives(measured: set[str]) -> list[dict[str, Any]]:

@@ -10,6 +10,7 @@ import numpy as np
 import pandas as pd
 
 from sigmoid_bce.numerics.catalogue import DTYPES
+from sigmoid_bce.numerics.objectives import BCE
 from sigmoid_bce.numerics.sweep import QUANTITIES
 
 FORMATS = ("float16", "bfloat16", "float32", "float64")
@@ -37,6 +38,26 @@ DENSE = Density(((20, 1 / 8), (40, 1 / 4), (120, 1)), 16, 0.02, 0.004)
 """For binary cross-entropy."""
 SPARSE = Density(((8, 1 / 4), (20, 1 / 2), (40, 1), (120, 8)), 64, 0.1, 0.008)
 """For the other objectives, which are many: a decade is a few pixels where it counts."""
+
+
+def chosen(table: pd.DataFrame, places: Iterable[float], objective: str) -> np.ndarray:
+    """Return which samples of a curve are kept: fewer for all but binary cross-entropy.
+
+    Parameters
+    ----------
+    table, places
+        As for `kept`; the table has `gradient_exact`.
+    objective : str
+        One of `sigmoid_bce.numerics.objectives.OBJECTIVES`.
+
+    Returns
+    -------
+    ndarray of bool, shape (n,)
+    """
+    if objective == BCE or not len(table):
+        return kept(table, places)
+    height = float(table["gradient_exact"].abs().max())
+    return kept(table, places, density=SPARSE, height=height)
 
 
 def kept(
