@@ -18,6 +18,7 @@ import pandas as pd
 
 import explorer
 from committed import FOLDER, KEYS, PICTURED, PROGRAMS, ROOT, machine, write
+from sigmoid_bce.figures.explorer.page import render
 from sigmoid_bce.jobs import provenance
 from sigmoid_bce.numerics.criteria import PLACES
 from sigmoid_bce.numerics.tables import TRAITS, read_thresholds
@@ -348,10 +349,10 @@ def main(results: Path = ROOT / "results", folder: Path = FOLDER) -> None:
     try:
         text, differ = explorer.data(present(results / "default/numerics"), measured)
     except Absent as error:
-        print(f"explorer.json stays as it is: {error}")
+        print(f"explorer.html stays as it is: {error}")
     else:
-        folder.with_name("explorer.json").write_text(text, "utf-8")
-        print(f"explorer.json: {differ} thresholds differ from the record, which it has instead")
+        folder.with_name("explorer.html").write_text(render(text), "utf-8")
+        print(f"explorer.html: {differ} thresholds differ from the record, which it has instead")
 
 
 if __name__ == "__main__":

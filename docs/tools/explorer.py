@@ -33,8 +33,8 @@ def data(numerics: Path, check: Callable[[Path], object]) -> tuple[str, int]:
         Raises if the study in a folder lacks a framework.
     """
     check(numerics.parent)
-    record = read_thresholds(RECORD)
-    table = read_thresholds(numerics / "thresholds.csv")
+    record = read_thresholds(RECORD, objective=None)
+    table = read_thresholds(numerics / "thresholds.csv", objective=None)
     table = table[table["y"].isin(HARD)].reset_index(drop=True)
     table, differ = recorded(table, record)
     day = pd.read_csv(RECORD, usecols=["date"])["date"].max()

@@ -7,7 +7,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from sigmoid_bce.figures.explorer.page import write
+from sigmoid_bce.figures.explorer.page import parted, write
 from sigmoid_bce.numerics import reference
 from sigmoid_bce.numerics.tables import RECORD, read_thresholds
 from support.checkout import ROOT
@@ -112,7 +112,7 @@ def test_no_program_at_all(small):
 def test_states_of_the_committed_page_are_the_record(committed):
     """Where the record's thresholds put a program, the page does; exact values are exact."""
     record = read_thresholds(RECORD)
-    data = json.loads((ROOT / "docs/explorer.json").read_text())
+    data = json.loads(parted((ROOT / "docs/explorer.html").read_text("utf-8"))[1])
     random.seed(1)
     for dtype in ("float16", "bfloat16", "float32", "float64"):
         programs = [p for p in data["programs"] if p["dtype"] == dtype]
@@ -184,14 +184,12 @@ def test_links_keys_and_names(committed):
     run = committed.run
     # a link holds the state, and one that asks for what is not there says so
     before = run("update({x: -3.25, label: 1, scale: 'log'}); return location.hash")
-    committed.chrome.get("about:blank")
-    committed.chrome.get(committed.address + before)
+    committed.open(before)
     assert run("return [state.x, state.label, state.scale]") == [-3.25, 1, "log"]
     committed.show(x="abc", label=7, framework="<b>no</b>")
     assert "x=abc, label=7" in committed.text("notice")
     assert run("return state.x") == -3.25
-    committed.chrome.get("about:blank")
-    committed.chrome.get(f"{committed.address}#x=2&view=no&scale=odd&range=7")
+    committed.open("#x=2&view=no&scale=odd&range=7")
     assert "view=no" in committed.text("notice")
     assert "scale=odd, range=7" in committed.text("notice")
     committed.show(x=300, label=0, dtype="float32")

@@ -2,6 +2,7 @@
 
 import json
 import shutil
+import time
 import urllib.parse
 from contextlib import contextmanager
 
@@ -13,6 +14,7 @@ from pyarrow import parquet
 
 from sigmoid_bce.figures.explorer.content import content
 from sigmoid_bce.numerics.catalogue import DTYPES, Implementation
+from sigmoid_bce.numerics.objectives import BCE
 from sigmoid_bce.numerics.sweep import measure, table
 from sigmoid_bce.numerics.tables import KEY, SCHEMA, STATUS, THRESHOLDS
 from sigmoid_bce.numerics.thresholds import COLUMNS
@@ -31,18 +33,20 @@ ILLS = [
 def suite(folder, programs, places=()):
     """Write sweep.parquet and implementations.csv of a few programs; return explorer data.
 
-    `programs` has framework, name, mode, dtype and function of each; `places`, thresholds by
-    program's number, label, side and column.
+    `programs` has framework, name, mode, dtype and function of each, and its objective if that is
+    not binary cross-entropy; `places`, thresholds by program's number, label, side and column.
     """
     folder.mkdir(exist_ok=True)
     rows, status = [], []
     with parquet.ParquetWriter(folder / "sweep.parquet", SCHEMA) as out:
-        for number, (framework, name, mode, dtype, function) in enumerate(programs):
-            key = dict(zip(KEY, [name, framework, "1.0", "bce", mode, dtype], strict=True))
+        for number, (framework, name, mode, dtype, function, *other) in enumerate(programs):
+            objective = other[0] if other else BCE
+            key = dict(zip(KEY, [name, framework, "1.0", objective, mode, dtype], strict=True))
             status.append({**key, "status": "measured"})
             for y in (0.0, 1.0):
                 x = np.unique(np.arange(-120, 120, 1 / 8).astype(DTYPES[dtype]))
-                found = table(measure(Implementation(name, function), x, y))
+                program = Implementation(name, function, objective=objective)
+                found = table(measure(program, x, y))
                 found = found.assign(**key, y=y)[SCHEMA.names]
                 out.write_table(pa.Table.from_pandas(found, SCHEMA, preserve_index=False))
                 for side in ("correct", "wrong"):
@@ -66,7 +70,16 @@ class Explorer:
         chrome.get("about:blank")
         for name in ("browser", "performance"):
             chrome.get_log(name)
-        chrome.get(address)
+        self.open()
+
+    def open(self, state=""):
+        """Load the page with a state, and wait until its data are there."""
+        self.chrome.get("about:blank")
+        self.chrome.get(self.address + state)
+        end = time.monotonic() + LIMIT
+        while not self.run("return typeof DATA === 'object'"):
+            assert time.monotonic() < end, self.text("notice")
+            time.sleep(0.01)
 
     def show(self, **state):
         self.chrome.get(f"{self.address}#{urllib.parse.urlencode(state)}")
@@ -156,10 +169,11 @@ def bits(value, dtype):
     return format(int(np.array([value]).astype(to).view(f"u{to.itemsize}")[0]), f"0{size}b")
 
 
-def wrong(thresholds, dtype, label, x):
+def wrong(thresholds, dtype, label, x, objective=BCE):
     """Return the programs that are wrong at a raw output, from thresholds."""
     side = "wrong" if (x > 0) == (label == 0) else "correct"
     rows = thresholds[(thresholds["dtype"] == dtype) & (thresholds["y"] == label)]
+    rows = rows[rows["objective"] == objective]
     rows = rows[(rows["side"] == side) & (rows[ILLS] <= abs(x)).any(axis=1)]
     return rows
 
@@ -192,7 +206,7 @@ def check_curves(curves, sweep):
 def check_state(explorer, thresholds, program, label, x, row):
     """Set a state, and check all that is shown of it."""
     names = {"framework": "framework", "program": "implementation", "mode": "mode"}
-    names["dtype"] = "dtype"
+    names |= {"dtype": "dtype", "loss": "objective"}
     explorer.show(x=repr(x), label=label, **{k: program[v] for k, v in names.items()})
     dtype = program["dtype"]
     at = number(explorer.text("at"))
@@ -209,7 +223,7 @@ def check_state(explorer, thresholds, program, label, x, row):
         exact = number(explorer.text(f"{name}-exact"))
         assert same(np.array([exact]).astype(DTYPES[dtype]), [row[f"{name}_exact"]])
         assert explorer.bits(f"{name}-exact") == bits(row[f"{name}_exact"], dtype)
-    expected = wrong(thresholds, dtype, label, x)
+    expected = wrong(thresholds, dtype, label, x, program["objective"])
     listed = {name for name, *_ in explorer.wrong()}
     assert listed == set(expected["framework"] + ": " + expected["implementation"])
     summary = explorer.text("wrong-summary")

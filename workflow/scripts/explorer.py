@@ -14,7 +14,7 @@ from sigmoid_bce.numerics.tables import read_thresholds
 with logged_to(snakemake.log[0]):
     given, made = snakemake.input, snakemake.output
     day = date.fromtimestamp(Path(given.thresholds).stat().st_mtime).isoformat()
-    thresholds = read_thresholds(given.thresholds)
+    thresholds = read_thresholds(given.thresholds, objective=None)
     shown = content(given.sweep, thresholds, given.implementations, snakemake.params.study, day)
     write(shown, made.data, made.html)
     write_values(values(shown), made["values"])

@@ -17,9 +17,11 @@ function ticks(low, high, most) {
 }
 
 // the vertical scale: heights of values between 0 and 1, and its ticks as [value, height, text]
-function scaleOf(q, curve, inside, range, log, label) {
+function scaleOf(q, curve, inside, log) {
   if (!log) {
-    const [low, high] = q ? (label ? [-1.15, 0.15] : [-0.15, 1.15]) : [-0.04 * range, 1.08 * range];
+    // the exact curve fills the height, whatever a program returns
+    const shown = inside.map(i => curve.exact[q][i]).concat(0), least = Math.min(...shown), most = Math.max(...shown), span = most - least || 1;
+    const [low, high] = q ? [least - 0.15 * span, most + 0.15 * span] : [-0.04 * span, 1.08 * span];
     const height = v => (v - low) / (high - low);
     return {height, ticks: ticks(low, high, 5).filter(v => q || v >= 0).map(v => [height(v), short(v)])};
   }
@@ -40,7 +42,7 @@ function drawChart(host, q, curve, state, marks, choose) {
   const inside = curve.x.flatMap((x, i) => Math.abs(x) <= range ? [i] : []);
   const there = inside.some(i => !Number.isNaN(curve.value[q][i]));
   const px = x => left + (x + range) / (2 * range) * (w - left - right);
-  const {height, ticks: sides} = scaleOf(q, curve, inside, range, log, label);
+  const {height, ticks: sides} = scaleOf(q, curve, inside, log);
   let clamped = false;
   const py = v => {
     const at = v === Infinity ? 2 : v === -Infinity ? -1 : height(v);

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -14,10 +13,10 @@ from pyarrow import compute as pc
 from pyarrow import parquet
 
 from sigmoid_bce.figures.explorer import questions, samples
+from sigmoid_bce.figures.explorer.curves import Curves, tables
 from sigmoid_bce.jobs.files import reading
-from sigmoid_bce.numerics import reference, sweep
-from sigmoid_bce.numerics.catalogue import DTYPES
 from sigmoid_bce.numerics.criteria import CRITERIA, Single
+from sigmoid_bce.numerics.objectives import BCE, OBJECTIVES
 from sigmoid_bce.numerics.sweep import QUANTITIES
 from sigmoid_bce.numerics.tables import HARD, KEY, read_all
 from sigmoid_bce.numerics.thresholds import COLUMNS, NO_PLACES
@@ -30,8 +29,6 @@ SHOWN = (
 """The thresholds that the page shows, in this order."""
 VALUES = ["x", *QUANTITIES, *(f"{quantity}_exact" for quantity in QUANTITIES)]
 SIDES = ("correct", "wrong")
-HALF = 1000
-"""Added to a rest whose unit is half of that of the rounded value."""
 
 
 def content(
@@ -44,30 +41,36 @@ def content(
     sweep, implementations : str or Path
         `sweep.parquet` and `implementations.csv` of the conformance suite.
     thresholds : DataFrame
-        As `sigmoid_bce.numerics.tables.read_thresholds` returns them.
+        As `sigmoid_bce.numerics.tables.read_thresholds` returns them, of all objectives.
     study, day : str
         The study's name, and the date of the measurement.
 
     Returns
     -------
     dict
-        `about`; `points`, the raw outputs and exact values by precision; `curves`, each different
-        one once; `programs` with the numbers of their curves; `rows` of thresholds;
-        `questions`.
+        `about`; `objectives`, each with the tables of exact values of both labels; `points`, the
+        raw outputs and exact values by table and precision; `curves`, each different one once, in
+        columns;
+        `programs` with the numbers of their curves; `rows` of thresholds; `questions` about binary
+        cross-entropy.
     """
     hard = thresholds[thresholds["y"].isin(HARD)].reset_index(drop=True)
     about = read_all([implementations])
-    curves = _Curves()
+    curves = Curves()
     programs: dict[tuple[str, ...], dict[str, Any]] = {}
     of_hard = dict(iter(hard.groupby([*KEY, "y"])))
     of_about = {tuple(row[name] for name in KEY): row for row in about.to_dict("records")}
     for key, y, table in _labels(sweep):
         rows = of_hard.get((*key, y), hard.iloc[:0])
         places = rows[PLACES].to_numpy().ravel()
-        part = table[samples.kept(table, places[~np.isnan(places)])]
+        objective, dtype = key[KEY.index("objective")], key[KEY.index("dtype")]
+        part = table[samples.chosen(table, places[~np.isnan(places)], objective)]
         program = programs.setdefault(key, _program(key, rows, of_about.get(key, {})))
-        program["curves"][int(y)] = curves.add(part, key[-1], y)
+        program["curves"][int(y)] = curves.add(part, objective, dtype, y)
     measured = list(programs.values())
+    order = {number: place for place, number in enumerate(curves.order())}
+    for program in measured:
+        program["curves"] = [order.get(number) for number in program["curves"]]
     numbers = {tuple(program[name] for name in KEY): i for i, program in enumerate(measured)}
     states = about["status"] if "status" in about else pd.Series(dtype=str)
     missing = about[states != "measured"]
@@ -80,11 +83,12 @@ def content(
         },
         "shown": SHOWN,
         "consequences": [[c.name, c.says] for c in CRITERIA if isinstance(c, Single)],
+        "objectives": _objectives({program["objective"] for program in measured}),
         "points": curves.points(),
         "curves": curves.encoded(),
         "programs": measured,
         "rows": list(_rows(hard, numbers)),
-        "questions": questions.five(hard, about),
+        "questions": questions.five(hard[hard["objective"] == BCE], about),
     }
 
 
@@ -104,6 +108,21 @@ def _labels(path: str | Path) -> Iterator[tuple[tuple[str, ...], float, pd.DataF
                 # long doubles that are one float64 are one sample here
                 part = part.drop_duplicates("x")
                 yield tuple(key[name] for name in KEY), key["y"], part
+
+
+def _objectives(measured: set[str]) -> list[dict[str, Any]]:
+    """Return what the page knows of the objectives that were measured, in the order of all."""
+    return [
+        {
+            "name": name,
+            "title": objective.title,
+            "says": objective.says,
+            "terms": objective.terms,
+            "tables": [tables()[name, y] for y in HARD],
+        }
+        for name, objective in OBJECTIVES.items()
+        if name in measured
+    ]
 
 
 def _program(key: tuple[str, ...], rows: pd.DataFrame, about: Mapping[str, Any]) -> dict[str, Any]:
@@ -129,7 +148,7 @@ def _rows(hard: pd.DataFrame, numbers: dict[tuple[str, ...], int]) -> Iterator[l
         values = [
             ""
             if np.isnan(row[name])
-            else samples.shortest(np.array([row[name]]), _kind(name, key[-1]))[0]
+            else samples.shortest(np.array([row[name]]), _kind(name, key[KEY.index("dtype")]))[0]
             for name in SHOWN
         ]
         side = SIDES.index(row["side"])
@@ -141,85 +160,6 @@ def _rows(hard: pd.DataFrame, numbers: dict[tuple[str, ...], int]) -> Iterator[l
 def _kind(name: str, dtype: str) -> str:
     """Return the precision of a threshold; a loss may have another one than the raw output."""
     return "float64" if name in NO_PLACES else dtype
-
-
-@dataclass
-class _Curves:
-    """Different curves, and the points at which they are measured, in the order of addition."""
-
-    kept: list[tuple[str, float, pd.DataFrame, dict[str, str]]] = field(default_factory=list)
-    known: dict[tuple[Any, ...], int] = field(default_factory=dict)
-    exact: dict[str, dict[float, tuple[float, float]]] = field(default_factory=dict)
-
-    def add(self, part: pd.DataFrame, dtype: str, y: float) -> int:
-        """Return the number of a curve."""
-        # label 1 is label 0 mirrored: the loss the same, the gradient with the other sign
-        sign = 1 if y == 0 else -1
-        x = part["x"].to_numpy() * sign + 0.0
-        points, format = self.exact.setdefault(dtype, {}), []
-        texts: dict[str, str] = {}
-        for place, loss, gradient in zip(
-            x, part["loss_exact"], part["gradient_exact"] * sign, strict=True
-        ):
-            # long doubles that are one float64 have several exact values: the first stands for them
-            points.setdefault(place, (loss, gradient))
-        for number, quantity in enumerate(QUANTITIES):
-            values = part[quantity].to_numpy()
-            near = np.array([points[place][number] for place in x]) * (sign if number else 1)
-            format.append(samples.format_of(values, dtype))
-            texts[quantity] = samples.written(values, near, format[-1])
-        texts["format"] = " ".join(format)
-        identity = (dtype, y, *texts.values(), x.tobytes())
-        if identity not in self.known:
-            self.known[identity] = len(self.kept)
-            self.kept.append((dtype, y, part.assign(x=x), texts))
-        return self.known[identity]
-
-    def points(self) -> dict[str, dict[str, Any]]:
-        """Return raw outputs of label 0, exact values and their rests, by precision."""
-        found = {}
-        for dtype, points in self.exact.items():
-            x = np.array(sorted(points))
-            entry: dict[str, Any] = {"x": samples.shortest(x, dtype)}
-            format = dtype if dtype in samples.FORMATS else "float64"
-            for number, quantity in enumerate(QUANTITIES):
-                values = np.array([points[place][number] for place in x])
-                entry[quantity] = samples.written(values, np.append(0.0, values[:-1]), format)
-                if dtype in samples.FORMATS:
-                    entry[f"{quantity}_rest"] = _rests(x, values, dtype, quantity)
-            entry["usual"] = samples.repeated(map(str, self._usual(dtype, x).astype(int)))
-            found[dtype] = entry
-        return found
-
-    def _usual(self, dtype: str, x: np.ndarray) -> np.ndarray:
-        """Return which points most curves of a precision have, bool of the shape of `x`."""
-        there = [np.isin(x, part["x"]) for own, _, part, _ in self.kept if own == dtype]
-        usual: np.ndarray = np.mean(there, axis=0) > 0.5
-        return usual
-
-    def encoded(self) -> list[dict[str, str]]:
-        """Return the curves: where their points are not the usual ones, and their values."""
-        usual = {}
-        for dtype, points in self.exact.items():
-            x = np.array(sorted(points))
-            usual[dtype] = x, self._usual(dtype, x)
-        curves = []
-        for dtype, _, part, texts in self.kept:
-            x, most = usual[dtype]
-            other = np.flatnonzero(np.isin(x, part["x"]) != most)
-            steps = map(samples.base36, np.diff(other, prepend=0).tolist())
-            curves.append({"unusual": samples.repeated(steps), **texts})
-        return curves
-
-
-def _rests(x: np.ndarray, exact: np.ndarray, dtype: str, quantity: Any) -> str:
-    """Return what rounding took from exact values, in hundredths of a unit in the last place."""
-    to = DTYPES[dtype]
-    truth = reference.unrounded(x.astype(to), np.zeros(len(x), to), dtype, quantity)
-    unit = sweep.spacing(truth, to)
-    rest = np.rint((100 * (truth - exact) / unit).astype(np.float64)).astype(int)
-    rest += HALF * (sweep.spacing(exact.astype(np.longdouble), to) != unit)
-    return samples.repeated(map(str, rest.tolist()))
 
 
 def values(content: Mapping[str, Any]) -> dict[str, int]:
@@ -234,5 +174,5 @@ def values(content: Mapping[str, Any]) -> dict[str, int]:
         "wrong": sum(any(v != "" for row in rows for v in row) for rows in ills.values()),
         "dead": sum(any(row[dead] != "" for row in rows) for rows in ills.values()),
         "rows": len(content["rows"]),
-        "curves": len(content["curves"]),
+        "curves": len(content["curves"]["format"]),
     }

@@ -1,8 +1,6 @@
 // The state, what it shows, and the hash that holds it.
-const DATA = JSON.parse(document.getElementById("data").textContent);
 const $ = id => document.getElementById(id);
 const RANGES = [4, 10, 20, 40, 120, 800, 12000];
-const ORDER = ["float32", "float64", "bfloat16", "float16", "longdouble"];
 const WORD = {loss_off: "off", loss_flat: "flat", gradient_off: "gradient off", gradient_zero_first: "gradient 0", first_nan: "nan", first_inf: "infinite"};
 const VIEWS = ["explore", "table", "teach"];
 
@@ -15,32 +13,19 @@ function make(name, attributes, ...children) {
   return element;
 }
 
-const title = p => `${p.framework}: ${p.implementation}`;
-const rows = DATA.rows.map(([program, label, side, consequences, ...numbers]) => {
-  const row = {program: DATA.programs[program], number: program, label, wrong: side === 1, consequences};
-  DATA.shown.forEach((name, i) => {
-    const dtype = name.endsWith("value") ? "float64" : row.program.dtype;
-    row[name] = numbers[i] === "" ? NaN : inDtype(Number(numbers[i]), dtype);
-  });
-  return row;
-});
-DATA.programs.forEach(p => { p.label = title(p); });
-const dtypes = ORDER.filter(d => DATA.programs.some(p => p.dtype === d)).concat([...new Set(DATA.programs.map(p => p.dtype))].filter(d => !ORDER.includes(d)));
-const frameworks = [...new Set(DATA.programs.map(p => p.framework))].sort((a, b) => a.localeCompare(b));
-
-const state = {x: 16.75, label: 0, program: DATA.programs[0], scale: "linear", range: 40, view: "explore"};
+const state = {x: 16.75, label: 0, program: null, scale: "linear", range: 40, view: "explore"};
 
 // the program that is asked for, or the one that agrees in the most important respects
 function closest(wanted) {
-  const keys = ["dtype", "framework", "implementation", "mode"], weight = {dtype: 1, framework: 8, implementation: 4, mode: 2};
-  if (wanted.first) weight[wanted.first] = 16;
+  const weight = {objective: 32, dtype: 1, framework: 8, implementation: 4, mode: 2}, keys = Object.keys(weight);
+  if (wanted.first && wanted.first !== "objective") weight[wanted.first] = 16;
   const score = p => keys.reduce((sum, key) => sum + (p[key] === wanted[key] ? weight[key] : 0), 0);
   return DATA.programs.reduce((best, p) => !best || score(p) > score(best) ? p : best, null);
 }
 
 function hashOf(given) {
-  const {dtype = "", framework = "", implementation: program = "", mode = ""} = given.program || {};
-  const parts = {x: given.x, label: given.label, dtype, framework, program, mode, scale: given.scale, range: given.range};
+  const {objective: loss = "", dtype = "", framework = "", implementation: program = "", mode = ""} = given.program || {};
+  const parts = {x: given.x, label: given.label, loss, dtype, framework, program, mode, scale: given.scale, range: given.range};
   if (given.view !== "explore") parts.view = given.view;
   return "#" + new URLSearchParams(parts).toString();
 }
@@ -70,8 +55,10 @@ function readHash(text) {
     if (Number.isFinite(x)) state.x = x; else odd.push(`x=${given.get("x")}`);
   }
   if (given.has("label")) { if (["0", "1"].includes(given.get("label"))) state.label = Number(given.get("label")); else odd.push(`label=${given.get("label")}`); }
-  const names = {dtype: "dtype", framework: "framework", program: "implementation", mode: "mode"};
+  const names = {loss: "objective", dtype: "dtype", framework: "framework", program: "implementation", mode: "mode"};
   const wanted = {...state.program};
+  // links of the time of one loss do not name it
+  if ([...given].length) wanted.objective = BCE;
   for (const [name, key] of Object.entries(names)) {
     if (!given.has(name)) continue;
     if (DATA.programs.some(p => p[key] === given.get(name))) wanted[key] = given.get(name); else odd.push(`${name}=${given.get(name)}`);
@@ -129,10 +116,11 @@ function illsAt(row, size) {
   return found;
 }
 
+const BCE = "bce";
 const RANK = ["nan", "infinite", "dead", "flat", "off"];
 
-function wrongHere(dtype, label, x) {
-  const here = rows.filter(row => row.program.dtype === dtype && row.label === label && (x === 0 || row.wrong === ((x > 0) === (label === 0))));
+function wrongHere({objective, dtype}, label, x) {
+  const here = rows.filter(row => row.program.objective === objective && row.program.dtype === dtype && row.label === label && (x === 0 || row.wrong === ((x > 0) === (label === 0))));
   const groups = new Map();
   for (const row of here) {
     const ills = illsAt(row, Math.abs(x));
@@ -146,12 +134,12 @@ function wrongHere(dtype, label, x) {
 }
 
 function showWrong() {
-  const {x, label, program} = state, groups = wrongHere(program.dtype, label, x);
+  const {x, label, program} = state, groups = wrongHere(program, label, x);
   const count = groups.reduce((sum, group) => sum + group.modes.length, 0);
-  const all = DATA.programs.filter(p => p.dtype === program.dtype).length;
+  const all = programsOf(program.objective).filter(p => p.dtype === program.dtype).length;
   const side = x === 0 ? "between the sides" : (x > 0) === (label === 0) ? "the wrong side" : "the right side";
-  const edge = Math.max(0, ...pointsOf(program.dtype).x.map(Math.abs));
-  $("wrong-summary").textContent = `Raw output ${short(x, 9)}, label ${label} (${side}), ${program.dtype}: ` +
+  const edge = Math.max(0, ...pointsOf(program, label).x.map(Math.abs));
+  $("wrong-summary").textContent = (objectives.length > 1 ? `${capital(objectiveOf(program.objective).title)}: raw` : "Raw") + ` output ${short(x, 9)}, label ${label} (${side}), ${program.dtype}: ` +
     (Math.abs(x) > edge ? `nothing was measured beyond ${short(edge)}; the list holds for what was measured.` : "") +
     (count ? ` ${count} of ${all} ${all === 1 ? "program" : "programs"} (each mode counts) ${count === 1 ? "is" : "are"} off, flat or dead here.` : ` none of ${all} ${all === 1 ? "program" : "programs"} is off, flat or dead here.`);
   $("wrong").replaceChildren(...groups.map(({row, ills, modes}) => {
@@ -195,17 +183,25 @@ function sentence(curve, i) {
   const {label, program: p} = state, x = curve.x[i], side = x === 0 ? "undecided" : (x > 0) === (label === 1) ? "right" : "wrong";
   const [loss, gradient] = [0, 1].map(q => curve.value[q][i]), [exact, slope] = [0, 1].map(q => curve.exact[q][i]);
   const same = (a, b) => a === b || Math.abs(a - b) <= 0.01 * Math.abs(b) || ulpsSmall(a, b, p.dtype);
+  const {name, title, terms} = objectiveOf(p.objective), named = objectives.length > 1 || name !== BCE;
+  // what rounding two terms leaves where they cancel; the rule of the measurement
+  const cancel = terms && !ulpsSmall(gradient, slope, p.dtype) && ulpsSmall(gradient, slope, p.dtype, terms);
   const end = Math.max(...curve.x.map(Math.abs)), parts = [];
   if (Math.abs(state.x) > end) parts.push(`Nothing was measured beyond ${short(end)}; this is about the raw output ${short(x)}.`);
-  parts.push(side === "undecided" ? "The raw output 0 is undecided: sigmoid 0.5." : `The sample is on the ${side} side.`);
+  const where = side !== "undecided" ? `the sample is on the ${side} side.` : name.startsWith("softmax") ? "the raw output 0 is undecided: all classes have the same." : "the raw output 0 is undecided: sigmoid 0.5.";
+  parts.push(named ? `${capital(title)}: ${where}` : capital(where));
   parts.push(Number.isNaN(loss) ? "The loss is not a number." : !Number.isFinite(loss) ? "The loss is infinite." :
     ulpsSmall(loss, exact, p.dtype) ? "The loss is right." : same(loss, exact) ? "The loss is within 1 %." : `The loss is too ${loss > exact ? "large" : "small"}: ${short(loss)} instead of ${short(exact)}.`);
-  if (p.has_gradient) parts.push(Number.isNaN(gradient) ? "The gradient is not a number." : gradient === 0 && slope !== 0 ?
-    `The gradient is exactly 0 instead of ${short(slope)}: ${side === "wrong" ? "nothing is learned from this sample" : "too small to matter"}.` : ulpsSmall(gradient, slope, p.dtype) ? "The gradient is right." : same(gradient, slope) ? "The gradient is within 1 %." : `The gradient is ${short(gradient)} instead of ${short(slope)}.`);
+  if (p.has_gradient) parts.push(Number.isNaN(gradient) ? "The gradient is not a number." : cancel ? "The gradient is right within the rounding of its terms, which cancel here." : gradient === 0 && slope !== 0 ?
+    `The gradient is exactly 0 instead of ${short(slope)}: ${side === "wrong" || Math.abs(slope) > SMALL ? "nothing is learned from this sample" : "too small to matter"}.` : ulpsSmall(gradient, slope, p.dtype) ? "The gradient is right." : same(gradient, slope) ? "The gradient is within 1 %." : `The gradient is ${short(gradient)} instead of ${short(slope)}.`);
   return parts.join(" ");
 }
 
-function ulpsSmall(a, b, dtype) { return a === b || Math.abs(a - b) <= (FORMATS[dtype] ? 4 * unitAt(b, dtype) : 1e-15 * Math.abs(b)); }
+const SMALL = 1e-3;  // a gradient of a right prediction below this counts for nothing
+function ulpsSmall(a, b, dtype, terms = 0) {
+  const size = Math.max(Math.abs(b), terms);
+  return a === b || Math.abs(a - b) <= (FORMATS[dtype] ? 4 * unitAt(size, dtype) : 1e-15 * size);
+}
 
 function marksOf(range) {
   const dead = [], places = [];
@@ -225,9 +221,12 @@ function showState() {
   $("slider").setAttribute("aria-valuetext", `raw output ${short(state.x, 9)}`);
   document.querySelectorAll("input[name=label]").forEach(radio => { radio.checked = Number(radio.value) === label; });
   document.querySelectorAll("input[name=scale]").forEach(radio => { radio.checked = radio.value === state.scale; });
-  select($("dtype"), dtypes.map(d => [d, d === "longdouble" ? "long double" : d]), p.dtype);
-  select($("framework"), frameworks.map(f => [f, f]), p.framework);
-  const own = DATA.programs.filter(o => o.framework === p.framework && o.dtype === p.dtype);
+  const all = programsOf(p.objective), loss = objectiveOf(p.objective);
+  select($("objective"), DATA.objectives.map(o => [o.name, o.title]), p.objective);
+  $("objective").parentElement.hidden = objectives.length < 2;
+  select($("dtype"), dtypesOf(all).map(d => [d, d === "longdouble" ? "long double" : d]), p.dtype);
+  select($("framework"), frameworksOf(all).map(f => [f, f]), p.framework);
+  const own = all.filter(o => o.framework === p.framework && o.dtype === p.dtype);
   select($("program"), [...new Set(own.map(o => o.implementation))].map(n => [n, n]), p.implementation);
   const modes = own.filter(o => o.implementation === p.implementation).map(o => o.mode);
   select($("mode"), [...new Set(modes)].map(m => [m, m || "the only one"]), p.mode);
@@ -236,7 +235,7 @@ function showState() {
   select($("range"), RANGES.filter((r, i) => i === 0 || RANGES[i - 1] < edge || r === state.range).map(r => [r, `±${r}`]), state.range);
   $("jumps").replaceChildren(...marks.places.filter(m => ["loss_off", "loss_flat", "gradient_zero_first", "first_nan"].includes(m.name))
     .sort((a, b) => a.x - b.x).slice(0, 8).map(m => make("a", {class: "jump", href: hashFor(p, label, m.x)}, `${m.text} ${short(m.x)}`)));
-  $("formula").textContent = [p.formula && `${p.label} computes: ${p.formula}.`, p.cause && `Known cause: ${p.cause}.`, p.gradient_by_hand ? "Its gradient is a formula of this project, since the program returns none." : "", `Release: ${p.version}.`].filter(Boolean).join(" ");
+  $("formula").textContent = [objectives.length > 1 || p.objective !== BCE ? `The loss: ${loss.title}, ${loss.says}. x is the raw output, y the label, p = sigmoid(x), z = (2 y - 1) x.` : "", p.objective.startsWith("softmax") ? "Label 1: the first class is right; label 0: another one." : "", p.formula && `${p.label} computes: ${p.formula}.`, p.cause && `Known cause: ${p.cause}.`, p.gradient_by_hand ? "Its gradient is a formula of this project, since the program returns none." : "", `Release: ${p.version}.`].filter(Boolean).join(" ");
   if (!curve) { $("sentence").textContent = "This program was not measured for this label."; $("values").replaceChildren(); $("sample").textContent = ""; return; }
   const i = state.sample = nearest(curve.x, state.x), x = curve.x[i];
   $("sentence").textContent = sentence(curve, i);

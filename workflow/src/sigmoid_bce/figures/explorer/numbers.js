@@ -72,34 +72,36 @@ function values(text, near, format) {
 const inDtype = (value, dtype) => dtype === "float32" ? Math.fround(value) : value;
 const known = {};
 
-function pointsOf(dtype) {
-  if (!known[dtype]) {
-    const given = DATA.points[dtype], format = FORMATS[dtype] ? dtype : "float64";
-    known[dtype] = {
+// raw outputs and exact values, as a table holds them that losses and labels share
+function pointsOf({objective, dtype}, label) {
+  const table = objectiveOf(objective).tables[label], name = `${table} ${dtype}`;
+  if (!known[name]) {
+    const given = DATA.points[table][dtype], format = FORMATS[dtype] ? dtype : "float64";
+    known[name] = {
       x: given.x.map(x => inDtype(x, dtype)),
       usual: expanded(given.usual).map(Number),
       loss: values(given.loss, null, format), gradient: values(given.gradient, null, format),
       rests: ["loss", "gradient"].map(q => given[q + "_rest"] && expanded(given[q + "_rest"]).map(Number)),
     };
   }
-  return known[dtype];
+  return known[name];
 }
 
-// the samples of a program and label, by growing raw output; label 1 is label 0 mirrored
+// the samples of a program and label, by growing raw output; tables of label 1 are mirrored
 function curveOf(program, label) {
-  const number = program.curves[label], curve = DATA.curves[number];
+  const number = program.curves[label], part = name => DATA.curves[name][number];
   if (number === null) return null;
   if (!known[number]) {
-    const points = pointsOf(program.dtype), member = [...points.usual], sign = label ? -1 : 1;
-    expanded(curve.unusual).map(step => Number(base36(step)))
+    const points = pointsOf(program, label), member = [...points.usual], sign = label ? -1 : 1;
+    expanded(part("unusual")).map(step => Number(base36(step)))
       .reduce((at, step) => { member[at + step] = 1 - member[at + step]; return at + step; }, 0);
     const at = member.flatMap((there, i) => there ? [i] : []);
     if (label) at.reverse();
-    const formats = curve.format.trim().split(" ");
+    const formats = part("format").trim().split(" ");
     const exact = [at.map(i => points.loss[i]), at.map(i => sign * points.gradient[i])];
     known[number] = {
       x: at.map(i => label ? 0 - points.x[i] : points.x[i]), formats, exact,
-      value: [values(curve.loss, exact[0], formats[0]), values(curve.gradient, exact[1], formats[1])],
+      value: [values(part("loss"), exact[0], formats[0]), values(part("gradient"), exact[1], formats[1])],
       // a rest of 1000 and more has half the unit
       rest: points.rests.map((rests, q) => rests && at.map(i => {
         const half = rests[i] >= 900;

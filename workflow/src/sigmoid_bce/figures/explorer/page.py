@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import base64
 import json
+import zlib
 from pathlib import Path
 from typing import Any
 
@@ -12,8 +14,12 @@ from sigmoid_bce.jobs.files import replacing
 
 FOLDER = Path(__file__).parent
 TEMPLATE = "page.html.jinja"
-PARTS = ("explorer.css", "numbers.js", "chart.js", "explorer.js", "table.js")
+PARTS = ("explorer.css", "numbers.js", "data.js", "chart.js", "explorer.js", "table.js")
 """What the template includes."""
+LEVEL = 9
+"""Of zlib, for the data."""
+OPENED = '<script type="application/octet-stream" id="data">'
+"""The tag before the packed data, as in the template."""
 
 
 def as_json(content: dict[str, Any]) -> str:
@@ -38,7 +44,7 @@ def _compact(value: Any) -> str:
 
 
 def render(data: str) -> str:
-    r"""Return the page.
+    """Return the page.
 
     Parameters
     ----------
@@ -47,19 +53,32 @@ def render(data: str) -> str:
 
     Examples
     --------
-    >>> page = render('{"a": "</script>"}')
-    >>> r'{"a": "\u003c/script>"}' in page
-    True
+    >>> parted(render('{"a": "</script>"}'))[1]
+    '{"a": "</script>"}'
     """
     environment = Environment(
         loader=FileSystemLoader(FOLDER), autoescape=True, undefined=StrictUndefined
     )
     parts = {name.replace(".", "_"): (FOLDER / name).read_text("utf-8") for name in PARTS}
-    # no text of users ends the element that holds the data
-    page: str = environment.get_template(TEMPLATE).render(
-        data=data.strip().replace("<", "\\u003c"), **parts
-    )
+    packed = base64.b64encode(zlib.compress(data.strip().encode(), LEVEL)).decode()
+    page: str = environment.get_template(TEMPLATE).render(data=packed, **parts)
     return page + "\n"
+
+
+def parted(page: str) -> tuple[str, str]:
+    """Return a page without its data, and the data: versions of zlib pack them differently.
+
+    Parameters
+    ----------
+    page : str
+        The result of `render`. A page without packed data is returned whole, with no data.
+    """
+    start = page.find(OPENED) + len(OPENED)
+    if start < len(OPENED):
+        return page, ""
+    end = page.index("<", start)
+    data = zlib.decompress(base64.b64decode(page[start:end])).decode()
+    return page[:start] + page[end:], data
 
 
 def write(content: dict[str, Any], data: str | Path, page: str | Path) -> None:

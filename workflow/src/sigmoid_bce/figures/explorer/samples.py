@@ -4,28 +4,69 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from itertools import groupby
+from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
 
 from sigmoid_bce.numerics.catalogue import DTYPES
+from sigmoid_bce.numerics.objectives import BCE
 from sigmoid_bce.numerics.sweep import QUANTITIES
 
 FORMATS = ("float16", "bfloat16", "float32", "float64")
 """The formats whose bits the page shows. A sweep holds long doubles rounded to float64."""
-STEPS = ((20, 1 / 8), (40, 1 / 4), (120, 1))
-"""The |x| that every curve has, as (end, step) from 0 outward."""
-FARTHER = 16
-"""Beyond them, one of so many samples."""
-DECADES, SHARE = 0.02, 0.004
-"""How far a curve may leave the line between two kept samples: in log10, and of its unit."""
 UNIT = {"loss": 20.0, "gradient": 1.0}
 """The height of a chart."""
 LEAST = 1e-330
 """What takes the place of 0 in logarithms, in long double."""
 
 
-def kept(table: pd.DataFrame, places: Iterable[float]) -> np.ndarray:
+class Density(NamedTuple):
+    """Which samples of a curve are kept."""
+
+    steps: tuple[tuple[int, float], ...]
+    """The |x| that every curve has, as (end, step) from 0 outward."""
+    farther: int
+    """Beyond them, one of so many samples."""
+    decades: float
+    """How far a curve may leave the line between two kept samples, in log10."""
+    share: float
+    """And as a share of the height of its chart."""
+
+
+DENSE = Density(((20, 1 / 8), (40, 1 / 4), (120, 1)), 16, 0.02, 0.004)
+"""For binary cross-entropy."""
+SPARSE = Density(((8, 1 / 4), (20, 1 / 2), (40, 1), (120, 8)), 64, 0.1, 0.008)
+"""For the other objectives, which are many: a decade is a few pixels where it counts."""
+
+
+def chosen(table: pd.DataFrame, places: Iterable[float], objective: str) -> np.ndarray:
+    """Return which samples of a curve are kept: fewer for all but binary cross-entropy.
+
+    Parameters
+    ----------
+    table, places
+        As for `kept`; the table has `gradient_exact`.
+    objective : str
+        One of `sigmoid_bce.numerics.objectives.OBJECTIVES`.
+
+    Returns
+    -------
+    ndarray of bool, shape (n,)
+    """
+    if objective == BCE or not len(table):
+        return kept(table, places)
+    height = float(table["gradient_exact"].abs().max())
+    return kept(table, places, density=SPARSE, height=height)
+
+
+def kept(
+    table: pd.DataFrame,
+    places: Iterable[float],
+    *,
+    density: Density = DENSE,
+    height: float = 1.0,
+) -> np.ndarray:
     """Return which samples of a curve are kept: a grid, thresholds, and where it bends or jumps.
 
     Parameters
@@ -34,6 +75,9 @@ def kept(table: pd.DataFrame, places: Iterable[float]) -> np.ndarray:
         Samples of one program and label, sorted by x, with the columns of a sweep.
     places : iterable of float
         The thresholds, as |x|. Each is kept with the sample before it.
+    density : Density
+    height : float
+        The size of the largest gradient, which sets the height of the charts.
 
     Returns
     -------
@@ -49,7 +93,7 @@ def kept(table: pd.DataFrame, places: Iterable[float]) -> np.ndarray:
     x = table["x"].to_numpy()
     if not len(x):
         return np.zeros(0, bool)
-    mask = _grid(x)
+    mask = _grid(x, density)
     mask[[0, -1]] = True
     for place in places:
         for i in np.flatnonzero(np.abs(x) == place):
@@ -58,27 +102,27 @@ def kept(table: pd.DataFrame, places: Iterable[float]) -> np.ndarray:
     for quantity in QUANTITIES:
         values = table[quantity].to_numpy()
         if not np.isnan(values).all():
-            for shape in _shapes(values, UNIT[quantity]):
+            for shape in _shapes(values, UNIT[quantity] * height, density):
                 _refine(x, shape, mask)
     return mask
 
 
-def _grid(x: np.ndarray) -> np.ndarray:
+def _grid(x: np.ndarray, density: Density) -> np.ndarray:
     """Return which samples are on the grid that every curve has."""
     size = np.abs(x)
     mask, start = np.zeros(len(x), bool), -1.0
-    for end, step in STEPS:
+    for end, step in density.steps:
         mask |= (size > start) & (size <= end) & (np.fmod(size, step) == 0)
         start = end
-    mask[np.flatnonzero(size > start)[::FARTHER]] = True
+    mask[np.flatnonzero(size > start)[:: density.farther]] = True
     return mask
 
 
-def _shapes(values: np.ndarray, unit: float) -> list[np.ndarray]:
+def _shapes(values: np.ndarray, unit: float, density: Density) -> list[np.ndarray]:
     """Return a curve on both scales of a chart, in units of what may be left out."""
     with np.errstate(divide="ignore"):
         logs = np.log10(np.maximum(np.abs(values.astype(np.longdouble)), LEAST)).astype(float)
-    shapes = [values / unit / SHARE, logs / DECADES]
+    shapes = [values / unit / density.share, logs / density.decades]
     return [np.nan_to_num(shape, nan=1e9, posinf=2e9, neginf=-2e9) for shape in shapes]
 
 
