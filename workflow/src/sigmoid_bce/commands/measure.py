@@ -134,14 +134,13 @@ def _tell(
     now: pd.DataFrame, status: pd.DataFrame, then: pd.DataFrame | None, against: str | None
 ) -> int:
     """Print the findings, or what moved; return how many thresholds did."""
-    from sigmoid_bce.numerics.against import compared, sentence
+    from sigmoid_bce.numerics.against import compared, named, sentence
     from sigmoid_bce.numerics.findings import find, summary
 
     if then is None:
         found = summary(find(now, status))
         for row in found.to_dict("records"):
-            program = ", ".join(filter(None, [row["implementation"], row["mode"], row["dtype"]]))
-            print(f"{row['finding']}, from {row['x']:.5g}: {program}, label {row['y']}")
+            print(f"{row['finding']}, from {row['x']:.5g}: {named(row)}, label {row['y']}")
         print(f"{len(found)} findings; {_counted(now)}")
         return 0
     moved = compared(then, now, status)
@@ -162,7 +161,7 @@ def _counted(now: pd.DataFrame) -> str:
     """Return how many programs and precisions were measured."""
     from sigmoid_bce.comparison.words import counted
 
-    programs = now[["implementation", "mode", "dtype"]].drop_duplicates()
+    programs = now[["implementation", "objective", "mode", "dtype"]].drop_duplicates()
     number = counted(len(programs), "program and precision", "programs and precisions")
     return f"{number} {'was' if len(programs) == 1 else 'were'} measured"
 

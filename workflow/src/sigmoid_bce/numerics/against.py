@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from sigmoid_bce.numerics.names import BCE
 from sigmoid_bce.numerics.record import MOVED, PLACES
 from sigmoid_bce.numerics.tables import HARD
 
@@ -106,17 +107,29 @@ def _programs(
     ]
 
 
+def named(row: dict[Any, Any]) -> str:
+    """Return a program in words: its objective too, unless it is binary cross-entropy.
+
+    Examples
+    --------
+    >>> named({"implementation": "focal", "objective": "focal", "mode": "", "dtype": "float32"})
+    'focal, focal, float32'
+    """
+    objective = "" if row["objective"] == BCE else row["objective"]
+    return ", ".join(filter(None, [row["implementation"], objective, row["mode"], row["dtype"]]))
+
+
 def sentence(row: dict[Any, Any]) -> str:
     """Return a line for a row of `compared`.
 
     Examples
     --------
-    >>> row = {"implementation": "BCELoss()", "mode": "eager", "dtype": "float32", "y": 0.0}
-    >>> row |= {"side": "wrong", "threshold": "gradient_zero_first", "then": 16.6, "now": np.nan}
+    >>> row = {"implementation": "BCELoss()", "objective": "bce", "mode": "eager"}
+    >>> row |= {"dtype": "float32", "y": 0.0, "side": "wrong", "threshold": "gradient_zero_first", "then": 16.6, "now": np.nan}
     >>> sentence(row | {"change": "better", "reason": ""})
     'better: BCELoss(), eager, float32, label 0, wrong side: the gradient is 0 never, before 16.6'
     """
-    program = ", ".join(filter(None, [row["implementation"], row["mode"], row["dtype"]]))
+    program = named(row)
     if row["change"] in ("gone", "new"):
         return f"{row['change']}: {program}" + (f": {row['reason']}" if row["reason"] else "")
     then, now = ("never" if np.isnan(row[when]) else f"{row[when]:.5g}" for when in ("then", "now"))

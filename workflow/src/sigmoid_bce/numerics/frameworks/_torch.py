@@ -63,7 +63,7 @@ class Runner:
         """Return a function from arrays to losses and gradients."""
         torch, run = self.torch, loss
         if mode == "compiled":
-            # dynamic=False compiles a program for each dtype; beyond a limit, code would run eagerly
+            # a program for each dtype; beyond a limit, code would run eagerly, without an error
             importlib.import_module("torch._dynamo").config.recompile_limit = MOST_COMPILED
             run = torch.compile(loss, dynamic=False)
 

@@ -4,17 +4,13 @@ from __future__ import annotations
 
 from typing import Any
 
+from sigmoid_bce.numerics.frameworks._labels import smoothed
 from sigmoid_bce.numerics.frameworks._torch import ATEN, Program
-from sigmoid_bce.numerics.objectives import SMOOTHING, WEIGHT
+from sigmoid_bce.numerics.objectives import WEIGHT
 
 LOSS, SOFTMAX = ATEN.format("Loss.cpp"), ATEN.format("SoftMax.cpp")
 LOGITS = "(1 - y) x - logsigmoid(x); backward sigmoid(x) - y"
 CLAMPED = "-(y max(log p, -100) + (1 - y) max(log(1 - p), -100))"
-
-
-def smoothed(y: Any) -> Any:
-    """Return smoothed labels, of any framework's arrays."""
-    return y * (1 - SMOOTHING) + SMOOTHING / 2
 
 
 def programs(torch: Any) -> list[Program]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from sigmoid_bce.numerics.catalogue import Implementation
-from sigmoid_bce.numerics.frameworks._keras import PROGRAMS, compiled
+from sigmoid_bce.numerics.frameworks._keras import OTHERS, PROGRAMS, Other, compiled, formula
 from sigmoid_bce.numerics.surroundings import keras_on
 
 TITLE = "Keras on JAX"
@@ -21,6 +21,7 @@ CAUSES = {
     ),
 }
 """Why a loss goes wrong and what that explains, by from_logits."""
+PLAIN = Other("", "linear", "BinaryCrossentropy")
 
 
 def implementations() -> list[Implementation]:
@@ -31,17 +32,19 @@ def implementations() -> list[Implementation]:
 
     jax.config.update("jax_enable_x64", True)
 
-    def entry(head, from_logits, mode):
+    def entry(make, one, mode):
         made = {}
 
         def program(dtype):
-            model = compiled(keras, head, dtype, from_logits)
+            model = make(dtype)
 
-            def loss(x, y):
-                return model.compute_loss(x=x, y=y, y_pred=model(x, training=False)).reshape(-1)
+            def loss(x, y, w):
+                outputs = model(x, training=False)
+                weights = {"sample_weight": w} if one.objective == "weighted" else {}
+                return model.compute_loss(x=x, y=y, y_pred=outputs, **weights).reshape(-1)
 
-            def step(x, y):
-                losses, back = jax.vjp(lambda x: loss(x, y), x)
+            def step(x, y, w):
+                losses, back = jax.vjp(lambda x: loss(x, y, w), x)
                 return losses, back(jnp.ones_like(losses))[0].reshape(-1)
 
             return jax.jit(step) if mode == "jit" else step
@@ -49,7 +52,8 @@ def implementations() -> list[Implementation]:
         def function(x, y):
             if x.dtype.name not in made:
                 made[x.dtype.name] = program(x.dtype.name)
-            return made[x.dtype.name](jnp.asarray(x[:, None]), jnp.asarray(y[:, None]))
+            given = x[:, None], one.targets(y), one.weights(y)
+            return made[x.dtype.name](*map(jnp.asarray, given))
 
         return function
 
@@ -57,7 +61,7 @@ def implementations() -> list[Implementation]:
     return [
         Implementation(
             name,
-            entry(head, from_logits, mode),
+            entry(lambda dtype, h=head, f=from_logits: compiled(keras, h, dtype, f), PLAIN, mode),
             half if head == "float32" else (*half, "float32", "float64"),
             mode,
             FORMULAS[from_logits],
@@ -68,5 +72,18 @@ def implementations() -> list[Implementation]:
         )
         for name, (head, from_logits) in PROGRAMS.items()
         if head != "reshape"
+        for mode in ("eager", "jit")
+    ] + [
+        Implementation(
+            one.name,
+            entry(lambda dtype, o=one: o.compiled(keras, dtype), one, mode),
+            (*half, "float32", "float64"),
+            mode,
+            formula(one, FORMULAS),
+            f"keras/src/losses/losses.py, {one.loss}, 3.15",
+            from_sigmoid=not one.from_logits,
+            objective=one.objective,
+        )
+        for one in OTHERS
         for mode in ("eager", "jit")
     ]

@@ -5,36 +5,40 @@ from __future__ import annotations
 import numpy as np
 
 from sigmoid_bce.numerics.catalogue import Implementation
-from sigmoid_bce.numerics.frameworks._keras import PROGRAMS, compiled
+from sigmoid_bce.numerics.frameworks._keras import OTHERS, PROGRAMS, Other, compiled, formula
 from sigmoid_bce.numerics.surroundings import keras_on
 
 TITLE = "Keras on NumPy"
 PACKAGES = ("keras", "jax")  # this backend imports JAX
 INSTEAD = "np.logaddexp(0, (1 - 2 * y) * x), since this backend clips with from_logits=True too"
+CLIP = "p clipped to [1e-7, 1 - 1e-7]; -(y log p + (1 - y) log(1 - p)), p = sigmoid(x)"
+PLAIN = Other("", "linear", "BinaryCrossentropy")
 
 
 def implementations() -> list[Implementation]:
     """Return the losses of the programs."""
     keras = keras_on("numpy")
 
-    def entry(head, from_logits):
+    def entry(make, one):
         made = {}
 
         def function(x, y):
             if x.dtype.name not in made:
-                made[x.dtype.name] = compiled(keras, head, x.dtype.name, from_logits)
+                made[x.dtype.name] = make(x.dtype.name)
             model = made[x.dtype.name]
-            return np.asarray(model.loss(y[:, None], model(x[:, None]))).reshape(-1), None
+            weights = {"sample_weight": one.weights(y)} if one.objective == "weighted" else {}
+            loss = model.loss(one.targets(y), model(x[:, None]), **weights)
+            return np.asarray(loss).reshape(-1), None
 
         return function
 
     return [
         Implementation(
             name,
-            entry(head, from_logits),
+            entry(lambda dtype, h=head, f=from_logits: compiled(keras, h, dtype, f), PLAIN),
             ("float32", "float64"),
             "eager",
-            "p clipped to [1e-7, 1 - 1e-7]; -(y log p + (1 - y) log(1 - p)), p = sigmoid(x)",
+            CLIP,
             "keras/src/backend/numpy/nn.py, binary_crossentropy, 3.15",
             from_sigmoid=not from_logits,
             cause="float64 is computed in float32: this backend's functions return float32",
@@ -42,4 +46,16 @@ def implementations() -> list[Implementation]:
         )
         for name, (head, from_logits) in PROGRAMS.items()
         if head in ("sigmoid", "linear")
+    ] + [
+        Implementation(
+            one.name,
+            entry(lambda dtype, o=one: o.compiled(keras, dtype), one),
+            ("float32", "float64"),
+            "eager",
+            formula(one, {True: CLIP, False: CLIP}),
+            f"keras/src/losses/losses.py, {one.loss}, 3.15",
+            from_sigmoid=not one.from_logits,
+            objective=one.objective,
+        )
+        for one in OTHERS
     ]

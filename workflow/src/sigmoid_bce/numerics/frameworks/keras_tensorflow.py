@@ -1,13 +1,23 @@
-"""Keras 3 on TensorFlow: compiled models, by gradient tape, by `evaluate` and by `predict`."""
+"""Keras 3 on TensorFlow: compiled models, by gradient tape and by the methods of a model."""
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from functools import partial
+from typing import Any
 
 import numpy as np
 
-from sigmoid_bce.numerics.catalogue import Implementation
-from sigmoid_bce.numerics.frameworks._keras import PROGRAMS, compiled, network
+from sigmoid_bce.numerics.catalogue import LENGTH, Implementation
+from sigmoid_bce.numerics.frameworks._keras import (
+    CONCATENATED,
+    MIXED,
+    OTHERS,
+    PROGRAMS,
+    compiled,
+    formula,
+    network,
+)
 from sigmoid_bce.numerics.frameworks.tensorflow import CAUSES, UNKNOWN
 from sigmoid_bce.numerics.surroundings import keras_on
 
@@ -21,6 +31,7 @@ SOURCE = "keras/src/backend/tensorflow/nn.py, binary_crossentropy and _get_logit
 HALF = ("float16", "bfloat16")
 EVERY = (*HALF, "float32", "float64")
 MODES = ("eager", "graph", "xla")
+FORMULAS = {True: LOGITS, False: f"{LOGITS} where it finds x, else {CLIP}"}
 
 
 def implementations() -> list[Implementation]:
@@ -31,15 +42,16 @@ def implementations() -> list[Implementation]:
     def step(model):
         """Return the loss that Keras's own training step computes, and its gradient."""
 
-        def function(x, y):
+        def function(x, y, w=None):
             with tf.GradientTape() as tape:
                 tape.watch(x)
-                loss = model.compute_loss(x=x, y=y, y_pred=model(x, training=False))
+                outputs = model(x, training=False)
+                loss = model.compute_loss(x=x, y=y, y_pred=outputs, sample_weight=w)
             return loss, tape.gradient(loss, x)
 
         return function
 
-    def by_dtype(make, mode, target=lambda y: y[:, None]):
+    def by_dtype(make, mode, target=lambda y: y[:, None], weight=None):
         """Return a function that makes one model for each dtype and runs it in a mode."""
         made = {}
 
@@ -49,7 +61,8 @@ def implementations() -> list[Implementation]:
                 if mode != "eager":
                     run = tf.function(run, jit_compile=mode == "xla")
                 made[x.dtype.name] = run
-            loss, gradient = made[x.dtype.name](tf.constant(x[:, None]), tf.constant(target(y)))
+            given = [x[:, None], target(y)] + ([weight(y)] if weight else [])
+            loss, gradient = made[x.dtype.name](*map(tf.constant, given))
             return tf.reshape(loss, [-1]), tf.reshape(gradient, [-1])
 
         return function
@@ -100,7 +113,7 @@ def implementations() -> list[Implementation]:
         entry = partial(
             Implementation,
             name,
-            formula=LOGITS if from_logits else f"{LOGITS} where it finds x, else {CLIP}",
+            formula=FORMULAS[from_logits],
             source=SOURCE,
             from_sigmoid=not from_logits,
         )
@@ -134,4 +147,73 @@ def implementations() -> list[Implementation]:
         run = by_dtype(lambda d: compiled(keras, "reshape", d, False, d), mode)
         name = "Dense(1, sigmoid), Reshape, BinaryCrossentropy(dtype=half)"
         entries.append(entry(name, run, HALF, formula=f"{CLIP}, in half precision"))
-    return entries
+    return [*entries, *_others(keras, by_dtype), *_trained(keras, tf)]
+
+
+def _others(keras: Any, by_dtype: Any) -> Iterator[Implementation]:
+    """Yield the other losses, and two heads side by side, in each mode."""
+    for one in (CONCATENATED, *OTHERS):
+        weight = one.weights if one.objective == "weighted" else None
+        for mode in MODES:
+            yield Implementation(
+                one.name,
+                by_dtype(lambda d, o=one: o.compiled(keras, d), mode, one.targets, weight),
+                ("bfloat16", "float32") if one is CONCATENATED else EVERY,
+                mode,
+                formula(one, FORMULAS),
+                f"keras/src/losses/losses.py, {one.loss}, 3.15",
+                from_sigmoid=not one.from_logits,
+                objective=one.objective,
+            )
+
+
+def _trained(keras: Any, tf: Any) -> Iterator[Implementation]:
+    """Yield `train_on_batch`: the loss that it computes, and the step that it takes.
+
+    A weight for each sample is added to its raw output. At a learning rate of 1, the weight changes
+    by minus the gradient.
+    """
+
+    def program(name, head, from_logits):
+        made = {}
+
+        def make(dtype):
+            seen = tf.Variable(tf.zeros(LENGTH, "float64" if dtype == "float64" else "float32"))
+            model = compiled(keras, head, dtype, from_logits)
+            plain = model.loss
+
+            def summed(y, outputs):
+                values = plain(y, outputs)
+                seen.assign(tf.cast(values, seen.dtype))
+                return tf.reduce_sum(values)
+
+            policy = MIXED.get(dtype, dtype)
+            numbers = keras.Input((), dtype="int32")
+            own = keras.layers.Embedding(LENGTH, 1, "zeros", dtype=policy)
+            raw = keras.layers.Add(dtype=policy)([model.inputs[0], own(numbers)])
+            model.trainable = False
+            whole = keras.Model([model.inputs[0], numbers], model(raw))
+            whole.compile(optimizer=keras.optimizers.SGD(1.0), loss=summed)
+            return whole, own, seen
+
+        def function(x, y):
+            if x.dtype.name not in made:
+                made[x.dtype.name] = make(x.dtype.name)
+            whole, own, seen = made[x.dtype.name]
+            own.set_weights([np.zeros((LENGTH, 1))])
+            whole.train_on_batch([x[:, None], np.arange(LENGTH)], y[:, None])
+            return seen.numpy(), -own.get_weights()[0][:, 0]
+
+        return Implementation(
+            name,
+            function,
+            ("bfloat16", "float32", "float64"),  # float16 is trained with a scaled loss
+            "train_on_batch",
+            FORMULAS[from_logits],
+            SOURCE,
+            from_sigmoid=not from_logits,
+        )
+
+    for name, (head, from_logits) in PROGRAMS.items():
+        if head in ("sigmoid", "linear"):
+            yield program(name, head, from_logits)

@@ -1,8 +1,12 @@
-"""MLX: its loss from logits and from probabilities, and the form with logaddexp."""
+"""MLX: its losses from logits and from probabilities, and the form with logaddexp."""
+
+from typing import Any
 
 import numpy as np
 
 from sigmoid_bce.numerics.catalogue import Implementation
+from sigmoid_bce.numerics.frameworks._labels import smoothed
+from sigmoid_bce.numerics.objectives import WEIGHT
 
 TITLE = "MLX"
 PACKAGES = ("mlx",)
@@ -61,6 +65,7 @@ def implementations() -> list[Implementation]:
             "mlx/backend/cpu/binary_ops.h, 0.32",
         ),
     ]
+    losses = [("bce", *loss) for loss in losses] + others(core, nn)
     return [
         Implementation(
             name,
@@ -70,9 +75,57 @@ def implementations() -> list[Implementation]:
             formula,
             source,
             from_sigmoid="sigmoid(x)" in name,
-            soft=not name.startswith("logaddexp"),
-            cause=CAUSES.get(name, ""),
+            soft="2 y" not in name,
+            cause=CAUSES.get(name, "") if objective == "bce" else "",
+            objective=objective,
         )
-        for name, loss, formula, source in losses
+        for objective, name, loss, formula, source in losses
         for mode in ("eager", "compiled")
+    ]
+
+
+def others(core: Any, nn: Any) -> list[tuple[str, str, Any, str, str]]:
+    """Return objective, name, function, formula and source of the other losses."""
+    source, bce = "python/mlx/nn/losses.py, 0.32", nn.losses.binary_cross_entropy
+
+    def cross_entropy(classes):
+        def loss(x, y):
+            outputs = core.stack([x, *[core.zeros_like(x)] * (classes - 1)], axis=1)
+            right = (1 - y).astype(core.int32)
+            return nn.losses.cross_entropy(outputs, right, reduction="none")
+
+        return loss
+
+    return [
+        (
+            "weighted",
+            "binary_cross_entropy(x, y, weights)",
+            lambda x, y: bce(x, y, 1 + (WEIGHT - 1) * y, reduction="none"),
+            "(logaddexp(0, x) - x y) (1 + 3 y)",
+            source,
+        ),
+        (
+            "smoothing",
+            "binary_cross_entropy(x, smoothed labels)",
+            lambda x, y: bce(x, smoothed(y), reduction="none"),
+            "logaddexp(0, x) - x y, y smoothed",
+            source,
+        ),
+        *(
+            (
+                f"softmax-{classes}",
+                "cross_entropy",
+                cross_entropy(classes),
+                "logsumexp(x) - x of the right class",
+                source,
+            )
+            for classes in (2, 10)
+        ),
+        (
+            "siglip",
+            "-log_sigmoid((2 y - 1) x)",
+            lambda x, y: -nn.log_sigmoid((2 * y - 1) * x),
+            "logaddexp(0, -z), z = (2 y - 1) x",
+            "python/mlx/nn/layers/activations.py, 0.32",
+        ),
     ]
