@@ -56,6 +56,13 @@ def _keras(package: str, softmax: bool = False) -> dict[str, Written]:
         written["Dense(2, softmax), BinaryCrossentropy()"] = Written(
             f'{package}.layers.Dense(2, activation="softmax")\n{from_sigmoid}', ("softmax",)
         )
+        written["Dense(1, sigmoid) twice, Concatenate, BinaryCrossentropy()"] = Written(
+            f"heads = [{ends}(h) for _ in range(2)]\n{package}.layers.Concatenate()(heads)\n"
+            f"{from_sigmoid}",
+            ("Concatenate",),
+            instead=f"heads = [{dense}(h) for _ in range(2)]\n"
+            f"{package}.layers.Concatenate()(heads)\n{from_logits}",
+        )
     half = f"model.compile(loss={package}.losses.BinaryCrossentropy(dtype=half))"
     written["Dense(1, sigmoid), Reshape, BinaryCrossentropy(dtype=half)"] = Written(
         f"{reshape}\n{half}",
@@ -210,6 +217,36 @@ WRITTEN: dict[str, dict[str, Written]] = {
         "BCELoss() after sigmoid": Written(
             f"{TORCH_SIGMOID}\ncriterion = torch.nn.BCELoss()",
             ("BCELoss", "binary_cross_entropy"),
+        ),
+        "autocast: Linear(), BCEWithLogitsLoss()": Written(
+            f'with torch.autocast("cpu", torch.bfloat16):\n    {TORCH_RAW}\n'
+            "loss = torch.nn.BCEWithLogitsLoss()(x, y)"
+        ),
+        "autocast: BCELoss() of float after sigmoid": Written(
+            f'with torch.autocast("cpu", torch.bfloat16):\n    {TORCH_SIGMOID}\n'
+            "loss = torch.nn.BCELoss()(p.float(), y)"
+        ),
+    },
+    "kornia": {
+        "binary_focal_loss_with_logits(alpha=None, gamma=0)": Written(
+            "kornia.losses.binary_focal_loss_with_logits(x, y, alpha=None, gamma=0.0)",
+            ("binary_focal_loss_with_logits", "BinaryFocalLossWithLogits", "focal"),
+        ),
+    },
+    "timm": {
+        "BinaryCrossEntropy(smoothing=0)": Written(
+            "timm.loss.BinaryCrossEntropy(smoothing=0)", ("BinaryCrossEntropy",)
+        ),
+        "AsymmetricLossMultiLabel(0, 0, clip=0)": Written(
+            "timm.loss.AsymmetricLossMultiLabel(0, 0, clip=0)",
+            ("AsymmetricLossMultiLabel", "asl"),
+        ),
+    },
+    "torchvision": {
+        "sigmoid_focal_loss(alpha=-1, gamma=0)": Written(
+            "torchvision.ops.sigmoid_focal_loss(x, y, alpha=-1, gamma=0)",
+            ("sigmoid_focal_loss", "focal"),
+            instead="torch.nn.BCEWithLogitsLoss()(x, y)",
         ),
     },
     "TensorFlow.js": {

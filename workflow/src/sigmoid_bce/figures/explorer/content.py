@@ -16,7 +16,8 @@ from sigmoid_bce.figures.explorer import questions, samples
 from sigmoid_bce.figures.explorer.curves import Curves, tables
 from sigmoid_bce.jobs.files import reading
 from sigmoid_bce.numerics.criteria import CRITERIA, Single
-from sigmoid_bce.numerics.objectives import BCE, OBJECTIVES
+from sigmoid_bce.numerics.names import BCE
+from sigmoid_bce.numerics.objectives import OBJECTIVES
 from sigmoid_bce.numerics.sweep import QUANTITIES
 from sigmoid_bce.numerics.tables import HARD, KEY, read_all
 from sigmoid_bce.numerics.thresholds import COLUMNS, NO_PLACES

@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 
 from sigmoid_bce.numerics.catalogue import DTYPES
-from sigmoid_bce.numerics.objectives import BCE
+from sigmoid_bce.numerics.names import BCE
 from sigmoid_bce.numerics.sweep import QUANTITIES
 
 FORMATS = ("float16", "bfloat16", "float32", "float64")

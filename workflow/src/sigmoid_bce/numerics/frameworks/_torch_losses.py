@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Any
 
 from sigmoid_bce.numerics.frameworks._labels import smoothed
@@ -25,6 +26,13 @@ def programs(torch: Any) -> list[Program]:
     def right(y):
         """Return the class of each label: the first for 1, the second for 0."""
         return (1 - y).long()
+
+    def cross_entropy(classes, x, y):
+        return functional.cross_entropy(outputs(x, classes), right(y), reduction="none")
+
+    def of_log(classes, x, y):
+        logs = torch.softmax(outputs(x, classes), 1).log()
+        return functional.nll_loss(logs, right(y), reduction="none")
 
     return [
         Program(
@@ -65,18 +73,14 @@ def programs(torch: Any) -> list[Program]:
             for program in (
                 Program(
                     "CrossEntropyLoss()",
-                    lambda x, y, k=classes: functional.cross_entropy(
-                        outputs(x, k), right(y), reduction="none"
-                    ),
+                    partial(cross_entropy, classes),
                     "m + log(sum(exp(x - m))) - x of the right class, m the largest x",
                     SOFTMAX,
                     f"softmax-{classes}",
                 ),
                 Program(
                     "NLLLoss() of log after softmax",
-                    lambda x, y, k=classes: functional.nll_loss(
-                        torch.softmax(outputs(x, k), 1).log(), right(y), reduction="none"
-                    ),
+                    partial(of_log, classes),
                     "-log(exp(x - m) / sum(exp(x - m)))",
                     SOFTMAX,
                     f"softmax-{classes}",

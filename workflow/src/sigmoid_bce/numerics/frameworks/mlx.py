@@ -47,25 +47,28 @@ def implementations() -> list[Implementation]:
 
     losses = [
         (
+            "bce",
             "binary_cross_entropy(x, y)",
             lambda x, y: bce(x, y, with_logits=True, reduction="none"),
             "logaddexp(0, x) - x y",
             "python/mlx/nn/losses.py, 0.32",
         ),
         (
+            "bce",
             "binary_cross_entropy(sigmoid(x), y, with_logits=False)",
             lambda x, y: bce(core.sigmoid(x), y, with_logits=False, reduction="none"),
             "-(y max(log p, -100) + (1 - y) max(log(1 - p), -100))",
             "python/mlx/nn/losses.py, 0.32",
         ),
         (
+            "bce",
             "logaddexp((1 - 2 y) x, 0)",
             lambda x, y: core.logaddexp((1 - 2 * y) * x, core.zeros_like(x)),
             "log1p(exp(-|z|)) + max(z, 0), z = (1 - 2 y) x; hard labels",
             "mlx/backend/cpu/binary_ops.h, 0.32",
         ),
+        *others(core, nn),
     ]
-    losses = [("bce", *loss) for loss in losses] + others(core, nn)
     return [
         Implementation(
             name,
