@@ -347,7 +347,7 @@ def main(results: Path = ROOT / "results", folder: Path = FOLDER) -> None:
         write(name, table, on, folder)
         print(f"{name}.csv: {len(table)} rows")
     try:
-        text, differ = explorer.data(present(results / "default/numerics"), measured)
+        text, differ = explorer.data(present(results / "map/numerics"), measured)
     except Absent as error:
         print(f"explorer.html stays as it is: {error}")
     else:

@@ -39,7 +39,7 @@ def data(numerics: Path, check: Callable[[Path], object]) -> tuple[str, int]:
     table, differ = recorded(table, record)
     day = pd.read_csv(RECORD, usecols=["date"])["date"].max()
     files = numerics / "sweep.parquet", numerics / "implementations.csv"
-    shown = content(files[0], table, files[1], "default", str(day))
+    shown = content(files[0], table, files[1], numerics.parent.name, str(day))
     if differ:
         shown["about"]["note"] = NOTE.format(differ)
     return as_json(shown), differ

@@ -30,6 +30,7 @@ from PIL import Image
 import badges
 import changes
 import front
+import objectives
 import pictures
 import reference
 import reports
@@ -49,6 +50,7 @@ DOCUMENTS = (
     "docs/benchmarks.md",
     "docs/check.md",
     "docs/learning.md",
+    "docs/losses.md",
     "docs/monitor.md",
     "docs/releases.md",
     "docs/tracking.md",
@@ -194,6 +196,7 @@ def quotes() -> dict[str, str]:
         "origin of peers": origin(read("benchmarks").query("part == 'peers'").iloc[0]),
         "origin of serving": origin(read("serving").iloc[0]),
         **served.quotes(),
+        **objectives.quotes(),
         "SLURM, a cell": number(costs["jobs", "SLURM", "SLURM adds, cells packed by 50"], ".1f"),
     }
     return (
@@ -420,6 +423,7 @@ TABLES: dict[str, Callable[[], str]] = {
         front.networks,
         reports.upstream,
         served.serving,
+        objectives.objectives,
     )
 } | reference.TABLES
 """What the mark `table NAME` writes."""
@@ -472,6 +476,7 @@ PICTURES = {
     "docs/figure-3.png": figure_3,
     "docs/figure-5.png": figure_5,
     "docs/pictures/releases.png": changes.draw,
+    **objectives.PICTURES,
     **pictures.PICTURES,
 }
 SEEN = 24

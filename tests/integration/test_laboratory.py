@@ -1,6 +1,7 @@
 """The laboratory as a whole: every framework, one more added as a file, and the record."""
 
 import os
+import subprocess
 
 import ml_dtypes
 import mpmath
@@ -10,11 +11,13 @@ import pytest
 
 from sigmoid_bce.numerics import catalogue, frameworks
 from sigmoid_bce.numerics.catalogue import DTYPES
+from sigmoid_bce.numerics.names import BCE, TITLES
 from sigmoid_bce.numerics.record import PLACES, PROCESSORS
 from sigmoid_bce.numerics.tables import KEY, read_all, read_thresholds
 from support.checkout import ROOT, checkout, snakemake
 
 RECORD = ROOT / "tests/record/thresholds.csv"
+INSTALLED = [name for name in frameworks.names() if None not in frameworks.versions(name).values()]
 MINE = '''"""A clip at 1e-4, by hand."""
 
 import numpy as np
@@ -85,13 +88,14 @@ def test_a_framework_of_ones_own_is_one_file(numerics):
 
 
 def test_the_sweep_is_the_contract_s(sweep, implementations):
-    names = "implementation framework version mode dtype y x loss gradient loss_exact"
+    names = "implementation framework version objective mode dtype y x loss gradient loss_exact"
     names += " gradient_exact loss_ulp gradient_ulp"
     assert list(sweep.columns) == names.split()
     single = sweep[(sweep["dtype"] == "float32") & sweep["y"].isin([0, 1])]
-    grid = np.arange(-120, 120 + 1 / 64, 1 / 64)
-    for _, part in single.groupby(["framework", "implementation", "mode", "y"], observed=True):
-        assert np.isin(grid, part["x"]).all()
+    grids = {step: np.arange(-120, 120 + step, step) for step in (1 / 64, 1 / 16)}
+    programs = single.groupby(["framework", "implementation", "mode", "y"], observed=True)
+    for (*_, mode, _), part in programs:
+        assert np.isin(grids[1 / 16 if "a sample a" in mode else 1 / 64], part["x"]).all()
         assert part["x"].is_unique
     measured = implementations[implementations["status"] == "measured"]
     assert len(measured) == len(sweep[["framework", *KEY[:1], "mode", "dtype"]].drop_duplicates())
@@ -124,7 +128,7 @@ def test_evaluate_sample_by_sample_agrees_with_the_step_of_many(sweep):
     both = keras.pivot_table(index=["y", "x"], columns="mode", values="loss", observed=True)
     one, many = both["evaluate, a sample a batch"], both["graph"]
     common = one.notna() & many.notna() & (many > 1e-37)
-    assert common.sum() > 26_000
+    assert common.sum() > 6_500
     np.testing.assert_allclose(one[common], many[common], rtol=1e-6)
 
 
@@ -161,6 +165,19 @@ def test_thresholds_are_those_of_the_record(numerics):
         "thresholds differ from the record; `make record` accepts the new ones:\n"
         + "\n".join(lines)
     )
+
+
+@pytest.mark.parametrize("name", ["keras_numpy", "torchvision"])
+def test_other_losses_are_those_of_the_record(name, tmp_path):
+    if name not in INSTALLED:
+        pytest.skip(f"{name} is not installed")
+    wanted = [word for one in TITLES if one != BCE for word in ("--objective", one)]
+    done = subprocess.run(
+        ["sigmoid-bce", "measure", name, *wanted, "--against", "record", "--to", str(tmp_path)],
+        capture_output=True, text=True,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stdout[-2000:] + done.stderr[-2000:]
+    assert "nothing moved" in done.stdout
 
 
 def test_special_values_are_reported_as_they_behave(numerics):

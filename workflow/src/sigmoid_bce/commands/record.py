@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from sigmoid_bce.commands import BadInput
+from sigmoid_bce.numerics.names import BCE, TITLES
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -57,15 +58,19 @@ def chosen(table: pd.DataFrame, column: str, wanted: str) -> pd.DataFrame:
 @click.option("--dtype", help="float16, bfloat16, float32, float64 or longdouble.")
 @click.option("--label", help="0 or 1.")
 @click.option("--side", help="wrong (misclassified samples) or correct.")
+@click.option(
+    "--objective", type=click.Choice(list(TITLES)), default=BCE, show_default=True,
+    help="What the losses compute: binary cross-entropy, or another one.",
+)  # fmt: skip
 @click.option("--csv", "as_csv", is_flag=True, help="Print CSV, with every column of the record.")
-def command(as_csv: bool, **wanted: Any) -> None:
+def command(as_csv: bool, objective: str, **wanted: Any) -> None:
     """Print where losses go wrong: the thresholds of the record, as |raw output|.
 
     off: the loss is wrong by more than 1 %. flat: it no longer changes. gradient 0: exactly 0.
     """
     from sigmoid_bce.numerics.tables import RECORD, read_thresholds
 
-    table = read_thresholds(RECORD)
+    table = read_thresholds(RECORD, objective)
     columns = {"loss": "implementation", "label": "y"}
     for option, value in wanted.items():
         if value:

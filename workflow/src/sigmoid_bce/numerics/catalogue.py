@@ -75,6 +75,8 @@ class Implementation:
         label 1, correct side".
     objective : str
         The loss that it computes, from `sigmoid_bce.numerics.objectives.OBJECTIVES`.
+    slow : bool
+        Whether a call for one sample takes about a millisecond, so that fewer are made.
     """
 
     name: str
@@ -90,6 +92,7 @@ class Implementation:
     cause: str = ""
     cause_of: str = ""
     objective: str = BCE
+    slow: bool = False
 
     def __post_init__(self) -> None:
         # "float32" in place of ("float32",) would be taken letter by letter

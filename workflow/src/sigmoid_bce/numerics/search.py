@@ -87,7 +87,9 @@ class Search:
     def __init__(self, implementation: Implementation, dtype: str, y: float, side: str):
         self.implementation, self.dtype, self.y, self.side = implementation, DTYPES[dtype], y, side
         self.sign = sign(y, side)
-        self.grid = magnitudes(dtype, coarse=implementation.per_sample)
+        self.grid = magnitudes(
+            dtype, implementation.slow or (implementation.per_sample and dtype != "float32")
+        )
         # LENGTH points cost one call, unless each point takes a call or a value of mpmath
         self.dear = implementation.per_sample or dtype == "longdouble"
         self.every = self.dtype.itemsize == 2 and not self.dear

@@ -34,9 +34,9 @@ BESIDE_ZERO = 2.0 ** np.array([-120, -60, *range(-24, -6)])
 OFF_SHARE, OFF_ULPS = 0.01, 4
 """A value is off if its error is more than this share of the truth and more than so many ulps. Good
 implementations stay within 4 ulps, which exceed 1 % in bfloat16 and among subnormals only."""
-COARSE, FLOAT32 = 1 / 8, 1 / 16
-"""The least step for an implementation that computes one sample at a time; and in float32, in which
-most people train."""
+COARSE, SLOW = 1 / 8, 1 / 16
+"""The least step for an implementation that computes one sample at a time; and for a slow one in
+float32, in which most people train."""
 
 
 def magnitudes(dtype: str, coarse: bool = False) -> Array:
@@ -47,7 +47,7 @@ def magnitudes(dtype: str, coarse: bool = False) -> Array:
     dtype : str
         Precision of the raw output.
     coarse : bool
-        Whether steps are at least `COARSE`, in float32 `FLOAT32`.
+        Whether steps are at least `COARSE`, in float32 `SLOW`.
 
     Returns
     -------
@@ -60,7 +60,7 @@ def magnitudes(dtype: str, coarse: bool = False) -> Array:
     [0.0, 0.0078125, 0.015625, 120.0]
     """
     parts, start = [BESIDE_ZERO], 0.0
-    least = (FLOAT32 if dtype == "float32" else COARSE) if coarse else 0.0
+    least = (SLOW if dtype == "float32" else COARSE) if coarse else 0.0
     for end, step in RANGES[dtype]:
         parts.append(np.arange(start, end, max(step, least)))
         start = end

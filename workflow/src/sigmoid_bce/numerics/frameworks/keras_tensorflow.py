@@ -132,7 +132,7 @@ def implementations() -> list[Implementation]:
             entries.append(entry(run, dtypes, mode, cause=cause, cause_of=of))
         if head == "sigmoid":
             run, mode = evaluate(head, from_logits), "evaluate, a sample a batch"
-            entries.append(entry(run, mode=mode, soft=False, per_sample=True))
+            entries.append(entry(run, mode=mode, soft=False, per_sample=True, slow=True))
     softmax = "mean over both classes, meant to equal the loss of x; raw outputs (0, x)"
     for mode in MODES:
         run = by_dtype(

@@ -51,6 +51,7 @@ def implementations() -> list[Implementation]:
             from_sigmoid=True,
             soft=False,
             per_sample=True,
+            slow=True,
         ),
         on_logits(separate, mode="loss, gradient"),
         on_logits(together, mode="loss_gradient"),

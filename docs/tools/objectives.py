@@ -1,0 +1,83 @@
+"""The losses beside binary cross-entropy, as documents show them: a table, and a map of each."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import cache, partial
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+from matplotlib.figure import Figure
+
+from sigmoid_bce.figures.inputs import LaboratoryTables
+from sigmoid_bce.figures.laboratory import conformance
+from sigmoid_bce.numerics.catalogue import PAST
+from sigmoid_bce.numerics.names import TITLES
+from sigmoid_bce.numerics.tables import RECORD, read_thresholds
+from words import markdown, number
+
+PROGRAM = ["framework", "implementation", "mode", "dtype"]
+
+
+@cache
+def recorded(objective: str) -> pd.DataFrame:
+    """Return the record's rows of an objective, of frameworks that are in use."""
+    table = read_thresholds(RECORD, objective)
+    return table[~table["framework"].isin(PAST)]
+
+
+def _programs(rows: pd.DataFrame) -> int:
+    return len(rows[PROGRAM].drop_duplicates())
+
+
+def quotes() -> dict[str, str]:
+    """Return the numbers that prose quotes, by name."""
+    every = pd.concat([recorded(objective) for objective in TITLES])
+    focal = recorded("focal").query("dtype == 'float32' and side == 'wrong'")
+    keras = focal[focal["framework"] == "Keras on TensorFlow"]
+    return {
+        "map, frameworks": number(every["framework"].nunique(), ".0f"),
+        "map, programs": number(_programs(every.assign(mode=every["objective"] + every["mode"])),
+                                ".0f"),
+        "focal, gradient 0": number(keras["gradient_zero_first"].min(), ".1f"),
+    }  # fmt: skip
+
+
+def objectives() -> str:
+    """Return the table of objectives: programs, and how many go wrong in which way."""
+    lines = []
+    for objective, title in TITLES.items():
+        table = recorded(objective)
+        least = conformance.first_wrong(table)
+        wrong = table["side"] == "wrong"
+        single = table[(table["dtype"] == "float32") & wrong]
+        never = least.groupby([table[name] for name in PROGRAM]).min()
+        lines.append(
+            [
+                f"[{title}](pictures/map-{objective}.png)",
+                str(table["framework"].nunique()),
+                str(_programs(table)),
+                str(int(np.isinf(never).sum())),
+                str(_programs(table[wrong & np.isfinite(least)])),
+                str(_programs(table[wrong & table["gradient_zero_first"].notna()])),
+                number(single["gradient_zero_first"].min(), ".1f"),
+            ]
+        )
+    head = "loss, and its map|frameworks|programs|never wrong|wrong on misclassified samples"
+    head += "|gradient 0 there|from, in float32"
+    return markdown(head.split("|"), "lrrrrrr", lines)
+
+
+def draw(objective: str, folder: Path) -> Figure:
+    """Draw the map of an objective from the record."""
+    del folder
+    rows = read_thresholds(RECORD, objective)
+    tables = LaboratoryTables({}, objective)
+    tables.__dict__["thresholds"] = rows[~rows["framework"].isin(PAST)]
+    return conformance.draw(tables)
+
+
+PICTURES: dict[str, Callable[[Path], Figure]] = {
+    f"docs/pictures/map-{objective}.png": partial(draw, objective) for objective in TITLES
+}
