@@ -11,7 +11,7 @@ CAUSE = "log(1 + exp(x)) without log1p, from which x is subtracted for label 1"
 
 
 def implementations() -> list[Implementation]:
-    """Return both metrics, computed one sample at a time."""
+    """Return the metrics, computed one sample at a time."""
     from catboost import utils
 
     def entry(metric):
@@ -20,6 +20,17 @@ def implementations() -> list[Implementation]:
                 utils.eval_metric([b], [a], metric, thread_count=1)[0]
                 for a, b in zip(x.tolist(), y.tolist(), strict=True)
             ]
+            return np.array(losses), None
+
+        return function
+
+    def multiclass(classes):
+        def function(x, y):
+            outputs = np.zeros((1, classes))
+            losses = []
+            for a, b in zip(x, 1 - y, strict=True):
+                outputs[0, 0] = a
+                losses += utils.eval_metric([int(b)], outputs, "MultiClass", thread_count=1)
             return np.array(losses), None
 
         return function
@@ -37,4 +48,16 @@ def implementations() -> list[Implementation]:
             cause=CAUSE,
         )
         for metric in ("Logloss", "CrossEntropy")
+    ] + [
+        Implementation(
+            "metric MultiClass",
+            multiclass(classes),
+            ("float64",),
+            "a sample a call",
+            formula="log(sum(exp(s))) - s of the label's class, s = outputs - max(outputs)",
+            source="catboost/libs/metrics/metric.cpp, 1.2",
+            per_sample=True,
+            objective=f"softmax-{classes}",
+        )
+        for classes in (2, 10)
     ]

@@ -1,18 +1,15 @@
-"""JAX: optax's losses, the forms with softplus, and the plain formula."""
+"""JAX: optax's losses, the forms with softplus and log_sigmoid, and the plain formula."""
 
 import os
 from typing import Any
 
 from sigmoid_bce.numerics.catalogue import Implementation
-from sigmoid_bce.numerics.frameworks._labels import smoothed
-from sigmoid_bce.numerics.objectives import BALANCE, FOCUS, WEIGHT
+from sigmoid_bce.numerics.names import BCE
+from sigmoid_bce.numerics.objectives import BALANCE, FOCUS, SMOOTHING, WEIGHT
 
 TITLE = "JAX"
 PACKAGES = ("jax", "jaxlib", "optax")
 INSTEAD = "optax.sigmoid_binary_cross_entropy(x, y)"
-LOGITS = "-y log_sigmoid(x) - (1 - y) log_sigmoid(-x)"
-OPTAX = "optax/losses/_classification.py, 0.2.8"
-JAX = "jax/_src/nn/functions.py, 0.10"
 
 
 def device_name(device: str) -> str:
@@ -43,29 +40,29 @@ def implementations(device: str = "") -> list[Implementation]:
         return lambda x, y: run(jax.device_put(x, place), jax.device_put(y, place))
 
     place = jax.devices(device or "cpu")[0]
-    losses = [
+    losses: list[tuple[str, str, Any, str, str]] = [
         (
-            "bce",
+            BCE,
             "optax.sigmoid_binary_cross_entropy",
             optax.sigmoid_binary_cross_entropy,
-            LOGITS,
-            OPTAX,
+            "-y log_sigmoid(x) - (1 - y) log_sigmoid(-x)",
+            "optax/losses/_classification.py, 0.2.8",
         ),
         (
-            "bce",
+            BCE,
             "softplus(x) - x y",
             lambda x, y: jax.nn.softplus(x) - x * y,
             "logaddexp(x, 0) - x y",
-            JAX,
+            "jax/_src/nn/functions.py, 0.10",
         ),
         (
-            "bce",
+            BCE,
             "plain formula, from the sigmoid",
             plain,
             "-(y log p + (1 - y) log(1 - p))",
-            f"{JAX}, for the sigmoid",
+            "jax/_src/nn/functions.py, 0.10, for the sigmoid",
         ),
-        *others(jax, optax),
+        *other_losses(jax, optax),
     ]
     return [
         Implementation(
@@ -83,66 +80,74 @@ def implementations(device: str = "") -> list[Implementation]:
     ] + layer(entry, jax, optax, bool(device))
 
 
-def others(jax: Any, optax: Any) -> list[tuple[str, str, Any, str, str]]:
-    """Return objective, name, function, formula and source of the other losses."""
-    jnp, bce = jax.numpy, optax.sigmoid_binary_cross_entropy
+def other_losses(jax: Any, optax: Any) -> list[tuple[str, str, Any, str, str]]:
+    """Return the other objectives' losses: objective, name, function, formula and source."""
+    jnp = jax.numpy
+    optax_source = "optax/losses/_classification.py, 0.2.8"
+    bce = optax.sigmoid_binary_cross_entropy
 
     def outputs(x, classes):
-        return jnp.stack([x, *[jnp.zeros_like(x)] * (classes - 1)], axis=1)
+        return jnp.pad(x[:, None], ((0, 0), (0, classes - 1)))
 
-    def targets(y, classes):
-        return jnp.stack([y, 1 - y, *[jnp.zeros_like(y)] * (classes - 2)], axis=1)
+    def indices(y):
+        return jnp.where(y > 0, 0, 1)
+
+    def softmax_by_index(classes):
+        loss = optax.softmax_cross_entropy_with_integer_labels
+        return lambda x, y: loss(outputs(x, classes), indices(y))
+
+    def softmax_one_hot(classes):
+        def loss(x, y):
+            hot = jax.nn.one_hot(indices(y), classes, dtype=x.dtype)
+            return optax.softmax_cross_entropy(outputs(x, classes), hot)
+
+        return loss
 
     return [
         (
             "weighted",
-            "optax.sigmoid_binary_cross_entropy times weights",
+            "(1 + 3 y) optax.sigmoid_binary_cross_entropy",
             lambda x, y: (1 + (WEIGHT - 1) * y) * bce(x, y),
-            f"(1 + 3 y) times {LOGITS}",
-            OPTAX,
+            "(1 + 3 y) (-y log_sigmoid(x) - (1 - y) log_sigmoid(-x))",
+            optax_source,
         ),
         (
             "smoothing",
-            "optax.sigmoid_binary_cross_entropy of smoothed labels",
-            lambda x, y: bce(x, smoothed(y)),
-            f"{LOGITS}, y smoothed",
-            OPTAX,
+            "optax.sigmoid_binary_cross_entropy(x, 7 y / 8 + 1 / 16)",
+            lambda x, y: bce(x, y * (1 - SMOOTHING) + SMOOTHING / 2),
+            "-t log_sigmoid(x) - (1 - t) log_sigmoid(-x), t = 7 y / 8 + 1 / 16",
+            optax_source,
         ),
         (
             "focal",
             "optax.sigmoid_focal_loss",
             lambda x, y: optax.sigmoid_focal_loss(x, y, alpha=BALANCE, gamma=FOCUS),
-            f"a exp(2 log(1 - t)) times {LOGITS}, log(1 - t) by logsumexp",
-            OPTAX,
-        ),
-        *(
-            loss
-            for k in (2, 10)
-            for loss in (
-                (
-                    f"softmax-{k}",
-                    "optax.softmax_cross_entropy",
-                    lambda x, y, k=k: optax.softmax_cross_entropy(outputs(x, k), targets(y, k)),
-                    "-sum(y log_softmax(x))",
-                    OPTAX,
-                ),
-                (
-                    f"softmax-{k}",
-                    "optax.softmax_cross_entropy_with_integer_labels",
-                    lambda x, y, k=k: optax.softmax_cross_entropy_with_integer_labels(
-                        outputs(x, k), (1 - y).astype(int)
-                    ),
-                    "logsumexp(x - m) - (x - m) of the right class, m the largest x",
-                    OPTAX,
-                ),
-            )
+            "(-y log_sigmoid(x) - (1 - y) log_sigmoid(-x)) exp(2 log(1 - p_t)), "
+            "times a for label 1, 1 - a for label 0",
+            optax_source,
         ),
         (
             "siglip",
-            "-log_sigmoid((2 y - 1) x)",
+            "-log_sigmoid(z)",
             lambda x, y: -jax.nn.log_sigmoid((2 * y - 1) * x),
-            "softplus(-z), z = (2 y - 1) x",
-            JAX,
+            "logaddexp(-z, 0), z = (2 y - 1) x",
+            "jax/_src/nn/functions.py, 0.10",
+        ),
+        *(
+            (f"softmax-{classes}", name, make(classes), formula, optax_source)
+            for classes in (2, 10)
+            for name, make, formula in (
+                (
+                    "optax.softmax_cross_entropy_with_integer_labels",
+                    softmax_by_index,
+                    "logsumexp(outputs) - output of the label",
+                ),
+                (
+                    "optax.softmax_cross_entropy",
+                    softmax_one_hot,
+                    "-sum(y (s - log(sum(exp(s))))), s = outputs - max(outputs)",
+                ),
+            )
         ),
     ]
 

@@ -5,8 +5,8 @@ from typing import Any
 import numpy as np
 
 from sigmoid_bce.numerics.catalogue import Implementation
-from sigmoid_bce.numerics.frameworks._labels import smoothed
-from sigmoid_bce.numerics.objectives import WEIGHT
+from sigmoid_bce.numerics.names import BCE
+from sigmoid_bce.numerics.objectives import SMOOTHING, WEIGHT
 
 TITLE = "MLX"
 PACKAGES = ("mlx",)
@@ -19,6 +19,12 @@ CAUSES = {
     "binary_cross_entropy(sigmoid(x), y, with_logits=False)": (
         "the gradient of log(0), which is infinite, is multiplied by 0"
     ),
+}
+CAUSES |= {
+    "binary_cross_entropy(x, y, weights=1 + 3 y)": CAUSES["binary_cross_entropy(x, y)"],
+    "binary_cross_entropy(sigmoid(x), y, weights=1 + 3 y, with_logits=False)": CAUSES[
+        "binary_cross_entropy(sigmoid(x), y, with_logits=False)"
+    ],
 }
 """Why an implementation goes wrong, by its name."""
 
@@ -45,29 +51,29 @@ def implementations() -> list[Implementation]:
             np.array(part.astype(core.float32)) for part in run(array(x), array(y))
         )
 
-    losses = [
+    losses: list[tuple[str, str, Any, str, str]] = [
         (
-            "bce",
+            BCE,
             "binary_cross_entropy(x, y)",
             lambda x, y: bce(x, y, with_logits=True, reduction="none"),
             "logaddexp(0, x) - x y",
             "python/mlx/nn/losses.py, 0.32",
         ),
         (
-            "bce",
+            BCE,
             "binary_cross_entropy(sigmoid(x), y, with_logits=False)",
             lambda x, y: bce(core.sigmoid(x), y, with_logits=False, reduction="none"),
             "-(y max(log p, -100) + (1 - y) max(log(1 - p), -100))",
             "python/mlx/nn/losses.py, 0.32",
         ),
         (
-            "bce",
+            BCE,
             "logaddexp((1 - 2 y) x, 0)",
             lambda x, y: core.logaddexp((1 - 2 * y) * x, core.zeros_like(x)),
             "log1p(exp(-|z|)) + max(z, 0), z = (1 - 2 y) x; hard labels",
             "mlx/backend/cpu/binary_ops.h, 0.32",
         ),
-        *others(core, nn),
+        *other_losses(core, nn),
     ]
     return [
         Implementation(
@@ -78,8 +84,8 @@ def implementations() -> list[Implementation]:
             formula,
             source,
             from_sigmoid="sigmoid(x)" in name,
-            soft="2 y" not in name,
-            cause=CAUSES.get(name, "") if objective == "bce" else "",
+            soft=not name.startswith("logaddexp"),
+            cause=CAUSES.get(name, ""),
             objective=objective,
         )
         for objective, name, loss, formula, source in losses
@@ -87,48 +93,78 @@ def implementations() -> list[Implementation]:
     ]
 
 
-def others(core: Any, nn: Any) -> list[tuple[str, str, Any, str, str]]:
-    """Return objective, name, function, formula and source of the other losses."""
-    source, bce = "python/mlx/nn/losses.py, 0.32", nn.losses.binary_cross_entropy
+def other_losses(core: Any, nn: Any) -> list[tuple[str, str, Any, str, str]]:
+    """Return the other objectives' losses: objective, name, function, formula and source."""
+    source = "python/mlx/nn/losses.py, 0.32"
+    bce = nn.losses.binary_cross_entropy
 
-    def cross_entropy(classes):
+    def weighted(x, y, **settings):
+        return bce(x, y, weights=1 + (WEIGHT - 1) * y, reduction="none", **settings)
+
+    def smoothed(x, y, **settings):
+        return bce(x, y * (1 - SMOOTHING) + SMOOTHING / 2, reduction="none", **settings)
+
+    def softmax(classes, one_hot):
         def loss(x, y):
-            outputs = core.stack([x, *[core.zeros_like(x)] * (classes - 1)], axis=1)
-            right = (1 - y).astype(core.int32)
-            return nn.losses.cross_entropy(outputs, right, reduction="none")
+            outputs = core.pad(x[:, None], ((0, 0), (0, classes - 1)))
+            target = core.where(y > 0, 0, 1)
+            if one_hot:
+                target = core.eye(classes, dtype=x.dtype)[target]
+            return nn.losses.cross_entropy(outputs, target, reduction="none")
 
         return loss
 
+    probabilities = "max(log p, -100) + (1 - t) max(log(1 - p), -100))"
     return [
         (
             "weighted",
-            "binary_cross_entropy(x, y, weights)",
-            lambda x, y: bce(x, y, 1 + (WEIGHT - 1) * y, reduction="none"),
-            "(logaddexp(0, x) - x y) (1 + 3 y)",
+            "binary_cross_entropy(x, y, weights=1 + 3 y)",
+            weighted,
+            "(1 + 3 y) (logaddexp(0, x) - x y)",
+            source,
+        ),
+        (
+            "weighted",
+            "binary_cross_entropy(sigmoid(x), y, weights=1 + 3 y, with_logits=False)",
+            lambda x, y: weighted(core.sigmoid(x), y, with_logits=False),
+            f"-(1 + 3 y) (t {probabilities}, t = y",
             source,
         ),
         (
             "smoothing",
-            "binary_cross_entropy(x, smoothed labels)",
-            lambda x, y: bce(x, smoothed(y), reduction="none"),
-            "logaddexp(0, x) - x y, y smoothed",
+            "binary_cross_entropy(x, 7 y / 8 + 1 / 16)",
+            smoothed,
+            "logaddexp(0, x) - x t, t = 7 y / 8 + 1 / 16",
             source,
         ),
-        *(
-            (
-                f"softmax-{classes}",
-                "cross_entropy",
-                cross_entropy(classes),
-                "logsumexp(x) - x of the right class",
-                source,
-            )
-            for classes in (2, 10)
+        (
+            "smoothing",
+            "binary_cross_entropy(sigmoid(x), 7 y / 8 + 1 / 16, with_logits=False)",
+            lambda x, y: smoothed(core.sigmoid(x), y, with_logits=False),
+            f"-(t {probabilities}, t = 7 y / 8 + 1 / 16",
+            source,
         ),
         (
             "siglip",
-            "-log_sigmoid((2 y - 1) x)",
+            "-log_sigmoid(z)",
             lambda x, y: -nn.log_sigmoid((2 * y - 1) * x),
-            "logaddexp(0, -z), z = (2 y - 1) x",
+            "logaddexp(-z, 0), z = (2 y - 1) x",
             "python/mlx/nn/layers/activations.py, 0.32",
+        ),
+        *(
+            (f"softmax-{classes}", name, softmax(classes, one_hot), formula, source)
+            for classes in (2, 10)
+            for name, one_hot, formula in (
+                (
+                    "cross_entropy, indices",
+                    False,
+                    "logsumexp(s) - s of the label, s = outputs - max(outputs)",
+                ),
+                (
+                    "cross_entropy, one-hot",
+                    True,
+                    "logsumexp(s) - sum(s y), s = outputs - max(outputs)",
+                ),
+            )
         ),
     ]

@@ -1,39 +1,63 @@
-"""XGBoost's metric, for a model without trees whose raw output is the base margin."""
+"""XGBoost's metrics, for models without trees whose raw output is the base margin."""
 
 import numpy as np
 
 from sigmoid_bce.numerics.catalogue import Implementation
+from sigmoid_bce.numerics.names import BCE
 
 TITLE = "XGBoost"
 PACKAGES = ("xgboost",)
 INSTEAD = "np.logaddexp(0, (1 - 2 * y) * m), m = booster.predict(data, output_margin=True)"
+SOFTMAX = "-log max(p, 1e-16), p of the label's class"
 
 
 def implementations() -> list[Implementation]:
-    """Return the metric logloss, computed one sample at a time."""
+    """Return the metrics logloss and mlogloss, computed one sample at a time."""
     import xgboost
 
-    settings = {"objective": "binary:logistic", "eval_metric": "logloss", "nthread": 1}
     column = np.zeros((1, 1), np.float32)
-    start = xgboost.DMatrix(np.zeros((2, 1), np.float32), label=[0, 1])
-    model = xgboost.train({**settings, "base_score": 0.5}, start, num_boost_round=0)
 
-    def metric(x, y):
-        losses = [
-            model.eval(xgboost.DMatrix(column, label=[b], base_margin=[a], nthread=1))
-            for a, b in zip(x, y, strict=True)
-        ]
-        return np.array([float(text.split(":")[-1]) for text in losses]), None
+    def entry(classes):
+        if classes:
+            settings = {"objective": "multi:softprob", "num_class": classes}
+        else:
+            settings = {"objective": "binary:logistic", "base_score": 0.5}
+        labels = np.arange(classes or 2)
+        start = xgboost.DMatrix(np.zeros((len(labels), 1), np.float32), label=labels)
+        settings |= {"eval_metric": "mlogloss" if classes else "logloss", "nthread": 1}
+        model = xgboost.train(settings, start, num_boost_round=0)
+        margins = np.zeros((1, classes or 1))
+
+        def metric(x, y):
+            losses = []
+            for a, b in zip(x, 1 - y if classes else y, strict=True):
+                margins[0, 0] = a
+                sample = xgboost.DMatrix(column, label=[b], base_margin=margins, nthread=1)
+                losses.append(float(model.eval(sample).split(":")[-1]))
+            return np.array(losses), None
+
+        return metric
 
     return [
         Implementation(
-            "metric logloss",
-            metric,
+            "metric mlogloss" if classes else "metric logloss",
+            entry(classes),
             ("float32",),
             "a sample a call",
-            formula="-(y log max(p, 1e-16) + (1 - y) log max(1 - p, 1e-16))",
-            source="src/metric/elementwise_metric.cu, 3.2",
+            formula=formula,
+            source=source,
             from_sigmoid=True,
             per_sample=True,
+            objective=objective,
+        )
+        for objective, classes, formula, source in (
+            (
+                BCE,
+                0,
+                "-(y log max(p, 1e-16) + (1 - y) log max(1 - p, 1e-16))",
+                "src/metric/elementwise_metric.cu, 3.2",
+            ),
+            ("softmax-2", 2, SOFTMAX, "src/metric/multiclass_metric.cu, 3.2"),
+            ("softmax-10", 10, SOFTMAX, "src/metric/multiclass_metric.cu, 3.2"),
         )
     ]
