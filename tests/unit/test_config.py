@@ -6,15 +6,18 @@ import json
 import re
 import sys
 import textwrap
+from typing import get_args
 
 import numpy as np
 import pytest
 import yaml
 
 from sigmoid_bce.jobs import plugins
+from sigmoid_bce.numerics.names import BCE, TITLES
 from sigmoid_bce.planning.sections import recorded
 from sigmoid_bce.study.base import ConfigError, Kinds
 from sigmoid_bce.study.cells import cells
+from sigmoid_bce.study.config import Objective
 from sigmoid_bce.study.parse import parse
 from sigmoid_bce.study.schema import schema
 from support.checkout import DEFAULT, ROOT, SMOKE
@@ -152,6 +155,25 @@ def test_mistake(path, value, message):
 
 LEARNING_ONLY = {key: DEFAULT[key] for key in ("study", "datasets", "models", "learning")}
 LAB_ONLY = {"study": "lab", "numerics": {}}
+
+
+@pytest.mark.parametrize(
+    ("numerics", "message"),
+    [
+        ({"objectives": ["focall"]}, r"objectives\.0: .*found 'focall'; did you mean 'focal'\?"),
+        ({"objectives": ["bce"]}, r"objectives\.0: expected 'weighted', .*, found 'bce'"),
+        ({"objectives": ["focal", "focal"]}, "objectives lists a value twice"),
+        ({"frameworks": ["scipy", "scipy"]}, "frameworks lists a value twice"),
+    ],
+)
+def test_what_the_laboratory_measures(numerics, message):
+    with pytest.raises(ConfigError, match=message):
+        parse(LAB_ONLY | {"numerics": numerics}, "my.yaml")
+
+
+def test_objectives_of_the_configuration_are_those_that_are_measured():
+    assert {BCE, *get_args(Objective)} == set(TITLES)
+    assert parse(LAB_ONLY).numerics.objectives == []
 
 
 @pytest.mark.parametrize("study", [LEARNING_ONLY, LAB_ONLY, LEARNING_ONLY | LAB_ONLY])

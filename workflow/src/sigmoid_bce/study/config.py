@@ -107,6 +107,14 @@ class Numerics(Strict):
         description="Losses to measure beside binary cross-entropy; none if not given.",
     )
 
+    @model_validator(mode="after")
+    def _unique(self) -> Self:
+        for key in ("frameworks", "objectives"):
+            values = getattr(self, key)
+            if len(set(values)) < len(values):
+                raise ValueError(f"{key} lists a value twice: {values}")
+        return self
+
 
 class Tracking(Strict):
     """The MLflow server. No result depends on it."""
