@@ -68,7 +68,7 @@ def frameworks() -> str:
 
 
 def record_origin() -> str:
-    """Return releases, processor and date of the programs that README shows."""
+    """Return releases, processors and dates of the programs that README shows."""
     record = read_thresholds(RECORD)
     rows = record[
         pd.MultiIndex.from_frame(record[["framework", "implementation"]]).isin(list(SHOWN))
@@ -81,8 +81,8 @@ def record_origin() -> str:
         releases |= {
             f"{name} {release}" for name, release in zip(words[::2], words[1::2], strict=True)
         }
-    (processor,), (day,) = rows["processor"].unique(), rows["date"].unique()
-    return f"{', '.join(sorted(releases))}; {processor}; {day}"
+    where, when = (" and ".join(sorted(rows[name].unique())) for name in ("processor", "date"))
+    return f"{', '.join(sorted(releases))}; {where}; {when}"
 
 
 def ranged() -> pd.DataFrame:

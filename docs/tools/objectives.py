@@ -17,6 +17,8 @@ from sigmoid_bce.numerics.names import TITLES
 from sigmoid_bce.numerics.tables import RECORD, read_thresholds
 from words import markdown, number
 
+ROWS = 4
+"""Rows of the record for each program and precision: two labels on two sides."""
 PROGRAM = ["framework", "implementation", "mode", "dtype"]
 
 
@@ -70,7 +72,8 @@ def quotes() -> dict[str, str]:
     programs = every[["objective", *PROGRAM]].drop_duplicates()
     return {
         "map, frameworks": number(every["framework"].nunique(), ".0f"),
-        "map, programs": number(len(programs), ".0f"),
+        "map, programs": number(len(programs), ",.0f"),
+        "explorer, programs": number(len(read_thresholds(RECORD, None)) // ROWS, ",.0f"),
     } | {name: number(_least(*where), ".1f") for name, where in QUOTED.items()}
 
 
@@ -82,6 +85,7 @@ def objectives() -> str:
         least = conformance.first_wrong(table)
         wrong = table["side"] == "wrong"
         single = table[(table["dtype"] == "float32") & wrong]
+        first = single["gradient_zero_first"].min()
         never = least.groupby([table[name] for name in PROGRAM]).min()
         lines.append(
             [
@@ -91,7 +95,7 @@ def objectives() -> str:
                 str(int(np.isinf(never).sum())),
                 str(_programs(table[wrong & np.isfinite(least)])),
                 str(_programs(table[wrong & table["gradient_zero_first"].notna()])),
-                number(single["gradient_zero_first"].min(), ".1f"),
+                "–" if np.isnan(first) else number(first, ".1f"),
             ]
         )
     head = "loss, and its map|frameworks|programs|never wrong|wrong on misclassified samples"

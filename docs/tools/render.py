@@ -479,6 +479,8 @@ PICTURES = {
     **objectives.PICTURES,
     **pictures.PICTURES,
 }
+COLOURS = 48
+"""Of a map's picture."""
 SEEN = 24
 """Steps of 255 by which a colour may differ unseen: another processor shades edges otherwise."""
 
@@ -516,6 +518,8 @@ def main(arguments: list[str] | None = None) -> None:
         for name, draw in PICTURES.items():
             png = Path(folder) / Path(name).name
             style.save(draw(png.parent), png.with_suffix(".svg"), png)
+            if name in objectives.PICTURES:  # large, and of few colours
+                Image.open(png).quantize(COLOURS).save(png, optimize=True)
             if differ(png, root / name):
                 (root / name).write_bytes(png.read_bytes())
                 print(f"{name} changed")
