@@ -34,6 +34,7 @@ def verdict(folder, *arguments, check=True, limit=""):
 def shares(x, y):
     """Return counts of clipped and dead samples by side, straight from the record."""
     record = pd.read_csv(RECORD, keep_default_na=False, na_values=[""], dtype={"version": str})
+    record = record[record["objective"] == "bce"]
     record[KEYS] = record[KEYS].fillna("")
     wanted = {}
     for row in record[record["y"].isin([0, 1])].to_dict("records"):

@@ -109,6 +109,7 @@ def laboratory_tables(folder, programs=None):
         How many programs of the record have been measured; all of them otherwise.
     """
     thresholds = pd.read_csv(RECORD, keep_default_na=False, na_values="")
+    thresholds = thresholds[thresholds["objective"] == "bce"]
     names = thresholds[["framework", "implementation", "mode"]].fillna("").drop_duplicates()
     names = names if programs is None else names[:programs]
     some = thresholds.fillna({"mode": ""}).merge(names)

@@ -17,13 +17,11 @@ from sigmoid_bce.numerics import catalogue, measure, reference
 from sigmoid_bce.numerics.against import HAPPENS, compared, sentence
 from sigmoid_bce.numerics.record import PLACES
 from sigmoid_bce.numerics.tables import RECORD, read_thresholds
+from support.brought import ENTRY, installed, sigmoid_bce
 from support.checkout import ROOT
 
 (TEMPLATE,) = re.findall(
     r"```python\n(.*?)```", (ROOT / "docs/measure.md").read_text(), flags=re.DOTALL
-)
-ENTRY = re.search(
-    r'\[project.entry-points."(.*?)"\]\n(.*?)\n', (ROOT / "docs/measure.md").read_text()
 )
 BROKEN = {
     "mylib_bce": ("def", "SyntaxError: invalid syntax (mylib_bce.py, line 1)"),
@@ -36,27 +34,6 @@ BROKEN = {
     ),
     "mylib_shape": (TEMPLATE.replace("return loss, None", "return loss[:1], None"), "of shape"),
 }
-
-
-def installed(folder, code, value=None, name="mylib"):
-    """Write a package that brings a framework, as pip installs it."""
-    module = (value or "mylib_bce").split(".")[0]
-    (folder / f"{module}.py").write_text(code)
-    info = folder / "mylib-1.0.dist-info"
-    info.mkdir()
-    (info / "METADATA").write_text("Metadata-Version: 2.1\nName: mylib\nVersion: 1.0\n")
-    (info / "entry_points.txt").write_text(f"[{ENTRY[1]}]\n{name} = {value or 'mylib_bce'}\n")
-    return folder
-
-
-def sigmoid_bce(folder, *words):
-    own = os.environ.get("PYTHONPATH", "")
-    path = os.pathsep.join(filter(None, [str(folder), own]))
-    code = "from sigmoid_bce.commands import main; main()"
-    return subprocess.run(
-        [sys.executable, "-c", code, *words], cwd=folder, capture_output=True, text=True,
-        env={**os.environ, "PYTHONPATH": path},
-    )  # fmt: skip
 
 
 def test_the_manual_s_framework_is_measured_and_compared(tmp_path):

@@ -15,7 +15,8 @@ from sigmoid_bce.verdicts.errors import BadOutputs
 from sigmoid_bce.verdicts.shares import RECORD
 
 explain = sigmoid_bce.explain_stuck_loss
-TABLE = pd.read_csv(RECORD, dtype={"version": str}).query("side == 'wrong' and loss_flat_value > 1")
+WRONG = "objective == 'bce' and side == 'wrong' and loss_flat_value > 1"
+TABLE = pd.read_csv(RECORD, dtype={"version": str}).query(WRONG)
 
 
 # as users reported them, or as the article's and other formulas give them

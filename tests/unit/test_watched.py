@@ -1,7 +1,9 @@
 """Programs that hang or crash, and measurements of other studies."""
 
-import multiprocessing
+import os
 import shutil
+import subprocess
+import sys
 import time
 from pathlib import Path
 
@@ -10,10 +12,9 @@ import pandas as pd
 import pytest
 from pyarrow import parquet
 
-from sigmoid_bce.jobs.logs import UserError
 from sigmoid_bce.numerics import record, reuse, tables
 from sigmoid_bce.numerics.measure import measure_framework
-from sigmoid_bce.numerics.watched import measure_watched
+from support.brought import installed, sigmoid_bce
 
 FILES = ("sweep", "thresholds", "special", "implementations")
 CODE = """
@@ -43,6 +44,12 @@ def framework(broken, tmp_path):
     return write
 
 
+def measured(folder, body, *words):
+    """Measure a framework from the command line, in a process that has imported nothing else."""
+    installed(folder, CODE.format(body=body))
+    return sigmoid_bce(folder, "measure", "mylib", "--limit", "2", *words)
+
+
 @pytest.mark.parametrize(
     ("body", "status"),
     [
@@ -60,38 +67,41 @@ def framework(broken, tmp_path):
         ("time.sleep(99)", ["hangs: no result after 2 s"]),
     ],
 )  # fmt: skip
-def test_a_program_that_never_ends_is_a_status_and_stops_nothing(framework, body, status, capfd):
-    files = framework(body)
-    measure_watched("broken", limit=2, **files)
-    found = tables.read_all([files["implementations"]])
+def test_a_program_that_never_ends_is_a_status_and_stops_nothing(tmp_path, body, status):
+    done = measured(tmp_path, body)
+    assert done.returncode == (0 if "measured" in status else 2), done.stderr
+    folder = tmp_path / "results/measure-mylib"
+    found = tables.read_all([folder / "implementations.csv"])
     assert found["status"].tolist() == status
-    assert len(tables.read_thresholds(files["thresholds"])) == 4 * ("measured" in status)
-    folder = files["sweep"].parent
-    assert sorted(path.name for path in folder.iterdir()) == sorted(FILES)
-    assert status[0] in capfd.readouterr().out
+    assert len(tables.read_thresholds(folder / "thresholds.csv")) == 4 * ("measured" in status)
+    assert sorted(path.stem for path in folder.iterdir()) == sorted(FILES)
+    assert f"mylib: a, bce, float32: {status[0]}" in done.stdout or status == [status[0]]
+    assert status[0] in done.stdout
 
 
-def test_errors_of_the_measurement_itself_are_told(framework):
-    files = framework("return []")
-    with pytest.raises(UserError, match="is measured on the CPU only"):
-        measure_watched("broken", device="cuda", **files)
-    with pytest.raises(RuntimeError, match=r"Error: .*/dev/null"):
-        measure_watched("broken", **{**files, "sweep": "/dev/null/sweep"})
+def test_errors_of_the_measurement_itself_are_told(tmp_path):
+    done = measured(tmp_path, "return []", "--device", "cuda")
+    assert done.returncode == 2
+    assert "is measured on the CPU only" in done.stderr
 
 
-def test_the_process_ends_with_the_one_that_waits(framework, tmp_path):
+def test_the_process_ends_with_the_one_that_waits(tmp_path):
     note = tmp_path / "pid"
-    write = f"open({str(note)!r}, 'w').write(str(os.getpid()))"
-    files = framework(f"{write}; time.sleep(99)")
-    context = multiprocessing.get_context("fork")
-    waiting = context.Process(target=measure_watched, args=("broken",), kwargs=files)
-    waiting.start()
-    for _ in range(200):
+    installed(tmp_path, CODE.format(body=f"open({str(note)!r}, 'w').write(str(os.getpid()))\n"
+                                         "    time.sleep(99)"))  # fmt: skip
+    code = "from sigmoid_bce.commands import main; main()"
+    path = os.pathsep.join(filter(None, [str(tmp_path), os.environ.get("PYTHONPATH", "")]))
+    waiting = subprocess.Popen(
+        [sys.executable, "-c", code, "measure", "mylib"], cwd=tmp_path,
+        env={**os.environ, "PYTHONPATH": path}, stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+    )  # fmt: skip
+    for _ in range(600):
         if note.is_file() and note.read_text():
             break
         time.sleep(0.05)
     waiting.kill()
-    waiting.join()
+    waiting.wait()
     for _ in range(100):
         state = Path(f"/proc/{note.read_text()}/stat")
         if not state.exists() or state.read_text().split()[2] == "Z":

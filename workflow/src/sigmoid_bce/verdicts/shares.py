@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from sigmoid_bce.numerics.names import BCE
 from sigmoid_bce.verdicts.tally import GROUPS, Edges, Tally
 
 RECORD = Path(__file__).parents[1] / "numerics" / "thresholds.csv"
@@ -72,6 +73,8 @@ def _read(path: Path) -> pd.DataFrame:
     missing = {*KEYS, *TRAITS, *numbers, "side"} - set(table.columns)
     if missing:
         raise ValueError(f"{path}: the column {sorted(missing)[0]!r} is missing")
+    if "objective" in table:
+        table = table[table["objective"] == BCE].copy()
     table[[*KEYS, "side"]] = table[[*KEYS, "side"]].fillna("")
     _check(path, table, numbers)
     # thresholds of soft labels have no place in this comparison
