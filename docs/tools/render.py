@@ -519,7 +519,7 @@ def main(arguments: list[str] | None = None) -> None:
             png = Path(folder) / Path(name).name
             style.save(draw(png.parent), png.with_suffix(".svg"), png)
             if name in objectives.PICTURES:  # large, and of few colours
-                Image.open(png).quantize(COLOURS).save(png, optimize=True)
+                Image.open(png).convert("RGB").quantize(COLOURS).save(png, optimize=True)
             if differ(png, root / name):
                 (root / name).write_bytes(png.read_bytes())
                 print(f"{name} changed")

@@ -141,6 +141,7 @@ def laboratory_tables(folder, programs=None):
             part |= {"framework": framework, "implementation": implementation, "dtype": "float32"}
             parts.append(pd.DataFrame(part))
     sweep = pd.concat(parts).replace([np.inf, -np.inf], np.nan)
+    sweep = sweep.assign(objective="bce")
     sweep.astype({"framework": "category"}).to_parquet(files["sweep"], index=False)
     curves, x = [], article.raw_outputs()
     for y in (1.0, 0.0):

@@ -21,6 +21,8 @@ NEAR = 1e-4
 """A loss fits if it differs by at most this share, or by what its digits leave open."""
 ROUNDED = 0.01
 """The most that digits may leave open, as a share."""
+OVERFLOW = 1e30
+"""A loss above is no plateau: the largest number of a precision stands for one that is greater."""
 LEAST_SHARE = 1e-6
 """No sample is stuck where fewer than one in a million would be."""
 PROGRAM = ("framework", "implementation", "version", "y", "side")
@@ -155,7 +157,7 @@ def rows(record: pd.DataFrame, values: str, starts: str) -> list[Candidate]:
     values, starts : str
         The columns of the plateau and of the magnitude from which it holds.
     """
-    table = record[record[starts].notna()]
+    table = record[record[starts].notna() & ~(record[values] > OVERFLOW)]
     table = table.assign(rank=table["dtype"].map({d: i for i, d in enumerate(PRECISIONS)}))
     table = table.sort_values("rank", kind="stable")
     by_precision: dict[tuple[Any, ...], list[dict[Any, Any]]] = {}
