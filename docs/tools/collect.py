@@ -107,7 +107,8 @@ def thresholds(study: Path) -> pd.DataFrame:
     table = read_thresholds(present(study / "numerics/thresholds.csv"))
     named = pd.MultiIndex.from_frame(table[["framework", "implementation"]]).isin(list(PROGRAMS))
     # float64 where there is nothing else: scikit-learn's mode of single samples has float32 too
-    return table[named & (table["dtype"] == "float32") & table["y"].isin([0, 1])]
+    rows = table[named & (table["dtype"] == "float32") & table["y"].isin([0, 1])]
+    return rows.drop(columns="objective")
 
 
 def values(study: Path) -> pd.DataFrame:

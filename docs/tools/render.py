@@ -24,6 +24,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import yaml
+from matplotlib import pyplot as plt
 from matplotlib.figure import Figure
 from PIL import Image
 
@@ -517,7 +518,9 @@ def main(arguments: list[str] | None = None) -> None:
     with tempfile.TemporaryDirectory() as folder:
         for name, draw in PICTURES.items():
             png = Path(folder) / Path(name).name
-            style.save(draw(png.parent), png.with_suffix(".svg"), png)
+            figure = draw(png.parent)
+            style.save(figure, png.with_suffix(".svg"), png)
+            plt.close(figure)
             if name in objectives.PICTURES:  # large, and of few colours
                 Image.open(png).convert("RGB").quantize(COLOURS).save(png, optimize=True)
             if differ(png, root / name):

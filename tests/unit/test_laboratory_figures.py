@@ -56,7 +56,7 @@ def laboratory(tmp_path_factory):
             exact = reference.loss(x, np.full_like(x, y), "float64")
             curves.append(pd.DataFrame({"curve": curve, "y": y, "x": x, "loss": exact + shift}))
     parts = {
-        "sweep": sweep.astype({"framework": "category"}),
+        "sweep": sweep.assign(objective="bce").astype({"framework": "category"}),
         "curves": pd.concat(curves),
         "thresholds": pd.read_csv(ROOT / "tests/record/thresholds.csv"),
     }

@@ -19,13 +19,12 @@ from sigmoid_bce.study.models import Custom, Model
 Section = TypeVar("Section", bound=Strict)
 
 TAKEN = sys.stdlib_module_names | {
-    "PIL", "ai_edge_litert", "catboost", "click", "h5py", "jax", "jinja2", "keras", "kornia", "lightgbm",
-    "matplotlib", "ml_dtypes", "mlflow", "mlx", "mpmath", "numpy", "onnx", "onnxruntime",
-    "openvino", "optax", "packaging", "paddle", "pandas", "pyarrow", "pydantic",
+    "PIL", "ai_edge_litert", "catboost", "click", "h5py", "jax", "jinja2", "keras", "kornia",
+    "lightgbm", "matplotlib", "ml_dtypes", "mlflow", "mlx", "mpmath", "numpy", "onnx",
+    "onnxruntime", "openvino", "optax", "packaging", "paddle", "pandas", "pyarrow", "pydantic",
     "pydantic_core", "scipy", "seaborn", "sigmoid_bce", "sklearn", "snakemake",
-    "snakemake_executor_plugin_slurm", "snakemake_interface_common", "sqlalchemy",
-    "statsmodels", "tenacity", "tensorflow", "tf_keras", "timm", "torch",
-    "torchvision", "xgboost", "yaml",
+    "snakemake_executor_plugin_slurm", "snakemake_interface_common", "sqlalchemy", "statsmodels",
+    "tenacity", "tensorflow", "tf_keras", "timm", "torch", "torchvision", "xgboost", "yaml",
 }  # fmt: skip
 """Modules of Python and of the packages that jobs import: a user's module would hide them."""
 
