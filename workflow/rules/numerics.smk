@@ -2,8 +2,6 @@ from sigmoid_bce.numerics.names import BCE
 
 NUMERICS = f"{RESULTS}/numerics"
 FRAMEWORKS = STUDY.numerics.frameworks if STUDY.numerics else []
-# a framework of the same release is not measured again for another study
-OTHER_SWEEPS = Path(RESULTS).parent
 
 
 rule sweep:
@@ -24,7 +22,6 @@ rule sweep:
         runtime=growing(60),
     params:
         objectives=[BCE, *STUDY.numerics.objectives] if STUDY.numerics else [],
-        others=str(OTHER_SWEEPS),
         releases=PLAN.framework_releases,
         code=PLAN.code_with("sweep", "framework"),
     conda:
