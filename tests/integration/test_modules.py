@@ -136,10 +136,11 @@ def test_every_study_is_planned_as_in_a_checkout(file, repository, package, tmp_
     folder = host(tmp_path / "a b", repository, study)
     done = snakemake(folder, "bce_all", "--dry-run", "--quiet", "rules", PYTHONPATH=str(package))
     cells = 1
-    for values in study["grid"].values():
+    for values in study.get("grid", {}).values():
         cells *= len(values)
     found = planned(done.stdout)
-    assert int(found["bce_train"]) == int(found["bce_compare"]) == cells
+    for rule in ("bce_train", "bce_compare"):
+        assert int(found.get(rule, 0)) == cells * ("grid" in study)
     assert found["bce_report"] == found["bce_track_study"] == found["bce_all"] == "1"
     assert "cells" not in found
 
