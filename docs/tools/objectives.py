@@ -61,6 +61,11 @@ QUOTED = {
         "correct",
     ),
     "softmax, nan": ("softmax-2", ("PyTorch", TORCH[1]), "first_nan"),
+    "softmax, clip": (
+        "softmax-2",
+        ("Keras on PyTorch", "Dense(2, softmax), CategoricalCrossentropy()"),
+        "loss_flat",
+    ),
     "softmax, flat": ("softmax-2", ("PaddlePaddle", "cross_entropy"), "loss_flat"),
 }
 """Thresholds that prose quotes, by name."""
@@ -99,7 +104,7 @@ def objectives() -> str:
             ]
         )
     head = "loss, and its map|frameworks|programs|never wrong|wrong on misclassified samples"
-    head += "|gradient 0 there|from, in float32"
+    head += "|gradient 0 there|gradient 0 from, float32"
     return markdown(head.split("|"), "lrrrrrr", lines)
 
 

@@ -18,7 +18,7 @@ from support.brought import installed, sigmoid_bce
 
 FILES = ("sweep", "thresholds", "special", "implementations")
 CODE = """
-import os, signal, time
+import os, signal, subprocess, time
 from sigmoid_bce.numerics.catalogue import Implementation
 TITLE = "Other"
 PACKAGES = ("numpy",)
@@ -65,6 +65,8 @@ def measured(folder, body, *words):
         (f"pass\n{ONE.format(a='lambda x, y: os._exit(3)')}",
          ["ended the process: exit status 3", "measured"]),
         ("time.sleep(99)", ["hangs: no result after 2 s"]),
+        (f"subprocess.Popen(['sleep', '98.7'])\n{ONE.format(a='lambda x, y: time.sleep(99)')}",
+         ["hangs: no result after 2 s", "measured"]),
     ],
 )  # fmt: skip
 def test_a_program_that_never_ends_is_a_status_and_stops_nothing(tmp_path, body, status):
@@ -77,6 +79,17 @@ def test_a_program_that_never_ends_is_a_status_and_stops_nothing(tmp_path, body,
     assert sorted(path.stem for path in folder.iterdir()) == sorted(FILES)
     assert f"mylib: a, bce, float32: {status[0]}" in done.stdout or status == [status[0]]
     assert status[0] in done.stdout
+    # what the framework started ended with it
+    commands = [path.read_bytes() for path in Path("/proc").glob("[0-9]*/cmdline") if path.exists()]
+    assert b"sleep\x0098.7\x00" not in commands
+
+
+def test_a_process_that_is_killed_from_outside_is_an_error(tmp_path):
+    """It may have had too little memory: another attempt may have more."""
+    kills = ONE.format(a="lambda x, y: os.kill(os.getpid(), signal.SIGKILL)")
+    done = measured(tmp_path, f"pass\n{kills}")
+    assert done.returncode not in (0, 3)
+    assert "ended the process: SIGKILL; was there too little memory?" in done.stderr
 
 
 def test_errors_of_the_measurement_itself_are_told(tmp_path):
@@ -129,6 +142,14 @@ def test_what_was_measured_the_same_way_is_copied(framework, tmp_path):
     for name in FILES:
         assert Path(files("new")[name]).read_bytes() == Path(files("old")[name]).read_bytes()
     assert parquet.read_table(files("new")["sweep"]).schema.names == tables.SCHEMA.names
+    # what failed may have been the moment's fault
+    both = [Path(files(study)["implementations"]) for study in ("old", "new")]
+    text = both[0].read_text()
+    for status in both:
+        status.write_text(text.replace(",measured,", ",hangs: no result after 600 s,"))
+    assert reuse.copied(results, key, files("newest")) is None
+    for status in both:
+        status.write_text(text)
     # one that is torn, incomplete or no Parquet file is not taken
     Path(files("old")["special"]).unlink()
     Path(files("new")["sweep"]).write_bytes(b"PAR1")

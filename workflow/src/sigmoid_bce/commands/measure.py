@@ -45,14 +45,14 @@ FILES = {
     "Then with a layer whose product TF32 may round.  [default: the CPU]",
 )  # fmt: skip
 @click.option(
-    "--limit", type=click.FloatRange(min=0, min_open=True), default=600, show_default=True,
+    "--limit", type=click.IntRange(1, 10**6), default=600, show_default=True,
     metavar="SECONDS", help="How long one program in one precision may take; one that takes longer "
     "is left out.",
 )  # fmt: skip
 @click.option("--to", help="Folder of the tables.  [default: results/measure-<framework>]")
 def command(
     framework: str, against: str | None, dtypes: tuple[str, ...], objectives: tuple[str, ...],
-    device: str, limit: float, to: str | None,
+    device: str, limit: int, to: str | None,
 ) -> None:  # fmt: skip
     """Measure where the losses of FRAMEWORK go wrong, in every precision and mode.
 

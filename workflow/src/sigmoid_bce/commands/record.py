@@ -29,7 +29,7 @@ SHOWN = {
 """The columns of the record that are printed, and what they are called there."""
 
 
-def chosen(table: pd.DataFrame, column: str, wanted: str) -> pd.DataFrame:
+def chosen(table: pd.DataFrame, column: str, wanted: str, objective: str = BCE) -> pd.DataFrame:
     """Return the rows whose column is a word, or else has it somewhere; no case counts.
 
     Raises
@@ -45,8 +45,9 @@ def chosen(table: pd.DataFrame, column: str, wanted: str) -> pd.DataFrame:
     known = sorted(set(texts) - {""})
     near = difflib.get_close_matches(word, [value.lower() for value in known], 3, 0.5)
     names = [repr(value) for value in known if value.lower() in near or not near]
+    which = "" if objective == BCE else f" for {objective}"
     raise BadInput(
-        f"--{SHOWN.get(column, column).replace(' ', '-')}: the record has no {wanted!r}; "
+        f"--{SHOWN.get(column, column).replace(' ', '-')}: the record has no {wanted!r}{which}; "
         f"{'nearest' if near else 'it has'}: {', '.join(names[:20])}"
     )
 
@@ -74,7 +75,7 @@ def command(as_csv: bool, objective: str, **wanted: Any) -> None:
     columns = {"loss": "implementation", "label": "y"}
     for option, value in wanted.items():
         if value:
-            table = chosen(table, columns.get(option, option), value)
+            table = chosen(table, columns.get(option, option), value, objective)
     if as_csv:
         table.to_csv(sys.stdout, index=False)
         return

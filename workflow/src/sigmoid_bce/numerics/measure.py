@@ -37,6 +37,8 @@ REPEATED = 256
 Row = dict[str, Any]
 Program = tuple[str, str, str, str]
 """Implementation, objective, mode and precision."""
+TABLES: Program = ("tables", "", "", "")
+"""In place of a program, while the tables are written."""
 
 
 @dataclass
@@ -110,14 +112,14 @@ def measure_framework(
     UserError
         If the framework runs on the CPU only, or has no such device.
     """
+    begins(None)
     framework = catalogue.module(name)
     version, missing = _version(name)
     head: Row = {"framework": framework.TITLE, "version": version}
-    where = _device(framework, device, missing) or processor()
+    where = (None not in left_out and _device(framework, device, missing)) or processor()
     schema = SCHEMA.with_metadata({LABEL: key}) if key else SCHEMA
     with replacing(sweep) as part, parquet.ParquetWriter(part, schema, compression="zstd") as out:
         tables = _Tables(out.write_table, left_out, begins)
-        begins(None)
         reason = left_out.get(None, missing and f"not measured: {missing} not installed")
         entries, status = ([], reason) if reason else _chosen(framework, device, objectives)
         if not entries:
@@ -126,6 +128,7 @@ def measure_framework(
         for implementation in entries:
             for dtype in (dtype for dtype in implementation.dtypes if dtype in dtypes):
                 _measure(implementation, dtype, head, where, tables)
+        begins(TABLES)
         # the sweep, whose key tells that all is there, appears last
         write_csv(pd.DataFrame(tables.thresholds, columns=THRESHOLDS), thresholds)
         write_csv(pd.concat([pd.DataFrame(columns=SPECIAL), *tables.special])[SPECIAL], special)

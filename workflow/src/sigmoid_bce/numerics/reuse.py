@@ -1,4 +1,4 @@
-"""Measurements of other studies: what was measured the same way on this machine is copied."""
+"""Measurements of other studies: what was measured the same way is copied."""
 
 from __future__ import annotations
 
@@ -16,7 +16,10 @@ from sigmoid_bce.jobs.machine import processor
 from sigmoid_bce.jobs.releases import releases
 from sigmoid_bce.numerics import frameworks
 from sigmoid_bce.numerics.surroundings import RECORDED
+from sigmoid_bce.numerics.tables import read_all
 
+ALWAYS = ("jaxlib", "ml_dtypes", "mpmath", "numpy", "scipy")
+"""Distributions that a framework may use beside its own."""
 LABEL = b"sigmoid_bce"
 """The name of the key in a sweep's metadata."""
 
@@ -39,8 +42,8 @@ def key(name: str, objectives: Collection[str], code: str) -> str:
     ['bce']
     """
     known = {
-        "releases": releases(*frameworks.packages(name), "ml_dtypes", "mpmath", "numpy"),
-        "python": platform.python_version(),
+        "releases": releases(*frameworks.packages(name), *ALWAYS),
+        "python": [platform.python_version(), *platform.libc_ver()],
         "objectives": sorted(objectives),
         "code": code,
         "processor": processor(),
@@ -72,13 +75,26 @@ def copied(others: Path, wanted: str, files: Mapping[str, str]) -> Path | None:
     for sweep in sorted(others.glob(str(Path("*") / places["sweep"]))):
         folder = sweep.parents[3]
         found = {name: folder / place for name, place in places.items()}
-        if _key(sweep) != wanted or not all(path.is_file() for path in found.values()):
+        if _key(sweep) != wanted or not _complete(found["implementations"]):
             continue
-        for name, path in found.items():
-            with replacing(files[name]) as part:
-                shutil.copyfile(path, part)
+        try:
+            # the sweep, whose key tells that all is there, last
+            for name in sorted(found, key=lambda name: name == "sweep"):
+                with replacing(files[name]) as part:
+                    shutil.copyfile(found[name], part)
+        except FileNotFoundError:  # it is being made again
+            continue
         return sweep
     return None
+
+
+def _complete(implementations: Path) -> bool:
+    """Return whether nothing failed, which may have been the moment's fault."""
+    try:
+        status = read_all([implementations])["status"]
+    except OSError:
+        return False
+    return bool(status.str.fullmatch("measured|not measured: .*").all())
 
 
 def _key(sweep: Path) -> str:

@@ -4,17 +4,21 @@ from __future__ import annotations
 
 import ctypes
 import multiprocessing
+import os
 import signal
 import traceback
+from contextlib import suppress
 from multiprocessing.connection import Connection
 from typing import Any
 
 from sigmoid_bce.jobs.files import remove_parts
 from sigmoid_bce.jobs.logs import UserError, one_line
-from sigmoid_bce.numerics.measure import Program, measure_framework
+from sigmoid_bce.numerics.measure import TABLES, Program, measure_framework
 
 LIMIT = 600
 """Seconds for one program in one precision, and for the import of its framework. Most take one."""
+START: Program = ("start", "", "", "")
+"""In place of a program, before a framework's file is read."""
 PR_SET_PDEATHSIG = 1
 
 
@@ -38,14 +42,18 @@ def measure_watched(name: str, *, limit: float = LIMIT, **options: Any) -> None:
     UserError
         As `measure_framework`.
     RuntimeError
-        For any other error of the measurement, whose traceback is printed.
+        For any other error of the measurement, whose traceback is printed, and for a process that
+        was killed from outside.
     """
     left_out: dict[Program | None, str] = {}
     while True:
         program, reason = _once(name, limit, {**options, "left_out": left_out})
         if not reason:
             return
-        print(f"{name}: {', '.join(filter(None, program or ()))}: {reason}", flush=True)
+        said = f"{name}: {', '.join(filter(None, program or ('import',)))}: {reason}"
+        if program in left_out or program in (START, TABLES):
+            raise RuntimeError(said)
+        print(said, flush=True)
         remove_parts(options["sweep"])
         left_out[program] = reason
 
@@ -58,7 +66,7 @@ def _once(name: str, limit: float, options: dict[str, Any]) -> tuple[Program | N
     process = context.Process(target=_measure, args=(name, writer, options), daemon=True)
     process.start()
     writer.close()
-    program: Program | None = None
+    program: Program | None = START
     try:
         while True:
             if not reader.poll(limit):
@@ -67,7 +75,10 @@ def _once(name: str, limit: float, options: dict[str, Any]) -> tuple[Program | N
                 kind, said = reader.recv()
             except EOFError:
                 process.join()
-                return program, f"ended the process: {_ending(process.exitcode)}"
+                reason = f"ended the process: {_ending(process.exitcode)}"
+                if process.exitcode == -signal.SIGKILL:  # another attempt may have more memory
+                    raise RuntimeError(f"{name}: {reason}; was there too little memory?") from None
+                return program, reason
             if kind == "begins":
                 program = said
             elif kind == "ends":
@@ -75,13 +86,16 @@ def _once(name: str, limit: float, options: dict[str, Any]) -> tuple[Program | N
             else:
                 raise (UserError if kind == "mistake" else RuntimeError)(said)
     finally:
+        with suppress(ProcessLookupError):
+            os.killpg(process.pid or 0, signal.SIGKILL)
         process.kill()
         process.join()
 
 
 def _measure(name: str, writer: Connection, options: dict[str, Any]) -> None:
     """Measure a framework, and tell the process that waits what begins and how it ends."""
-    # a process that is killed takes this one with it
+    # what it starts ends with it, and it ends with the process that waits
+    os.setsid()
     ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
     try:
         measure_framework(name, **options, begins=lambda program: writer.send(("begins", program)))

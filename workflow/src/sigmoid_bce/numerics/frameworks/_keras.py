@@ -146,7 +146,7 @@ OTHERS = (
 """Losses beside binary cross-entropy."""
 
 
-def formula(one: Other, plain: dict[bool, str]) -> str:
+def formula(one: Other, plain: dict[bool, str], own_sigmoid: bool = True) -> str:
     """Return the formula of a program.
 
     Parameters
@@ -154,6 +154,8 @@ def formula(one: Other, plain: dict[bool, str]) -> str:
     one : Other
     plain : dict of str by bool
         The formulas of binary cross-entropy, by from_logits.
+    own_sigmoid : bool
+        Whether the focal loss of raw outputs computes the loss of their sigmoid.
     """
     if one.loss == "CategoricalCrossentropy":
         return (
@@ -162,7 +164,8 @@ def formula(one: Other, plain: dict[bool, str]) -> str:
             else "-log(p), p clipped to [1e-7, 1 - 1e-7], where the raw outputs are not found"
         )
     if one.loss == "BinaryFocalCrossentropy":
-        return f"a (1 - t)^2 times the loss of p = sigmoid(x), t = p or 1 - p; {plain[False]}"
+        inner = plain[one.from_logits and not own_sigmoid]
+        return f"a (1 - t)^2, t = p or 1 - p, p = sigmoid(x), times the loss: {inner}"
     ends = {"weighted": ", times 1 + 3 y", "smoothing": ", y smoothed"}
     return plain[one.from_logits] + ends.get(one.objective, "")
 

@@ -125,7 +125,7 @@ def other_losses(paddle: Any, functional: Any) -> list[tuple[str, str, Any, str,
             "weighted",
             "binary_cross_entropy_with_logits, pos_weight=4",
             weighted,
-            f"(1 + 3 y) ({logits}), t = y",
+            "(1 - y) x + (1 + 3 y) (log(1 + exp(-|x|)) + max(-x, 0))",
             kernel,
         ),
         (

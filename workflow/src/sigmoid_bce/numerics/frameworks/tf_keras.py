@@ -64,7 +64,7 @@ def implementations() -> list[Implementation]:
             entry(lambda dtype, o=one: o.compiled(tf_keras, dtype), one, mode),
             (*half, "float32", "float64"),
             mode,
-            formula(one, FORMULAS),
+            formula(one, FORMULAS, own_sigmoid=False),
             f"tf_keras/src/losses.py, {one.loss}, 2.21",
             from_sigmoid=not one.from_logits,
             objective=one.objective,
