@@ -1,7 +1,6 @@
 """The laboratory as a whole: every framework, one more added as a file, and the record."""
 
 import os
-import subprocess
 
 import ml_dtypes
 import mpmath
@@ -14,6 +13,7 @@ from sigmoid_bce.numerics.catalogue import DTYPES
 from sigmoid_bce.numerics.names import BCE, TITLES
 from sigmoid_bce.numerics.record import PLACES, PROCESSORS
 from sigmoid_bce.numerics.tables import KEY, read_all, read_thresholds
+from support.brought import sigmoid_bce
 from support.checkout import ROOT, checkout, snakemake
 
 RECORD = ROOT / "tests/record/thresholds.csv"
@@ -172,10 +172,7 @@ def test_other_losses_are_those_of_the_record(name, tmp_path):
     if name not in INSTALLED:
         pytest.skip(f"{name} is not installed")
     wanted = [word for one in TITLES if one != BCE for word in ("--objective", one)]
-    done = subprocess.run(
-        ["sigmoid-bce", "measure", name, *wanted, "--against", "record", "--to", str(tmp_path)],
-        capture_output=True, text=True,
-    )  # fmt: skip
+    done = sigmoid_bce(tmp_path, "measure", name, *wanted, "--against", "record")
     assert done.returncode == 0, done.stdout[-2000:] + done.stderr[-2000:]
     assert "nothing moved" in done.stdout
 
