@@ -52,7 +52,7 @@ def recorded(table: pd.DataFrame, record: pd.DataFrame) -> tuple[pd.DataFrame, i
 
     Examples
     --------
-    >>> record = read_thresholds(RECORD).head(8)
+    >>> record = read_thresholds(RECORD).query("framework == 'exact'").head(8)
     >>> recorded(record.fillna({"loss_off": 9.0}), record)[1]
     8
     """

@@ -42,7 +42,8 @@ def shares(x, y):
         here = (y == row["y"]) & (agrees if row["side"] == "correct" else ~agrees)
         key = tuple(row[k] for k in KEYS)
         for column, name in (("loss_flat", "clipped"), ("gradient_zero", "dead")):
-            hits = int((here & (np.abs(x) >= row[column])).sum())  # nan: none
+            # in float64: NumPy would round the threshold to the precision of x
+            hits = int((here & (np.abs(x.astype(float)) >= row[column])).sum())  # nan: none
             if name == "dead" and not row["has_gradient"]:
                 hits = np.nan
             name = f"{name}_{row['side']}_share"

@@ -167,7 +167,7 @@ def judge(
     --------
     >>> verdict, counted, *_ = judge(from_arrays([3.0, -2.0], [1, 0]))
     >>> counted.rows, verdict.answer.answer.split(" Every")[0]
-    (2, '12 of 13 frameworks lose nothing that matters.')
+    (2, '21 of 23 frameworks lose nothing that matters.')
     """
     mine = mine or Mine()
     mine = replace(mine, split=mine.split or outputs.split, raw_dtype=outputs.dtype)
