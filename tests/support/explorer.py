@@ -14,7 +14,7 @@ from pyarrow import parquet
 
 from sigmoid_bce.figures.explorer.content import content
 from sigmoid_bce.numerics.catalogue import DTYPES, Implementation
-from sigmoid_bce.numerics.objectives import BCE
+from sigmoid_bce.numerics.names import BCE
 from sigmoid_bce.numerics.sweep import measure, table
 from sigmoid_bce.numerics.tables import KEY, SCHEMA, STATUS, THRESHOLDS
 from sigmoid_bce.numerics.thresholds import COLUMNS
