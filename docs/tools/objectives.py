@@ -110,11 +110,9 @@ def objectives() -> str:
 
 def draw(objective: str, folder: Path) -> Figure:
     """Draw the map of an objective from the record."""
-    del folder
-    rows = read_thresholds(RECORD, objective)
-    tables = LaboratoryTables({}, objective)
-    tables.__dict__["thresholds"] = rows[~rows["framework"].isin(PAST)]
-    return conformance.draw(tables)
+    file = folder / "thresholds.csv"
+    recorded(objective).to_csv(file, index=False)
+    return conformance.draw(LaboratoryTables({"thresholds": file}, objective))
 
 
 PICTURES: dict[str, Callable[[Path], Figure]] = {

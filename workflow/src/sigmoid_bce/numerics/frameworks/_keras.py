@@ -81,6 +81,8 @@ CONCATENATED = Other(
     "BinaryCrossentropy",
 )
 """Two equal heads, so that the mean of their losses is the loss of one."""
+PLAIN = Other("", "linear", "BinaryCrossentropy")
+"""How binary cross-entropy itself takes labels: in one column, without weights."""
 OTHERS = (
     Other(
         "Dense(1, sigmoid), BinaryCrossentropy(), sample_weight",

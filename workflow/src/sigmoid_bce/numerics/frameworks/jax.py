@@ -4,8 +4,9 @@ import os
 from typing import Any
 
 from sigmoid_bce.numerics.catalogue import Implementation
+from sigmoid_bce.numerics.frameworks._labels import smoothed
 from sigmoid_bce.numerics.names import BCE
-from sigmoid_bce.numerics.objectives import BALANCE, FOCUS, SMOOTHING, WEIGHT
+from sigmoid_bce.numerics.objectives import BALANCE, FOCUS, WEIGHT
 
 TITLE = "JAX"
 PACKAGES = ("jax", "jaxlib", "optax")
@@ -114,7 +115,7 @@ def other_losses(jax: Any, optax: Any) -> list[tuple[str, str, Any, str, str]]:
         (
             "smoothing",
             "optax.sigmoid_binary_cross_entropy(x, 7 y / 8 + 1 / 16)",
-            lambda x, y: bce(x, y * (1 - SMOOTHING) + SMOOTHING / 2),
+            lambda x, y: bce(x, smoothed(y)),
             "-t log_sigmoid(x) - (1 - t) log_sigmoid(-x), t = 7 y / 8 + 1 / 16",
             optax_source,
         ),

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from sigmoid_bce.numerics.catalogue import Implementation
-from sigmoid_bce.numerics.frameworks._keras import OTHERS, PROGRAMS, Other, compiled, formula
+from sigmoid_bce.numerics.frameworks._keras import OTHERS, PLAIN, PROGRAMS, compiled, formula
 from sigmoid_bce.numerics.surroundings import keras_on
 
 TITLE = "Keras on JAX"
@@ -21,7 +21,6 @@ CAUSES = {
     ),
 }
 """Why a loss goes wrong and what that explains, by from_logits."""
-PLAIN = Other("", "linear", "BinaryCrossentropy")
 
 
 def implementations() -> list[Implementation]:

@@ -5,14 +5,13 @@ from __future__ import annotations
 import numpy as np
 
 from sigmoid_bce.numerics.catalogue import Implementation
-from sigmoid_bce.numerics.frameworks._keras import OTHERS, PROGRAMS, Other, compiled, formula
+from sigmoid_bce.numerics.frameworks._keras import OTHERS, PLAIN, PROGRAMS, compiled, formula
 from sigmoid_bce.numerics.surroundings import keras_on
 
 TITLE = "Keras on NumPy"
 PACKAGES = ("keras", "jax")  # this backend imports JAX
 INSTEAD = "np.logaddexp(0, (1 - 2 * y) * x), since this backend clips with from_logits=True too"
 CLIP = "p clipped to [1e-7, 1 - 1e-7]; -(y log p + (1 - y) log(1 - p)), p = sigmoid(x)"
-PLAIN = Other("", "linear", "BinaryCrossentropy")
 
 
 def implementations() -> list[Implementation]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from sigmoid_bce.numerics.catalogue import Implementation
-from sigmoid_bce.numerics.frameworks._keras import OTHERS, PROGRAMS, Other, compiled, formula
+from sigmoid_bce.numerics.frameworks._keras import OTHERS, PLAIN, PROGRAMS, compiled, formula
 from sigmoid_bce.numerics.surroundings import keras_on
 
 TITLE = "Keras on PyTorch"
@@ -15,7 +15,6 @@ FORMULAS = {
     True: "binary_cross_entropy_with_logits of PyTorch: (1 - y) x - logsigmoid(x)",
     False: "p clipped to [1e-7, 1 - 1e-7]; binary_cross_entropy of PyTorch; logits not recovered",
 }
-PLAIN = Other("", "linear", "BinaryCrossentropy")
 
 
 def implementations() -> list[Implementation]:

@@ -5,8 +5,9 @@ from typing import Any
 import numpy as np
 
 from sigmoid_bce.numerics.catalogue import Implementation
+from sigmoid_bce.numerics.frameworks._labels import smoothed
 from sigmoid_bce.numerics.names import BCE
-from sigmoid_bce.numerics.objectives import SMOOTHING, WEIGHT
+from sigmoid_bce.numerics.objectives import WEIGHT
 
 TITLE = "MLX"
 PACKAGES = ("mlx",)
@@ -101,8 +102,8 @@ def other_losses(core: Any, nn: Any) -> list[tuple[str, str, Any, str, str]]:
     def weighted(x, y, **settings):
         return bce(x, y, weights=1 + (WEIGHT - 1) * y, reduction="none", **settings)
 
-    def smoothed(x, y, **settings):
-        return bce(x, y * (1 - SMOOTHING) + SMOOTHING / 2, reduction="none", **settings)
+    def smooth(x, y, **settings):
+        return bce(x, smoothed(y), reduction="none", **settings)
 
     def softmax(classes, one_hot):
         def loss(x, y):
@@ -133,14 +134,14 @@ def other_losses(core: Any, nn: Any) -> list[tuple[str, str, Any, str, str]]:
         (
             "smoothing",
             "binary_cross_entropy(x, 7 y / 8 + 1 / 16)",
-            smoothed,
+            smooth,
             "logaddexp(0, x) - x t, t = 7 y / 8 + 1 / 16",
             source,
         ),
         (
             "smoothing",
             "binary_cross_entropy(sigmoid(x), 7 y / 8 + 1 / 16, with_logits=False)",
-            lambda x, y: smoothed(core.sigmoid(x), y, with_logits=False),
+            lambda x, y: smooth(core.sigmoid(x), y, with_logits=False),
             f"-(t {probabilities}, t = 7 y / 8 + 1 / 16",
             source,
         ),

@@ -3,8 +3,9 @@
 from typing import Any
 
 from sigmoid_bce.numerics.catalogue import Implementation
+from sigmoid_bce.numerics.frameworks._labels import smoothed
 from sigmoid_bce.numerics.names import BCE
-from sigmoid_bce.numerics.objectives import BALANCE, FOCUS, SMOOTHING, WEIGHT
+from sigmoid_bce.numerics.objectives import BALANCE, FOCUS, WEIGHT
 
 TITLE = "PaddlePaddle"
 PACKAGES = ("paddlepaddle",)
@@ -107,9 +108,6 @@ def other_losses(paddle: Any, functional: Any) -> list[tuple[str, str, Any, str,
         columns = x.unsqueeze(1), y.unsqueeze(1)
         settings = {"alpha": BALANCE, "gamma": FOCUS, "reduction": "none"}
         return functional.sigmoid_focal_loss(*columns, **settings).flatten()
-
-    def smoothed(y):
-        return y * (1 - SMOOTHING) + SMOOTHING / 2
 
     def softmax(x, y, classes, soft=False):
         zeros = paddle.zeros_like(x).unsqueeze(1)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from sigmoid_bce.numerics.catalogue import Implementation
-from sigmoid_bce.numerics.frameworks._keras import OTHERS, PROGRAMS, Other, compiled, formula
+from sigmoid_bce.numerics.frameworks._keras import OTHERS, PLAIN, PROGRAMS, compiled, formula
 from sigmoid_bce.numerics.surroundings import keras_on
 
 TITLE = "Keras 2"
@@ -12,7 +12,6 @@ INSTEAD = "Dense(1) with tf_keras.losses.BinaryCrossentropy(from_logits=True)"
 LOGITS = "max(x, 0) - x y + log1p(exp(-|x|))"
 CLIP = "p clipped; -(y log(p + 1e-7) + (1 - y) log(1 - p + 1e-7))"
 FORMULAS = {True: LOGITS, False: f"{LOGITS} where the logits are found, else {CLIP}"}
-PLAIN = Other("", "linear", "BinaryCrossentropy")
 
 
 def implementations() -> list[Implementation]:
