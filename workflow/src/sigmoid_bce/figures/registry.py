@@ -93,6 +93,11 @@ def of_objectives(
     objectives : sequence of str
         Those of a study beside binary cross-entropy, from `sigmoid_bce.numerics.names.TITLES`.
 
+    Returns
+    -------
+    dict of Registered by str
+        The figures that were given first.
+
     Examples
     --------
     >>> file = Path("conformance.py")

@@ -63,7 +63,7 @@ def _once(name: str, limit: float, options: dict[str, Any]) -> tuple[Program | N
     # frameworks are imported after the fork, in the process that ends with them
     context = multiprocessing.get_context("fork")
     reader, writer = context.Pipe(duplex=False)
-    process = context.Process(target=_measure, args=(name, writer, options), daemon=True)
+    process = context.Process(target=_measure, args=(name, writer, options))
     process.start()
     writer.close()
     program: Program | None = START
@@ -86,8 +86,9 @@ def _once(name: str, limit: float, options: dict[str, Any]) -> tuple[Program | N
             else:
                 raise (UserError if kind == "mistake" else RuntimeError)(said)
     finally:
-        with suppress(ProcessLookupError):
-            os.killpg(process.pid or 0, signal.SIGKILL)
+        if process.pid:
+            with suppress(ProcessLookupError):
+                os.killpg(process.pid, signal.SIGKILL)
         process.kill()
         process.join()
 
