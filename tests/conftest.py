@@ -1,6 +1,7 @@
 import os
 import shutil
 import signal
+from contextlib import ExitStack
 
 import hypothesis
 import pytest
@@ -85,11 +86,32 @@ def finished(undisturbed, tmp_path):
 
 
 @pytest.fixture(scope="session")
-def cluster():
-    """A SLURM of one node: partitions `cpu` and `gpu`, two GPUs."""
+def slurms():
+    """Return the running SLURM with or without accounts; a machine can run only one of them."""
     from support.slurm import missing, slurm
 
-    if (why := missing()) and not os.environ.get("SIGMOID_BCE_CI"):
-        pytest.skip(why)
-    with slurm() as daemons:
-        yield daemons
+    with ExitStack() as running:
+        current = {}
+
+        def start(accounts):
+            if (why := missing(accounts)) and not os.environ.get("SIGMOID_BCE_CI"):
+                pytest.skip(why)
+            if accounts not in current:
+                running.close()
+                current.clear()
+                current[accounts] = running.enter_context(slurm(accounts=accounts))
+            return current[accounts]
+
+        yield start
+
+
+@pytest.fixture(scope="module")
+def cluster(slurms):
+    """A SLURM of one node: partitions `cpu` and `gpu`, two GPUs."""
+    return slurms(False)
+
+
+@pytest.fixture(scope="module")
+def accounted(slurms):
+    """A SLURM of two nodes that keeps accounts: partitions `cpu` and `gpu`, four GPUs."""
+    return slurms(True)

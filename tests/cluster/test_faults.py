@@ -8,7 +8,7 @@ import time
 
 from sigmoid_bce.jobs.attempts import read_attempts
 from sigmoid_bce.slurm.queue import RUNS, leftover_jobs
-from support.slurm import ask, wait_until
+from support.waits import ask, wait_until
 from support.submitted import STUDY, attempts, begin, cells, changed, grid, results, run
 
 CELLS = cells([0])
@@ -45,7 +45,7 @@ def test_death_of_the_daemons(cluster, smoke, tmp_path):
     process = begin(folder)
     try:
         wait_until(training(folder, process), "no training began", 300)
-        cluster.kill("slurmd")
+        cluster.kill("node1")
         cluster.kill("slurmctld")
         cluster.start_slurmd(wait=False)
         last = [folder / f"results/{STUDY}/raw_outputs/{cell}/full.parquet" for cell in CELLS]

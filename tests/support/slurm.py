@@ -1,7 +1,9 @@
-"""A real SLURM on 127.0.0.1, without systemd, with two GPUs that do not exist.
+"""A real SLURM on 127.0.0.1, without systemd, with GPUs that do not exist.
 
 `python tests/support/slurm.py COMMAND ...` starts it, runs a command and stops it again. Without a
-command it runs until Ctrl-C. It needs root, and Debian's packages slurm-wlm and munge.
+command it runs until Ctrl-C. With `--accounts` before the command it has two nodes, and keeps
+accounts. It needs root, and Debian's packages slurm-wlm and munge; for accounts slurmdbd and
+mariadb-server as well.
 """
 
 import getpass
@@ -15,26 +17,27 @@ import stat
 import subprocess
 import sys
 import tempfile
-import time
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from sigmoid_bce.jobs import locks
+from support import accounting
+from support.waits import LIMIT, ask, wait_until
 
 PROGRAMS = ("slurmctld", "slurmd", "munged", "sbatch", "squeue", "sinfo", "scontrol")
-INSTALL = "apt-get install --no-install-recommends slurm-wlm munge"
+INSTALL = "apt-get install --no-install-recommends slurm-wlm munge slurmdbd mariadb-server"
 # the plugin's job step drops SLURM_CONF, so jobs find the configuration only here
 SYSTEM = Path("/etc/slurm")
 CONFIGURATION = ("slurm.conf", "gres.conf", "cgroup.conf")
 PREFIX = "sigmoid-bce-slurm-"
-LIMIT = 60  # seconds until a step counts as failed
+PATH = f"{os.environ['PATH']}:/usr/sbin:/sbin"
 GRACE = 20  # seconds between SIGTERM and SIGKILL of a preempted job
+GPUS = ("fake", "other")  # the model of each node's two GPUs
 
 CONF = """
 ClusterName=test
 SlurmctldHost=localhost(127.0.0.1)
 SlurmctldPort={controller}
-SlurmdPort={node}
 SlurmUser=root
 SlurmdUser=root
 AuthType=auth/munge
@@ -42,16 +45,15 @@ AuthInfo=socket={folder}/munge.socket
 # otherwise it listens on all addresses
 CommunicationParameters=NoInAddrAny,NoCtldInAddrAny
 StateSaveLocation={folder}/state
-SlurmdSpoolDir={folder}/spool
+SlurmdSpoolDir={folder}/spool-%n
 SlurmctldPidFile={folder}/slurmctld.pid
-SlurmdPidFile={folder}/slurmd.pid
+SlurmdPidFile={folder}/%n.pid
 ProctrackType=proctrack/linuxproc
 TaskPlugin=task/none
 # a job that uses more memory than it asked for is killed within a second
 JobAcctGatherType=jobacct_gather/linux
 JobAcctGatherFrequency=task=1
 JobAcctGatherParams=OverMemoryKill
-AccountingStorageType=accounting_storage/none
 JobCompType=jobcomp/filetxt
 JobCompLoc={folder}/jobs.txt
 SelectType=select/cons_tres
@@ -60,24 +62,27 @@ SchedulerParameters=sched_interval=2,bf_interval=2,batch_sched_delay=0
 SlurmdParameters=config_overrides
 PreemptType=preempt/partition_prio
 PreemptMode=REQUEUE
-SlurmdTimeout=300
+SlurmdTimeout={patience}
 ReturnToService=2
 MinJobAge=3600
 KillWait=2
 MpiDefault=none
 GresTypes=gpu
-NodeName=localhost NodeAddr=127.0.0.1 CPUs={cpus} RealMemory={memory} Gres=gpu:fake:2 State=UNKNOWN
-PartitionName=cpu Nodes=localhost Default=YES MaxTime=INFINITE State=UP PreemptMode=OFF
+PartitionName=cpu Nodes=ALL Default=YES MaxTime=INFINITE State=UP PreemptMode=OFF
 # jobs in `urgent` preempt its jobs, {grace} seconds after a SIGTERM
-PartitionName=gpu Nodes=localhost MaxTime=INFINITE State=UP GraceTime={grace}
-PartitionName=urgent Nodes=localhost MaxTime=INFINITE State=UP PriorityTier=2 PreemptMode=OFF
+PartitionName=gpu Nodes=ALL MaxTime=INFINITE State=UP GraceTime={grace}
+PartitionName=urgent Nodes=ALL MaxTime=INFINITE State=UP PriorityTier=2 PreemptMode=OFF
+"""
+# Debian's SLURM refuses a second node of the same host name, but not of the same address
+NODE = """
+NodeName={name} NodeAddr=127.0.0.1 Port={port} CPUs={cpus} RealMemory={memory} Gres=gpu:{model}:2
 """
 
 
-def missing():
+def missing(accounts=False):
     """Return why SLURM cannot run here; an empty string if it can."""
-    path = f"{os.environ['PATH']}:/usr/sbin:/sbin"
-    lacking = [program for program in PROGRAMS if not shutil.which(program, path=path)]
+    programs = PROGRAMS + (accounting.PROGRAMS if accounts else ())
+    lacking = [program for program in programs if not shutil.which(program, path=PATH)]
     if lacking:
         return f"{', '.join(lacking)} not found: {INSTALL}"
     if os.geteuid():
@@ -102,42 +107,34 @@ def free_ports(number):
             s.close()
 
 
-def ask(*command, limit=LIMIT, check=True):
-    """Return the output of a command; without `check`, an empty string if it fails."""
-    try:
-        done = subprocess.run(command, capture_output=True, text=True, timeout=limit)
-    except subprocess.TimeoutExpired:
-        if check:
-            raise
-        return ""
-    assert done.returncode == 0 or not check, f"{' '.join(map(str, command))}: {done.stderr}"
-    return done.stdout.strip() if done.returncode == 0 else ""
-
-
-def wait_until(ready, what, limit=LIMIT):
-    end = time.monotonic() + limit
-    while not ready():
-        assert time.monotonic() < end, what() if callable(what) else what
-        time.sleep(0.1)
-
-
 class Slurm:
-    """The daemons of one machine: `munged`, `slurmctld` and `slurmd`, with their processes."""
+    """The daemons of one machine with their processes: `munged`, `slurmctld`, those of the nodes.
 
-    def __init__(self, folder, cpus, memory):
-        self.folder = Path(folder)
-        controller, node = free_ports(2)
-        for name in ("state", "spool", "dev", "munge"):
+    `accounts` adds a second node, with the other model of GPU, and `slurmdbd` with its database.
+    """
+
+    def __init__(self, folder, cpus, memory, accounts=False):
+        self.folder, self.accounts = Path(folder), accounts
+        self.nodes = [f"node{number}" for number in range(1, 3 if accounts else 2)]
+        controller, storage, *ports = free_ports(2 + len(self.nodes))
+        for name in ("state", "dev", "munge"):
             (self.folder / name).mkdir()
         self.folder.chmod(0o755)
-        values = {"folder": folder, "controller": controller, "node": node}
-        conf = CONF.format(**values, cpus=cpus, memory=memory, grace=GRACE)
+        # a node that is silent for so long is down, and its jobs have failed
+        values = {"folder": folder, "controller": controller, "patience": 10 if accounts else 300}
+        conf, gres = CONF.format(**values, grace=GRACE), ""
+        if accounts:
+            conf += accounting.configure(self.folder, storage)
+        for number, (name, model, port) in enumerate(zip(self.nodes, GPUS, ports, strict=False)):
+            conf += NODE.format(name=name, port=port, cpus=cpus, memory=memory, model=model)
+            devices = [self.folder / f"dev/nvidia{2 * number + i}" for i in range(2)]
+            for device in devices:  # SLURM refuses plain files
+                os.mknod(device, 0o666 | stat.S_IFCHR, os.makedev(1, 3))
+            files = ",".join(map(str, devices))
+            gres += f"NodeName={name} Name=gpu Type={model} File={files}\n"
         (self.folder / "slurm.conf").write_text(conf)
-        (self.folder / "cgroup.conf").write_text("CgroupPlugin=cgroup/v1\n")
-        for number in range(2):  # SLURM refuses plain files
-            os.mknod(self.folder / f"dev/nvidia{number}", 0o666 | stat.S_IFCHR, os.makedev(1, 3))
-        gres = f"NodeName=localhost Name=gpu Type=fake File={folder}/dev/nvidia[0-1]\n"
         (self.folder / "gres.conf").write_text(gres)
+        (self.folder / "cgroup.conf").write_text("CgroupPlugin=cgroup/v1\n")
         self.processes = {}
 
     def log(self, name):
@@ -147,11 +144,12 @@ class Slurm:
         file = self.log(name)
         return f"{name}:\n{file.read_text(errors='replace')[-3000:]}" if file.exists() else name
 
-    def _spawn(self, name, *command, **options):
+    def spawn(self, program, *command, name="", **options):
+        """Start a daemon; `name` tells it from others of the same program."""
+        name = name or program
         with open(self.folder / f"{name}.out", "a") as out:
-            path = f"{os.environ['PATH']}:/usr/sbin:/sbin"
             self.processes[name] = subprocess.Popen(
-                [shutil.which(name, path=path), *map(str, command)],
+                [shutil.which(program, path=PATH), *map(str, command)],
                 stdin=subprocess.DEVNULL,
                 stdout=out,
                 stderr=out,
@@ -171,7 +169,7 @@ class Slurm:
         socket.symlink_to(home / "socket")
         home.chmod(0o755)
         options = {name: home / name for name in ("pid-file", "log-file", "seed-file")}
-        self._spawn(
+        self.spawn(
             "munged",
             *("--foreground", "--force", f"--socket={home / 'socket'}", f"--key-file={key}"),
             *(f"--{name}={path}" for name, path in options.items()),
@@ -188,22 +186,35 @@ class Slurm:
     def start_slurmctld(self, wait=True):
         """Start the controller; `wait` until it answers."""
         conf = self.folder / "slurm.conf"
-        self._spawn("slurmctld", "-D", "-f", conf, "-L", self.log("slurmctld"))
+        self.spawn("slurmctld", "-D", "-f", conf, "-L", self.log("slurmctld"))
         if wait:
             wait_until(
                 lambda: ask("sinfo", "-h", limit=3, check=False), lambda: self.tail("slurmctld")
             )
 
-    def start_slurmd(self, wait=True):
-        """Start the daemon of the node; `wait` until the node accepts jobs."""
+    def start_slurmd(self, node="node1", wait=True):
+        """Start the daemon of a node; `wait` until the node accepts jobs."""
         conf = self.folder / "slurm.conf"
-        self._spawn("slurmd", "-D", "-N", "localhost", "-f", conf, "-L", self.log("slurmd"))
+        self.spawn("slurmd", "-D", "-N", node, "-f", conf, "-L", self.log(node), name=node)
         if wait:
-            wait_until(self._accepts_jobs, lambda: self.tail("slurmd"))
+            wait_until(lambda: self.accepts_jobs(node), lambda: self.tail(node))
 
-    def _accepts_jobs(self):
-        states = ask("sinfo", "-h", "-N", "-o", "%T", limit=3, check=False).split()
-        return bool(states) and all(s.startswith(("idle", "mixed", "alloc")) for s in states)
+    def accepts_jobs(self, node):
+        states = ask("sinfo", "-h", "-N", "-n", node, "-o", "%T", limit=3, check=False).split()
+        return bool(states) and all(s in ("idle", "mixed", "allocated") for s in states)
+
+    def start(self):
+        """Start all daemons."""
+        self.start_munged()
+        if self.accounts:
+            accounting.start(self)
+        self.start_slurmctld()
+        if self.accounts:
+            accounting.add_accounts()
+        for node in self.nodes:
+            self.start_slurmd(node, wait=False)
+        for node in self.nodes:
+            wait_until(lambda node=node: self.accepts_jobs(node), lambda node=node: self.tail(node))
 
     def kill(self, name, how=signal.SIGKILL):
         """End a daemon only; the processes of jobs keep running."""
@@ -226,7 +237,7 @@ class Slurm:
             ask("scancel", "--user", getpass.getuser(), limit=10, check=False)
             with suppress(AssertionError):
                 wait_until(lambda: not self.unfinished(), "", 15)
-        for name in ("slurmd", "slurmctld", "munged"):
+        for name in (*self.nodes, "slurmctld", *accounting.DAEMONS, "munged"):
             if name in self.processes:
                 process = self.processes[name]
                 process.terminate()
@@ -260,7 +271,7 @@ def _configured(conf):
 
 
 @contextmanager
-def slurm(cpus=8, memory=16000):
+def slurm(cpus=8, memory=16000, accounts=False):
     """Yield a running `Slurm`: one node, partitions `cpu`, `gpu` and `urgent`, two GPUs (`fake`).
 
     Parameters
@@ -269,17 +280,18 @@ def slurm(cpus=8, memory=16000):
         The node's CPUs, as SLURM is told.
     memory : int
         The node's memory in MB, as SLURM is told.
+    accounts : bool
+        Whether it keeps accounts, `accounting.ACCOUNTS`, and has a second such node with two GPUs
+        of another model (`other`).
     """
-    why = missing()
+    why = missing(accounts)
     assert not why, why
     folder = Path(tempfile.mkdtemp(prefix=PREFIX))
-    daemons = Slurm(folder, cpus, memory)
+    daemons = Slurm(folder, cpus, memory, accounts)
     try:
         with _configured(folder / "slurm.conf"):
             try:
-                daemons.start_munged()
-                daemons.start_slurmctld()
-                daemons.start_slurmd()
+                daemons.start()
                 yield daemons
             finally:
                 daemons.stop()
@@ -288,12 +300,14 @@ def slurm(cpus=8, memory=16000):
 
 
 if __name__ == "__main__":
-    if reason := missing():
+    with_accounts = sys.argv[1:2] == ["--accounts"]
+    command = sys.argv[1 + with_accounts :]
+    if reason := missing(with_accounts):
         sys.exit(reason)
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))
-    with slurm() as daemons:
-        if sys.argv[1:]:
-            sys.exit(subprocess.run(sys.argv[1:]).returncode)
+    with slurm(accounts=with_accounts) as daemons:
+        if command:
+            sys.exit(subprocess.run(command).returncode)
         print(f"SLURM is running, with its logs in {daemons.folder}; Ctrl-C stops it", flush=True)
         with suppress(KeyboardInterrupt):
             signal.pause()

@@ -1,4 +1,4 @@
-"""Every change to Snakemake and its SLURM plugin at run time, one function each.
+"""Every change to Snakemake at run time, one function each; `slurm.patches` changes its plugin.
 
 Each function states its reason, its gain and the upstream issue. It first checks the names that it
 relies on. If one is missing or has changed, a line on standard error says so and the workflow runs
@@ -8,68 +8,19 @@ module keeps its Snakemake as it is, unless this one could not be planned in it.
 
 from __future__ import annotations
 
-import asyncio
 import gc
 import inspect
-import sys
 from _thread import start_new_thread
 from collections.abc import Callable, Mapping
-from dataclasses import is_dataclass
 from functools import wraps
-from typing import Any, Concatenate, ParamSpec
+from typing import Any
 
 from snakemake import common
 
-from sigmoid_bce.jobs.releases import installed
+from sigmoid_bce.jobs.patching import Changed, named, patch, title
 
 DEFAULT_LIMIT = (100, 1)
 """Snakemake's default of --max-jobs-per-timespan: 100 jobs in one second."""
-
-Parameters = ParamSpec("Parameters")
-
-
-class Changed(Exception):
-    """A name that a patch relies on is missing, or is not what the patch expects."""
-
-
-def _named(owner: object, name: str, fits: Callable[[Any], bool] = lambda value: True) -> Any:
-    """Return an attribute that a patch relies on, if it is there and fits."""
-    missing = object()
-    value = getattr(owner, name, missing)
-    if value is missing:
-        raise Changed(f"{_title(owner)} has no {name}")
-    if not fits(value):
-        raise Changed(f"{_title(owner)}.{name} is a {type(value).__name__}")
-    return value
-
-
-def _title(owner: object) -> str:
-    return owner.__name__ if isinstance(owner, type) else type(owner).__name__
-
-
-def _patch(
-    loss: str,
-) -> Callable[
-    [Callable[Concatenate[Any, Parameters], None]], Callable[Concatenate[Any, Parameters], None]
-]:
-    """Return a decorator: if a name has changed, a line says so and what is lost."""
-
-    def decorate(
-        function: Callable[Concatenate[Any, Parameters], None],
-    ) -> Callable[Concatenate[Any, Parameters], None]:
-        @wraps(function)
-        def guarded(workflow: Any, *args: Parameters.args, **kwargs: Parameters.kwargs) -> None:
-            try:
-                function(workflow, *args, **kwargs)
-            except Changed as changed:
-                print(
-                    f"snakemake {installed('snakemake')} is not patched ({changed}): {loss}",
-                    file=sys.stderr,
-                )
-
-        return guarded
-
-    return decorate
 
 
 def is_module(workflow: Any) -> bool:
@@ -80,7 +31,7 @@ def is_module(workflow: Any) -> bool:
     workflow : snakemake.workflow.Workflow
     """
     try:
-        return not _named(_named(workflow, "modifier"), "is_main_snakefile", callable)()
+        return not named(named(workflow, "modifier"), "is_main_snakefile", callable)()
     except Changed:  # the cautious answer: nothing is patched
         return True
 
@@ -126,7 +77,7 @@ def tell_parameters(function: Callable[..., Any], parameters: Mapping[str, Any])
         tell(function, parameters)
 
 
-@_patch("it uses more CPU than it needs to")
+@patch("it uses more CPU than it needs to")
 def lift_rate_limit(workflow: Any) -> None:
     """Lift the limit of 100 jobs a second, if jobs run here and nobody set another limit.
 
@@ -140,16 +91,16 @@ def lift_rate_limit(workflow: Any) -> None:
     workflow : snakemake.workflow.Workflow
         When it starts.
     """
-    scheduler = _named(workflow, "scheduler")
-    limiter = _named(scheduler, "job_rate_limiter")
-    local = _named(_named(workflow, "executor_plugin"), "name") == "local"
+    scheduler = named(workflow, "scheduler")
+    limiter = named(scheduler, "job_rate_limiter")
+    local = named(named(workflow, "executor_plugin"), "name") == "local"
     if limiter is None or not local:
         return
-    if (_named(limiter, "max_jobs"), _named(limiter, "timespan")) == DEFAULT_LIMIT:
+    if (named(limiter, "max_jobs"), named(limiter, "timespan")) == DEFAULT_LIMIT:
         scheduler.job_rate_limiter = None
 
 
-@_patch("SIGTERM may be obeyed only after a second signal")
+@patch("SIGTERM may be obeyed only after a second signal")
 def interrupt_at_any_time(workflow: Any) -> None:
     """Let SIGTERM end a workflow at any time.
 
@@ -166,11 +117,11 @@ def interrupt_at_any_time(workflow: Any) -> None:
     """
     from snakemake.scheduling import job_scheduler
 
-    scheduler = _named(job_scheduler, "JobScheduler", inspect.isclass)
-    _named(scheduler, "exit_gracefully", callable)
-    names = _named(scheduler, "__init__").__code__.co_names
+    scheduler = named(job_scheduler, "JobScheduler", inspect.isclass)
+    named(scheduler, "exit_gracefully", callable)
+    names = named(scheduler, "__init__").__code__.co_names
     if missing := {"_user_kill", "_open_jobs"} - set(names):
-        raise Changed(f"{_title(scheduler)} has no {', '.join(sorted(missing))}")
+        raise Changed(f"{title(scheduler)} has no {', '.join(sorted(missing))}")
 
     def exit_gracefully(self: Any, *_: Any) -> None:
         self._user_kill = "graceful"
@@ -180,7 +131,7 @@ def interrupt_at_any_time(workflow: Any) -> None:
     scheduler.exit_gracefully = exit_gracefully
 
 
-@_patch("a project in a folder with braces in its name does not run")
+@patch("a project in a folder with braces in its name does not run")
 def take_braces_in_paths(workflow: Any, folder: str = "") -> None:
     """Let the path of a workflow have braces, of one that is used as a module as well.
 
@@ -197,8 +148,8 @@ def take_braces_in_paths(workflow: Any, folder: str = "") -> None:
     """
     from snakemake.deployment import conda
 
-    spec = _named(conda, "CondaEnvFileSpec", inspect.isclass)
-    before = _named(spec, "apply_wildcards", callable)
+    spec = named(conda, "CondaEnvFileSpec", inspect.isclass)
+    before = named(spec, "apply_wildcards", callable)
 
     def apply_wildcards(self: Any, wildcards: Any) -> Any:
         return self if str(self.file).startswith(folder) else before(self, wildcards)
@@ -206,7 +157,7 @@ def take_braces_in_paths(workflow: Any, folder: str = "") -> None:
     spec.apply_wildcards = apply_wildcards
 
 
-@_patch("add --rerun-triggers mtime params input software-env")
+@patch("add --rerun-triggers mtime params input software-env")
 def find_scripts_in_git(workflow: Any) -> None:
     """Let Snakemake plan rules with scripts that it reads from a local git repository.
 
@@ -222,12 +173,12 @@ def find_scripts_in_git(workflow: Any) -> None:
     """
     from snakemake import sourcecache
 
-    git = _named(sourcecache, "LocalGitFile", inspect.isclass)
-    join = _named(git, "join", callable)
+    git = named(sourcecache, "LocalGitFile", inspect.isclass)
+    join = named(git, "join", callable)
     git.join = lambda self, path: join(self, getattr(path, "path", path))
 
 
-@_patch("a name with </script> in it is run as code by a browser that shows the report")
+@patch("a name with </script> in it is run as code by a browser that shows the report")
 def escape_report(workflow: Any) -> None:
     """Let Snakemake's report hold texts of users as texts.
 
@@ -242,9 +193,9 @@ def escape_report(workflow: Any) -> None:
     """
     from snakemake.report import html_reporter
 
-    data = _named(html_reporter, "data")
+    data = named(html_reporter, "data")
     for name in ("categories", "results", "rules"):
-        render = _named(data, f"render_{name}", callable)
+        render = named(data, f"render_{name}", callable)
         setattr(data, f"render_{name}", _without_markup(render))
 
 
@@ -256,88 +207,6 @@ def _without_markup(render: Callable[..., str]) -> Callable[..., str]:
         return render(*args, **kwargs).replace("<", "\\u003c")
 
     return escaped
-
-
-@_patch("an error in the submission of a group hides its reason")
-def name_the_rule_of_a_group(workflow: Any) -> None:
-    """Give a group of jobs the attribute `rule`.
-
-    Reason: the plugin's report of a failed submission asks for it, and a group has none.
-    Gain: no time; the user sees SLURM's reason instead of an AttributeError.
-    Upstream: docs/upstream/group-submission-error.md
-
-    Parameters
-    ----------
-    workflow : snakemake.workflow.Workflow
-        Any; the patch is for all of them.
-    """
-    from snakemake import jobs
-
-    group = _named(jobs, "GroupJob", inspect.isclass)
-    _named(group, "jobs")
-    if not hasattr(group, "rule"):
-        group.rule = property(lambda self: next(iter(self.jobs)).rule)
-
-
-@_patch("the end of a long job is noticed up to three minutes later")
-def check_states_steadily(workflow: Any) -> None:
-    """Check the states of submissions at the interval of --seconds-between-status-checks.
-
-    Reason: the plugin ignores the option. It waits ten seconds longer each time, up to 180, until
-    some job ends.
-    Gain: the end of a job of ten minutes is noticed at most 10 s late, not 110 s.
-    Upstream: https://github.com/snakemake/snakemake-executor-plugin-slurm/issues/319
-
-    Parameters
-    ----------
-    workflow : snakemake.workflow.Workflow
-        When it starts on SLURM.
-    """
-    executor = _named(_named(workflow, "scheduler"), "_executor")
-    _named(executor, "sleep", inspect.iscoroutinefunction)
-    settings = _named(workflow, "remote_execution_settings")
-    interval = _named(settings, "seconds_between_status_checks")
-
-    async def sleep() -> None:
-        await asyncio.sleep(interval)
-
-    executor.sleep = sleep
-
-
-@_patch("the jobs of a submission run one after the other")
-def run_groups_in_parallel(workflow: Any) -> None:
-    """Let the Snakemake inside a submission run as many jobs at once as the submission has CPUs.
-
-    Reason: the plugin does not pass the arguments of a group to it.
-    Gain: a group of short jobs on n CPUs ends n times sooner.
-    Upstream: https://github.com/snakemake/snakemake-executor-plugin-slurm/issues/469
-
-    Parameters
-    ----------
-    workflow : snakemake.workflow.Workflow
-        When it starts on SLURM.
-    """
-    settings = _named(_named(workflow, "executor_plugin"), "common_settings", is_dataclass)
-    _named(settings, "pass_group_args", lambda value: isinstance(value, bool))
-    settings.pass_group_args = True
-
-
-@_patch("a second start in this folder takes running jobs for an earlier run's")
-def tell_run_name(workflow: Any, listener: Callable[[str], None]) -> None:
-    """Tell a function the name that the plugin gives all jobs of this run in SLURM's queue.
-
-    Reason: the plugin only logs it.
-    Gain: no time; jobs of this run are told from those that an earlier run left in the queue.
-    Upstream: docs/upstream/run-name.md
-
-    Parameters
-    ----------
-    workflow : snakemake.workflow.Workflow
-        When it starts on SLURM.
-    listener : callable
-    """
-    executor = _named(_named(workflow, "scheduler"), "_executor")
-    listener(_named(executor, "run_uuid", lambda value: isinstance(value, str)))
 
 
 def unfinished(workflow: Any) -> tuple[list[Any], list[Any]]:
@@ -357,33 +226,3 @@ def unfinished(workflow: Any) -> tuple[list[Any], list[Any]]:
     # a group of jobs is no job, but holds some
     jobs = [[job for part in found for job in getattr(part, "jobs", [part])] for found in parts]
     return jobs[0], jobs[1]
-
-
-def refusal(job: Any) -> str:
-    """Return the plugin's reason not to submit a job or a group; an empty string if it has none.
-
-    Reason: the plugin checks a job only when it submits it, and reports no reason for a group.
-    Gain: no time; mistakes in `gres` and `slurm_extra` are reported before the first submission.
-    Upstream: docs/upstream/group-submission-error.md
-
-    Parameters
-    ----------
-    job : snakemake.jobs.Job or snakemake.jobs.GroupJob
-    """
-    from snakemake_executor_plugin_slurm import utils, validation
-    from snakemake_interface_common.exceptions import WorkflowError
-
-    try:
-        checks = [
-            _named(utils, "set_gres_string", callable),
-            _named(validation, "validate_slurm_extra", callable),
-        ]
-    except Changed as changed:
-        print(f"the SLURM plugin's own checks are left out ({changed})", file=sys.stderr)
-        return ""
-    try:
-        for check in checks:
-            check(job)
-    except WorkflowError as error:
-        return str(error)
-    return ""

@@ -10,7 +10,8 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
 from typing import Any, NamedTuple
 
-from sigmoid_bce.jobs import locks, snakemake_patches
+from sigmoid_bce.jobs import locks
+from sigmoid_bce.slurm import patches
 from sigmoid_bce.slurm.commands import ClusterError, ask
 from sigmoid_bce.slurm.sinfo import Nodes, nodes
 
@@ -235,7 +236,7 @@ def _unfit(job: Any) -> str:
             "and . in a model. Ask for a feature of its nodes instead, constraint: <feature>; "
             "sinfo -o %f lists them"
         )
-    return snakemake_patches.refusal(job)
+    return patches.refusal(job)
 
 
 class Submission(NamedTuple):

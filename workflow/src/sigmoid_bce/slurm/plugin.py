@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from sigmoid_bce.jobs import snakemake_patches
+from sigmoid_bce.slurm import patches
 from sigmoid_bce.slurm.check import check, keeps_accounts, requests
 from sigmoid_bce.slurm.queue import mark_running, refuse_leftovers
 
@@ -31,14 +31,15 @@ def begin(workflow: Any, profile: Path) -> None:
     """
     check(requests(workflow))
     refuse_leftovers()
-    snakemake_patches.tell_run_name(workflow, mark_running)
+    patches.tell_run_name(workflow, mark_running)
     if not keeps_accounts():
         # the profile's `sacct` reports the states of jobs; nothing reports their usage
         os.environ["PATH"] = f"{profile / 'bin'}{os.pathsep}{os.environ['PATH']}"
         workflow.executor_settings.efficiency_report = False
-    snakemake_patches.name_the_rule_of_a_group(workflow)
-    snakemake_patches.check_states_steadily(workflow)
-    snakemake_patches.run_groups_in_parallel(workflow)
+    patches.name_the_rule_of_a_group(workflow)
+    patches.check_states_steadily(workflow)
+    patches.run_groups_in_parallel(workflow)
+    patches.end_preempted(workflow)
 
 
 def allocated(environment: Mapping[str, str]) -> dict[str, int]:

@@ -1,0 +1,158 @@
+"""Every change to Snakemake's SLURM plugin at run time, as `jobs.snakemake_patches` does."""
+
+from __future__ import annotations
+
+import asyncio
+import inspect
+import sys
+from collections.abc import Callable
+from dataclasses import is_dataclass
+from typing import Any
+
+from sigmoid_bce.jobs.patching import Changed, named, patch
+
+
+@patch("an error in the submission of a group hides its reason")
+def name_the_rule_of_a_group(workflow: Any) -> None:
+    """Give a group of jobs the attribute `rule`.
+
+    Reason: the plugin's report of a failed submission asks for it, and a group has none.
+    Gain: no time; the user sees SLURM's reason instead of an AttributeError.
+    Upstream: docs/upstream/group-submission-error.md
+
+    Parameters
+    ----------
+    workflow : snakemake.workflow.Workflow
+        Any; the patch is for all of them.
+    """
+    from snakemake import jobs
+
+    group = named(jobs, "GroupJob", inspect.isclass)
+    named(group, "jobs")
+    if not hasattr(group, "rule"):
+        group.rule = property(lambda self: next(iter(self.jobs)).rule)
+
+
+@patch("the end of a long job is noticed up to three minutes later")
+def check_states_steadily(workflow: Any) -> None:
+    """Check the states of submissions at the interval of --seconds-between-status-checks.
+
+    Reason: the plugin ignores the option. It waits ten seconds longer each time, up to 180, until
+    some job ends.
+    Gain: the end of a job of ten minutes is noticed at most 10 s late, not 110 s.
+    Upstream: https://github.com/snakemake/snakemake-executor-plugin-slurm/issues/319
+
+    Parameters
+    ----------
+    workflow : snakemake.workflow.Workflow
+        When it starts on SLURM.
+    """
+    executor = named(named(workflow, "scheduler"), "_executor")
+    named(executor, "sleep", inspect.iscoroutinefunction)
+    settings = named(workflow, "remote_execution_settings")
+    interval = named(settings, "seconds_between_status_checks")
+
+    async def sleep() -> None:
+        await asyncio.sleep(interval)
+
+    executor.sleep = sleep
+
+
+@patch("the jobs of a submission run one after the other")
+def run_groups_in_parallel(workflow: Any) -> None:
+    """Let the Snakemake inside a submission run as many jobs at once as the submission has CPUs.
+
+    Reason: the plugin does not pass the arguments of a group to it.
+    Gain: a group of short jobs on n CPUs ends n times sooner.
+    Upstream: https://github.com/snakemake/snakemake-executor-plugin-slurm/issues/469
+
+    Parameters
+    ----------
+    workflow : snakemake.workflow.Workflow
+        When it starts on SLURM.
+    """
+    settings = named(named(workflow, "executor_plugin"), "common_settings", is_dataclass)
+    named(settings, "pass_group_args", lambda value: isinstance(value, bool))
+    settings.pass_group_args = True
+
+
+@patch("a second start in this folder takes running jobs for an earlier run's")
+def tell_run_name(workflow: Any, listener: Callable[[str], None]) -> None:
+    """Tell a function the name that the plugin gives all jobs of this run in SLURM's queue.
+
+    Reason: the plugin only logs it.
+    Gain: no time; jobs of this run are told from those that an earlier run left in the queue.
+    Upstream: docs/upstream/run-name.md
+
+    Parameters
+    ----------
+    workflow : snakemake.workflow.Workflow
+        When it starts on SLURM.
+    listener : callable
+    """
+    executor = named(named(workflow, "scheduler"), "_executor")
+    listener(named(executor, "run_uuid", lambda value: isinstance(value, str)))
+
+
+@patch("a job that was preempted and is not queued again is awaited for ever")
+def end_preempted(workflow: Any) -> None:
+    """Take a job for cancelled that was preempted and that SLURM does not queue again.
+
+    Reason: the plugin takes PREEMPTED for a state after which SLURM starts the job again. Accounts
+    show it for ever if the job is over, and for some seconds if it is queued again.
+    Gain: no time; where preemption cancels jobs, a workflow submits them again.
+    Upstream: docs/upstream/preempted-jobs.md
+
+    Parameters
+    ----------
+    workflow : snakemake.workflow.Workflow
+        When it starts on SLURM.
+    """
+    import snakemake_executor_plugin_slurm as plugin
+
+    before = named(plugin, "query_job_status", inspect.iscoroutinefunction)
+    run = named(named(named(workflow, "scheduler"), "_executor"), "run_uuid")
+    # of all clusters, as the plugin asks sacct
+    queue = f"squeue --clusters all --states all --noheader --format %i|%T --name {run}"
+
+    async def query_job_status(command: str, logger: Any) -> tuple[dict[str, str] | None, Any]:
+        states, seconds = await before(command, logger)
+        preempted = {job for job, state in (states or {}).items() if state == "PREEMPTED"}
+        # the controller knows best; if it does not answer, the job waits for the next query
+        known = (await before(queue, logger))[0] if preempted else None
+        if known is not None:
+            over = {job for job in preempted if known.get(job, "PREEMPTED") == "PREEMPTED"}
+            states |= dict.fromkeys(over, "CANCELLED")
+        return states, seconds
+
+    plugin.query_job_status = query_job_status
+
+
+def refusal(job: Any) -> str:
+    """Return the plugin's reason not to submit a job or a group; an empty string if it has none.
+
+    Reason: the plugin checks a job only when it submits it, and reports no reason for a group.
+    Gain: no time; mistakes in `gres` and `slurm_extra` are reported before the first submission.
+    Upstream: docs/upstream/group-submission-error.md
+
+    Parameters
+    ----------
+    job : snakemake.jobs.Job or snakemake.jobs.GroupJob
+    """
+    from snakemake_executor_plugin_slurm import utils, validation
+    from snakemake_interface_common.exceptions import WorkflowError
+
+    try:
+        checks = [
+            named(utils, "set_gres_string", callable),
+            named(validation, "validate_slurm_extra", callable),
+        ]
+    except Changed as changed:
+        print(f"the SLURM plugin's own checks are left out ({changed})", file=sys.stderr)
+        return ""
+    try:
+        for check in checks:
+            check(job)
+    except WorkflowError as error:
+        return str(error)
+    return ""
