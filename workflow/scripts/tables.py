@@ -14,7 +14,7 @@ from sigmoid_bce.jobs.files import read_json, read_parquet, write_csv
 from sigmoid_bce.jobs.logs import logged_to
 from sigmoid_bce.study.cells import Cell
 
-with logged_to(snakemake.log[0]):
+with logged_to(snakemake.log[0], snakemake.output):
     given, made, params = snakemake.input, snakemake.output, snakemake.params
     stages = [(Cell.parse(cell), stage) for cell in params.cells for stage in params.stages]
     runs = {cell: read_json(f) for cell, f in zip(params.cells, given.runs, strict=True)}

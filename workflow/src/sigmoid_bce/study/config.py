@@ -123,6 +123,11 @@ class Tracking(Strict):
         default="",
         description="MLflow server or database; mlflow.db in the current folder if not given.",
     )
+    uncommitted: Literal["record", "refuse"] = Field(
+        default="record",
+        description="Changes of the code that its commit lacks: each training's run keeps them as "
+        "a patch, or nothing starts.",
+    )
 
     @model_validator(mode="after")
     def _without_secrets(self) -> Self:
