@@ -5,9 +5,9 @@ from os.path import dirname, relpath
 
 from sigmoid_bce.jobs import forkserver, plugins, progress, snakemake_patches
 from sigmoid_bce.planning import data, digest, environment, locate
-from sigmoid_bce.planning.chapters import aligned, chapters, labels_of
+from sigmoid_bce.planning.chapters import aligned, chapters, labels_of, title_of
 from sigmoid_bce.planning.functions import growing, literal
-from sigmoid_bce.planning.inputs import TITLE, Plan, check_plugins
+from sigmoid_bce.planning.inputs import Plan, check_plugins
 from sigmoid_bce.planning.sections import DOWNLOADS, plain, recorded, seen
 from sigmoid_bce.slurm import plugin
 from sigmoid_bce.slurm.commands import ClusterError
@@ -84,6 +84,8 @@ wildcard_constraints:
     model="[^/]+",
     loss="[^/]+",
     batch_size=r"\d+",
+    # empty where it is float32
+    precision=r"(/precision~\w+)?",
     seed=r"\d+",
     stage="|".join(STAGES),
 
