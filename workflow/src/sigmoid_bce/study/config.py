@@ -287,7 +287,7 @@ class Study(Strict):
         usual, axis = self.training.precision, self.grid.precision
         if axis and usual != FLOAT32 and axis != [usual]:
             raise ValueError(
-                f"training.precision is {usual}, and grid.precision is {axis}: leave "
+                f"training.precision is {usual}, and grid.precision is {', '.join(axis)}: leave "
                 "training.precision out"
             )
         check_heads(self.grid.loss, "grid" if axis else "training", axis or [usual])
