@@ -20,8 +20,8 @@ with logged_to(snakemake.log[0]):
     runs = {cell: read_json(f) for cell, f in zip(params.cells, given.runs, strict=True)}
     for (cell, run), file in zip(runs.items(), given.runs, strict=True):
         named = Cell.parse(cell)
-        training = trained_with(named, params.training)
-        of_study = {**training, **params.models[named.model], **params.seen[named.dataset]}
+        of_study = {**params.models[named.model], **params.seen[named.dataset]}
+        of_study |= trained_with(named, params.training)
         del of_study["split"]  # run.json has none: the manifest has it
         made_with = {**run["training"], **run["model"], **run["data"]}
         summary.check_settings(file, made_with, of_study)
