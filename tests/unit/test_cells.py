@@ -1,6 +1,7 @@
 """The path of a cell is its identity, with and without a precision."""
 
 import itertools
+import re
 from pathlib import PurePosixPath
 from typing import get_args
 
@@ -11,6 +12,8 @@ from hypothesis import strategies as st
 
 from sigmoid_bce.study.cells import (
     FOLDERS,
+    PARTS,
+    PATTERN,
     Cell,
     cells,
     fields_in,
@@ -34,10 +37,10 @@ def test_a_path_names_its_cell(cell):
     assert Cell.parse(str(cell)) == cell
     assert Cell.parse(f"a b/results/x/train/{cell}/run.json") == cell
     assert ("precision" in str(cell)) == (cell.precision != FLOAT32)
-    # the patterns find it, and only one of them does
-    found = [PurePosixPath(str(cell)).match(f"/{folder}") for folder in FOLDERS]
-    assert not any(found)
     assert [PurePosixPath(str(cell)).match(folder) for folder in FOLDERS].count(True) == 1
+    expression = PATTERN.format(**{name: r"[^/]+" for name in vars(cell)} | {"precision": PARTS})
+    assert re.fullmatch(expression, str(cell))
+    assert not re.fullmatch(expression, str(cell).replace("/seed", "/precision~float32/seed"))
     assert {"precision": FLOAT32, **cell_params(cell)} == {
         key: str(value) for key, value in vars(cell).items()
     }

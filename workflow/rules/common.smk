@@ -12,7 +12,7 @@ from sigmoid_bce.planning.sections import DOWNLOADS, plain, recorded, seen
 from sigmoid_bce.slurm import plugin
 from sigmoid_bce.slurm.commands import ClusterError
 from sigmoid_bce.study.cells import PATTERN as CELL
-from sigmoid_bce.study.cells import STAGES
+from sigmoid_bce.study.cells import PARTS, STAGES
 from sigmoid_bce.study.base import ConfigError
 from sigmoid_bce.study.parse import parse as parse_study
 from sigmoid_bce.study.reading import check as check_files
@@ -84,8 +84,7 @@ wildcard_constraints:
     model="[^/]+",
     loss="[^/]+",
     batch_size=r"\d+",
-    # empty where it is float32
-    precision=r"(/precision~\w+)?",
+    precision=PARTS,
     seed=r"\d+",
     stage="|".join(STAGES),
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 import itertools
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, get_args
 
-from sigmoid_bce.study.config import FLOAT32, Grid
+from sigmoid_bce.study.config import FLOAT32, Grid, Precision
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -22,6 +22,9 @@ PRECISION = "/precision~{}"
 It comes before the seed: the folder above all seeds holds one precision, and no cell lies in the
 folder of another.
 """
+NAMED = "|".join(name for name in get_args(Precision) if name != FLOAT32)
+PARTS = f"({PRECISION.format(f'({NAMED})')})?"
+"""A regular expression of what stands for the precision in paths."""
 FOLDERS = [
     PATTERN.format(dataset="*", model="*", loss="*", batch_size="*", precision=part, seed="*")
     for part in ("", PRECISION.format("*"))

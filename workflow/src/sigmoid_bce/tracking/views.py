@@ -140,22 +140,6 @@ PRECISION = {"params.`precision`": 128}
 """A column beside those of `SETTING`, in a study that compares precisions."""
 
 
-def with_precision(columns: Mapping[str, int]) -> dict[str, int]:
-    """Return columns with that of the precision after the batch size.
-
-    Examples
-    --------
-    >>> list(with_precision({"params.`batch_size`": 90, "params.`seed`": 55}))
-    ['params.`batch_size`', 'params.`precision`', 'params.`seed`']
-    """
-    more = {"params.`batch_size`": PRECISION}
-    return {
-        name: width
-        for column in columns
-        for name, width in ({column: columns[column]} | more.get(column, {})).items()
-    }
-
-
 def offered(settings: Mapping[str, Any]) -> list[str]:
     """Return the views of a study with these sections.
 
@@ -189,7 +173,8 @@ def state(view: str, *, precisions: bool = False) -> dict[str, Any]:
     "tags.kind = 'attempt'"
     """
     _, search, order, columns, sections = VIEWS[view]
-    columns = with_precision(columns) if precisions else columns
+    if precisions and columns.keys() >= SETTING.keys():
+        columns = columns | PRECISION
     shown = [
         {
             "uuid": f"{view}-{section}-{number}",
