@@ -12,6 +12,7 @@ from ml_dtypes import bfloat16
 from mlflow import MlflowClient
 
 from sigmoid_bce.study.cells import STAGES, Cell
+from sigmoid_bce.tracking import views
 from sigmoid_bce.tracking.reconcile import cells_with_attempts
 from sigmoid_bce.tracking.runs import group_key
 from support.checkout import SMOKE, checkout, snakemake
@@ -141,3 +142,8 @@ def test_runs_of_mlflow_tell_precisions_apart(study):
         assert "full/val_accuracy" in run.data.metrics
     tags = client.get_experiment_by_name("smoke").tags
     assert f'`grid.precision` | `["float32", "{HALF}"]`' in tags["mlflow.note.content"]
+    column = "params.`precision`"
+    for view in ("all-cells", "seeds"):
+        assert tags[f"mlflow.sharedViewState.{view}"] == views.envelope(view, precisions=True)
+        assert views.state(view, precisions=True)["columnOrder"][-1] == column
+        assert column not in views.state(view)["columnOrder"]

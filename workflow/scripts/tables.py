@@ -20,8 +20,11 @@ with logged_to(snakemake.log[0]):
     runs = {cell: read_json(f) for cell, f in zip(params.cells, given.runs, strict=True)}
     for (cell, run), file in zip(runs.items(), given.runs, strict=True):
         named = Cell.parse(cell)
-        of_study = {**params.models[named.model], **params.seen[named.dataset]}
-        of_study |= trained_with(named, params.training)
+        of_study = {
+            **trained_with(named, params.training),
+            **params.models[named.model],
+            **params.seen[named.dataset],
+        }
         del of_study["split"]  # run.json has none: the manifest has it
         made_with = {**run["training"], **run["model"], **run["data"]}
         summary.check_settings(file, made_with, of_study)
