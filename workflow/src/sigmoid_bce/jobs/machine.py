@@ -16,6 +16,9 @@ KERNELS = (
 )  # fmt: skip
 """The instruction sets by which numerical libraries choose their kernels, as Linux names them."""
 
+IMPLIED = {"avx2": ("avx",), "avx512f": ("avx", "avx2", "fma"), "avx512_vnni": ("avx512bw",)}
+"""What a line leaves out, since another instruction set needs it."""
+
 DRIVER = Path("/proc/driver/nvidia/version")
 LIMIT = 10.0  # seconds that a driver has for an answer
 
@@ -145,10 +148,12 @@ def line(record: Mapping[str, Any]) -> str:
     Examples
     --------
     >>> machine = described() | {"processor": "Xeon", "instruction_sets": ["avx2"], "blas": []}
-    >>> line({"machine": machine | {"libc": ""}, "device": "CPU", "threads": 1})
+    >>> line({"machine": machine, "device": "CPU", "threads": 1})
     'CPU, threads=1; Xeon; avx2'
     """
     machine = record["machine"]
+    there = machine["instruction_sets"]
+    newest = [name for name in there if not any(name in IMPLIED.get(one, ()) for one in there)]
     settings = [f"threads={record['threads']}"]
     if not record.get("deterministic", True):
         settings.append("not deterministic")
@@ -157,9 +162,8 @@ def line(record: Mapping[str, Any]) -> str:
     parts = [
         ", ".join([record["device"], *settings]),
         machine["processor"],
-        " ".join(machine["instruction_sets"]),
+        " ".join(newest),
         *machine["blas"],
-        machine["libc"],
         " ".join(cuda),
     ]
     return "; ".join(part for part in parts if part)

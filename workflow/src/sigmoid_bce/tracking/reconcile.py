@@ -17,7 +17,7 @@ from sigmoid_bce.jobs.attempts import end_tags, process, read_attempts
 from sigmoid_bce.jobs.credentials import masked
 from sigmoid_bce.jobs.files import write_json
 from sigmoid_bce.jobs.records import PastAttempt, Status
-from sigmoid_bce.study.cells import Cell
+from sigmoid_bce.study.cells import FOLDERS, Cell
 from sigmoid_bce.study.learning import LearningCell
 from sigmoid_bce.tracking.address import sqlite_file, uri
 
@@ -31,8 +31,10 @@ START_LIMIT = 60  # seconds that the start of a workflow waits at most
 
 def cells_with_attempts(results: Path) -> Iterator[Cell]:
     """Yield every cell of a study's folder that was ever tried."""
-    for folder in sorted(results.glob("train/*/*/*/*/*/attempts")):
-        yield Cell.parse(str(folder.parent.relative_to(results / "train")))
+    train = results / "train"
+    found = (folder for cell in FOLDERS for folder in train.glob(f"{cell}/attempts"))
+    for folder in sorted(found):
+        yield Cell.parse(str(folder.parent.relative_to(train)))
 
 
 def learning_cells(results: Path) -> Iterator[LearningCell]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 from typing import Any, Literal, NamedTuple
@@ -16,7 +16,7 @@ from sigmoid_bce.jobs import machine
 from sigmoid_bce.jobs.attempts import end_tags, process, read_history
 from sigmoid_bce.jobs.files import reading, sha256
 from sigmoid_bce.jobs.records import AttemptRecord, PastAttempt, RunRecord, Status
-from sigmoid_bce.study.cells import Cell
+from sigmoid_bce.study.cells import Cell, named_in
 from sigmoid_bce.tracking.cell_files import CellFiles, Split, patch_of
 from sigmoid_bce.tracking.notes import NOTE, note, plain
 from sigmoid_bce.tracking.points import Point, counted, history_points, stage_points, told_by
@@ -113,8 +113,7 @@ class Run:
 
 def rows_by_cell(table: pd.DataFrame) -> dict[str, pd.DataFrame]:
     """Return the rows of tables/cells.csv by the path of their cell."""
-    names = table[list(Cell.__dataclass_fields__)].itertuples(index=False)
-    groups = table.groupby([str(Cell(*values)) for values in names])
+    groups = table.groupby([str(cell) for cell in named_in(table)])
     return {str(name): rows for name, rows in groups}
 
 
@@ -170,14 +169,25 @@ def _provenance(record: AttemptRecord) -> dict[str, str]:
 
 
 def cell_params(cell: Cell) -> dict[str, str]:
-    """Return the fields of a cell as MLflow's params.
+    """Return the fields of a cell that its path names, as MLflow's params.
 
     Examples
     --------
     >>> cell_params(Cell("elpv", "convnet", "logits", 20, 0))["batch_size"]
     '20'
     """
-    return {name: str(value) for name, value in asdict(cell).items()}
+    return dict(part.split("~", 1) for part in str(cell).split("/"))
+
+
+def group_name(cell: Cell) -> str:
+    """Return what the names of the runs of all seeds of a cell begin with.
+
+    Examples
+    --------
+    >>> group_name(Cell("elpv", "convnet", "logits", 20, 0, precision="mixed_bfloat16"))
+    'convnet logits batch 20 mixed_bfloat16'
+    """
+    return f"{cell.model} {cell.loss} batch {cell.batch_size} {cell.named_precision}".rstrip()
 
 
 def run_name(cell: Cell) -> str:
@@ -188,7 +198,7 @@ def run_name(cell: Cell) -> str:
     >>> run_name(Cell("elpv", "convnet", "logits", 20, 0))
     'convnet logits batch 20 seed 0'
     """
-    return f"{cell.model} {cell.loss} batch {cell.batch_size} seed {cell.seed}"
+    return f"{group_name(cell)} seed {cell.seed}"
 
 
 def live_tags(record: AttemptRecord) -> dict[str, str]:
