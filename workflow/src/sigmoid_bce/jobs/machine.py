@@ -158,12 +158,14 @@ def line(record: Mapping[str, Any]) -> str:
     if not record.get("deterministic", True):
         settings.append("not deterministic")
     settings += [f"{name}={value}" for name, value in record.get("environment", {}).items()]
+    # the lock file has the releases
+    kernels = sorted({re.sub(r" [\d.]+ ", " ", library) for library in machine["blas"]})
     cuda = [f"{k}={machine[k]}" for k in ("driver", "cuda", "cudnn") if machine.get(k)]
     parts = [
         ", ".join([record["device"], *settings]),
         machine["processor"],
         " ".join(newest),
-        *machine["blas"],
+        ", ".join(kernels),
         " ".join(cuda),
     ]
     return "; ".join(part for part in parts if part)
