@@ -36,29 +36,27 @@ def content_of(client: MlflowClient, run: Run, wanted: runs.Run) -> Held | None:
     inputs = run.inputs.dataset_inputs if run.inputs else ()
     if not {i.dataset.digest for i in inputs} <= {split.digest for split in wanted.data}:
         return None
-    points = points_of(client, run, wanted)
-    if points is None or not points <= set(wanted.points):
+    found = points_of(client, run, wanted)
+    points = set(found)
+    if len({(p.key, p.step) for p in found}) < len(found) or not points <= set(wanted.points):
         return None
     files = files_of(client, run, {folder for folder, _ in wanted.artifacts})
     return Held(run, points, files) if files.keys() <= wanted.files.keys() else None
 
 
-def points_of(client: MlflowClient, run: Run, wanted: runs.Run) -> set[Point] | None:
-    """Return every point of a run; None if a step of a metric is there twice."""
+def points_of(client: MlflowClient, run: Run, wanted: runs.Run) -> list[Point]:
+    """Return every point of a run; one may be there twice."""
     lengths = Counter(point.key for point in wanted.points)
-    expected, found = set(wanted.points), set()
+    expected, found = set(wanted.points), []
     for last in run.to_proto().data.metrics:
         point = Point(last.key, last.step, last.value, last.timestamp)
         if lengths[last.key] == 1 and point in expected:
-            found.add(point)  # the run itself has the last value: no further call is needed
+            found.append(point)  # the run itself has the last value: no further call is needed
             continue
-        points = [
+        found += [
             Point(m.key, m.step, m.value, m.timestamp)
             for m in client.get_metric_history(run.info.run_id, last.key)
         ]
-        if len({point.step for point in points}) < len(points):
-            return None
-        found.update(points)
     return found
 
 

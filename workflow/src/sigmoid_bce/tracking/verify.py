@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from urllib.parse import urlsplit
@@ -102,9 +103,8 @@ def _parts(client: MlflowClient, held: Run, wanted: runs.Run) -> Iterator[str]:
     if note and not shown.startswith(note):
         theirs = "" if MARK in shown else "somebody's own and "
         yield f"its description is {theirs}not what the files say"
-    points = points_of(client, held, wanted)
-    if points != set(wanted.points):
-        names = {point.key for point in (points or set()) ^ set(wanted.points)}
+    points, expected_points = Counter(points_of(client, held, wanted)), Counter(wanted.points)
+    if names := {p.key for p in (points - expected_points) + (expected_points - points)}:
         yield f"metric {', '.join(sorted(names))}: its points are not those of the files"
     sources = {f"{folder}/{file.name}".lstrip("/"): file for folder, file in wanted.artifacts}
     yield from _artifacts(client, held, wanted.files, sources)
