@@ -42,7 +42,8 @@ from sigmoid_bce.figures import hero, registry, stage, style
 from sigmoid_bce.figures.explorer.page import parted, render
 from sigmoid_bce.figures.inputs import LaboratoryTables
 from sigmoid_bce.jobs import plugins
-from sigmoid_bce.planning.inputs import TITLE
+from sigmoid_bce.planning.chapters import title
+from sigmoid_bce.study.cells import Cell
 from words import NETWORKS, markdown, number, origin, percent
 
 DOCUMENTS = (
@@ -458,12 +459,11 @@ def figure_5(folder: Path) -> Figure:
     table = read("figure-5").rename(columns={"sample": "sample_id"})
     table = table.astype({"sample_id": int, "label": "int8", "raw_output": "float32"})
     config = yaml.safe_load((ROOT / "config/config.yaml").read_text())
-    named = dict(part.split("~") for part in PICTURED.split("/"))
-    classes = config["datasets"][named["dataset"]]["classes"]
-    title = f"{TITLE.format_map(named)}, full stage"
+    cell = Cell.parse(PICTURED)
+    classes = config["datasets"][cell.dataset]["classes"]
     # the committed rows are sorted: their numbers are not those of images
     table = compare.samples(table).assign(sample_id=-1, split=table["split"])
-    return stage.draw(table, classes, title, unit="images")
+    return stage.draw(table, classes, f"{title(cell)}, full stage", unit="images")
 
 
 def hero_figure(folder: Path) -> Figure:

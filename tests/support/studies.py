@@ -9,7 +9,7 @@ from sigmoid_bce.figures.inputs import CellTables, LaboratoryTables
 from sigmoid_bce.figures.trainings import LearningTables
 from sigmoid_bce.jobs.files import read_json, read_parquet
 from sigmoid_bce.numerics import article, formulas, reference
-from sigmoid_bce.planning.inputs import TITLE
+from sigmoid_bce.planning.chapters import title
 from sigmoid_bce.study import reading
 from sigmoid_bce.study.cells import STAGES
 from sigmoid_bce.study.cells import cells as all_cells
@@ -171,7 +171,7 @@ def finished(results, file):
         }
         classes = read_json(results / f"data/{cell.dataset}/summary.json")["classes"]
         sizes = study.comparison.batch_sizes, study.comparison.figure_batch_size
-        yield "cell", CellTables(TITLE.format(**vars(cell)), classes, stages, batches, *sizes)
+        yield "cell", CellTables(title(cell), classes, stages, batches, *sizes)
     yield (
         "learning",
         LearningTables(

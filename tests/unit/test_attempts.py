@@ -11,7 +11,8 @@ import time
 import pandas as pd
 import pytest
 
-from sigmoid_bce.jobs.attempts import Attempt, read_attempts, read_history, times
+from sigmoid_bce.jobs import ends
+from sigmoid_bce.jobs.attempts import Attempt, process, read_attempts, read_history, times
 from sigmoid_bce.jobs.notice import Notice
 from sigmoid_bce.jobs.records import AttemptRecord
 
@@ -29,6 +30,8 @@ with logged_to(Path(sys.argv[1]) / "log"), Attempt(cell, Path(sys.argv[1]) / "s/
         time.sleep(0.01)
         if sys.argv[2] == "fail" and epoch == 3:
             raise FloatingPointError("the training loss\\nis nan")
+        if sys.argv[2] == "memory" and epoch == 3:
+            bytearray(1 << 60)
 """
 
 
@@ -63,21 +66,103 @@ def test_a_cut_off_line_is_left_out(folder):
     assert list(read_history(file)["epoch"]) == [1]
 
 
-def test_attempts_are_numbered_and_leave_each_other_alone(folder):
-    for _ in range(2):
+def test_attempts_are_numbered_and_each_names_the_one_before(folder):
+    for _ in range(3):
         with Attempt(CELL, folder) as attempt:
             attempt.note({"epoch": 1, "loss": 0.5, "seconds": 1.0})
-    assert [r["attempt"] for r in read_attempts(folder)] == [1, 2]
+    records = read_attempts(folder)
+    assert [r["attempt"] for r in records] == [1, 2, 3]
+    assert "previous" not in records[0]
+    assert [r["previous"] for r in records[1:]] == [process(r) for r in records[:2]]
     (folder / "attempts/1/attempt.json").write_text("{")
-    assert [r["attempt"] for r in read_attempts(folder)] == [2]
+    assert [r["attempt"] for r in read_attempts(folder)] == [2, 3]
+
+
+def killed(folder, **changes):
+    """Write an attempt whose process is gone without a word; return what is read of it."""
+    with Attempt(CELL, folder) as attempt:
+        attempt.note({"epoch": 1, "loss": 0.5, "seconds": 1.0})
+    file = folder / "attempts/1/attempt.json"
+    record = {**json.loads(file.read_text()), **changes}
+    for name in ("status", "reason", "ended"):
+        del record[name]
+    file.write_text(json.dumps(record))
+    [found] = read_attempts(folder)
+    return found["status"], found["ended_by"], found["reason"]
+
+
+@pytest.mark.parametrize(
+    ("changes", "cause", "reason"),
+    [
+        ({}, "killed", "killed after epoch 1"),
+        ({"boot": "another"}, "node failure", "ended by a failure of its node after epoch 1"),
+        ({"oom_kills": -1}, "memory", "out of memory after epoch 1"),
+        ({"oom_kills": -1, "host": "elsewhere"}, "killed", "killed after epoch 1"),
+        # a number that no SLURM knows, or no SLURM at all
+        ({"slurm_job_id": "999999"}, "killed", "killed after epoch 1"),
+    ],
+)
+def test_a_death_without_a_word_is_explained_by_the_kernel(folder, changes, cause, reason):
+    assert killed(folder, **changes) == ("KILLED", cause, reason)
+
+
+def test_slurm_s_log_tells_of_memory(folder):
+    log = folder.parents[CELL.count("/") + 2] / "slurm/group_heads/17.log"
+    log.parent.mkdir(parents=True)
+    log.write_text("slurmstepd: error: Step 17.0 exceeded memory limit (900 > 400), being killed")
+    assert killed(folder, slurm_job_id="17")[1] == "memory"
+
+
+SLURM = {
+    # what sacct says of a job that was queued again, and of one that was cancelled by somebody
+    "a first run": ("PREEMPTED|{0}|{1}\nCOMPLETED|{2}|{3}", "preempted"),
+    "a second run": ("PREEMPTED|0|{0}\nNODE_FAIL|{0}|Unknown", "node failure"),
+    "cancelled": ("CANCELLED by 0|{0}|{1}", "cancelled"),
+    "time": ("TIMEOUT|{0}|{1}", "time limit"),
+    "memory": ("OUT_OF_MEMORY|{0}|{1}", "memory"),
+    "only the training died": ("COMPLETED|{0}|{1}", "killed"),
+}
+
+
+@pytest.mark.parametrize("case", SLURM)
+def test_the_state_of_the_job_s_run_counts(folder, tmp_path, monkeypatch, case):
+    lines, cause = SLURM[case]
+    now = int(time.time())
+    text = lines.format(now - 5, now + 50, now + 60, now + 90)
+    (tmp_path / "sacct").write_text(f"#!/bin/sh\nprintf '%s\\n' '{text}'\n")
+    (tmp_path / "sacct").chmod(0o755)
+    monkeypatch.setenv("PATH", f"{tmp_path}:{os.environ['PATH']}")
+    assert killed(folder, slurm_job_id="17")[1] == cause
+
+
+@pytest.mark.parametrize(
+    ("shown", "cause"),
+    [
+        ("JobState=RUNNING PreemptTime=2026-01-01T00:00:00", "preempted"),
+        ("JobState=CANCELLED PreemptTime=None", "cancelled"),
+        ("JobState=TIMEOUT", "time limit"),
+        ("JobState=RUNNING PreemptTime=None", "interrupted"),
+    ],
+)
+def test_a_job_that_is_told_to_end_asks_why(tmp_path, monkeypatch, shown, cause):
+    (tmp_path / "scontrol").write_text(f"#!/bin/sh\necho JobId=17 {shown}\n")
+    (tmp_path / "scontrol").chmod(0o755)
+    monkeypatch.setenv("PATH", f"{tmp_path}:{os.environ['PATH']}")
+    monkeypatch.setenv("SLURM_JOB_ID", "17")
+    assert ends.of_notice() == cause
+
+
+CAUSES = {signal.SIGTERM: "interrupted", signal.SIGKILL: "killed", "fail": "failed"}
+CAUSES |= {"memory": "memory"}
 
 
 @pytest.mark.parametrize(
     ("how", "status", "reason", "code"),
     [
         (signal.SIGTERM, "KILLED", "interrupted after epoch", 143),
-        (signal.SIGKILL, "KILLED", "interrupted after epoch", -9),
+        (signal.SIGKILL, "KILLED", "killed after epoch", -9),
         ("fail", "FAILED", "is nan", 1),
+        ("memory", "FAILED", "MemoryError", 1),
     ],
 )
 def test_the_end_is_told_truthfully(folder, tmp_path, how, status, reason, code):
@@ -88,14 +173,15 @@ def test_the_end_is_told_truthfully(folder, tmp_path, how, status, reason, code)
     while not file.exists() or len(read_history(file)) < 3:
         assert time.monotonic() < end
         time.sleep(0.02)
-    if how != "fail":
+    if isinstance(how, int):
         assert read_attempts(folder)[0]["status"] == "RUNNING"
         process.send_signal(how)
     assert process.wait(60) == code
     [record] = read_attempts(folder)
     assert record["status"] == status
     assert reason in record["reason"]
-    if how == "fail":  # as the log ends
+    assert record["ended_by"] == CAUSES[how]
+    if status == "FAILED":  # as the log ends
         assert record["reason"] == (tmp_path / "log").read_text().splitlines()[-1]
         assert json.loads((folder / "attempts/1/attempt.json").read_text())["status"] == "FAILED"
 
@@ -118,8 +204,9 @@ class Recorder:
     def wake(self):
         self._note("wake", len(self.rows))
 
-    def close(self, status, reason, ended):
-        self._note("close", status, reason, self.record["ended"] == ended)
+    def close(self):
+        record = self.record
+        self._note("close", record["status"], record["reason"], record["ended"] > 0)
 
     def _note(self, call, *values):
         self.calls.append((call, *values))

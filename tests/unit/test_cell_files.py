@@ -76,7 +76,11 @@ def test_each_file_is_read_once(files, monkeypatch):
 def test_the_study_needs_no_history_of_a_cell_that_was_not_resumed(files):
     files.history_file.write_bytes(b"")
     run = runs.study_run(
-        "s", files.results, [runs.trained(files.record, files.ended)], [], {"cells": 2}
+        "s",
+        files.results,
+        [runs.trained(files.record, files.ended, files.results)],
+        [],
+        {"cells": 2},
     )
     assert (run.start, run.end) == (10_000, times(10_000, SECONDS)[-1])
     assert run.params == {"cells": "2"}

@@ -79,6 +79,11 @@ MISTAKES = [
     ("datasets.elpv.channels", 2, r"channels: "),
     ("training.early_epochs", 60, r"models\.convnet\.max_epochs is 50: expected at least"),
     ("training.precision", "float16", r"training\.precision: expected .*'mixed_float16'"),
+    ("grid.precision", ["float16"], r"grid\.precision\.0: expected .*'mixed_float16'"),
+    ("grid.precision", ["mixed_float61"], r"found 'mixed_float61'; did you mean 'mixed_float16'"),
+    ("grid.precision", [], r"grid\.precision: expected at least 1 item"),
+    ("grid.precision", "float32", r"grid\.precision: expected a valid list, found 'float32'$"),
+    ("grid.precision", ["float32"] * 2, r"grid: precision lists a value twice"),
     ("training.xla", "on", r"training\.xla: expected a valid boolean, found 'on'"),
     ("study", "No Spaces", r"study: expected lower-case letters, .* found 'No Spaces'"),
     ("study", "downloads", r"results/downloads is taken"),
@@ -151,6 +156,39 @@ def test_mistake(path, value, message):
     lines = str(caught.value).splitlines()
     assert len(lines) == 1
     assert lines[0].startswith("my.yaml: ")
+
+
+BF16, F16 = "mixed_bfloat16", "mixed_float16"
+PRECISIONS = {
+    # precision of the training, of the grid, a loss: the message
+    "half and several": (BF16, ["float32", BF16], "logits", "training.precision is mixed_bfloat16, "
+    "and grid.precision is float32, mixed_bfloat16: leave training.precision out"),
+    "half and float32": (F16, ["float32"], "logits", "training.precision is mixed_float16, and "
+    "grid.precision is float32: leave training.precision out"),
+    "another head": ("float32", ["float32", F16], "sigmoid_bfloat16", "grid.precision: "
+    "mixed_float16 does not go with grid.loss sigmoid_bfloat16, which rounds to bfloat16: write "
+    "mixed_bfloat16 or float32, or leave the loss out"),
+    "another head, one precision": (BF16, None, "sigmoid_after_float16", "training.precision: "
+    "mixed_bfloat16 does not go with grid.loss sigmoid_after_float16, which rounds to float16: "
+    "write mixed_float16 or float32, or leave the loss out"),
+    "several": ("float32", ["float32", BF16, F16], "logits", ""),
+    "given twice": (BF16, [BF16], "logits", ""),
+    "as the head": ("float32", ["float32", BF16], "sigmoid_bfloat16", ""),
+    "one": (F16, None, "sigmoid_float16", ""),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(("usual", "axis", "loss", "message"), PRECISIONS.values(), ids=PRECISIONS)
+def test_precisions_that_clash_are_a_line(usual, axis, loss, message):
+    study = changed(DEFAULT, "training.precision", usual)
+    study = changed(study, "grid", {**study["grid"], "precision": axis, "loss": [loss]})
+    if not message:
+        # what records hold is a study again
+        assert parse(json.loads(json.dumps(recorded(parse(study))))) == parse(study)
+        return
+    with pytest.raises(ConfigError) as caught:
+        parse(study, "my.yaml")
+    assert str(caught.value) == f"my.yaml: {message}"
 
 
 LEARNING_ONLY = {key: DEFAULT[key] for key in ("study", "datasets", "models", "learning")}

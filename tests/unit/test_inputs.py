@@ -9,6 +9,7 @@ from snakemake.common import get_function_params
 from snakemake.iocontainers import Wildcards
 
 from sigmoid_bce.planning import functions, inputs
+from sigmoid_bce.planning.chapters import labels_of, title_of
 from sigmoid_bce.planning.inputs import Plan
 from sigmoid_bce.planning.locate import locate
 from sigmoid_bce.planning.sections import DOWNLOADS
@@ -22,8 +23,10 @@ CELL = {
     "model": "convnet",
     "loss": "logits",
     "batch_size": "20",
+    "precision": "",
     "seed": "1",
 }
+HALF = {"precision": "/precision~mixed_bfloat16"}
 
 
 def wildcards(**values):
@@ -68,6 +71,31 @@ def test_every_cell_has_a_path_for_each_value():
     assert paths[:2] == [f"a/{PLAN.cells[0]}/early.x", f"a/{PLAN.cells[0]}/full.x"]
     some = PLAN.of_cells(f"a/{PATTERN}.x", some=PLAN.cells[:3])(None)
     assert some == [f"a/{cell}.x" for cell in PLAN.cells[:3]]
+
+
+def test_a_cell_is_trained_in_its_precision_and_others_as_before():
+    usual = PLAN.study.training.model_dump()
+    assert PLAN.training(wildcards()) == usual
+    config = copy.deepcopy(DEFAULT)
+    config["grid"]["precision"] = ["float32", "mixed_bfloat16"]
+    found = plan(config)
+    assert found.training(wildcards()) == usual
+    assert found.training(wildcards(**HALF)) == {**usual, "precision": "mixed_bfloat16"}
+    assert (found.precision(wildcards()), found.precision(wildcards(**HALF))) == (
+        "float32",
+        "mixed_bfloat16",
+    )
+    assert len(found.cells) == 2 * len(PLAN.cells)
+    labels = labels_of(found.cells)
+    assert labels(wildcards(**HALF))["precision"] == "mixed_bfloat16"
+    assert labels(wildcards())["precision"] == "float32"
+    assert "precision" not in labels_of(PLAN.cells)(wildcards())
+    assert title_of(wildcards()) == "elpv, convnet, loss logits, batch size 20, seed 1"
+    # the one precision of a study has no part in paths
+    config["grid"]["precision"], config["training"]["precision"] = None, "mixed_float16"
+    one = plan(config)
+    assert one.cells == PLAN.cells
+    assert one.precision(wildcards()) == "mixed_float16"
 
 
 def test_figures_are_drawn_of_the_first_seeds():

@@ -8,7 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from sigmoid_bce.jobs import provenance
+from sigmoid_bce.jobs import git as git_questions
+from sigmoid_bce.jobs import patches, provenance
+from sigmoid_bce.jobs.logs import UserError
 from sigmoid_bce.jobs.provenance import version
 
 FILE = "src/code.py"
@@ -152,9 +154,9 @@ def test_without_a_working_git_a_job_begins(kind, tmp_path, monkeypatch):
         (tmp_path / "git").write_text(script)
         (tmp_path / "git").chmod(0o755 if script else 0o644)
     monkeypatch.setenv("PATH", f"{tmp_path}:/usr/bin:/bin" if script else str(tmp_path))
-    monkeypatch.setattr(provenance, "GIT_LIMIT", 0.2)
+    monkeypatch.setattr(git_questions, "LIMIT", 0.2)
     begin = time.monotonic()
-    found = provenance.circumstances()
+    found = provenance.circumstances(tmp_path)
     assert time.monotonic() - begin < 5
     assert (found["git_commit"], found["git_dirty"]) == (None, None)
 
@@ -186,3 +188,96 @@ def test_a_package_that_pip_took_from_git_knows_its_commit(tmp_path, monkeypatch
     assert provenance.installed(site / "sigmoid_bce") == (commit, dirty)
     # another copy, as that of a checkout, is of no such commit
     assert provenance.installed(tmp_path / "sigmoid_bce") == (None, None)
+
+
+def test_an_archive_names_its_commit_and_not_whether_it_was_changed(project, tmp_path):
+    (project / ".gitattributes").write_text(".git_archival.txt export-subst\n")
+    (project / provenance.ARCHIVED).write_text("node: $Format:%H$\n")
+    git(project, "add", ".")
+    git(project, "commit", "-q", "-m", "archival")
+    (tmp_path / "archive").mkdir()
+    git(project, "archive", "-o", tmp_path / "archive.tar", "HEAD")
+    shutil.unpack_archive(tmp_path / "archive.tar", tmp_path / "archive")
+    assert shown(tmp_path / "archive") == (head(project), None)
+    # inside another repository, it is still no part of that one
+    shutil.move(tmp_path / "archive", project.parent / "archive")
+    assert shown(project.parent / "archive") == (head(project), None)
+    # a copy of the files alone
+    shutil.rmtree(project / ".git")
+    assert shown(project) == (None, None)
+
+
+def applied(project, results, tmp_path):
+    """Return the patch of a project, after a fresh clone with it was compared with the project."""
+    name = patches.keep(project, head(project), results)
+    git(tmp_path, "clone", "-q", project, "clone")
+    file = patches.place(results, name)
+    git(tmp_path / "clone", "apply", "--index", "--allow-empty", file)
+    return name, file.read_text(errors="surrogateescape"), tmp_path / "clone"
+
+
+def test_a_patch_holds_what_the_commit_lacks(project, tmp_path):
+    before = git(project, "status", "--porcelain"), head(project)
+    (project / FILE).write_text("2\n")
+    (project / "src/new \u00e9.py").write_text("3\n")
+    (project / "src/bytes.bin").write_bytes(bytes(range(256)))
+    (project / "src/link").symlink_to("code.py")
+    git(project, "update-index", "--assume-unchanged", FILE)
+    listed = git(project, "ls-files", "-v"), (project / ".git/index").read_bytes()
+    _, text, clone = applied(project, tmp_path / "s", tmp_path)
+    assert text.startswith(f"# changes since commit {head(project)}\n")
+    assert (clone / FILE).read_text() == "2\n"
+    assert (clone / "src/new \u00e9.py").read_text() == "3\n"
+    assert (clone / "src/bytes.bin").read_bytes() == bytes(range(256))
+    assert (clone / "src/link").readlink() == Path("code.py")
+    # the checkout is as it was
+    assert (git(project, "ls-files", "-v"), (project / ".git/index").read_bytes()) == listed
+    assert before == ("", head(project))
+
+
+def test_a_patch_leaves_out_secrets_and_data_and_says_so(project, tmp_path, monkeypatch):
+    monkeypatch.setenv("MLFLOW_TRACKING_PASSWORD", "hunter-2-hunter")
+    (project / ".env").write_text("TOKEN=1\n")
+    (project / "my-secrets.yaml").write_text("a: 1\n")
+    (project / "data.bin").write_bytes(bytes(patches.LARGEST_NEW + 1))
+    (project / FILE).write_text("password = 'hunter-2-hunter'\n")
+    _, text, clone = applied(project, tmp_path / "s", tmp_path)
+    assert sorted(path.name for path in clone.iterdir()) == [".git", "src"]
+    assert "# left out: .env (it may hold a secret)\n" in text
+    assert "# left out: my-secrets.yaml (it may hold a secret)\n" in text
+    assert "# left out: data.bin (1,000,001 bytes)\n" in text
+    assert "hunter" not in text
+    assert (clone / FILE).read_text() == "password = '***'\n"
+
+
+def test_equal_changes_are_kept_once_and_no_change_not_at_all(project, tmp_path):
+    results = tmp_path / "s"
+    assert patches.keep(project, head(project), results) is None
+    assert not results.exists()
+    (project / FILE).write_text("2\n")
+    one, other = (patches.keep(project, head(project), results) for _ in range(2))
+    (project / FILE).write_text("3\n")
+    third = patches.keep(project, head(project), results)
+    assert one == other != third
+    assert len(list((results / patches.FOLDER).iterdir())) == 2
+
+
+@pytest.mark.parametrize(
+    ("change", "line"),
+    [
+        (
+            lambda p: (p / FILE).write_text("2\n"),
+            r"differs from commit \w{12}: src/code.py. Commit",
+        ),
+        (lambda p: (p / "src/new.py").touch(), r"differs from commit \w{12}: src/new.py. Commit"),
+        (lambda p: git(p, "update-index", "--skip-worktree", FILE), "was told to overlook files"),
+        (lambda p: shutil.rmtree(p / ".git"), "is unknown: it is in no repository of its own"),
+    ],
+)
+def test_changes_are_refused_in_a_line(project, monkeypatch, change, line):
+    monkeypatch.setattr(provenance, "code", lambda folder: version(folder / FILE, folder))
+    provenance.refuse_changes(project)
+    change(project)
+    with pytest.raises(UserError, match=line) as caught:
+        provenance.refuse_changes(project)
+    assert "\n" not in str(caught.value)

@@ -23,6 +23,7 @@ FOLLOWED = (
     "docs/how-to/ci-gate.md",
     "docs/how-to/own-model.md",
     "docs/how-to/own-table.md",
+    "docs/how-to/precision.md",
     "docs/how-to/serving.md",
     "docs/tutorials/own-images.md",
     "docs/tutorials/own-raw-outputs.md",

@@ -5,14 +5,14 @@ from os.path import dirname, relpath
 
 from sigmoid_bce.jobs import forkserver, plugins, progress, snakemake_patches
 from sigmoid_bce.planning import data, digest, environment, locate
-from sigmoid_bce.planning.chapters import aligned, chapters, labels_of
+from sigmoid_bce.planning.chapters import aligned, chapters, labels_of, title_of
 from sigmoid_bce.planning.functions import growing, literal
-from sigmoid_bce.planning.inputs import TITLE, Plan, check_plugins
+from sigmoid_bce.planning.inputs import Plan, check_plugins
 from sigmoid_bce.planning.sections import DOWNLOADS, plain, recorded, seen
 from sigmoid_bce.slurm import plugin
 from sigmoid_bce.slurm.commands import ClusterError
 from sigmoid_bce.study.cells import PATTERN as CELL
-from sigmoid_bce.study.cells import STAGES
+from sigmoid_bce.study.cells import PARTS, STAGES
 from sigmoid_bce.study.base import ConfigError
 from sigmoid_bce.study.parse import parse as parse_study
 from sigmoid_bce.study.reading import check as check_files
@@ -84,6 +84,7 @@ wildcard_constraints:
     model="[^/]+",
     loss="[^/]+",
     batch_size=r"\d+",
+    precision=PARTS,
     seed=r"\d+",
     stage="|".join(STAGES),
 

@@ -79,7 +79,7 @@ rule figure_cell:
         mem_mb=800,
         runtime=5,
     params:
-        title=TITLE,
+        title=title_of,
         stages=list(STAGES),
         batch_sizes=STUDY.comparison.batch_sizes,
         figure_batch_size=STUDY.comparison.figure_batch_size,

@@ -26,7 +26,7 @@ rule raw_outputs:
         model=PLAN.model,
         module=PLAN.module,
         seen=PLAN.seen,
-        precision=STUDY.training.precision,
+        precision=PLAN.precision,
         releases=PLAN.releases("keras", "numpy", "tensorflow"),
         code=PLAN.code_with("raw_outputs", "architecture"),
     conda:

@@ -1,10 +1,14 @@
 onstart:
-    from sigmoid_bce.jobs.files import Unwritable, check_writable
+    from sigmoid_bce.jobs.files import check_writable
+    from sigmoid_bce.jobs.logs import UserError
+    from sigmoid_bce.jobs.provenance import refuse_changes
     from sigmoid_bce.tracking.reconcile import at_start
 
     try:
         check_writable(FOLDER)
-    except Unwritable as error:
+        if STUDY.tracking.uncommitted == "refuse":
+            refuse_changes()
+    except UserError as error:
         raise WorkflowError(error) from None
     snakemake_patches.lift_rate_limit(workflow)
     start_on_cluster()

@@ -20,7 +20,7 @@ rule train:
         model=PLAN.model,
         module=PLAN.module,
         seen=PLAN.seen,
-        training=STUDY.training.model_dump(),
+        training=PLAN.training,
         releases=PLAN.releases("keras", "numpy", "tensorflow"),
         code=PLAN.code_with("train", "loss", "optimizer", "architecture"),
     conda:

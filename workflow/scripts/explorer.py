@@ -11,7 +11,7 @@ from sigmoid_bce.figures.style import write_values
 from sigmoid_bce.jobs.logs import logged_to
 from sigmoid_bce.numerics.tables import read_thresholds
 
-with logged_to(snakemake.log[0]):
+with logged_to(snakemake.log[0], snakemake.output):
     given, made = snakemake.input, snakemake.output
     day = date.fromtimestamp(Path(given.thresholds).stat().st_mtime).isoformat()
     thresholds = read_thresholds(given.thresholds, objective=None)

@@ -8,7 +8,7 @@ from sigmoid_bce.jobs.files import check_dates, read_array, sha256
 from sigmoid_bce.jobs.locks import hold
 from sigmoid_bce.jobs.logs import logged_to
 
-with logged_to(snakemake.log[0]):
+with logged_to(snakemake.log[0], snakemake.output):
     check_dates(snakemake.input)
     file, frozen = snakemake.input.get("weights"), snakemake.params.frozen
     identity = {**dict(snakemake.params.items()), "images": sha256(snakemake.input.images)}

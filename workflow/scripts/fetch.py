@@ -3,7 +3,7 @@ import json
 from sigmoid_bce.data.fetch import fetch
 from sigmoid_bce.jobs.logs import logged_to
 
-with logged_to(snakemake.log[0]):
+with logged_to(snakemake.log[0], snakemake.output):
     fetch(
         json.loads(snakemake.resources.sources),
         snakemake.params.sha256,

@@ -9,7 +9,7 @@ from sigmoid_bce.figures.inputs import CellTables
 from sigmoid_bce.jobs.files import read_json, read_parquet
 from sigmoid_bce.jobs.logs import logged_to
 
-with logged_to(snakemake.log[0]):
+with logged_to(snakemake.log[0], snakemake.output):
     given, made, params = snakemake.input, snakemake.output, snakemake.params
     samples = {
         stage: read_parquet(table).assign(split=read_parquet(raw)["split"].to_numpy())

@@ -6,7 +6,7 @@ from sigmoid_bce.figures import registry, style
 from sigmoid_bce.figures.inputs import LaboratoryTables
 from sigmoid_bce.jobs.logs import logged_to
 
-with logged_to(snakemake.log[0]):
+with logged_to(snakemake.log[0], snakemake.output):
     made = snakemake.output
     params = snakemake.params
     tables = LaboratoryTables(dict(snakemake.input.items()), params.objective)

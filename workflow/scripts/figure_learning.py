@@ -9,7 +9,7 @@ from sigmoid_bce.figures.trainings import LearningTables
 from sigmoid_bce.jobs.logs import logged_to
 from sigmoid_bce.study.learning import Learning, learning_cells, regimes
 
-with logged_to(snakemake.log[0]):
+with logged_to(snakemake.log[0], snakemake.output):
     given, made, params = snakemake.input, snakemake.output, snakemake.params
     learning = Learning(**params.learning)
     tables = LearningTables(

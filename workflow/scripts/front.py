@@ -9,7 +9,7 @@ from sigmoid_bce.jobs.csv_tables import read_csv
 from sigmoid_bce.jobs.files import replacing
 from sigmoid_bce.jobs.logs import logged_to
 
-with logged_to(snakemake.log[0]):
+with logged_to(snakemake.log[0], snakemake.output):
     given, params = snakemake.input, snakemake.params
     cells, programs, trainings = (
         list(map(read_csv, files)) for files in (given.networks, given.programs, given.trainings)

@@ -3,6 +3,7 @@ from sigmoid_bce.jobs.forkserver import forked
 forked("networks")
 
 import time
+from pathlib import Path
 
 from pydantic import TypeAdapter
 
@@ -13,7 +14,7 @@ from sigmoid_bce.study.datasets import Seen
 from sigmoid_bce.study.learning import LearningCell
 from sigmoid_bce.study.models import Model
 
-with logged_to(snakemake.log[0]):
+with logged_to(snakemake.log[0], snakemake.output):
     started = int(time.time() * 1000)
     check_dates(snakemake.input)
     from sigmoid_bce.training.learn import learn
@@ -31,6 +32,8 @@ with logged_to(snakemake.log[0]):
         threads=snakemake.threads,
     )
     settings = {"model": params.model, "data": params.seen}
-    record = {"started": started, **circumstances(), **settings, **found.record}
+    # learning/<dataset>/<model>/<loss>/<batch_size>.json
+    results = Path(snakemake.output.run).parents[4]
+    record = {"started": started, **circumstances(results), **settings, **found.record}
     write_json(record, snakemake.output.run)
     write_parquet(found.epochs, snakemake.output.epochs)

@@ -10,7 +10,7 @@ from sigmoid_bce.jobs.files import write_csv, write_parquet
 from sigmoid_bce.jobs.logs import logged_to
 from sigmoid_bce.study.learning import Learning, learning_cells, regimes
 
-with logged_to(snakemake.log[0]):
+with logged_to(snakemake.log[0], snakemake.output):
     learning, made = Learning(**snakemake.params.learning), snakemake.output
     files = dict(zip(learning_cells(learning), snakemake.input.epochs, strict=True))
     found = tables(regimes(learning), from_files(files), learning.margins.model_dump())

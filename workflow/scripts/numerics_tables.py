@@ -9,7 +9,7 @@ from sigmoid_bce.jobs.logs import logged_to
 from sigmoid_bce.numerics import findings
 from sigmoid_bce.numerics.tables import fallbacks, merge_sweeps, points, read_all
 
-with logged_to(snakemake.log[0]):
+with logged_to(snakemake.log[0], snakemake.output):
     given, made = snakemake.input, snakemake.output
     tables = {name: read_all(given[name]) for name in ("thresholds", "special", "implementations")}
     tables["findings"] = findings.find(tables["thresholds"], tables["implementations"])

@@ -9,7 +9,7 @@ from sigmoid_bce.data.prepare import prepare
 from sigmoid_bce.jobs.logs import logged_to
 from sigmoid_bce.study.datasets import Dataset, Images
 
-with logged_to(snakemake.log[0]):
+with logged_to(snakemake.log[0], snakemake.output):
     dataset = TypeAdapter(Dataset).validate_python(snakemake.params.dataset)
     form = {}
     if isinstance(dataset, Images):

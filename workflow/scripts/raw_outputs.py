@@ -9,7 +9,7 @@ from sigmoid_bce.jobs.logs import logged_to
 from sigmoid_bce.study.datasets import Seen
 from sigmoid_bce.study.models import Model
 
-with logged_to(snakemake.log[0]):
+with logged_to(snakemake.log[0], snakemake.output):
     from sigmoid_bce.training.raw_outputs import raw_outputs
 
     model = TypeAdapter(Model).validate_python(snakemake.params.model)

@@ -10,7 +10,7 @@ from pathlib import Path
 from sigmoid_bce.jobs.files import replacing
 from sigmoid_bce.jobs.logs import logged_to
 
-with logged_to(snakemake.log[0]), tempfile.TemporaryDirectory() as folder:
+with logged_to(snakemake.log[0], snakemake.output), tempfile.TemporaryDirectory() as folder:
     from snakemake.cli import main
 
     from sigmoid_bce.figures.front import STYLE

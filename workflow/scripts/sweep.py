@@ -2,7 +2,7 @@ import os
 
 from sigmoid_bce.jobs.logs import logged_to
 
-with logged_to(snakemake.log[0]):
+with logged_to(snakemake.log[0], snakemake.output):
     os.environ["CUDA_VISIBLE_DEVICES"] = ""  # the laboratory measures CPUs
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     from pathlib import Path

@@ -12,15 +12,19 @@ from sigmoid_bce.figures.tables import write_html
 from sigmoid_bce.jobs.csv_tables import read_csv
 from sigmoid_bce.jobs.files import read_json, read_parquet, write_csv
 from sigmoid_bce.jobs.logs import logged_to
-from sigmoid_bce.study.cells import Cell
+from sigmoid_bce.study.cells import Cell, trained_with
 
-with logged_to(snakemake.log[0]):
+with logged_to(snakemake.log[0], snakemake.output):
     given, made, params = snakemake.input, snakemake.output, snakemake.params
     stages = [(Cell.parse(cell), stage) for cell in params.cells for stage in params.stages]
     runs = {cell: read_json(f) for cell, f in zip(params.cells, given.runs, strict=True)}
     for (cell, run), file in zip(runs.items(), given.runs, strict=True):
         named = Cell.parse(cell)
-        of_study = {**params.training, **params.models[named.model], **params.seen[named.dataset]}
+        of_study = {
+            **trained_with(named, params.training),
+            **params.models[named.model],
+            **params.seen[named.dataset],
+        }
         del of_study["split"]  # run.json has none: the manifest has it
         made_with = {**run["training"], **run["model"], **run["data"]}
         summary.check_settings(file, made_with, of_study)
@@ -41,8 +45,8 @@ with logged_to(snakemake.log[0]):
         )
         table = read_parquet(batch).rename(columns={"batch_size": "compared_batch_size"})
         batches.append(table.assign(**asdict(cell), stage=stage))
-    cells = pd.DataFrame(rows)
-    models, sizes = summary.by_model(cells), summary.by_batch_size(pd.concat(batches))
+    cells, means = map(summary.with_axes, (pd.DataFrame(rows), pd.concat(batches)))
+    models, sizes = summary.by_model(cells), summary.by_batch_size(means)
     for table, name, title in (
         (cells, "cells", "Every network, at both stages"),
         (models, "models", "By model and stage"),

@@ -9,7 +9,7 @@ from sigmoid_bce.jobs.logs import logged_to
 from sigmoid_bce.study.cells import Cell
 from sigmoid_bce.study.learning import LearningCell
 
-with logged_to(snakemake.log[0]):
+with logged_to(snakemake.log[0], snakemake.output):
     from sigmoid_bce.tracking.sync import log_cells
 
     params = snakemake.params

@@ -20,7 +20,7 @@ from sigmoid_bce.tracking import live
 cell = Cell.parse(snakemake.output.run)
 folder = Path(snakemake.output.run).parent
 
-with logged_to(snakemake.log[0]):
+with logged_to(snakemake.log[0], snakemake.output):
     check_dates(snakemake.input)
     manifest = read_parquet(snakemake.input.manifest)
     identity = {"cell": str(cell), **dict(snakemake.params.items())}

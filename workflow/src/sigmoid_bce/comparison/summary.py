@@ -14,7 +14,10 @@ from sigmoid_bce.comparison import metrics
 from sigmoid_bce.comparison.words import counted
 from sigmoid_bce.jobs.logs import UserError
 from sigmoid_bce.study.cells import Cell
+from sigmoid_bce.study.config import FLOAT32
 
+AXES = ("dataset", "model", "loss", "precision")
+"""The columns that every table of several cells tells apart; precision is not in each."""
 IN_CAPTIONS = {
     "quarantined": "file",
     "copies_across_split": "sample",
@@ -127,6 +130,23 @@ def stage_rows(
     ]
 
 
+def with_axes(table: pd.DataFrame) -> pd.DataFrame:
+    """Return a table of cells without the column precision where all of them are in float32.
+
+    Examples
+    --------
+    >>> list(with_axes(pd.DataFrame({"precision": ["float32"] * 2, "seed": [0, 1]})))
+    ['seed']
+    """
+    usual = (table["precision"] == FLOAT32).all()
+    return table.drop(columns="precision") if usual else table
+
+
+def _keys(table: pd.DataFrame, *more: str) -> list[str]:
+    """Return the columns that tell groups of cells apart: none averages over precisions."""
+    return [key for key in (*AXES, *more) if key in table]
+
+
 def by_model(cells: pd.DataFrame) -> pd.DataFrame:
     """Return the extremes over the cells of each model, loss and stage, on training images.
 
@@ -138,11 +158,11 @@ def by_model(cells: pd.DataFrame) -> pd.DataFrame:
     Returns
     -------
     DataFrame
-        dataset, model, loss, stage; the number of cells; the mean validation accuracy; the range of
-        raw outputs; the largest shares of clipped and dead samples; the largest errors of both
-        losses.
+        dataset, model, loss, precision (if `cells` has it), stage; the number of cells; the mean
+        validation accuracy; the range of raw outputs; the largest shares of clipped and dead
+        samples; the largest errors of both losses.
     """
-    keys = ["dataset", "model", "loss", "stage"]
+    keys = _keys(cells, "stage")
     train = cells[cells["split"] == "train"].copy()
     for what in ("clipped", "dead"):
         train[f"{what}_share"] = train[f"{what}_correct_share"] + train[f"{what}_wrong_share"]
@@ -174,15 +194,16 @@ def by_batch_size(batches: pd.DataFrame) -> pd.DataFrame:
     Returns
     -------
     DataFrame
-        dataset, model, loss, stage, compared_batch_size; the number of batches; the share of
-        batches that hold a clipped sample; the largest and the mean relative error.
+        dataset, model, loss, precision (if `batches` has it), stage, compared_batch_size; the
+        number of batches; the share of batches that hold a clipped sample; the largest and the
+        mean relative error.
     """
     error = metrics.relative_error(
         batches["bce_sigmoid"].to_numpy(), batches["bce_exact"].to_numpy(np.float64)
     )
     table = batches.assign(relative=error, with_clipped=batches["clipped"] > 0)
     return (
-        table.groupby(["dataset", "model", "loss", "stage", "compared_batch_size"], sort=False)
+        table.groupby(_keys(table, "stage", "compared_batch_size"), sort=False)
         .agg(
             batches=("batch", "size"),
             with_clipped_share=("with_clipped", "mean"),

@@ -35,6 +35,7 @@ COLUMNS = {
     "loss": _name("loss"),
     "batch_size": _name("batch size"),
     "compared_batch_size": _name("batch size"),
+    "precision": _name("precision"),
     "seed": _name("seed"),
     "stage": _name("stage"),
     "split": _name("split"),

@@ -15,14 +15,11 @@ from sigmoid_bce.figures.html import Image
 from sigmoid_bce.jobs.logs import one_line
 from sigmoid_bce.numerics.catalogue import PAST
 from sigmoid_bce.numerics.formulas import CLIP
-from sigmoid_bce.study.cells import Cell
+from sigmoid_bce.study.cells import Cell, fields_in, named_in
 from sigmoid_bce.study.learning import CLIPPED, REFERENCE
 
 STYLE = Path(__file__).with_name("report.css")
 """The style of the report, which its first page brings along for reports that users ask for."""
-
-CELL = list(Cell.__dataclass_fields__)
-"""The columns that name a network."""
 
 ABSENT = "not part of this study"
 
@@ -66,10 +63,11 @@ def networks(cells: pd.DataFrame) -> Found:
     ('4 % of a network’s samples', 'no sample')
     """
     full = cells[cells["stage"] == "full"]
-    counts = full[[*CELL, "samples"]].copy()
+    names = fields_in(full)
+    counts = full[[*names, "samples"]].copy()
     for side in ("correct", "wrong"):
         counts[side] = (full[f"clipped_{side}_share"] * full["samples"]).round().astype(int)
-    each = counts.groupby(CELL)[["samples", "correct", "wrong"]].sum()
+    each = counts.groupby(names)[["samples", "correct", "wrong"]].sum()
     one = len(each) == 1
     several = "fully trained network" if one else counted(len(each), "fully trained network")
     wrong, clipped = int(each["wrong"].sum()), each["correct"] + each["wrong"]
@@ -173,16 +171,15 @@ def picture(
     if cells is None:
         return Image(Path(files[0]), title, "Its caption is beside it in its chapter.")
     full = cells[(cells["stage"] == "full") & (cells["split"] == "train")]
-    shares = {
-        str(Cell(*(getattr(row, name) for name in CELL))): row.clipped_correct_share
-        + row.clipped_wrong_share
-        for row in full.itertuples()
-    }
+    names = map(str, named_in(full))
+    clipped = full["clipped_correct_share"] + full["clipped_wrong_share"]
+    shares = dict(zip(names, clipped, strict=True))
     cell, file = max(
         ((str(Cell.parse(file)), file) for file in files), key=lambda pair: shares[pair[0]]
     )
     one = Cell.parse(cell)
     where = f"{one.model} on {one.dataset}, loss {one.loss}, batch size {one.batch_size}"
+    where += one.named_precision and f", {one.named_precision}"
     several = len(files) > 1 and shares[cell] > 0
     most = " It is the one with the most clipped samples." if several else ""
     return Image(Path(file), title, f"The network is {where}, seed {one.seed}.{most}")

@@ -9,14 +9,14 @@ import time
 from collections.abc import Callable, Sequence
 from itertools import accumulate
 from pathlib import Path
-from typing import TYPE_CHECKING, Protocol, cast
+from typing import TYPE_CHECKING, Any, Protocol, cast
 
-from sigmoid_bce.jobs import locks
+from sigmoid_bce.jobs import ends, locks
 from sigmoid_bce.jobs.files import write_json
 from sigmoid_bce.jobs.logs import told
 from sigmoid_bce.jobs.notice import Interrupted
 from sigmoid_bce.jobs.provenance import circumstances
-from sigmoid_bce.jobs.records import AttemptRecord, PastAttempt, Row, Status
+from sigmoid_bce.jobs.records import AttemptRecord, End, PastAttempt, Row
 
 if TYPE_CHECKING:  # the start of a workflow reads records, and no history
     import pandas as pd
@@ -28,8 +28,8 @@ class Follower(Protocol):
     def wake(self) -> None:
         """Take notice of a new epoch."""
 
-    def close(self, status: Status, reason: str | None, ended: int) -> None:
-        """Take notice of the attempt's end."""
+    def close(self) -> None:
+        """Take notice of the attempt's end, which its record has."""
 
 
 class Attempt:
@@ -63,13 +63,14 @@ class Attempt:
     ):
         self.cell, self.folder = cell, Path(folder) / "attempts"
         # results/<study>/train/<cell>
-        self.study = Path(folder).resolve().parents[cell.count("/") + 1].name
+        self.results = Path(folder).resolve().parents[cell.count("/") + 1]
         self.rows: list[Row] = []
         self._follow = follower
         self.follower: Follower | None = None
 
     def __enter__(self) -> Attempt:
         self.folder.mkdir(parents=True, exist_ok=True)
+        earlier = _records(self.folder.parent)
         number = max((int(f.name) for f in self.folder.iterdir() if f.name.isdigit()), default=0)
         while True:
             number += 1
@@ -82,12 +83,14 @@ class Attempt:
         self.file = open(self.folder / "history.csv", "w", buffering=1, newline="")
         locks.acquire(self.file)
         self.record = AttemptRecord(
-            study=self.study,
+            study=self.results.name,
             cell=self.cell,
             attempt=number,
             started=int(time.time() * 1000),
-            **circumstances(),
+            **circumstances(self.results),
         )
+        if earlier:
+            self.record["previous"] = process(earlier[-1])
         self._write()
         Interrupted.raised = False
         signal.signal(signal.SIGTERM, self._stop)
@@ -136,34 +139,24 @@ class Attempt:
             self.follower = None
 
     def __exit__(self, kind: type[BaseException] | None, error: object, _: object) -> None:
-        status: Status = "FINISHED"
-        reason = None
-        stopped = kind is not None and issubclass(kind, (Interrupted, KeyboardInterrupt))
-        # native code may turn the interruption into an error of its own
-        if stopped or (kind is not None and Interrupted.raised):
-            status, reason = "KILLED", interrupted(len(self.rows))
-        elif kind is not None:
-            # the same text as the last line of the log
-            status, reason = "FAILED", told(error).strip().splitlines()[-1]
-        ended = int(time.time() * 1000)
-        self.record |= {"status": status, "reason": reason, "ended": ended}
+        self.record |= {**self._end(kind, error), "ended": int(time.time() * 1000)}
         self._write()
-        self._tell(lambda follower: follower.close(status, reason, ended))
+        self._tell(lambda follower: follower.close())
         try:
             self.file.close()
         except OSError as error:
             print(f"{self.file.name} is incomplete: {error}", flush=True)
 
-
-def interrupted(epochs: int) -> str:
-    """Return the reason of an attempt that was stopped from outside.
-
-    Examples
-    --------
-    >>> interrupted(3)
-    'interrupted after epoch 3'
-    """
-    return f"interrupted after epoch {epochs}" if epochs else "interrupted before its first epoch"
+    def _end(self, kind: type[BaseException] | None, error: object) -> End:
+        """Return status, cause and reason of the attempt's end."""
+        if kind is None:
+            return {"status": "FINISHED", "reason": None}
+        # native code may turn the interruption into an error of its own
+        if issubclass(kind, (Interrupted, KeyboardInterrupt)) or Interrupted.raised:
+            return ends.outside(ends.of_notice(), len(self.rows))
+        # the same text as the last line of the log
+        last_line = told(error).strip().splitlines()[-1]
+        return {"status": "FAILED", "reason": last_line, "ended_by": ends.of_error(kind)}
 
 
 def process(record: AttemptRecord) -> str:
@@ -175,6 +168,19 @@ def process(record: AttemptRecord) -> str:
     'node1:17:1000'
     """
     return f"{record['host']}:{record['pid']}:{record['started']}"
+
+
+def end_tags(record: AttemptRecord) -> dict[str, str]:
+    """Return why an attempt ended before its cell was finished, as tags.
+
+    Examples
+    --------
+    >>> end_tags({"status": "KILLED", "reason": "killed after epoch 3", "ended_by": "killed"})
+    {'reason': 'killed after epoch 3', 'ended_by': 'killed'}
+    """
+    # records of earlier releases have no cause
+    cause = record.get("ended_by")
+    return {"reason": record["reason"] or "", **({"ended_by": cause} if cause else {})}
 
 
 def times(started: int, seconds: Sequence[float], resumed_from: int = 0) -> list[int]:
@@ -236,6 +242,19 @@ def read_history(file: Path) -> pd.DataFrame:
     return table.astype({"epoch": "int64"}) if names else table
 
 
+def _records(folder: Path) -> list[PastAttempt]:
+    """Return the records of a cell's attempts as they are, oldest first."""
+    records: list[PastAttempt] = []
+    for file in folder.glob("attempts/*/attempt.json"):
+        try:
+            records.append(
+                cast(PastAttempt, {**json.loads(file.read_text()), "folder": file.parent})
+            )
+        except (OSError, ValueError) as error:
+            print(f"{file} cannot be read ({error}): this attempt is left out", flush=True)
+    return sorted(records, key=lambda record: record["attempt"])
+
+
 def read_attempts(folder: Path) -> list[PastAttempt]:
     """Return the records of a cell's attempts, oldest first, each with a status.
 
@@ -244,21 +263,19 @@ def read_attempts(folder: Path) -> list[PastAttempt]:
     Parameters
     ----------
     folder : Path
-        The cell's folder.
+        The cell's folder, results/<study>/train/<cell>.
     """
-    records: list[PastAttempt] = []
-    for file in folder.glob("attempts/*/attempt.json"):
-        running = alive(file.parent)  # first: an attempt that has ended has a status
-        try:
-            record = cast(PastAttempt, {**json.loads(file.read_text()), "folder": file.parent})
-        except (OSError, ValueError) as error:
-            print(f"{file} cannot be read ({error}): this attempt is left out", flush=True)
+    running = {file.parent for file in folder.glob("attempts/*/attempt.json") if alive(file.parent)}
+    records = _records(folder)  # second: an attempt that has ended has a status
+    for record in records:
+        if "status" in record:
             continue
-        if "status" not in record:
-            if running:
-                record["status"] = "RUNNING"
-            else:
-                _, rows = _lines(file.parent / "history.csv")
-                record |= {"status": "KILLED", "reason": interrupted(len(rows))}
-        records.append(record)
-    return sorted(records, key=lambda record: record["attempt"])
+        if record["folder"] in running:
+            record["status"] = "RUNNING"
+        else:
+            _, rows = _lines(record["folder"] / "history.csv")
+            results = folder.parents[record["cell"].count("/") + 1]
+            cast(dict[str, Any], record).update(
+                ends.outside(ends.of_death(record, results), len(rows))
+            )
+    return records

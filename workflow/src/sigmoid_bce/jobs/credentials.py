@@ -51,6 +51,20 @@ def _known() -> Iterator[str]:
         yield from (secret, *re.split("[@/?#]", secret))
 
 
+def without_known(text: str) -> str:
+    """Return a text in which the secrets of the environment are masked, and nothing else.
+
+    Examples
+    --------
+    >>> without_known("password = ask()")
+    'password = ask()'
+    """
+    known = {form for secret in _known() for form in _forms(secret) if len(form) >= SHORTEST}
+    for secret in sorted(known, key=len, reverse=True):
+        text = text.replace(secret, MASK)
+    return text
+
+
 def masked(text: object) -> str:
     """Return a text with its passwords and tokens masked, those of the environment included.
 
@@ -61,10 +75,7 @@ def masked(text: object) -> str:
     >>> masked("mssql+pyodbc:///?odbc_connect=Server%3Dhost%3BPWD%3Dopen%3BUID%3Dme")
     'mssql+pyodbc:///?odbc_connect=Server%3Dhost%3BPWD%3D***%3BUID%3Dme'
     """
-    shown = str(text)
-    known = {form for secret in _known() for form in _forms(secret) if len(form) >= SHORTEST}
-    for secret in sorted(known, key=len, reverse=True):
-        shown = shown.replace(secret, MASK)
+    shown = without_known(str(text))
     for value in reversed(list(_values(shown))):
         shown = shown[: value.start()] + MASK + shown[value.end() :]
     return USER.sub(f"://{MASK}@", shown)

@@ -8,11 +8,12 @@ import resource
 import sys
 import time
 import traceback
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from sigmoid_bce.jobs.credentials import masked
+from sigmoid_bce.jobs.digests import lines
 from sigmoid_bce.jobs.notice import Interrupted
 
 _terminal: list[int] = []  # standard error as it was before `logged_to`
@@ -45,9 +46,10 @@ def told(error: object) -> str:
     """
     if isinstance(error, SystemExit):
         return f"error: sys.exit({masked(repr(error.code))}) ended the job"
-    kind = "" if isinstance(error, UserError) else f"{type(error).__name__}: "
+    kind = [] if isinstance(error, UserError) else [type(error).__name__]
+    text = ": ".join(["error", *kind, *filter(None, [masked(error)])])
     # a server or a file's name may hold signs that a terminal obeys
-    return "\n".join(map(one_line, f"error: {kind}{masked(error)}".split("\n")))
+    return "\n".join(map(one_line, text.split("\n")))
 
 
 class _Lossy(io.FileIO):
@@ -73,15 +75,18 @@ def announce(message: str) -> None:
 
 
 @contextmanager
-def logged_to(path: str | Path) -> Iterator[None]:
+def logged_to(path: str | Path, outputs: Iterable[str | Path] = ()) -> Iterator[None]:
     """Send standard output and error to a file, with tracebacks and the output of native code.
 
-    The last line gives the block's time, CPU time and peak memory.
+    The last line gives the block's time, CPU time and peak memory. Those before it give the SHA-256
+    of each file that the block made.
 
     Parameters
     ----------
     path : str or Path
         The log file. An earlier one is emptied. Two processes may write to it.
+    outputs : iterable of str or Path
+        The files and folders that the block makes.
 
     Raises
     ------
@@ -104,7 +109,7 @@ def logged_to(path: str | Path) -> Iterator[None]:
     start = time.perf_counter()
     try:
         yield
-        print(_used(start), flush=True)
+        print(*lines(path, outputs), _used(start), sep="\n", flush=True)
     except (Interrupted, KeyboardInterrupt):
         raise
     except BaseException as error:  # code of the user's may call sys.exit

@@ -167,7 +167,8 @@ def left(expected: Sequence[float | None], spent: Sequence[float], workers: int)
 def _training(job: Any) -> str:
     """Return a running training and its epoch."""
     wildcards = job.wildcards
-    name = f"{wildcards.model} {wildcards.loss} batch {wildcards.batch_size}"
+    named = getattr(wildcards, "precision", "").replace("/precision~", " ")
+    name = f"{wildcards.model} {wildcards.loss} batch {wildcards.batch_size}{named}"
     if job.rule.name == "train":
         name += f" seed {wildcards.seed}"
         done = str(epochs(Path(job.output[0]).parent) or "")

@@ -5,13 +5,17 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-import subprocess
+import re
 from contextlib import suppress
 from importlib.metadata import PackageNotFoundError, distribution
 from pathlib import Path
 from socket import gethostname
 from typing import NamedTuple
 
+from sigmoid_bce.jobs import patches
+from sigmoid_bce.jobs.ends import kernel
+from sigmoid_bce.jobs.git import ask
+from sigmoid_bce.jobs.logs import UserError
 from sigmoid_bce.jobs.records import Circumstances
 from sigmoid_bce.jobs.releases import releases
 
@@ -19,8 +23,9 @@ PACKAGES = ("tensorflow", "keras", "numpy", "pandas")
 """Packages whose releases an attempt's record names, whether its result depends on them or not."""
 
 ROOT = Path(__file__).resolve().parents[4]
-GIT_LIMIT = 10.0  # seconds that one question to git may take
-SETTINGS = ("GIT_CONFIG", "GIT_EXEC_PATH")  # variables that say how git works, not on what
+SHOWN = 5  # files that an error names
+ARCHIVED = ".git_archival.txt"
+"""A file into which `git archive`, and so a download of the repository, writes its commit."""
 
 
 class Version(NamedTuple):
@@ -28,30 +33,6 @@ class Version(NamedTuple):
 
     commit: str | None
     dirty: bool | None
-
-
-def _git(folder: Path, *arguments: str) -> str | None:
-    """Return git's answer about a folder's own repository; None if there is none in time."""
-    # a hook or an editor sets GIT_DIR, GIT_WORK_TREE or GIT_INDEX_FILE for another repository
-    kept = {
-        name: value
-        for name, value in os.environ.items()
-        if not name.startswith("GIT_") or name.startswith(SETTINGS)
-    }
-    # no enclosing repository is asked, and jobs that ask at once do not lock the index
-    own = {"GIT_CEILING_DIRECTORIES": str(folder.parent), "GIT_OPTIONAL_LOCKS": "0"}
-    try:
-        done = subprocess.run(
-            ["git", "-c", "core.fsmonitor=false", *arguments],
-            cwd=folder,
-            env=kept | own,
-            stdin=subprocess.DEVNULL,
-            capture_output=True,
-            timeout=GIT_LIMIT,
-        )
-    except (OSError, subprocess.TimeoutExpired):
-        return None
-    return os.fsdecode(done.stdout) if done.returncode == 0 else None
 
 
 def version(file: Path, folder: Path = ROOT) -> Version:
@@ -68,7 +49,8 @@ def version(file: Path, folder: Path = ROOT) -> Version:
     -------
     Version
         None for what git does not say: it is missing, too slow or refuses the folder, or the
-        folder is no checkout, or the file is in no commit of it.
+        folder is no checkout, or the file is in no commit of it. An archive that git made names
+        its commit; whether it was changed is unknown.
 
     Examples
     --------
@@ -76,18 +58,29 @@ def version(file: Path, folder: Path = ROOT) -> Version:
     Version(commit=None, dirty=None)
     """
     about = ("--is-inside-work-tree", "--show-prefix", "HEAD", f"HEAD:./{file.relative_to(folder)}")
-    match (_git(folder, "rev-parse", *about) or "").splitlines():
+    match (ask(folder, "rev-parse", *about) or "").splitlines():
         case ["true", "", commit, _]:
             return Version(commit, _dirty(folder))
-    return Version(None, None)
+    return Version(_archived(folder), None)
+
+
+def _archived(folder: Path) -> str | None:
+    """Return the commit of which a folder is an archive."""
+    file = folder / ARCHIVED
+    found = re.search(r"^node: ([0-9a-f]{40,64})$", file.read_text() if file.exists() else "", re.M)
+    return found[1] if found and not (folder / ".git").exists() else None
+
+
+def _changes(folder: Path) -> str | None:
+    return ask(folder, "status", "--porcelain", "--untracked-files=normal")
 
 
 def _dirty(folder: Path) -> bool | None:
     """Return whether a checkout has changes, whatever the user's settings hide."""
-    changes = _git(folder, "status", "--porcelain", "--untracked-files=normal")
+    changes = _changes(folder)
     if changes:
         return True
-    flags = _git(folder, "ls-files", "-v")
+    flags = ask(folder, "ls-files", "-v")
     if changes is None or flags is None:
         return None
     # git does not look at files that it was told to assume unchanged (h), or to skip (S)
@@ -117,19 +110,76 @@ def installed(package: Path) -> Version:
     return Version(None, None)
 
 
-def circumstances() -> Circumstances:
-    """Return the host, the process, the commit and the packages of this job.
+def refuse_changes(folder: Path = ROOT) -> None:
+    """Raise unless the code is that of a commit.
+
+    Parameters
+    ----------
+    folder : Path
+        The root of the checkout.
+
+    Raises
+    ------
+    UserError
+        With the commit and the files that differ from it, or with what is unknown.
+    """
+    found = code(folder)
+    otherwise = "or leave out tracking: {uncommitted: refuse}, so that changes are kept as a patch"
+    if found.commit is None:
+        raise UserError(
+            f"the commit of the code in {folder} is unknown: it is in no repository of its own, or "
+            f"git does not answer. Run a clone of the repository, {otherwise}"
+        )
+    if found.dirty is None:
+        raise UserError(
+            f"whether the code in {folder} differs from commit {found.commit[:12]} is unknown: it "
+            "is an archive, or git was told to overlook files (git ls-files -v). Run a clone of "
+            f"the repository, {otherwise}"
+        )
+    if found.dirty:
+        changed = [line[3:] for line in (_changes(folder) or "").splitlines()]
+        more = f" and {len(changed) - SHOWN} more" if len(changed) > SHOWN else ""
+        raise UserError(
+            f"the code differs from commit {found.commit[:12]}: "
+            f"{', '.join(changed[:SHOWN])}{more}. Commit the changes, {otherwise}"
+        )
+
+
+def code(folder: Path = ROOT) -> Version:
+    """Return the commit of this package's code: of its checkout, or that it was installed from.
+
+    Parameters
+    ----------
+    folder : Path
+        The root of the checkout.
 
     Examples
     --------
-    >>> circumstances()["pid"] == os.getpid()
+    >>> code() == code()
+    True
+    """
+    here = Path(__file__).resolve()
+    file = folder / here.relative_to(ROOT)
+    found = version(file, folder)
+    return found if found.commit else installed(here.parents[1])
+
+
+def circumstances(results: Path) -> Circumstances:
+    """Return the host, the process, the commit and the packages of this job.
+
+    Parameters
+    ----------
+    results : Path
+        The study's folder, which gets the patch of a changed checkout.
+
+    Examples
+    --------
+    >>> circumstances(Path("/tmp"))["pid"] == os.getpid()
     True
     """
     lock = ROOT / "envs" / "requirements.lock"
-    here = Path(__file__).resolve()
-    found = version(here)
-    if not found.commit:
-        found = installed(here.parents[1])
+    found = code()
+    changed = found.commit is not None and found.dirty is not False
     return {
         "host": gethostname(),
         "pid": os.getpid(),
@@ -137,6 +187,8 @@ def circumstances() -> Circumstances:
         "cuda_visible_devices": os.environ.get("CUDA_VISIBLE_DEVICES"),
         "git_commit": found.commit,
         "git_dirty": found.dirty,
+        "git_patch": patches.keep(ROOT, str(found.commit), results) if changed else None,
         "lock_sha256": hashlib.sha256(lock.read_bytes()).hexdigest() if lock.exists() else None,
         "versions": releases(*PACKAGES),
+        **kernel(),
     }

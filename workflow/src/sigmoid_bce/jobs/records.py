@@ -3,9 +3,24 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any, Literal, NotRequired, TypedDict
+from typing import TYPE_CHECKING, Any, Literal, NotRequired, TypedDict
+
+if TYPE_CHECKING:
+    from sigmoid_bce.jobs.machine import Machine
 
 Status = Literal["RUNNING", "FINISHED", "FAILED", "KILLED"]
+
+Cause = Literal[
+    "failed",
+    "interrupted",
+    "killed",
+    "memory",
+    "preempted",
+    "cancelled",
+    "time limit",
+    "node failure",
+]
+"""Why an attempt ended before its cell was finished."""
 
 Row = dict[str, float]
 """One epoch of a history: the value of each column."""
@@ -20,8 +35,19 @@ class Circumstances(TypedDict):
     cuda_visible_devices: str | None
     git_commit: str | None
     git_dirty: bool | None  # None where it is unknown, as of the commit
+    git_patch: NotRequired[str | None]  # the name of a file in patches/, without its ending
     lock_sha256: str | None
     versions: dict[str, str | None]
+    boot: NotRequired[str | None]  # the start of the machine, and its kernel's count of processes
+    oom_kills: NotRequired[int | None]  # that it ended for lack of memory
+
+
+class End(TypedDict):
+    """How an attempt ended."""
+
+    status: Status
+    reason: str | None
+    ended_by: NotRequired[Cause]  # where the status is FAILED or KILLED
 
 
 class AttemptRecord(Circumstances):
@@ -31,8 +57,10 @@ class AttemptRecord(Circumstances):
     cell: str
     attempt: int
     started: int  # milliseconds since 1970, as `ended`
+    previous: NotRequired[str]  # the process of the attempt before it
     resumed_from: NotRequired[int]  # epochs that it took over from earlier attempts
     status: NotRequired[Status]
+    ended_by: NotRequired[Cause]  # where the status is FAILED or KILLED
     reason: NotRequired[str | None]
     ended: NotRequired[int]
 
@@ -60,6 +88,7 @@ class RunRecord(AttemptRecord):
     deterministic: bool
     keras: dict[str, Any]  # floatx, epsilon, image_data_format and backend
     environment: dict[str, str]  # variables that may change the last bits of a result
+    machine: NotRequired[Machine]  # records of earlier releases lack it
     mlflow_run_id: NotRequired[str]
 
 

@@ -26,6 +26,8 @@ CHAPTERS = {
 SPACE = "\N{FIGURE SPACE}"
 """As wide as a digit, and sorted before all of them."""
 
+TITLE = "{dataset}, {model}, loss {loss}, batch size {batch_size}{precision}, seed {seed}"
+
 
 def chapters(study: Study) -> dict[str, str]:
     """Return the numbered name of each chapter; one that the study lacks has no number.
@@ -70,19 +72,41 @@ def labels_of(cells: list[Cell]) -> Callable[[Wildcards], dict[str, str]]:
     Examples
     --------
     >>> cells = [Cell("d", "m", "logits", size, 0) for size in (16, 128)]
-    >>> labels_of(cells)(cells[0])["batch size"].replace(SPACE, "_")
+    >>> wildcards = {**vars(cells[0]), "precision": ""}
+    >>> labels_of(cells)(wildcards)["batch size"].replace(SPACE, "_")
     '_16'
     """
     sizes = aligned(str(cell.batch_size) for cell in cells)
     seeds = aligned(str(cell.seed) for cell in cells)
+    several = len({cell.precision for cell in cells}) > 1
 
     def labels(wildcards: Wildcards) -> dict[str, str]:
+        cell = Cell.of(wildcards)
         return {
-            "data set": wildcards.dataset,
-            "network": wildcards.model,
-            "loss": wildcards.loss,
-            "batch size": sizes[str(wildcards.batch_size)],
-            "seed": seeds[str(wildcards.seed)],
+            "data set": cell.dataset,
+            "network": cell.model,
+            "loss": cell.loss,
+            "batch size": sizes[str(cell.batch_size)],
+            **({"precision": cell.precision} if several else {}),
+            "seed": seeds[str(cell.seed)],
         }
 
     return input_function(labels)
+
+
+def title(cell: Cell) -> str:
+    """Return the title of a cell's figures, which names a precision other than float32.
+
+    Examples
+    --------
+    >>> title(Cell("elpv", "convnet", "logits", 20, 0, precision="mixed_bfloat16"))
+    'elpv, convnet, loss logits, batch size 20, mixed_bfloat16, seed 0'
+    """
+    precision = cell.named_precision and f", {cell.named_precision}"
+    return TITLE.format(**vars(cell) | {"precision": precision})
+
+
+@input_function
+def title_of(wildcards: Wildcards) -> str:
+    """Return the title of the figures that a job draws."""
+    return title(Cell.of(wildcards))

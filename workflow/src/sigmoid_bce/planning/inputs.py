@@ -21,16 +21,13 @@ from sigmoid_bce.planning import digest, remembered, sections
 from sigmoid_bce.planning.functions import Wildcards, input_function
 from sigmoid_bce.study import base
 from sigmoid_bce.study.base import Download, Wheel
-from sigmoid_bce.study.cells import PATTERN, Cell, cells
+from sigmoid_bce.study.cells import PATTERN, Cell, cells, trained_with
 from sigmoid_bce.study.config import Study
 from sigmoid_bce.study.datasets import Seen
 from sigmoid_bce.study.learning import LearningCell, learning_cells, rates, regimes
 from sigmoid_bce.study.models import Backbone, Custom
 
 Figure = TypeVar("Figure")
-
-TITLE = "{dataset}, {model}, loss {loss}, batch size {batch_size}, seed {seed}"
-"""The title of a cell's figures."""
 
 PLUGINS = {
     "architecture": "models/architectures",
@@ -293,6 +290,16 @@ class Plan:
     def kind(self, wildcards: Wildcards) -> str:
         """Return whether a cell trains dense layers alone, as of a head, or a whole network."""
         return sections.kind_of(self.study.models[wildcards.model])
+
+    @input_function
+    def training(self, wildcards: Wildcards) -> dict[str, Any]:
+        """Return the settings that a cell is trained with."""
+        return trained_with(Cell.of(wildcards), self.study.training.model_dump())
+
+    @input_function
+    def precision(self, wildcards: Wildcards) -> str:
+        """Return the precision of a cell's network."""
+        return str(self.training(wildcards)["precision"])
 
     @input_function
     def urgency(self, wildcards: Wildcards) -> float:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import itertools
+import re
+from collections.abc import Sequence
 from functools import partial
 from typing import Annotated, Literal, Self
 
@@ -18,7 +20,11 @@ Loss = Annotated[str, Plugin("loss", "training/losses")]
 Framework = Annotated[str, Plugin("framework", "numerics/frameworks")]
 Objective = Literal["weighted", "smoothing", "focal", "softmax-2", "softmax-10", "siglip"]
 Precision = Literal["float32", "mixed_float16", "mixed_bfloat16"]
+FLOAT32: Precision = "float32"
 BatchOfSome = Annotated[int, Field(ge=2, lt=2**31, strict=True)]
+
+HALF = re.compile("_(b?float16)$")
+"""The end of the name of a loss that computes its head in half precision."""
 
 TAKEN = ("downloads", "benchmarks", "slurm")
 """Folders under results/ that are not a study's."""
@@ -31,6 +37,12 @@ class Grid(Strict):
     model: list[Name] = Field(min_length=1, description="Keys of `models`.")
     loss: list[Loss] = Field(default=["logits"], min_length=1, description="Losses to train with.")
     batch_size: list[Positive] = Field(min_length=1, description="Training batch sizes.")
+    precision: list[Precision] | None = Field(
+        default=None,
+        min_length=1,
+        description="Keras's dtype policies of all layers but the last; `training.precision` if "
+        "not given.",
+    )
     seed: list[Seed] = Field(
         min_length=1, description="Seeds of initial weights, order of samples and dropout."
     )
@@ -38,7 +50,7 @@ class Grid(Strict):
     @model_validator(mode="after")
     def _unique(self) -> Self:
         for key, values in self:
-            if len(set(values)) < len(values):
+            if values and len(set(values)) < len(values):
                 raise ValueError(f"{key} lists a value twice: {values}")
         return self
 
@@ -53,8 +65,9 @@ class Training(Strict):
         "training loss.",
     )
     precision: Precision = Field(
-        default="float32",
-        description="Keras's dtype policy; raw output, loss and weights stay float32.",
+        default=FLOAT32,
+        description="Keras's dtype policy; raw output, loss and weights stay float32. "
+        "`grid.precision` compares several.",
     )
     xla: bool = Field(
         default=False,
@@ -123,6 +136,11 @@ class Tracking(Strict):
         default="",
         description="MLflow server or database; mlflow.db in the current folder if not given.",
     )
+    uncommitted: Literal["record", "refuse"] = Field(
+        default="record",
+        description="Changes of the code that its commit lacks: each training's run keeps them as "
+        "a patch, or nothing starts.",
+    )
 
     @model_validator(mode="after")
     def _without_secrets(self) -> Self:
@@ -171,6 +189,38 @@ def check_inputs(dataset: str, data: Samples, model: str, network: Trained) -> N
             f"datasets.{dataset}.scale: standardised does not apply to models.{model}, whose "
             "architecture convnet divides pixels by 255: write raw, or use another architecture"
         )
+
+
+def check_heads(losses: list[str], section: str, precisions: Sequence[str]) -> None:
+    """Check that losses with a head in half precision fit the rest of the network.
+
+    Parameters
+    ----------
+    losses : list of str
+        Of the grid. A name that ends in _bfloat16 or _float16 says in what the loss rounds the raw
+        output, or its sigmoid.
+    section : str
+        Where the precisions are given, for the message.
+    precisions : sequence of str
+        Keras's dtype policies of the other layers.
+
+    Raises
+    ------
+    ValueError
+        If a loss rounds to one half precision, and the other layers compute in the other one.
+
+    Examples
+    --------
+    >>> check_heads(["sigmoid_bfloat16"], "grid", ["float32", "mixed_bfloat16"])
+    """
+    for loss, precision in itertools.product(losses, precisions):
+        found = HALF.search(loss)
+        head, body = found[1] if found else FLOAT32, precision.removeprefix("mixed_")
+        if FLOAT32 not in (head, body) and head != body:
+            raise ValueError(
+                f"{section}.precision: {precision} does not go with grid.loss {loss}, which rounds "
+                f"to {head}: write mixed_{head} or float32, or leave the loss out"
+            )
 
 
 class Study(Strict):
@@ -233,6 +283,19 @@ class Study(Strict):
         pairs = itertools.product(self.grid.dataset, self.grid.model) if self.grid else ()
         for dataset, model in pairs:
             check_inputs(dataset, self.datasets[dataset], model, self.models[model])
+        return self
+
+    @model_validator(mode="after")
+    def _precisions_agree(self) -> Self:
+        if not self.grid:
+            return self
+        usual, axis = self.training.precision, self.grid.precision
+        if axis and usual != FLOAT32 and axis != [usual]:
+            raise ValueError(
+                f"training.precision is {usual}, and grid.precision is {', '.join(axis)}: leave "
+                "training.precision out"
+            )
+        check_heads(self.grid.loss, "grid" if axis else "training", axis or [usual])
         return self
 
     @model_validator(mode="after")

@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 import argparse
-import os
 import sys
 from pathlib import Path
 
 from sigmoid_bce.jobs.credentials import masked
-from sigmoid_bce.study.parse import parse
-from sigmoid_bce.study.reading import load
+from sigmoid_bce.tracking.address import folder_of
 from sigmoid_bce.tracking.reconcile import cells_with_attempts, learning_cells, reconcile
 
 
@@ -25,17 +23,6 @@ def log(results: Path) -> list[str]:
 COMMANDS = {"reconcile": reconcile, "log": log}
 
 
-def _folder(text: str) -> Path:
-    """Return the folder of a study, given as such or as the study's configuration file."""
-    path = Path(text)
-    if path.suffix not in (".yaml", ".yml"):
-        return path
-    study = parse(load(path), text)
-    if study.tracking.uri:
-        os.environ.setdefault("MLFLOW_TRACKING_URI", study.tracking.uri)
-    return Path("results", study.study)
-
-
 def main() -> int:
     """Run a command for one study; return the exit status."""
     parser = argparse.ArgumentParser(description=__doc__)
@@ -48,7 +35,7 @@ def main() -> int:
     if more and given.command != "ui":
         parser.error(f"unrecognized arguments: {' '.join(more)}")
     try:
-        results = _folder(given.study)
+        results = folder_of(given.study)
         if given.command == "ui":
             from sigmoid_bce.tracking.ui import show
 

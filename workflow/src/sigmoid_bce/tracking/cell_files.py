@@ -13,9 +13,10 @@ import numpy as np
 import pandas as pd
 
 from sigmoid_bce.data import copies
+from sigmoid_bce.jobs import patches
 from sigmoid_bce.jobs.attempts import read_attempts, times
 from sigmoid_bce.jobs.files import read_parquet, reading, sha256
-from sigmoid_bce.jobs.records import PastAttempt, RunRecord
+from sigmoid_bce.jobs.records import Circumstances, PastAttempt, RunRecord
 from sigmoid_bce.study.cells import Cell
 
 LARGEST = 5_000_000
@@ -162,4 +163,20 @@ class CellFiles:
             for kind, pattern in kinds.items()
             for file in sorted((self.results / kind / str(self.cell)).glob(pattern))
         )
-        return [("", self.history_file), *(one for one in found if one[1].stat().st_size < LARGEST)]
+        small = (one for one in found if one[1].stat().st_size < LARGEST)
+        return [("", self.history_file), *patch_of(self.record, self.results), *small]
+
+
+def patch_of(record: Circumstances, results: Path) -> list[tuple[str, Path]]:
+    """Return the patch of the code that made something, with its folder in a run; it may be none.
+
+    Parameters
+    ----------
+    record : mapping
+        The record of an attempt.
+    results : Path
+        The study's folder.
+    """
+    name = record.get("git_patch")
+    file = patches.place(results, name) if name else None
+    return [("code", file)] if file and file.exists() else []

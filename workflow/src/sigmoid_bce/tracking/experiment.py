@@ -46,6 +46,8 @@ class Experiment:
         The active runs that were loaded, by their key's tag and the key.
     models : dict
         The models that were loaded, by the id of their run.
+    ids : dict
+        The ids of the runs that were brought to the state of the files, by their process.
     changed : int
         Number of changes so far.
     """
@@ -54,6 +56,7 @@ class Experiment:
     id: str
     runs: dict[tuple[str, str], list[Run]] = field(default_factory=lambda: defaultdict(list))
     models: dict[str, list[LoggedModel]] = field(default_factory=lambda: defaultdict(list))
+    ids: dict[str, str] = field(default_factory=dict)
     changed: int = 0
 
     def load_runs(self, only: str = "") -> None:

@@ -6,9 +6,10 @@ import math
 from collections.abc import Sequence
 from pathlib import Path
 
+from sigmoid_bce.study.cells import Cell
 from sigmoid_bce.tracking.notes import NOTE, note, over_seeds, percent, summary, units
 from sigmoid_bce.tracking.points import Point, shown_points
-from sigmoid_bce.tracking.runs import Run
+from sigmoid_bce.tracking.runs import Run, group_name
 
 METRICS = {
     "full/val_accuracy": ("accuracy", percent, (0.0, 1.0)),
@@ -20,7 +21,7 @@ SAID = (
     "Means over the seeds. In brackets: the 95 % interval of the mean (Student's t) from three "
     "seeds on, both values of two."
 )
-PARAMS = ("dataset", "model", "loss", "batch_size")
+PARAMS = ("dataset", "model", "loss", "batch_size", "precision")
 
 
 def group_runs(runs: Sequence[Run], results: Path) -> list[Run]:
@@ -52,10 +53,11 @@ def _group_run(key: str, members: Sequence[Run], results: Path) -> Run:
         points += [Point(f"{name}_{part}", 0, value, end) for part, value in parts]
         tags |= {tag: over_seeds(values, show, bounds)} if values else {}
     points += shown_points(points, "_mean")
-    params = {name: members[0].params[name] for name in PARAMS}
+    of_one = members[0].params
+    params = {name: of_one[name] for name in PARAMS if name in of_one}
     return Run(
         key=key,
-        name="{model} {loss} batch {batch_size}, all seeds".format_map(params),
+        name=f"{group_name(Cell.parse(members[0].key))}, all seeds",
         kind="group",
         status="FINISHED",
         start=min(run.start for run in members),

@@ -7,11 +7,11 @@ from __future__ import annotations
 
 import os
 import threading
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
-from sigmoid_bce.jobs.attempts import times
+from sigmoid_bce.jobs.attempts import end_tags, times
 from sigmoid_bce.jobs.credentials import masked
-from sigmoid_bce.jobs.records import AttemptRecord, Row, Status
+from sigmoid_bce.jobs.records import AttemptRecord, Row
 
 if TYPE_CHECKING:  # the import of MLflow takes seconds: it is the thread's
     from mlflow import MlflowClient
@@ -20,14 +20,6 @@ PAUSE = 2.0  # seconds between two calls, at least
 LONGEST_PAUSE = 60.0  # after failures
 FLUSH = 5.0  # seconds that the end of a training waits for the last epochs to be sent
 BATCH = 100  # epochs a call
-
-
-class End(NamedTuple):
-    """The end of an attempt."""
-
-    status: Status
-    reason: str | None
-    ended: int
 
 
 def follower(record: AttemptRecord, rows: list[Row]) -> LiveView | None:
@@ -62,7 +54,6 @@ class LiveView(threading.Thread):
         super().__init__(name="live view", daemon=True)
         self.record, self.rows = record, rows
         self.news, self.ended = threading.Event(), threading.Event()
-        self.end: End | None = None
         self.client: MlflowClient | None = None
         self.run_id: str | None = None
         self.sent, self.failures = 0, 0
@@ -72,9 +63,8 @@ class LiveView(threading.Thread):
         """Take notice of a new epoch."""
         self.news.set()
 
-    def close(self, status: Status, reason: str | None, ended: int) -> None:
+    def close(self) -> None:
         """Send the last epochs and the status; give up after a few seconds."""
-        self.end = End(status, reason, ended)
         self.ended.set()
         self.news.set()
         self.join(FLUSH if not self.failures else FLUSH / 4)
@@ -84,7 +74,7 @@ class LiveView(threading.Thread):
     def run(self) -> None:
         """Send new epochs until the training ends."""
         while True:
-            end = self.end  # before the rows: they are complete once it is set
+            end = self.ended.is_set()  # before the rows: they are complete once it is set
             try:
                 self._send(end)
                 self.failures = 0
@@ -100,17 +90,18 @@ class LiveView(threading.Thread):
             self.ended.wait(min(LONGEST_PAUSE, PAUSE * 2**self.failures))
             self.news.clear()
 
-    def _send(self, end: End | None) -> None:
+    def _send(self, end: bool) -> None:
         from sigmoid_bce.tracking import store
 
         client = self.client = self.client or store.client()
         run_id = self.run_id = self.run_id or self._find_or_create(client)
         self._send_epochs(client, run_id)
         if end:
-            if end.status != "FINISHED":
+            if self.record["status"] != "FINISHED":
                 client.set_tag(run_id, "kind", "attempt")
-                client.set_tag(run_id, "reason", end.reason)
-            client.set_terminated(run_id, end.status, end.ended)
+                for name, value in end_tags(self.record).items():
+                    client.set_tag(run_id, name, value)
+            client.set_terminated(run_id, self.record["status"], self.record["ended"])
 
     def _find_or_create(self, client: MlflowClient) -> str:
         from sigmoid_bce.study.cells import Cell

@@ -13,11 +13,11 @@ from pathlib import Path
 from socket import gethostname
 from typing import TYPE_CHECKING
 
-from sigmoid_bce.jobs.attempts import process, read_attempts
+from sigmoid_bce.jobs.attempts import end_tags, process, read_attempts
 from sigmoid_bce.jobs.credentials import masked
 from sigmoid_bce.jobs.files import write_json
 from sigmoid_bce.jobs.records import PastAttempt, Status
-from sigmoid_bce.study.cells import Cell
+from sigmoid_bce.study.cells import FOLDERS, Cell
 from sigmoid_bce.study.learning import LearningCell
 from sigmoid_bce.tracking.address import sqlite_file, uri
 
@@ -31,8 +31,10 @@ START_LIMIT = 60  # seconds that the start of a workflow waits at most
 
 def cells_with_attempts(results: Path) -> Iterator[Cell]:
     """Yield every cell of a study's folder that was ever tried."""
-    for folder in sorted(results.glob("train/*/*/*/*/*/attempts")):
-        yield Cell.parse(str(folder.parent.relative_to(results / "train")))
+    train = results / "train"
+    found = (folder for cell in FOLDERS for folder in train.glob(f"{cell}/attempts"))
+    for folder in sorted(found):
+        yield Cell.parse(str(folder.parent.relative_to(train)))
 
 
 def learning_cells(results: Path) -> Iterator[LearningCell]:
@@ -90,17 +92,20 @@ def _key(run: Run) -> str:
     return str(tags.get("cell") or tags["learning"])
 
 
-def _close(client: MlflowClient, run: Run, status: Status, reason: str, end: int | None) -> int:
-    client.set_tag(run.info.run_id, "kind", "attempt")
-    client.set_tag(run.info.run_id, "reason", reason)
+def _close(
+    client: MlflowClient, run: Run, status: Status, why: Mapping[str, str], end: int | None
+) -> int:
+    for name, value in {"kind": "attempt", **why}.items():
+        client.set_tag(run.info.run_id, name, value)
     client.set_terminated(run.info.run_id, status, end)
-    print(f"{_key(run)}: run {run.info.run_id}: {status}, {reason}", flush=True)
+    print(f"{_key(run)}: run {run.info.run_id}: {status}, {why['reason']}", flush=True)
     return 1
 
 
 def close_replaced(client: MlflowClient, run: Run) -> int:
     """Close a run of a cell that was trained again; return 1."""
-    return _close(client, run, "KILLED", "replaced by a later training", run.info.end_time)
+    why = {"reason": "replaced by a later training"}
+    return _close(client, run, "KILLED", why, run.info.end_time)
 
 
 def close_if_dead(client: MlflowClient, run: Run, attempts: Mapping[str, PastAttempt]) -> int:
@@ -126,7 +131,8 @@ def close_if_dead(client: MlflowClient, run: Run, attempts: Mapping[str, PastAtt
         return _close_ended(client, run, record)
     running = _exists(name) if name.count(":") > 1 else False
     if running is False:
-        return _close(client, run, "KILLED", "its process no longer exists", None)
+        why = {"reason": "its process no longer exists", "ended_by": "killed"}
+        return _close(client, run, "KILLED", why, None)
     where = "still runs" if running else f"was started on another host ({name}) and may still run"
     return _leave(run, where)
 
@@ -137,7 +143,7 @@ def _close_ended(client: MlflowClient, run: Run, record: PastAttempt) -> int:
     if record["status"] == "FINISHED":
         client.set_terminated(run.info.run_id, "FINISHED", record["ended"])
         return 1
-    return _close(client, run, record["status"], record["reason"] or "", record.get("ended"))
+    return _close(client, run, record["status"], end_tags(record), record.get("ended"))
 
 
 def _leave(run: Run, why: str) -> int:

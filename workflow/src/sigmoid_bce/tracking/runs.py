@@ -5,18 +5,19 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 from typing import Any, Literal, NamedTuple
 
 import pandas as pd
 
-from sigmoid_bce.jobs.attempts import process, read_history
+from sigmoid_bce.jobs import machine
+from sigmoid_bce.jobs.attempts import end_tags, process, read_history
 from sigmoid_bce.jobs.files import reading, sha256
 from sigmoid_bce.jobs.records import AttemptRecord, PastAttempt, RunRecord, Status
-from sigmoid_bce.study.cells import Cell
-from sigmoid_bce.tracking.cell_files import CellFiles, Split
+from sigmoid_bce.study.cells import Cell, named_in
+from sigmoid_bce.tracking.cell_files import CellFiles, Split, patch_of
 from sigmoid_bce.tracking.notes import NOTE, note, plain
 from sigmoid_bce.tracking.points import Point, counted, history_points, stage_points, told_by
 
@@ -70,6 +71,7 @@ class Run:
     end: int
     process: str = ""
     parent: str | None = None  # the parent's key
+    previous: str = ""  # the process of the attempt before it
     params: dict[str, str] = field(default_factory=dict)
     points: tuple[Point, ...] = ()
     tags: dict[str, str] = field(default_factory=dict)
@@ -111,8 +113,7 @@ class Run:
 
 def rows_by_cell(table: pd.DataFrame) -> dict[str, pd.DataFrame]:
     """Return the rows of tables/cells.csv by the path of their cell."""
-    names = table[list(Cell.__dataclass_fields__)].itertuples(index=False)
-    groups = table.groupby([str(Cell(*values)) for values in names])
+    groups = table.groupby([str(cell) for cell in named_in(table)])
     return {str(name): rows for name, rows in groups}
 
 
@@ -133,13 +134,25 @@ class Trained(NamedTuple):
     start: int
     end: int
     made_by: dict[str, str]
+    patch: list[tuple[str, Path]]
 
 
-def trained(record: AttemptRecord, end: int) -> Trained:
-    """Return when and by what code a cell was trained, as its record says."""
+def trained(record: RunRecord, end: int, results: Path) -> Trained:
+    """Return when, where and by what code a cell was trained, as its record says.
+
+    Parameters
+    ----------
+    record : mapping
+        The content of run.json, or of a learning cell's record.
+    end : int
+        When the training ended, in milliseconds since 1970.
+    results : Path
+        The study's folder.
+    """
     keep = ("mlflow.source.git.commit", "git_dirty", "lock_sha256", "versions")
     tags = _provenance(record)
-    return Trained(record["started"], end, {key: tags[key] for key in keep})
+    made_by = {key: tags[key] for key in keep} | {"machine": _machine(record)}
+    return Trained(record["started"], end, made_by, patch_of(record, results))
 
 
 def _provenance(record: AttemptRecord) -> dict[str, str]:
@@ -156,14 +169,25 @@ def _provenance(record: AttemptRecord) -> dict[str, str]:
 
 
 def cell_params(cell: Cell) -> dict[str, str]:
-    """Return the fields of a cell as MLflow's params.
+    """Return the fields of a cell that its path names, as MLflow's params.
 
     Examples
     --------
     >>> cell_params(Cell("elpv", "convnet", "logits", 20, 0))["batch_size"]
     '20'
     """
-    return {name: str(value) for name, value in asdict(cell).items()}
+    return dict(part.split("~", 1) for part in str(cell).split("/"))
+
+
+def group_name(cell: Cell) -> str:
+    """Return what the names of the runs of all seeds of a cell begin with.
+
+    Examples
+    --------
+    >>> group_name(Cell("elpv", "convnet", "logits", 20, 0, precision="mixed_bfloat16"))
+    'convnet logits batch 20 mixed_bfloat16'
+    """
+    return f"{cell.model} {cell.loss} batch {cell.batch_size} {cell.named_precision}".rstrip()
 
 
 def run_name(cell: Cell) -> str:
@@ -174,7 +198,7 @@ def run_name(cell: Cell) -> str:
     >>> run_name(Cell("elpv", "convnet", "logits", 20, 0))
     'convnet logits batch 20 seed 0'
     """
-    return f"{cell.model} {cell.loss} batch {cell.batch_size} seed {cell.seed}"
+    return f"{group_name(cell)} seed {cell.seed}"
 
 
 def live_tags(record: AttemptRecord) -> dict[str, str]:
@@ -212,7 +236,7 @@ def cell_run(files: CellFiles, rows: pd.DataFrame | None) -> Run | None:
     end = points[-1].time
     with reading(files.record_file):
         params, tags, made_by = _settings(record), _provenance(record), process(record)
-        tags |= {key: str(record[key]) for key in ("device", "threads", "deterministic")}
+        tags["machine"] = _machine(record)
         ended = f"It stopped by {record['stopped_by']} after {record['epochs']} epochs."
     own = [f"{{train,raw_outputs,compare,figures}}/{cell}/"]
     equal = f"Equal images in the data set: {manifest.copies}."
@@ -231,6 +255,7 @@ def cell_run(files: CellFiles, rows: pd.DataFrame | None) -> Run | None:
         end=end,
         process=made_by,
         parent=group_key(cell),
+        previous=record.get("previous", ""),
         params=cell_params(cell) | params,
         points=counted(points + stages, record["epochs"], end),
         tags=tags | {"data_sha256": manifest.sha256[:SHORT]},
@@ -246,6 +271,11 @@ def _settings(record: RunRecord) -> dict[str, str]:
     settings = {key: value for key, value in record["model"].items() if key != "weights"}
     settings |= record["training"] | record["data"] | {"parameters": record["parameters"]}
     return {key: str(value) for key, value in settings.items() if (key, value) not in USUAL.items()}
+
+
+def _machine(record: RunRecord) -> str:
+    """Return where a cell was trained; records of earlier releases have the device alone."""
+    return machine.line(record) if record.get("machine") else record["device"]
 
 
 def attempt_runs(files: CellFiles, current: Run | None) -> list[Run]:
@@ -280,9 +310,11 @@ def _attempt_run(files: CellFiles, record: PastAttempt) -> Run:
         end=record.get("ended", end),
         process=process(record),
         parent=group_key(cell),
+        previous=record.get("previous", ""),
         params=cell_params(cell),
         points=counted(points, len(history), end),
-        tags={**_provenance(record), "reason": record["reason"] or "", NOTE: described},
+        tags={**_provenance(record), **end_tags(record), NOTE: described},
+        artifacts=tuple(patch_of(record, files.results)),
     )
 
 
@@ -323,5 +355,6 @@ def study_run(
         tags=(newest.made_by if newest else {}) | {"rule": "track_study", NOTE: described},
         artifacts=tuple(
             (str(file.parent.relative_to(results)).removeprefix("."), file) for file in files
-        ),
+        )
+        + tuple({one: None for cell in trained for one in cell.patch}),
     )

@@ -3,12 +3,9 @@
 from __future__ import annotations
 
 import os
-from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
-from urllib.request import url2pathname
 
 from sigmoid_bce.jobs.attempts import process
 from sigmoid_bce.jobs.csv_tables import read_csv
@@ -20,33 +17,18 @@ from sigmoid_bce.tracking import runs, views
 from sigmoid_bce.tracking.cell_files import CellFiles, Split
 from sigmoid_bce.tracking.experiment import Experiment, opened
 from sigmoid_bce.tracking.groups import group_runs
+from sigmoid_bce.tracking.held import Held, content_of
 from sigmoid_bce.tracking.learning import LearningFiles, learning_runs
 from sigmoid_bce.tracking.models import METRICS, model_of, sync_model
 from sigmoid_bce.tracking.notes import MARK, NOTE
-from sigmoid_bce.tracking.points import Point
 from sigmoid_bce.tracking.reconcile import by_process, close_if_dead, close_replaced
 from sigmoid_bce.tracking.runs import KEY_TAG
 
 # isort: split
-from mlflow import MlflowClient
-from mlflow.entities import Dataset, DatasetInput, InputTag, Metric, Param, Run, RunTag
+from mlflow.entities import Dataset, DatasetInput, InputTag, Metric, Param, RunTag
 
 BATCH = 800  # metrics a call: MLflow takes 1,000 values, params and tags included
 CONTEXT = {"train": "training"}
-
-
-@dataclass
-class Held:
-    """A run as MLflow holds it: the points and files that are there already."""
-
-    run: Run
-    points: set[Point] = field(default_factory=set)
-    files: dict[str, int] = field(default_factory=dict)
-
-    @property
-    def id(self) -> str:
-        """MLflow's id of the run."""
-        return self.run.info.run_id
 
 
 def sync_run(experiment: Experiment, wanted: runs.Run, parents: Mapping[str, str]) -> str:
@@ -64,15 +46,23 @@ def sync_run(experiment: Experiment, wanted: runs.Run, parents: Mapping[str, str
     tags = wanted.own_tags
     if wanted.parent and wanted.parent in parents:
         tags["mlflow.parentRunId"] = parents[wanted.parent]
+    if wanted.previous and (earlier := experiment.ids.get(wanted.previous)):
+        tags |= {"previous_run": earlier, NOTE: f"{tags[NOTE]}\n\n{_link(experiment, earlier)}"}
     held = _find(experiment, wanted) or _create(experiment, wanted, tags)
     model_id = sync_model(experiment, held.run, wanted)
     _sync_artifacts(experiment, held, wanted)
     _sync_values(experiment, held, wanted, tags, model_id)
     _sync_data(experiment, held, wanted)
     _sync_status(experiment, held, wanted)
+    experiment.ids[wanted.process] = held.id
     if experiment.changed > before:
         print(f"{wanted.kind} {wanted.name}: run {held.id}, {wanted.status}", flush=True)
     return held.id
+
+
+def _link(experiment: Experiment, run_id: str) -> str:
+    """Return a sentence with a link to the attempt before a run."""
+    return f"[The attempt before it](#/experiments/{experiment.id}/runs/{run_id})."
 
 
 def _find(experiment: Experiment, wanted: runs.Run) -> Held | None:
@@ -84,58 +74,11 @@ def _find(experiment: Experiment, wanted: runs.Run) -> Held | None:
     found, loaded = None, experiment.runs[KEY_TAG[wanted.kind], wanted.key]
     for run in [r for r in loaded if r.data.tags.get("process", "") == wanted.process]:
         loaded.remove(run)
-        held = None if found else _held(experiment.client, run, wanted)
-        if held is None:
+        there = None if found else content_of(experiment.client, run, wanted)
+        if there is None:
             experiment.delete(run)
-        found = found or held
+        found = found or there
     return found
-
-
-def _held(client: MlflowClient, run: Run, wanted: runs.Run) -> Held | None:
-    """Return what a run holds; None if it holds anything that `wanted` does not."""
-    if run.info.start_time != wanted.start or not run.data.params.items() <= wanted.params.items():
-        return None
-    inputs = run.inputs.dataset_inputs if run.inputs else ()
-    if not {i.dataset.digest for i in inputs} <= {split.digest for split in wanted.data}:
-        return None
-    points = _points(client, run, wanted)
-    if points is None or not points <= set(wanted.points):
-        return None
-    files = _files(client, run, {folder for folder, _ in wanted.artifacts})
-    return Held(run, points, files) if files.keys() <= wanted.files.keys() else None
-
-
-def _points(client: MlflowClient, run: Run, wanted: runs.Run) -> set[Point] | None:
-    """Return every point of a run; None if a step of a metric is there twice."""
-    lengths = Counter(point.key for point in wanted.points)
-    expected, found = set(wanted.points), set()
-    for last in run.to_proto().data.metrics:
-        point = Point(last.key, last.step, last.value, last.timestamp)
-        if lengths[last.key] == 1 and point in expected:
-            found.add(point)  # the run itself has the last value: no further call is needed
-            continue
-        points = [
-            Point(m.key, m.step, m.value, m.timestamp)
-            for m in client.get_metric_history(run.info.run_id, last.key)
-        ]
-        if len({point.step for point in points}) < len(points):
-            return None
-        found.update(points)
-    return found
-
-
-def _files(client: MlflowClient, run: Run, folders: set[str]) -> dict[str, int]:
-    """Return the size of a run's artifacts in the root and in `folders`, by their name."""
-    if run.info.artifact_uri.startswith("file:///"):
-        root = Path(url2pathname(run.info.artifact_uri.removeprefix("file://")))
-        files = (file for file in root.rglob("*") if file.is_file())
-        return {str(file.relative_to(root)): file.stat().st_size for file in files}
-    return {
-        artifact.path: artifact.file_size
-        for folder in {"", *folders}
-        for artifact in client.list_artifacts(run.info.run_id, folder or None)
-        if not artifact.is_dir
-    }
 
 
 def _create(experiment: Experiment, wanted: runs.Run, tags: Mapping[str, str]) -> Held:
@@ -227,7 +170,7 @@ def _note_run_id(files: CellFiles, wanted: runs.Run, run_id: str) -> None:
         os.utime(file, ns=(date.st_atime_ns, date.st_mtime_ns))
 
 
-def _cell_runs(
+def cell_runs(
     results: Path, files: Iterable[CellFiles]
 ) -> tuple[dict[CellFiles, runs.Run], list[runs.Run], list[str]]:
     """Return the runs of finished cells, those of lost attempts, and errors of damaged files."""
@@ -318,15 +261,15 @@ def log_cells(
         experiment.load_models()
         # read after the runs were loaded: the files know every attempt that has a run
         files = [CellFiles(results, cell) for cell in cells]
-        finished, attempts, errors = _cell_runs(results, files)
+        finished, attempts, errors = cell_runs(results, files)
         groups = group_runs(list(finished.values()), results)
         parents = {group.key: sync_run(experiment, group, {}) for group in groups}
+        for run in attempts:  # first: a run has the id of the attempt before it
+            sync_run(experiment, run, parents)
         for cell, run in finished.items():
             run_id = sync_run(experiment, run, parents)
             _note_run_id(cell, run, run_id)
             logged.append((run.key, run_id))
-        for run in attempts:
-            sync_run(experiment, run, parents)
         for cell in files:
             _close_others(experiment, cell, cell in finished)
         paired, damaged = learning_runs(results, learning)
@@ -379,9 +322,9 @@ def log_study(
     """
     results, paths = Path(results), [Path(file) for file in files]
     found = [CellFiles(results, cell) for cell in cells]
-    trained = [runs.trained(cell.record, cell.ended) for cell in found if cell.finished]
+    trained = [runs.trained(cell.record, cell.ended, results) for cell in found if cell.finished]
     paired = [LearningFiles(results, cell) for cell in learning]
-    trained += [runs.trained(cell.record, cell.ended) for cell in paired if cell.finished]
+    trained += [runs.trained(cell.record, cell.ended, results) for cell in paired if cell.finished]
     planned = {"cells": len(cells), "learning_cells": len(paired)}
     wanted = runs.study_run(study, results, trained, paths, planned)
     with opened(study, results) as experiment:

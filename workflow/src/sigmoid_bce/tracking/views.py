@@ -136,6 +136,10 @@ VIEWS = {
 }
 
 
+PRECISION = {"params.`precision`": 128}
+"""A column beside those of `SETTING`, in a study that compares precisions."""
+
+
 def offered(settings: Mapping[str, Any]) -> list[str]:
     """Return the views of a study with these sections.
 
@@ -153,13 +157,15 @@ def offered(settings: Mapping[str, Any]) -> list[str]:
     return [view for view in VIEWS if given.get(view, grid)]
 
 
-def state(view: str) -> dict[str, Any]:
+def state(view: str, *, precisions: bool = False) -> dict[str, Any]:
     """Return the state of MLflow's page of runs in a view.
 
     Parameters
     ----------
     view : str
         A key of `VIEWS`.
+    precisions : bool
+        Whether the study compares precisions.
 
     Examples
     --------
@@ -167,6 +173,8 @@ def state(view: str) -> dict[str, Any]:
     "tags.kind = 'attempt'"
     """
     _, search, order, columns, sections = VIEWS[view]
+    if precisions and columns.keys() >= SETTING.keys():
+        columns = columns | PRECISION
     shown = [
         {
             "uuid": f"{view}-{section}-{number}",
@@ -213,15 +221,16 @@ def state(view: str) -> dict[str, Any]:
     }
 
 
-def envelope(view: str) -> str:
-    """Return a view as MLflow stores it in a tag of the experiment.
+def envelope(view: str, *, precisions: bool = False) -> str:
+    """Return a view as MLflow stores it in a tag of the experiment: `state` has its parameters.
 
     Examples
     --------
     >>> json.loads(envelope("gap"))["name"]
     'BCE gap against batch size'
     """
-    packed = base64.b64encode(zlib.compress(json.dumps(state(view)).encode(), 9)).decode()
+    text = json.dumps(state(view, precisions=precisions))
+    packed = base64.b64encode(zlib.compress(text.encode(), 9)).decode()
     return json.dumps(
         {
             "name": VIEWS[view][0],
@@ -310,6 +319,7 @@ def note(experiment: str, question: str, settings: dict[str, Any], files: Sequen
         (f"`{section}.{key}`", _code(masked(json.dumps(value))))
         for section, part in settings.items()
         for key, value in (part or {}).items()
+        if value is not None
     ]
     links = [_link(experiment, view) for view in offered(settings)]
     parts = [
@@ -343,11 +353,13 @@ def describe(
     question, settings, files
         As for `note`.
     """
+    precisions = len((settings.get("grid") or {}).get("precision") or ()) > 1
+    shown = {view: envelope(view, precisions=precisions) for view in offered(settings)}
     tags = {
         "mlflow.note.content": note(experiment, question, settings, files),
         "mlflow.experimentKind": "custom_model_development",
         "mlflow.experiment.primaryMetric.name": PRIMARY_METRIC,
-        **{f"mlflow.sharedViewState.{view}": envelope(view) for view in offered(settings)},
+        **{f"mlflow.sharedViewState.{view}": text for view, text in shown.items()},
     }
     held = client.get_experiment(experiment).tags
     for key, value in tags.items():

@@ -10,6 +10,7 @@ import tensorflow as tf
 from tensorflow.python.framework.config import is_op_determinism_enabled
 
 from sigmoid_bce.jobs import gpus
+from sigmoid_bce.jobs.machine import Machine, described
 from sigmoid_bce.numerics import surroundings
 
 
@@ -71,17 +72,20 @@ class Devices(TypedDict):
     deterministic: bool
     keras: dict[str, Any]
     environment: dict[str, str]
+    machine: Machine
 
 
 def used(threads: int) -> Devices:
     """Return the devices and settings that a network was trained with."""
     found = tf.config.list_physical_devices("GPU")
     details = [tf.config.experimental.get_device_details(gpu) for gpu in found]
+    gpu = ", ".join(d.get("device_name", "GPU") for d in details)
     return {
-        "device": ", ".join(d.get("device_name", "GPU") for d in details) or "CPU",
+        "device": gpu or "CPU",
         "cuda_visible_devices": os.environ.get("CUDA_VISIBLE_DEVICES"),
         "threads": threads,
         "deterministic": is_op_determinism_enabled(),
         "keras": surroundings.keras_settings(keras),
         "environment": surroundings.environment(),
+        "machine": described(gpu or None, tf.sysconfig.get_build_info()),
     }

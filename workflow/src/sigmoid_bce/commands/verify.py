@@ -1,0 +1,95 @@
+"""Whether every file and run of a study is as it was recorded."""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from sigmoid_bce.commands import FINDING, BadInput
+
+if TYPE_CHECKING:
+    from sigmoid_bce.jobs.digests import Found
+
+SHOWN = 20  # differences that are printed
+
+
+def _folder(text: str) -> Path:
+    """Return the folder of a study, given as such or as its configuration file."""
+    path = Path(text)
+    if path.suffix in (".yaml", ".yml"):
+        path = _named_by(path)
+    if not path.is_dir():
+        raise BadInput(f"there is no folder {path}: name results/<study>, or the study's file")
+    return path
+
+
+def _named_by(config: Path) -> Path:
+    from sigmoid_bce.study.base import ConfigError
+    from sigmoid_bce.tracking.address import folder_of
+
+    try:
+        return folder_of(config)
+    except (ConfigError, OSError) as error:
+        raise BadInput(f"{config}: {error}") from None
+
+
+@click.command(name="verify")
+@click.argument("study", default="config/config.yaml")
+@click.option("--no-runs", is_flag=True, help="Check the files alone, and no run in MLflow.")
+@click.option("--all", "everything", is_flag=True, help=f"Print more than {SHOWN} differences.")
+def command(study: str, no_runs: bool, everything: bool) -> None:
+    """Check that every file and run of STUDY is as it was recorded.
+
+    STUDY is results/<study>, or the study's configuration file. The log of each job has the SHA-256
+    of the files that it wrote. The files describe the runs. Nothing is changed.
+
+    The first difference in the data's way comes first: it explains those of the files made from it.
+    """
+    from sigmoid_bce.jobs import digests
+
+    results = _folder(study)
+    start = time.perf_counter()
+    found = digests.verify(results)
+    if not found.equal and not any(d.what != digests.UNRECORDED for d in found.differences):
+        raise BadInput(
+            f"{results} has no log with a digest: its results were made by an earlier release, or "
+            "its logs were deleted"
+        )
+    click.echo(_told(found, results, time.perf_counter() - start))
+    lines = [str(difference) for difference in found.differences]
+    if not no_runs:
+        lines += _runs(results)
+    for line in lines if everything else lines[:SHOWN]:
+        click.echo(line)
+    if lines:
+        hidden = 0 if everything else max(0, len(lines) - SHOWN)
+        click.echo(f"and {hidden} more: --all shows them" if hidden else f"{len(lines)} differ")
+        raise SystemExit(FINDING)
+
+
+def _told(found: Found, results: Path, seconds: float) -> str:
+    absent = f", {len(found.absent)} downloads are not here" if found.absent else ""
+    return f"{results}: {found.equal} files are as their jobs wrote them{absent} ({seconds:.1f} s)"
+
+
+def _runs(results: Path) -> list[str]:
+    """Return the differences of the runs, and print how many were compared."""
+    try:
+        from sigmoid_bce.tracking import store, verify
+    except ImportError as error:
+        click.echo(f"the runs were not checked: {error.name} is not installed here")
+        return []
+    start = time.perf_counter()
+    try:
+        number, lines = verify.differences(results)
+    except store.TrackingError as error:
+        raise BadInput(str(error)) from None
+    if not number:
+        click.echo("no run of this study is in MLflow here: none was checked")
+    else:
+        seconds = time.perf_counter() - start
+        click.echo(f"{number} runs were compared with the files ({seconds:.1f} s)")
+    return lines

@@ -1,0 +1,74 @@
+"""What MLflow holds of a run: points and files beside the run itself."""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import dataclass, field
+from pathlib import Path
+from urllib.request import url2pathname
+
+from sigmoid_bce.tracking import runs
+from sigmoid_bce.tracking.points import Point
+
+# isort: split
+from mlflow import MlflowClient
+from mlflow.entities import Run
+
+
+@dataclass
+class Held:
+    """A run as MLflow holds it: the points and files that are there already."""
+
+    run: Run
+    points: set[Point] = field(default_factory=set)
+    files: dict[str, int] = field(default_factory=dict)
+
+    @property
+    def id(self) -> str:
+        """MLflow's id of the run."""
+        return self.run.info.run_id
+
+
+def content_of(client: MlflowClient, run: Run, wanted: runs.Run) -> Held | None:
+    """Return what a run holds; None if it holds anything that `wanted` does not."""
+    if run.info.start_time != wanted.start or not run.data.params.items() <= wanted.params.items():
+        return None
+    inputs = run.inputs.dataset_inputs if run.inputs else ()
+    if not {i.dataset.digest for i in inputs} <= {split.digest for split in wanted.data}:
+        return None
+    found = points_of(client, run, wanted)
+    points = set(found)
+    if len({(p.key, p.step) for p in found}) < len(found) or not points <= set(wanted.points):
+        return None
+    files = files_of(client, run, {folder for folder, _ in wanted.artifacts})
+    return Held(run, points, files) if files.keys() <= wanted.files.keys() else None
+
+
+def points_of(client: MlflowClient, run: Run, wanted: runs.Run) -> list[Point]:
+    """Return every point of a run; one may be there twice."""
+    lengths = Counter(point.key for point in wanted.points)
+    expected, found = set(wanted.points), []
+    for last in run.to_proto().data.metrics:
+        point = Point(last.key, last.step, last.value, last.timestamp)
+        if lengths[last.key] == 1 and point in expected:
+            found.append(point)  # the run itself has the last value: no further call is needed
+            continue
+        found += [
+            Point(m.key, m.step, m.value, m.timestamp)
+            for m in client.get_metric_history(run.info.run_id, last.key)
+        ]
+    return found
+
+
+def files_of(client: MlflowClient, run: Run, folders: set[str]) -> dict[str, int]:
+    """Return the size of a run's artifacts in the root and in `folders`, by their name."""
+    if run.info.artifact_uri.startswith("file:///"):
+        root = Path(url2pathname(run.info.artifact_uri.removeprefix("file://")))
+        files = (file for file in root.rglob("*") if file.is_file())
+        return {str(file.relative_to(root)): file.stat().st_size for file in files}
+    return {
+        artifact.path: artifact.file_size
+        for folder in {"", *folders}
+        for artifact in client.list_artifacts(run.info.run_id, folder or None)
+        if not artifact.is_dir
+    }
