@@ -8,8 +8,8 @@ import time
 
 from sigmoid_bce.jobs.attempts import read_attempts
 from sigmoid_bce.slurm.queue import RUNS, leftover_jobs
-from support.waits import ask, wait_until
 from support.submitted import STUDY, attempts, begin, cells, changed, grid, results, run
+from support.waits import ask, wait_until
 
 CELLS = cells([0])
 # seconds that the controller stays down after the job has ended

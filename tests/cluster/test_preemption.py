@@ -1,19 +1,24 @@
 """SLURM without accounts preempts a training, and starts it again later."""
 
-from itertools import pairwise
-
-from support.preempted import preempt_in_all_ways, preemption, state, take_all_gpus
+from support.preempted import check_resumed, preempt_in_all_ways, preemption, state, take_all_gpus
 from support.submitted import grid
 from support.waits import ask, wait_until
 
 
 def test_a_preempted_training_resumes(cluster, tmp_path):
-    for records in preempt_in_all_ways(cluster, tmp_path):
-        print([(r["slurm_job_id"], r["status"], r.get("reason"), r.get("resumed_from")) for r in records])
-        assert [r["status"] for r in records] == ["KILLED"] * 3 + ["FINISHED"]
-        first, second, third, fourth = (r["slurm_job_id"] for r in records)
-        # two submissions were over; the third was queued again
-        assert len({first, second, third}) == 3
-        assert third == fourth
-        for before, after in pairwise(records):
-            assert before["reason"] == f"interrupted after epoch {after['resumed_from']}"
+    # a controller without accounts forgets why a job was queued again
+    check_resumed(preempt_in_all_ways(cluster, tmp_path), last="interrupted")
+
+
+def test_a_cancelled_job_is_not_awaited(cluster, tmp_path):
+    """Where preemption cancels jobs, Snakemake must submit them again."""
+    folder = grid(tmp_path / "grid")
+    with preemption("CANCEL", 0):
+        ours = ["--parsable", "--job-name", "a-run-cancelled", "--partition", "gpu"]
+        ours += ["--gres", "gpu:2", "--mem", "100", "--wrap", 'trap "" TERM; sleep 60']
+        job = ask("sbatch", "--chdir", str(folder), *ours)
+        wait_until(lambda: state(job) == "RUNNING", "the job did not start")
+        take_all_gpus(cluster, tmp_path)
+        wait_until(lambda: state(job) == "PREEMPTED", "the job was not preempted")
+    command = ["sh", folder / "workflow/profiles/slurm/bin/sacct", "-X", "--noheader"]
+    assert ask(*command, "--format=JobIdRaw,State", "--name", "a-run-cancelled") == f"{job}|FAILED"

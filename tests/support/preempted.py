@@ -1,8 +1,11 @@
 """A training that SLURM preempts in each of its ways, under a workflow that watches it."""
 
 from contextlib import contextmanager
+from itertools import pairwise
 
+from sigmoid_bce.jobs.attempts import process as process_of
 from sigmoid_bce.jobs.attempts import read_attempts
+from sigmoid_bce.tracking.reconcile import note_ends
 from support.checkout import snakemake
 from support.slurm import GRACE
 from support.submitted import STUDY, begin, cells, grid, results
@@ -87,4 +90,22 @@ def preempt_in_all_ways(cluster, tmp_path):
     one, other = results(folder, STUDY, CELLS), results(there, STUDY, CELLS)
     assert set(one) == set(other)
     assert [name for name in one if one[name] != other[name]] == []
+    note_ends(folder / f"results/{STUDY}")
     return [records(cell) for cell in CELLS]
+
+
+def check_resumed(cells, last="preempted"):
+    """Check that each attempt of each cell ended as SLURM preempted it, and was resumed.
+
+    `last` is what is known of a job without a notice that is queued again.
+    """
+    for records in cells:
+        assert [r["status"] for r in records] == ["KILLED"] * 3 + ["FINISHED"]
+        assert [r["ended_by"] for r in records[:3]] == ["preempted", "preempted", last]
+        first, second, third, fourth = (r["slurm_job_id"] for r in records)
+        # two submissions were over; the third was queued again
+        assert len({first, second, third}) == 3
+        assert third == fourth
+        for before, after in pairwise(records):
+            assert after["previous"] == process_of(before)
+            assert before["reason"] == f"{before['ended_by']} after epoch {after['resumed_from']}"

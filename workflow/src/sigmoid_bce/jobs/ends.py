@@ -135,6 +135,22 @@ def of_death(record: AttemptRecord, results: Path) -> Cause:
     return "killed"
 
 
+def told_later(record: AttemptRecord) -> Cause | None:
+    """Return why SLURM interrupted an attempt, if it did not say so at that moment.
+
+    A job that is cancelled, or that is queued again at once, has no such state while it ends.
+
+    Parameters
+    ----------
+    record : AttemptRecord
+        Of an attempt that has ended.
+    """
+    job = record["slurm_job_id"]
+    if not job or record.get("ended_by") != "interrupted":
+        return None
+    return _ended(job, record["started"] / 1000)
+
+
 def _slurm(*command: str) -> str:
     """Return what SLURM answers; nothing if it does not, or there is none."""
     try:

@@ -13,6 +13,7 @@ from pathlib import Path
 from socket import gethostname
 from typing import TYPE_CHECKING
 
+from sigmoid_bce.jobs import ends
 from sigmoid_bce.jobs.attempts import end_tags, process, read_attempts
 from sigmoid_bce.jobs.credentials import masked
 from sigmoid_bce.jobs.files import write_json
@@ -46,7 +47,10 @@ def learning_cells(results: Path) -> Iterator[LearningCell]:
 
 
 def note_ends(results: Path) -> list[str]:
-    """Write the status KILLED to the files of attempts that ended without writing a status.
+    """Write how attempts ended to their files, where they could not do it themselves.
+
+    An attempt that ended without writing a status was KILLED. SLURM may tell later why it
+    interrupted one.
 
     Parameters
     ----------
@@ -62,7 +66,12 @@ def note_ends(results: Path) -> list[str]:
     for cell in cells_with_attempts(results):
         for record in read_attempts(results / "train" / str(cell)):
             file = record["folder"] / "attempt.json"
-            if record["status"] == "KILLED" and "status" not in json.loads(file.read_text()):
+            cause = ends.told_later(record)
+            if cause:
+                why = str(record["reason"]).replace("interrupted", ends.WORDS[cause], 1)
+                record |= {"ended_by": cause, "reason": why}
+            silent = record["status"] == "KILLED" and "status" not in json.loads(file.read_text())
+            if cause or silent:
                 write_json({k: v for k, v in record.items() if k != "folder"}, file)
                 changes.append(f"{cell}, attempt {record['attempt']}: KILLED, {record['reason']}")
     return changes

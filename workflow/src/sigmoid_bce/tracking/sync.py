@@ -21,7 +21,7 @@ from sigmoid_bce.tracking.held import Held, content_of
 from sigmoid_bce.tracking.learning import LearningFiles, learning_runs
 from sigmoid_bce.tracking.models import METRICS, model_of, sync_model
 from sigmoid_bce.tracking.notes import MARK, NOTE
-from sigmoid_bce.tracking.reconcile import by_process, close_if_dead, close_replaced
+from sigmoid_bce.tracking.reconcile import by_process, close_if_dead, close_replaced, note_ends
 from sigmoid_bce.tracking.runs import KEY_TAG
 
 # isort: split
@@ -256,6 +256,7 @@ def log_cells(
     Further runs of a cell are closed: see `reconcile`.
     """
     results, logged = Path(results), []
+    note_ends(results)
     with opened(study, results) as experiment:
         experiment.load_runs()
         experiment.load_models()
