@@ -121,8 +121,8 @@ cluster: install $(VENV)/slurm ## run the study on SLURM; docs/cluster.md
 cluster-await cluster-cancel: install ## await, or cancel, the jobs that an earlier run left in SLURM's queue
 	@$(BIN)/python -m sigmoid_bce.slurm.queue $(@:cluster-%=%)
 
-test-cluster: install $(VENV)/slurm ## test with a SLURM that is started for it; apt install slurm-wlm munge
-	@$(BIN)/python -c 'import sys; sys.path.insert(0, "tests"); from support import slurm; sys.exit(slurm.missing())'
+test-cluster: install $(VENV)/slurm ## test with a SLURM that is started for it; apt install slurm-wlm munge slurmdbd mariadb-server
+	@$(BIN)/python -c 'import sys; sys.path.insert(0, "tests"); from support import slurm; sys.exit(slurm.missing(accounts=True))'
 	$(BIN)/python -m pytest tests/cluster
 
 schema: install ## write the schema of configuration files

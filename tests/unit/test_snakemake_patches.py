@@ -20,6 +20,7 @@ from snakemake.settings.types import MaxJobsPerTimespan
 
 from sigmoid_bce.jobs import snakemake_patches as patches
 from sigmoid_bce.planning import pins
+from sigmoid_bce.slurm import patches as slurm_patches
 from sigmoid_bce.upstream import findings
 from support.checkout import ROOT
 
@@ -28,9 +29,10 @@ WORKFLOW_PATCHES = [
     patches.interrupt_at_any_time,
     patches.take_braces_in_paths,
     patches.find_scripts_in_git,
-    patches.name_the_rule_of_a_group,
-    patches.check_states_steadily,
-    patches.run_groups_in_parallel,
+    slurm_patches.name_the_rule_of_a_group,
+    slurm_patches.check_states_steadily,
+    slurm_patches.run_groups_in_parallel,
+    slurm_patches.end_preempted,
 ]
 
 
@@ -119,7 +121,7 @@ def handler(monkeypatch):
 
 
 def test_a_group_has_a_rule():
-    patches.name_the_rule_of_a_group(workflow())
+    slurm_patches.name_the_rule_of_a_group(workflow())
     group = object.__new__(GroupJob)
     group._jobs = (SimpleNamespace(rule="train"),)
     try:
@@ -130,14 +132,42 @@ def test_a_group_has_a_rule():
 
 def test_states_are_checked_at_the_user_s_interval():
     flow = workflow()
-    patches.check_states_steadily(flow)
+    slurm_patches.check_states_steadily(flow)
     asyncio.run(asyncio.wait_for(flow.scheduler._executor.sleep(), timeout=5))
 
 
 def test_groups_get_their_arguments():
     flow = workflow()
-    patches.run_groups_in_parallel(flow)
+    slurm_patches.run_groups_in_parallel(flow)
     assert flow.executor_plugin.common_settings.pass_group_args is True
+
+
+STATES = {
+    "over": ({"7": "PREEMPTED"}, {"7": "CANCELLED"}),
+    "forgotten": ({}, {"7": "CANCELLED"}),
+    "queued again": ({"7": "PENDING"}, {"7": "PREEMPTED"}),
+    "running again": ({"7": "RUNNING"}, {"7": "PREEMPTED"}),
+    "no answer": (None, {"7": "PREEMPTED"}),
+}
+
+
+@pytest.mark.parametrize("case", STATES)
+def test_a_preempted_job_that_is_over_is_cancelled(monkeypatch, case):
+    queue, expected = STATES[case]
+    asked = []
+
+    async def query_job_status(command, logger):
+        asked.append(command)
+        others = {"8": "RUNNING"}
+        found = queue if command.startswith("squeue") else {"7": "PREEMPTED", **others}
+        return found, 0.5
+
+    monkeypatch.setattr(plugin, "query_job_status", query_job_status)
+    slurm_patches.end_preempted(workflow())
+    found = asyncio.run(plugin.query_job_status("sacct --name 0", None))
+    assert found == ({"8": "RUNNING", **expected}, 0.5)
+    assert [command.split()[0] for command in asked] == ["sacct", "squeue"]
+    assert asked[1].endswith("--name 0")
 
 
 @pytest.mark.parametrize("patch", WORKFLOW_PATCHES, ids=lambda patch: patch.__name__)
@@ -145,6 +175,7 @@ def test_without_its_name_a_patch_is_left_out_with_a_line(patch, capsys, monkeyp
     monkeypatch.delattr("snakemake.jobs.GroupJob")
     monkeypatch.delattr("snakemake.deployment.conda.CondaEnvFileSpec")
     monkeypatch.delattr("snakemake.sourcecache.LocalGitFile")
+    monkeypatch.delattr("snakemake_executor_plugin_slurm.query_job_status")
     monkeypatch.delattr("snakemake.scheduling.job_scheduler.JobScheduler.exit_gracefully")
     patch(SimpleNamespace())
     lines = capsys.readouterr().err.splitlines()
@@ -162,9 +193,9 @@ def test_a_name_with_another_meaning_is_left_alone(capsys, monkeypatch):
 
 def test_a_run_s_name_is_told_or_a_line_says_why_not(capsys):
     told = []
-    patches.tell_run_name(workflow(), told.append)
+    slurm_patches.tell_run_name(workflow(), told.append)
     assert told == ["0"]
-    patches.tell_run_name(SimpleNamespace(scheduler=SimpleNamespace()), told.append)
+    slurm_patches.tell_run_name(SimpleNamespace(scheduler=SimpleNamespace()), told.append)
     assert told == ["0"]
     assert "_executor" in capsys.readouterr().err
 
@@ -188,8 +219,9 @@ def test_garbage_is_collected_less_often():
 
 
 def test_every_patch_states_reason_gain_and_issue():
-    source = inspect.getsource(patches)
-    functions = [f for f in vars(patches).values() if inspect.isfunction(f)]
+    source = inspect.getsource(patches) + inspect.getsource(slurm_patches)
+    modules = (patches, slurm_patches)
+    functions = [f for m in modules for f in vars(m).values() if inspect.isfunction(f)]
     documented = [f for f in functions if f.__doc__ and "Reason:" in f.__doc__]
     assert set(WORKFLOW_PATCHES) <= set(documented)
     for function in documented:
@@ -226,7 +258,7 @@ def test_upstream_notes_name_a_release():
 
 def test_the_plugin_s_own_checks_are_left_out_with_a_line(capsys, monkeypatch):
     monkeypatch.delattr("snakemake_executor_plugin_slurm.utils.set_gres_string")
-    assert patches.refusal(None) == ""
+    assert slurm_patches.refusal(None) == ""
     lines = capsys.readouterr().err.splitlines()
     assert len(lines) == 1
     assert "set_gres_string" in lines[0]

@@ -20,16 +20,15 @@ TESTS = {
     "jobs/attempts.py Attempt._tell": LIVE,
     "jobs/attempts.py Attempt._write": "unit/test_attempts.py::test_the_end_is_told_truthfully",
     "jobs/attempts.py Attempt.note": ATTEMPT,
-    "jobs/attempts.py read_attempts": "unit/test_attempts.py::test_the_end_is_told_truthfully",
+    "jobs/attempts.py _records": "unit/test_attempts.py::test_the_end_is_told_truthfully",
     "jobs/forkserver.py _run": "unit/test_forkserver.py::"
     "test_a_fork_has_imports_environment_folder_and_status",
     "jobs/gpus.py _listed": "unit/test_gpus.py::test_the_pool_is_the_machine_s",
-    "jobs/snakemake_patches.py _patch.decorate.guarded": "unit/test_snakemake_patches.py::"
+    "jobs/patching.py patch.decorate.guarded": "unit/test_snakemake_patches.py::"
     "test_the_limit_is_lifted_where_nobody_set_one",
-    "jobs/snakemake_patches.py refusal": "unit/test_cluster.py::"
-    "test_requests_that_the_plugin_cannot_submit",
     "models/features.py extract": "unit/test_backbones.py::"
     "test_it_resumes_after_the_last_complete_chunk",
+    "slurm/patches.py refusal": "unit/test_cluster.py::test_requests_that_the_plugin_cannot_submit",
     "slurm/queue.py main": "cluster/test_faults.py::test_death_of_snakemake",
     "tracking/__main__.py main": "integration/test_tracking.py::"
     "test_reconcile_closes_dead_runs_and_leaves_running_ones_alone",

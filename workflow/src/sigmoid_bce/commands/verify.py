@@ -28,7 +28,7 @@ def _folder(text: str) -> Path:
 
 def _named_by(config: Path) -> Path:
     from sigmoid_bce.study.base import ConfigError
-    from sigmoid_bce.tracking.address import folder_of
+    from sigmoid_bce.tracking.folder import folder_of
 
     try:
         return folder_of(config)

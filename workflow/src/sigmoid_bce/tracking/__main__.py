@@ -7,7 +7,7 @@ import sys
 from pathlib import Path
 
 from sigmoid_bce.jobs.credentials import masked
-from sigmoid_bce.tracking.address import folder_of
+from sigmoid_bce.tracking.folder import folder_of
 from sigmoid_bce.tracking.reconcile import cells_with_attempts, learning_cells, reconcile
 
 

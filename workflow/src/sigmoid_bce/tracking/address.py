@@ -49,33 +49,3 @@ def sqlite_address(file: Path) -> str:
     place = str(file.resolve())
     # an address has options after a ?; relative to its own folder the file's name has none
     return SQLITE + (os.path.relpath(place) if "?" in place else place)
-
-
-def folder_of(study: str | Path) -> Path:
-    """Return the folder of a study, given as such or as the study's configuration file.
-
-    A configuration that names a tracking server sets its address, unless the environment has one.
-
-    Parameters
-    ----------
-    study : str or Path
-
-    Raises
-    ------
-    ConfigError
-        If the file is no configuration.
-
-    Examples
-    --------
-    >>> folder_of("results/default")
-    PosixPath('results/default')
-    """
-    if Path(study).suffix not in (".yaml", ".yml"):
-        return Path(study)
-    from sigmoid_bce.study.parse import parse
-    from sigmoid_bce.study.reading import load
-
-    found = parse(load(study), str(study))
-    if found.tracking.uri:
-        os.environ.setdefault(ADDRESS, found.tracking.uri)
-    return Path("results", found.study)
