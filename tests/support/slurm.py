@@ -1,9 +1,9 @@
 """A real SLURM on 127.0.0.1, without systemd, with GPUs that do not exist.
 
 In the folder `tests`, `python -m support.slurm COMMAND ...` starts it, runs a command and stops it
-again. Without a command it runs until Ctrl-C. With `--accounts` before the command it has two nodes,
-and keeps accounts. It needs root, and Debian's packages slurm-wlm and munge; for accounts slurmdbd
-and mariadb-server as well.
+again. Without a command it runs until Ctrl-C. With `--accounts` before the command it has two
+nodes, and keeps accounts. It needs root, and Debian's packages slurm-wlm and munge; for accounts
+slurmdbd and mariadb-server as well.
 """
 
 import getpass

@@ -174,7 +174,7 @@ def circumstances(results: Path) -> Circumstances:
 
     Examples
     --------
-    >>> circumstances(Path("/tmp"))["pid"] == os.getpid()
+    >>> circumstances(Path("/tmp/sigmoid-bce/s"))["pid"] == os.getpid()
     True
     """
     lock = ROOT / "envs" / "requirements.lock"

@@ -24,7 +24,8 @@ TAKEN = sys.stdlib_module_names | {
     "onnxruntime", "openvino", "optax", "packaging", "paddle", "pandas", "pyarrow", "pydantic",
     "pydantic_core", "scipy", "seaborn", "sigmoid_bce", "sklearn", "snakemake",
     "snakemake_executor_plugin_slurm", "snakemake_interface_common", "sqlalchemy", "statsmodels",
-    "tenacity", "tensorflow", "tf_keras", "threadpoolctl", "timm", "torch", "torchvision", "xgboost", "yaml",
+    "tenacity", "tensorflow", "tf_keras", "threadpoolctl", "timm", "torch", "torchvision",
+    "xgboost", "yaml",
 }  # fmt: skip
 """Modules of Python and of the packages that jobs import: a user's module would hide them."""
 
