@@ -135,6 +135,18 @@ def test_the_state_of_the_job_s_run_counts(folder, tmp_path, monkeypatch, case):
     assert killed(folder, slurm_job_id="17")[1] == cause
 
 
+def test_a_slurm_that_gives_no_answer_is_asked_once(folder, tmp_path, monkeypatch):
+    for name in ("sacct", "scontrol"):
+        (tmp_path / name).write_text(f"#!/bin/sh\necho {name} >> {tmp_path}/asked\nexec sleep 60\n")
+        (tmp_path / name).chmod(0o755)
+    monkeypatch.setenv("PATH", f"{tmp_path}:{os.environ['PATH']}")
+    monkeypatch.setattr(ends, "LIMIT", 0.2)
+    monkeypatch.setattr(ends, "_silent", set())
+    assert killed(folder, slurm_job_id="17")[1] == "killed"
+    assert read_attempts(folder)[0]["ended_by"] == "killed"
+    assert sorted((tmp_path / "asked").read_text().split()) == ["sacct", "scontrol"]
+
+
 @pytest.mark.parametrize(
     ("shown", "cause"),
     [

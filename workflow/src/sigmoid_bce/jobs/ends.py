@@ -38,6 +38,9 @@ WORDS: Mapping[Cause, str] = {
 }
 """What a reason says, before the epoch."""
 
+_silent: set[str] = set()
+"""Programs of SLURM that gave no answer in time: there may be hundreds of attempts to ask about."""
+
 NO_MEMORY = re.compile(rb"exceeded memory limit|exceeded job memory limit|oom[-_ ]?kill", re.I)
 """SLURM's words in a submission's log; without cgroups its state does not say it."""
 
@@ -153,6 +156,8 @@ def told_later(record: AttemptRecord) -> Cause | None:
 
 def _slurm(*command: str) -> str:
     """Return what SLURM answers; nothing if it does not, or there is none."""
+    if command[0] in _silent:
+        return ""
     try:
         done = subprocess.run(
             command,
@@ -161,7 +166,10 @@ def _slurm(*command: str) -> str:
             text=True,
             timeout=LIMIT,
         )
-    except (OSError, subprocess.TimeoutExpired):
+    except subprocess.TimeoutExpired:
+        _silent.add(command[0])
+        return ""
+    except OSError:
         return ""
     return done.stdout if done.returncode == 0 else ""
 
