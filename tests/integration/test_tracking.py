@@ -19,6 +19,7 @@ from mlflow import MlflowClient
 from mlflow.exceptions import MlflowException
 from mlflow.tracking._tracking_service import utils
 
+from sigmoid_bce.jobs.attempts import process
 from sigmoid_bce.jobs.logs import UserError
 from sigmoid_bce.study.cells import Cell
 from sigmoid_bce.tracking import anybody, reconcile, store
@@ -211,6 +212,29 @@ def test_a_retrained_cell_has_one_run(folder):
     assert found["3"].data.tags["reason"] == "error: no space left"
     replaced = client(folder).get_run(before.info.run_id)
     assert (replaced.info.lifecycle_stage, replaced.info.status) == ("deleted", "KILLED")
+
+
+def test_each_attempt_links_the_one_before(folder):
+    place = folder / f"results/smoke/train/{CELLS[0]}"
+    record = json.loads((place / "run.json").read_text())
+    shutil.copytree(place / "attempts/1", place / "attempts/2")
+    killed = json.loads((place / "attempts/1/attempt.json").read_text())
+    killed |= {"status": "KILLED", "reason": "preempted after epoch 12", "ended_by": "preempted"}
+    (place / "attempts/1/attempt.json").write_text(json.dumps(killed))
+    later = {"started": record["started"] + 60_000, "attempt": 2, "previous": process(killed)}
+    (place / "run.json").write_text(json.dumps(record | later))
+    (place / "attempts/2/attempt.json").write_text(json.dumps(record | later))
+    assert track(folder)[0] == 0
+    found = {run.data.tags["attempt"]: run for run in of_cell(client(folder), CELLS[0])}
+    first, second = found["1"], found["2"]
+    assert (first.info.status, first.data.tags["ended_by"]) == ("KILLED", "preempted")
+    assert "previous_run" not in first.data.tags
+    assert second.data.tags["previous_run"] == first.info.run_id
+    link = f"](#/experiments/{first.info.experiment_id}/runs/{first.info.run_id})"
+    assert link in second.data.tags["mlflow.note.content"]
+    status, log = track(folder)
+    assert status == 0
+    assert UNCHANGED[0] in log
 
 
 def test_an_older_database_is_left_alone(folder):
