@@ -7,9 +7,11 @@ import subprocess
 from pathlib import Path
 from urllib.parse import urlsplit
 from urllib.request import url2pathname
+from xml.etree import ElementTree
 
 import pytest
 from click.testing import CliRunner
+from PIL import Image
 
 from sigmoid_bce.commands.verify import command
 from sigmoid_bce.jobs import digests
@@ -121,6 +123,22 @@ def test_two_files_that_were_swapped_one_lost_and_one_more(study):
         f"figures/mine.svg: {digests.UNRECORDED}",
         "4 differ",
     ]
+
+
+@pytest.mark.parametrize("name", ["figure-3", "figure-7", f"{CELLS[0]}/figure-5"])
+def test_a_figure_names_what_it_was_made_from(study, name):
+    svg = ElementTree.parse(study / RESULTS / f"figures/{name}.svg")
+    [source] = svg.iter("{http://purl.org/dc/elements/1.1/}source")
+    with Image.open(study / RESULTS / f"figures/{name}.png") as png:
+        assert png.info["Source"] == source.text
+    lines = source.text.splitlines()
+    assert lines
+    recorded = digests.recorded(study / RESULTS)
+    for line in lines:
+        digest, file = line.split("  ")
+        assert recorded[file] == digest
+    if name.startswith("dataset~"):
+        assert f"compare/{CELLS[0]}/full.parquet" in source.text
 
 
 def run_of(folder, cell):

@@ -6,6 +6,7 @@ from pathlib import Path
 
 from sigmoid_bce.figures import registry, style
 from sigmoid_bce.figures.inputs import CellTables
+from sigmoid_bce.jobs.digests import sources
 from sigmoid_bce.jobs.files import read_json, read_parquet
 from sigmoid_bce.jobs.logs import logged_to
 
@@ -19,10 +20,11 @@ with logged_to(snakemake.log[0], snakemake.output):
     sizes = params.batch_sizes, params.figure_batch_size
     classes = read_json(given.summary)["classes"]
     tables = CellTables(params.title, classes, samples, batches, *sizes)
-    values = {}
+    values, made_from = {}, sources(snakemake.log[0], given)
     for svg in map(Path, made.svg):
         figure = registry.load("cell", svg.stem)
-        style.save(figure.draw(tables), svg, *map(svg.with_suffix, (".png", ".csv")))
+        places = svg, *map(svg.with_suffix, (".png", ".csv"))
+        style.save(figure.draw(tables), *places, sources=made_from)
         prefix = registry.module_name(svg.stem)
         values |= {f"{prefix}_{name}": value for name, value in figure.values(tables).items()}
     style.write_values(values, made["values"])

@@ -6,6 +6,7 @@ from pathlib import Path
 
 from sigmoid_bce.figures import registry, style
 from sigmoid_bce.figures.trainings import LearningTables
+from sigmoid_bce.jobs.digests import sources
 from sigmoid_bce.jobs.logs import logged_to
 from sigmoid_bce.study.learning import Learning, learning_cells, regimes
 
@@ -20,5 +21,6 @@ with logged_to(snakemake.log[0], snakemake.output):
         params.noise,
     )
     figure = registry.load("learning", Path(made.svg).stem)
-    style.save(figure.draw(tables), made.svg, made.png, made.drawn)
+    made_from = sources(snakemake.log[0], snakemake.input)
+    style.save(figure.draw(tables), made.svg, made.png, made.drawn, sources=made_from)
     style.write_values(figure.values(tables), made["values"])

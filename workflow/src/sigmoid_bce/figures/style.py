@@ -265,7 +265,14 @@ def finish(figure: Figure) -> None:
                 axis.set_minor_formatter(LogFormatter())
 
 
-def save(figure: Figure, svg: str | Path, png: str | Path, csv: str | Path | None = None) -> None:
+def save(
+    figure: Figure,
+    svg: str | Path,
+    png: str | Path,
+    csv: str | Path | None = None,
+    *,
+    sources: str = "",
+) -> None:
     """Save a figure as SVG and as PNG, each completely or not at all.
 
     Parameters
@@ -274,14 +281,17 @@ def save(figure: Figure, svg: str | Path, png: str | Path, csv: str | Path | Non
     svg, png : str or Path
     csv : str or Path, optional
         For what is drawn, as `sigmoid_bce.figures.drawn.table` reads it.
+    sources : str
+        What the figure is made from, for the metadata `Source` of both files.
     """
     finish(figure)
+    source = {"Source": sources} if sources else {}
     # the layout of the PNG, whose text is wider, suits both; a figure without a layout keeps none:
     # Matplotlib would give it the default one after the first file, and draw it once more
     with mpl.rc_context({"figure.constrained_layout.use": False}):
         for path in (png, svg):
             with replacing(path) as part:
-                metadata = {"Date": None} if str(path).endswith(".svg") else None
+                metadata = source | ({"Date": None} if str(path).endswith(".svg") else {})
                 figure.savefig(part, format=Path(path).suffix[1:], metadata=metadata)
             if figure.get_layout_engine():
                 figure.set_layout_engine("none")  # the second file reuses the layout

@@ -25,6 +25,7 @@ SIGNS = str.maketrans({SIGN: r"\\", "\n": r"\n", "\r": r"\r"})
 """As `sha256sum` writes names: a line whose name has one of these signs begins with a backslash."""
 PLAIN = {r"\\": SIGN, r"\n": "\n", r"\r": "\r"}
 
+MOST = 20  # files that the metadata of a figure name
 ORDER = (
     "../downloads", "data", "features", "train", "raw_outputs", "compare", "numerics", "learning",
     "tables", "figures", "report.html", "explorer.html", "tracking", "verdict",
@@ -109,6 +110,29 @@ def lines(log: str | Path, outputs: Iterable[str | Path]) -> Iterator[str]:
             name = os.path.relpath(file, study[0])
             escaped = name.translate(SIGNS)
             yield f"{SIGN if escaped != name else ''}{digest(file)}  {escaped}"
+
+
+def sources(log: str | Path, inputs: Iterable[str | Path]) -> str:
+    """Return what a job's results are made from: files of the study, each after its SHA-256.
+
+    Of more than `MOST` files, the number and the digest of these lines are told.
+
+    Parameters
+    ----------
+    log : str or Path
+        results/<study>/logs/...
+    inputs : iterable of str or Path
+
+    Examples
+    --------
+    >>> sources("elsewhere.log", [])
+    ''
+    """
+    found = sorted(set(lines(log, inputs)), key=lambda line: line.partition("  ")[2])
+    if len(found) > MOST:
+        whole = hashlib.sha256("".join(f"{line}\n" for line in found).encode()).hexdigest()
+        return f"{len(found)} files, sha256 of the lines of sha256sum: {whole}"
+    return "\n".join(found)
 
 
 def recorded(results: Path) -> dict[str, str]:
