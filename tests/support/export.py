@@ -63,10 +63,17 @@ def exported(client: MlflowClient, study: str):
     """Return the runs, the groups and the experiment of a study, without ids."""
     found = runs(client, study)
     names = {run.info.run_id: key(run) for run in found}
+    processes = {run.info.run_id: str(run.data.tags.get("process")) for run in found}
     out = {}
     for run in found:
         tags = dict(run.data.tags)
         tags["mlflow.parentRunId"] = names.get(tags.get("mlflow.parentRunId"))
+        if earlier := tags.get("previous_run"):
+            tags["previous_run"] = processes[earlier]
+            number = run.info.experiment_id
+            link, note = f"#/experiments/{number}/runs/{earlier}", tags["mlflow.note.content"]
+            assert link in note
+            tags["mlflow.note.content"] = note.replace(link, processes[earlier])
         what = tags["kind"], key(run), tags.get("process")
         assert what not in out, f"{what} is there twice"
         out[what] = {
