@@ -253,6 +253,25 @@ def test_without_runs_the_files_are_checked(study):
     assert not (study / "mlflow.db").exists()
 
 
+def test_a_folder_may_be_named_like_a_part_of_the_results(tmp_path):
+    results = tmp_path / "attempts/results/s"
+    (results / "learning/attempts").mkdir(parents=True)
+    (results / "learning/attempts/mine.csv").touch()
+    (results / "train/attempts/1").mkdir(parents=True)
+    (results / "train/attempts/1/attempt.json").touch()
+    unknown = digests.Difference("learning/attempts/mine.csv", digests.UNRECORDED)
+    assert digests.verify(results) == (0, [unknown], [])
+
+
+def test_a_file_that_cannot_be_read_is_not_called_changed(tmp_path):
+    log = tmp_path / "results/s/logs/rule.log"
+    log.parent.mkdir(parents=True)
+    log.write_text(f"{'0' * 64}  data/table.csv\n")
+    (tmp_path / "results/s/data/table.csv").mkdir(parents=True)
+    [difference] = digests.verify(log.parents[1]).differences
+    assert str(difference) == "data/table.csv: it cannot be read: Is a directory"
+
+
 @pytest.mark.parametrize("name", ["a b'c", "über\\x", "two\nlines", "100 %"])
 def test_any_name_is_written_as_sha256sum_does(tmp_path, name):
     log, file = tmp_path / "results/s/logs/rule.log", tmp_path / "results/s/data" / name

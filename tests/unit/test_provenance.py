@@ -250,6 +250,27 @@ def test_a_patch_leaves_out_secrets_and_data_and_says_so(project, tmp_path, monk
     assert (clone / FILE).read_text() == "password = '***'\n"
 
 
+def test_thousands_of_new_files_are_kept(project, tmp_path):
+    names = [f"src/{'long' * 40}-{number}.py" for number in range(2000)]
+    for name in names:
+        (project / name).touch()
+    _, text, clone = applied(project, tmp_path / "s", tmp_path)
+    assert "left out" not in text
+    assert all((clone / name).is_file() for name in names)
+
+
+def test_what_git_could_not_tell_is_named(project, tmp_path, monkeypatch):
+    (project / FILE).write_text("2\n")
+    before = patches.ask
+    failing = lambda folder, *words, **more: (  # noqa: E731
+        None if words[0] == "diff" else before(folder, *words, **more)
+    )
+    monkeypatch.setattr(patches, "ask", failing)
+    name = patches.keep(project, head(project), tmp_path / "s")
+    text = patches.place(tmp_path / "s", name).read_text()
+    assert "# left out: some or all changes: git failed, or gave no answer in time\n" in text
+
+
 def test_equal_changes_are_kept_once_and_no_change_not_at_all(project, tmp_path):
     results = tmp_path / "s"
     assert patches.keep(project, head(project), results) is None

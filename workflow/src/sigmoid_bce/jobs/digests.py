@@ -31,8 +31,6 @@ ORDER = (
     "tables", "figures", "report.html", "explorer.html", "tracking", "verdict",
 )  # fmt: skip
 """Where results are, in the data's way: the first that differs explains those made from it."""
-
-
 UNRECORDED = "no log of a job names it"
 
 
@@ -163,13 +161,24 @@ def _unrecorded(results: Path, known: Iterable[str]) -> Iterator[Difference]:
     names = set(known)
     for place in ORDER[1:]:
         for folder, _, files in os.walk(results / place):
+            below = Path(folder).relative_to(results)
             # attempts, checkpoints and locks are no results
-            if "/attempts" in folder:
+            if place == "train" and "attempts" in below.parts:
                 continue
             for file in files:
-                name = os.path.relpath(Path(folder, file), results)
+                name = str(below / file)
                 if name not in names and not file.startswith((".", "checkpoint")):
                     yield Difference(name, UNRECORDED)
+
+
+def _look(file: Path) -> tuple[str | None, str]:
+    """Return the digest of a file, or why there is none."""
+    try:
+        return digest(file), ""
+    except FileNotFoundError:
+        return None, "it is missing"
+    except OSError as error:
+        return None, f"it cannot be read: {error.strerror}"
 
 
 def verify(results: Path) -> Found:
@@ -189,20 +198,15 @@ def verify(results: Path) -> Found:
     differences = list(_unrecorded(results, known))
     absent, equal = [], 0
 
-    def look(name: str) -> str | None:
-        try:
-            return digest(results / name)
-        except OSError as error:
-            return None if isinstance(error, FileNotFoundError) else str(error)
-
     with ThreadPoolExecutor() as pool:
-        for name, value in zip(known, pool.map(look, known), strict=True):
+        found = pool.map(_look, (results / name for name in known))
+        for name, (value, why) in zip(known, found, strict=True):
             if value == known[name]:
                 equal += 1
             elif value is None and name.startswith("../"):
                 absent.append(name)
             else:
-                what = "it is missing" if value is None else "its content is not what its job wrote"
+                what = why or "its content is not what its job wrote"
                 differences.append(Difference(name, what))
     differences.sort(key=lambda difference: _rank(difference.file))
     return Found(equal, differences, absent)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import platform
 import re
-import subprocess
 from collections.abc import Mapping
 from functools import cache
 from pathlib import Path
@@ -18,9 +17,6 @@ KERNELS = (
 
 IMPLIED = {"avx2": ("avx",), "avx512f": ("avx", "avx2", "fma"), "avx512_vnni": ("avx512bw",)}
 """What a line leaves out, since another instruction set needs it."""
-
-DRIVER = Path("/proc/driver/nvidia/version")
-LIMIT = 10.0  # seconds that a driver has for an answer
 
 
 class Machine(TypedDict):
@@ -70,73 +66,6 @@ def instruction_sets() -> list[str]:
     return [name for name in KERNELS if name in there]
 
 
-def blas() -> list[str]:
-    """Return the BLAS libraries of this process: name, release and the kernels that each chose.
-
-    Without threadpoolctl, which comes with scikit-learn, there are none.
-
-    Examples
-    --------
-    >>> all(len(library.split()) > 1 for library in blas())
-    True
-    """
-    import numpy  # noqa: F401  loads its library
-
-    try:
-        from threadpoolctl import threadpool_info
-    except ImportError:
-        return []
-    found = [
-        " ".join(
-            str(library.get(key) or "?") for key in ("internal_api", "version", "architecture")
-        )
-        for library in threadpool_info()
-        if library["user_api"] == "blas"
-    ]
-    return sorted(set(found))
-
-
-def _driver() -> str | None:
-    """Return the release of the driver of NVIDIA's GPUs."""
-    if DRIVER.exists() and (found := re.search(r"\s(\d+\.\d[\d.]*)\s", DRIVER.read_text())):
-        return found[1]
-    command = ("nvidia-smi", "--query-gpu=driver_version", "--format=csv,noheader")
-    try:
-        done = subprocess.run(command, capture_output=True, text=True, timeout=LIMIT)
-    except (OSError, subprocess.TimeoutExpired):
-        return None
-    return done.stdout.split()[0] if done.returncode == 0 and done.stdout.split() else None
-
-
-def described(gpu: str | None = None, build: Mapping[str, Any] | None = None) -> Machine:
-    """Return the machine of this process.
-
-    Parameters
-    ----------
-    gpu : str, optional
-        The name of the GPU that it uses.
-    build : mapping, optional
-        What TensorFlow was built for: `cuda_version` and `cudnn_version`.
-
-    Examples
-    --------
-    >>> described()["gpu"] is None
-    True
-    """
-    # a processor that computes needs no driver
-    build = (build or {}) if gpu else {}
-    return {
-        "processor": processor(),
-        "instruction_sets": instruction_sets(),
-        "blas": blas(),
-        "libc": " ".join(platform.libc_ver()),
-        "gpu": gpu,
-        "driver": _driver() if gpu else None,
-        "cuda": build.get("cuda_version"),
-        "cudnn": build.get("cudnn_version"),
-    }
-
-
 def line(record: Mapping[str, Any]) -> str:
     """Return the machine of a record in one line, as a tag shows it.
 
@@ -147,7 +76,7 @@ def line(record: Mapping[str, Any]) -> str:
 
     Examples
     --------
-    >>> machine = described() | {"processor": "Xeon", "instruction_sets": ["avx2"], "blas": []}
+    >>> machine = {"processor": "Xeon", "instruction_sets": ["avx2"], "blas": []}
     >>> line({"machine": machine, "device": "CPU", "threads": 1})
     'CPU, threads=1; Xeon; avx2'
     """

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import os
 import re
 import tempfile
 from collections.abc import Iterator
@@ -48,13 +49,20 @@ def _texts(folder: Path, commit: str) -> Iterator[str]:
             "GIT_OBJECT_DIRECTORY": f"{name}/objects",
             "GIT_ALTERNATE_OBJECT_DIRECTORIES": str((folder / objects.strip()).resolve()),
         }
-        ask(folder, "read-tree", commit, **temporary)
-        ask(folder, "add", "--update", ".", **temporary)
+        new = Path(name) / "new"
+        answers = [ask(folder, "read-tree", commit, **temporary)]
+        answers.append(ask(folder, "add", "--update", ".", **temporary))
         taken, left = _new_files(folder, temporary)
         if taken:
-            ask(folder, "--literal-pathspecs", "add", "--", *taken, **temporary)
+            # by a file: there may be thousands
+            new.write_bytes(b"\0".join(map(os.fsencode, taken)))
+            add = ("--literal-pathspecs", "add", f"--pathspec-from-file={new}")
+            answers.append(ask(folder, *add, "--pathspec-file-nul", **temporary))
         difference = ("diff", "--cached", "--no-color", "--no-ext-diff", "--no-textconv")
-        text = ask(folder, *difference, "--binary", commit, **temporary) or ""
+        text = ask(folder, *difference, "--binary", commit, **temporary)
+        if None in (*answers, text):
+            left.append("some or all changes: git failed, or gave no answer in time")
+        text = text or ""
         if len(text) > LARGEST:
             left.append(f"the patch itself, which has {len(text):,} characters")
             text = ask(folder, *difference, "--stat=200", commit, **temporary) or ""

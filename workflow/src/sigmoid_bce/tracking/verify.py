@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Container, Iterable, Iterator, Mapping
 from pathlib import Path
 from urllib.parse import urlsplit
 from urllib.request import url2pathname
 
+from sigmoid_bce.jobs.attempts import process
 from sigmoid_bce.jobs.files import sha256
 from sigmoid_bce.tracking import runs, store
 from sigmoid_bce.tracking.address import sqlite_file, uri
@@ -60,9 +61,8 @@ def _compared(client: MlflowClient, results: Path) -> tuple[int, list[str]]:
         return 0, []
     experiment = Experiment(client, found.experiment_id)
     experiment.load_runs()
-    finished, attempts, errors = cell_runs(
-        results, [CellFiles(results, cell) for cell in cells_with_attempts(results)]
-    )
+    files = [CellFiles(results, cell) for cell in cells_with_attempts(results)]
+    finished, attempts, errors = cell_runs(results, files)
     paired, damaged = learning_runs(results, learning_cells(results))
     groups = group_runs(list(finished.values()), results)
     wanted = [*groups, *attempts, *finished.values(), *paired]
@@ -72,7 +72,8 @@ def _compared(client: MlflowClient, results: Path) -> tuple[int, list[str]]:
     study = experiment.runs[KEY_TAG["study"], results.name]
     for held in study:
         lines += _of_study(client, held, results)
-    lines += _further(experiment, {run.kind for run in wanted})
+    running = {process(r) for one in files for r in one.attempts if r["status"] == "RUNNING"}
+    lines += _further(experiment, {run.kind for run in wanted}, running)
     return len(wanted) + len(study), lines
 
 
@@ -155,14 +156,20 @@ def _source(results: Path, name: str) -> Path:
     return results / name.replace("code/", "patches/", 1)
 
 
-def _further(experiment: Experiment, kinds: Iterable[runs.Kind]) -> Iterator[str]:
-    """Yield the runs that no file describes; an attempt that was replaced says so itself."""
+def _further(
+    experiment: Experiment, kinds: Iterable[runs.Kind], running: Container[str]
+) -> Iterator[str]:
+    """Yield the runs that no file describes; an attempt that was replaced says so itself.
+
+    Those of processes that still run are left out.
+    """
     for kind in {*kinds} - {"attempt"}:
         left = [
             (key, run)
             for (tag, key), loaded in experiment.runs.items()
             for run in loaded
             if (tag, run.data.tags.get("kind")) == (KEY_TAG[kind], kind)
+            and run.data.tags.get("process") not in running
         ]
         for key, run in left:
             yield f"{kind} {key}: run {run.info.run_id} is described by no file"

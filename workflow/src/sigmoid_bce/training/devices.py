@@ -10,7 +10,8 @@ import tensorflow as tf
 from tensorflow.python.framework.config import is_op_determinism_enabled
 
 from sigmoid_bce.jobs import gpus
-from sigmoid_bce.jobs.machine import Machine, described
+from sigmoid_bce.jobs.hardware import described
+from sigmoid_bce.jobs.machine import Machine
 from sigmoid_bce.numerics import surroundings
 
 
