@@ -146,6 +146,7 @@ def test_wrong_and_incomplete_runs_are_mended(folder, tracked):
     mlflow.log_metric(one, "loss", 7.0, step=3)
     mlflow.log_metric(one, "val_loss", 7.0, step=99)
     mlflow.set_tag(one, "machine", "abacus")
+    mlflow.set_tag(one, "ended_by", "preempted")
     mlflow.set_terminated(one, "FAILED")
     assert track(folder)[0] == 0
     assert finished(export(folder)) == first

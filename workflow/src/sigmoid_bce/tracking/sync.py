@@ -96,7 +96,7 @@ def _sync_values(
     tags: Mapping[str, str],
     model_id: str | None,
 ) -> None:
-    """Log the metrics, params and tags that a run lacks; delete a reason that no longer holds."""
+    """Log the metrics, params and tags that a run lacks; delete those of an end that was none."""
     client, there = experiment.client, held.run.data
     metrics = [
         Metric(p.key, p.value, p.time, p.step, **model_of(p, model_id, wanted))
@@ -112,8 +112,9 @@ def _sync_values(
         if any(part):
             client.log_batch(held.id, *part)
             experiment.changed += 1
-    if "reason" in there.tags and "reason" not in tags:
-        client.delete_tag(held.id, "reason")
+    for name in ("reason", "ended_by"):
+        if name in there.tags and name not in tags:
+            client.delete_tag(held.id, name)
 
 
 def _with_note(tags: Mapping[str, str], there: Mapping[str, str]) -> dict[str, str]:
