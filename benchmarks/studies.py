@@ -30,10 +30,17 @@ def shrink(config: dict, scale: float) -> dict:
     return config
 
 
+def grid_only(config: dict) -> dict:
+    """Return a study without laboratory and learning, and without what only they need."""
+    config = {key: part for key, part in config.items() if key not in ("numerics", "learning")}
+    for section, key in (("models", "model"), ("datasets", "dataset")):
+        config[section] = {name: config[section][name] for name in config["grid"][key]}
+    return config
+
+
 def short_cells() -> dict:
     """Return a study of 100 short cells: heads on features of EfficientNet-Lite0."""
     config = default_study()
-    del config["numerics"], config["models"]["convnet"]
     config["study"] = "short"
     config["models"]["efficientnet_lite0"]["max_epochs"] = 40
     config["grid"] |= {
@@ -41,15 +48,14 @@ def short_cells() -> dict:
         "batch_size": [32, 64, 128, 256],
         "seed": list(range(25)),
     }
-    return config
+    return grid_only(config)
 
 
 def digits(cells: int) -> dict:
     """Return a study of `cells` tiny networks on scikit-learn's digits, three epochs each."""
     import yaml
 
-    config = yaml.safe_load((ROOT / "config/studies/smoke.yaml").read_text())
-    config.pop("numerics", None)
+    config = grid_only(yaml.safe_load((ROOT / "config/studies/smoke.yaml").read_text()))
     (name,) = config["models"]
     config["study"] = f"growth-{cells}"
     config["models"][name]["max_epochs"] = 3

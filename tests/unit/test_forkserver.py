@@ -12,7 +12,7 @@ from importlib.util import find_spec
 import psutil
 import pytest
 
-from sigmoid_bce.jobs import forkserver
+from sigmoid_bce.jobs import fork_client, forkserver
 from sigmoid_bce.jobs.forkserver import OWNER, PRELOADS, orphaned
 from support.checkout import ROOT
 
@@ -186,7 +186,7 @@ def test_a_name_that_somebody_holds_costs_seconds(holder, user, owner, monkeypat
     if user != os.geteuid() != 0:
         pytest.skip("only root starts a process of another user")
     monkeypatch.setenv(OWNER, str(owner.pid))
-    monkeypatch.setattr(forkserver, "ANSWER", 1)
+    monkeypatch.setattr(fork_client, "ANSWER", 1)
     name = forkserver._address("tables", str(owner.pid)).replace("\0", "\\0")
     code = HOLD.format(HOLDERS[holder] or "0").replace("sys.argv[1]", f"'{name}'")
     held = subprocess.Popen(

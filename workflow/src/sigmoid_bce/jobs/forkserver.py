@@ -25,13 +25,10 @@ from hashlib import sha256
 from importlib import import_module
 from pathlib import Path
 
-from sigmoid_bce.jobs import gpus
+from sigmoid_bce.jobs import fork_client, gpus
 
 OWNER = "SIGMOID_BCE_FORKSERVER"
 """Environment variable: the Snakemake process of the jobs. Without it, jobs do not fork."""
-
-FORK = "SIGMOID_BCE_FORK"
-"""Environment variable of a fork, which must not ask for another fork."""
 
 # imported by every job's script
 SCRIPT = ("snakemake.script", "pydantic", "pandas", "pyarrow.parquet")
@@ -49,12 +46,8 @@ PRELOADS = {
 }  # fmt: skip
 """The modules that jobs of a kind import. Modules that an environment lacks are left out."""
 
-BACKEND = {"MPLBACKEND": "agg"}
-"""Figures go into files: a backend of a notebook, or a mistyped one, may not be there."""
-
 START = 10.0  # seconds within which a server must listen
 LATE = 1.0  # seconds that a job waits for another's server after its own has ended
-ANSWER = 60.0  # seconds within which a server must fork: its imports come first
 LONGEST = 1 << 20  # bytes of a request
 
 
@@ -79,40 +72,14 @@ def forked(kind: str) -> None:
     --------
     >>> forked("tables")  # without Snakemake, the script runs by itself
     """
-    os.environ.update(BACKEND)
+    os.environ.update(fork_client.BACKEND)
     owner = os.environ.get(OWNER, "")
-    if FORK in os.environ or not owner or not hasattr(os, "pidfd_open") or orphaned():
+    if fork_client.FORK in os.environ or not owner or not hasattr(os, "pidfd_open") or orphaned():
         return
     connection = _connected(kind, owner)
     if connection is None:
         return
-    # until the fork's pid is known, a signal ends this process, and with it the fork
-    with connection:
-        connection.settimeout(ANSWER)
-        request = {"argv": sys.argv, "cwd": str(Path.cwd()), "env": {**os.environ, FORK: "1"}}
-        message = json.dumps(request).encode()
-        try:
-            socket.send_fds(connection, [struct.pack("I", len(message))], [0, 1, 2])
-            connection.sendall(message)
-            answer = connection.recv(4)
-        except OSError:
-            return
-        if len(answer) < 4:  # the fork did not start
-            return
-        connection.settimeout(None)
-        (process,) = struct.unpack("I", answer)
-        for number in (signal.SIGTERM, signal.SIGINT):
-            signal.signal(number, lambda number, _: os.kill(process, number))
-        status = connection.recv(4)
-    if len(status) == 4:
-        sys.exit(struct.unpack("I", status)[0])
-    print(
-        "error: the job ended without a status: it was killed, as when memory runs out, or it "
-        "crashed, or code in it called os._exit",
-        file=sys.stderr,
-        flush=True,
-    )
-    sys.exit(128 + signal.SIGKILL)
+    fork_client.run(connection, sys.argv)
 
 
 def orphaned() -> bool:
@@ -141,14 +108,52 @@ def warm(scripts: Iterable[Path]) -> None:
     --------
     >>> warm([])
     """
-    asked = {
-        kind
-        for file in scripts
-        for kind in re.findall(r'^forked\("(\w+)"\)$', file.read_text(), re.M)
-    }
+    asked = {kind_of(file.read_text()) for file in scripts}
     kinds = [kind for kind in PRELOADS if kind in asked]
     if kinds and hasattr(os, "pidfd_open"):
         _start(os.environ[OWNER], *kinds)
+
+
+def kind_of(script: str) -> str:
+    """Return the kind of the server in whose fork a script runs; an empty string for none.
+
+    Parameters
+    ----------
+    script : str
+        Its text.
+
+    Examples
+    --------
+    >>> kind_of('forked("tables")'), kind_of("import pandas")
+    ('tables', '')
+    """
+    found = re.search(r'^forked\("(\w+)"\)$', script, re.M)
+    return found[1] if found else ""
+
+
+def command(script: str) -> list[str]:
+    """Return the arguments of Python that run a script in a fork, where a server listens.
+
+    Parameters
+    ----------
+    script : str
+        Its text.
+
+    Returns
+    -------
+    list of str
+        To be followed by the script's file; empty if it runs by itself.
+
+    Examples
+    --------
+    >>> command("import pandas")
+    []
+    """
+    kind, owner = kind_of(script), os.environ.get(OWNER, "")
+    if not (kind and owner and hasattr(os, "pidfd_open")):
+        return []
+    # without the modules of the environment, Python starts in 15 ms
+    return ["-I", "-S", fork_client.__file__, _address(kind, owner)[1:]]
 
 
 def _address(kind: str, owner: str) -> str:
@@ -164,22 +169,15 @@ def _connected(kind: str, owner: str) -> socket.socket | None:
     address = _address(kind, owner)
     started, end = None, time.monotonic() + START
     while time.monotonic() < end:
-        connection = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
-        # a connection that has to wait is refused: whoever holds the name may never accept it
-        connection.setblocking(False)
         try:
-            connection.connect(address)
-        except OSError:
-            connection.close()
-            started = started or _start(owner, kind)
-            if started.poll() is not None:
-                end = min(end, time.monotonic() + LATE)
-            time.sleep(0.02)
-            continue
-        if _user(connection) == os.getuid():
-            return connection
-        connection.close()
-        break
+            if connection := fork_client.connect(address):
+                return connection
+        except PermissionError:
+            break
+        started = started or _start(owner, kind)
+        if started.poll() is not None:
+            end = min(end, time.monotonic() + LATE)
+        time.sleep(0.02)
     return None
 
 
@@ -189,7 +187,7 @@ def _start(owner: str, *kinds: str) -> subprocess.Popen[bytes]:
     threadless = {"OPENBLAS_NUM_THREADS": "1", "MLFLOW_DISABLE_TELEMETRY": "true"}
     # without a GPU, TensorFlow's only errors are about that
     level = {"TF_CPP_MIN_LOG_LEVEL": "2" if gpus.pool() else "3"}
-    environment = {**level, **os.environ, **threadless, **BACKEND}
+    environment = {**level, **os.environ, **threadless, **fork_client.BACKEND}
     return subprocess.Popen(
         [sys.executable, "-P", "-m", "sigmoid_bce.jobs.forkserver", owner, *kinds],
         cwd="/",
@@ -199,12 +197,6 @@ def _start(owner: str, *kinds: str) -> subprocess.Popen[bytes]:
         stderr=subprocess.DEVNULL,
         start_new_session=True,
     )
-
-
-def _user(connection: socket.socket) -> int:
-    """Return the user at the other end of a connection."""
-    credentials = connection.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, 12)
-    return struct.unpack("3i", credentials)[1]
 
 
 def _serve(owner: str, kind: str, *later: str) -> socket.socket:
@@ -232,7 +224,7 @@ def _serve(owner: str, kind: str, *later: str) -> socket.socket:
             if owner_ends in ready:
                 sys.exit()
             connection, _ = server.accept()
-            if _user(connection) == os.getuid() and os.fork() == 0:
+            if fork_client.user_of(connection) == os.getuid() and os.fork() == 0:
                 break
             connection.close()
     server.close()

@@ -10,6 +10,8 @@ from __future__ import annotations
 
 import gc
 import inspect
+import shlex
+import sys
 from _thread import start_new_thread
 from collections.abc import Callable, Mapping
 from functools import wraps
@@ -17,7 +19,11 @@ from typing import Any
 
 from snakemake import common
 
+from sigmoid_bce.jobs import forkserver
 from sigmoid_bce.jobs.patching import Changed, named, patch, title
+
+LITERAL = str.maketrans({"{": "{{", "}": "}}"})
+"""Snakemake replaces names in braces, in each command."""
 
 DEFAULT_LIMIT = (100, 1)
 """Snakemake's default of --max-jobs-per-timespan: 100 jobs in one second."""
@@ -46,6 +52,7 @@ def apply(workflow: Any) -> None:
     collect_garbage_less_often()
     interrupt_at_any_time(workflow)
     escape_report(workflow)
+    start_forks(workflow)
 
 
 def collect_garbage_less_often() -> None:
@@ -129,6 +136,36 @@ def interrupt_at_any_time(workflow: Any) -> None:
         start_new_thread(self._open_jobs.release, ())
 
     scheduler.exit_gracefully = exit_gracefully
+
+
+@patch("each job takes 0.15 s of CPU more to start")
+def start_forks(workflow: Any) -> None:
+    """Start the process of a job that is forked without Snakemake's modules.
+
+    Reason: before a script's first line, its process imports Snakemake. The fork has done so.
+    Gain: 0.15 s of CPU a job, of 0.2 s; a seventh of a grid of 100 short cells.
+    Upstream: no issue is needed; without these names, a script asks for its fork by itself.
+
+    Parameters
+    ----------
+    workflow : snakemake.workflow.Workflow
+        Any; the patch is for all of them, and for scripts that start with `forked`.
+    """
+    from snakemake import script
+
+    python = named(script, "PythonScript", inspect.isclass)
+    before = named(python, "execute_script", callable)
+    if missing := {"_execute_cmd", "executable"} - set(before.__code__.co_names):
+        raise Changed(f"{title(python)}.execute_script has no {', '.join(sorted(missing))}")
+
+    def execute_script(self: Any, fname: str, edit: bool = False) -> None:
+        isolated = self.container_img, self.conda_env, self.env_modules
+        command = [] if any(isolated) else forkserver.command(self.source)
+        if not command:
+            return before(self, fname, edit)
+        self._execute_cmd(shlex.join([sys.executable, *command, fname]).translate(LITERAL))
+
+    python.execute_script = execute_script
 
 
 @patch("a project in a folder with braces in its name does not run")
