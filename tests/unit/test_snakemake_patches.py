@@ -4,18 +4,27 @@ import asyncio
 import gc
 import inspect
 import re
+import shlex
 import signal
+import sys
 import threading
+from contextlib import nullcontext
 from dataclasses import replace
+from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
 import snakemake_executor_plugin_slurm as plugin
 from snakemake.cli import get_argument_parser
+from snakemake.common import get_function_params
+from snakemake.dag import DAG, ScriptProcessor
 from snakemake.deployment.conda import CondaEnvFileSpec
+from snakemake.exceptions import WorkflowError
 from snakemake.jobs import GroupJob
 from snakemake.modules import WorkflowModifier
+from snakemake.resources import Resource
 from snakemake.scheduling.job_scheduler import JobRateLimiter, JobScheduler
+from snakemake.script import PythonScript
 from snakemake.settings.types import MaxJobsPerTimespan
 
 from sigmoid_bce.jobs import snakemake_patches as patches
@@ -29,6 +38,10 @@ WORKFLOW_PATCHES = [
     patches.interrupt_at_any_time,
     patches.take_braces_in_paths,
     patches.find_scripts_in_git,
+    patches.start_forks,
+    patches.read_each_script_once,
+    patches.know_how_resources_are_called,
+    patches.look_for_outputs_in_outputs,
     slurm_patches.name_the_rule_of_a_group,
     slurm_patches.check_states_steadily,
     slurm_patches.run_groups_in_parallel,
@@ -78,6 +91,9 @@ def test_the_defects_are_still_there():
     assert not hasattr(GroupJob, "rule")
     assert "self.file.format(**wildcards)" in inspect.getsource(CondaEnvFileSpec.apply_wildcards)
     source = inspect.getsource(plugin.Executor)
+    assert "script.get_source(" in inspect.getsource(ScriptProcessor.process_job)
+    assert "sorted(" in inspect.getsource(DAG.check_directory_outputs)
+    assert "inspect.signature(func)" in inspect.getsource(get_function_params)
     assert "job.rule.name" in source
     assert "self.next_seconds_between_status_checks + 10" in source
 
@@ -118,6 +134,96 @@ def handler(monkeypatch):
     before = signal.getsignal(signal.SIGTERM)
     yield lambda function: signal.signal(signal.SIGTERM, function)
     signal.signal(signal.SIGTERM, before)
+
+
+@pytest.fixture
+def as_before(monkeypatch):
+    """Put Snakemake's own functions back after a test."""
+    for owner, name in (
+        (ScriptProcessor, "process_job"),
+        (DAG, "check_directory_outputs"),
+        (PythonScript, "execute_script"),
+    ):
+        monkeypatch.setattr(owner, name, getattr(owner, name))
+
+
+def test_each_script_is_read_once(as_before, monkeypatch, tmp_path):
+    def process_job(self, job):
+        looked.append(job.rule.script)
+        if not Path(job.rule.script).exists():
+            raise WorkflowError("not accessible")
+
+    monkeypatch.setattr(ScriptProcessor, "process_job", process_job)
+    patches.read_each_script_once(workflow())
+    looked = []
+
+    def looks(script, times):
+        rule = type("Rule", (), {"script": str(tmp_path / script)})()
+        for _ in range(times):
+            with nullcontext() if Path(rule.script).exists() else pytest.raises(WorkflowError):
+                ScriptProcessor(None).process_job(SimpleNamespace(rule=rule))
+        return looked.count(rule.script)
+
+    for name in ("one.py", "of{n}.py"):
+        (tmp_path / name).write_text("pass\n")
+    assert looks("one.py", 3) == 1
+    assert looks("of{n}.py", 2) == 2  # with wildcards, it may be another file for each job
+    assert looks("lost.py", 2) == 2  # one that is missing is never remembered
+
+
+def test_the_parameters_of_resources_are_as_python_tells_them(monkeypatch):
+    told = {}
+    monkeypatch.setattr(patches, "tell_parameters", lambda f, known: told.update({f: known}))
+    patches.know_how_resources_are_called(workflow())
+    resource = Resource("mem_mb", lambda wildcards, attempt: attempt * 7)
+    bound = dict(inspect.signature(resource.evaluate).parameters)
+    assert told == {Resource.evaluate: bound}
+
+
+NESTED = {
+    "two files": (["a/b", "a/bc"], False),
+    "a file in a folder": (["a/b", "a/b/c"], True),
+    "names between": (["a/b", "a/b-c", "a/b.c/d", "a/b/e/f"], True),
+    "absolute": (["/a/b", "/a/b/c"], True),
+    "up and down": (["a/b", "x/../a/b/c"], True),
+    "absolute, apart": (["/a/b", "/a/c/d"], False),
+}
+
+
+@pytest.mark.parametrize(("files", "wrong"), NESTED.values(), ids=NESTED)
+def test_outputs_in_outputs_are_found(files, wrong, as_before, monkeypatch):
+    asked = []
+    monkeypatch.setattr(DAG, "check_directory_outputs", asked.append)
+    patches.look_for_outputs_in_outputs(workflow())
+    jobs = [SimpleNamespace(output=[file]) for file in files]
+    DAG.check_directory_outputs(SimpleNamespace(jobs=jobs))
+    # Snakemake's own look is asked wherever it could find something
+    assert bool(asked) or not wrong
+    assert len(asked) == (wrong or files[0].startswith("/"))
+
+
+def test_a_job_is_started_as_a_fork_or_as_snakemake_would(as_before, monkeypatch):
+    patches.start_forks(workflow())
+    monkeypatch.setenv("SIGMOID_BCE_FORKSERVER", "7")
+    file = "a {b} c.py"
+    outside = {"container_img": None, "conda_env": None, "env_modules": None}
+
+    def started(source, **others):
+        said = []
+        keep = {"_execute_cmd": lambda command, **names: said.append((command, names))}
+        PythonScript.execute_script(
+            SimpleNamespace(source=source, **outside | others, **keep), file
+        )
+        ((command, names),) = said
+        return shlex.split(command.format()) if "{py_exec}" not in command else names["py_exec"]
+
+    command = started('forked("tables")\n')
+    assert command[:3] == [sys.executable, "-I", "-S"]
+    assert command[-1] == file
+    assert started("import pandas") == sys.executable
+    assert started('forked("tables")', container_img="an image") == "python"
+    monkeypatch.delenv("SIGMOID_BCE_FORKSERVER")
+    assert started('forked("tables")') == sys.executable
 
 
 def test_a_group_has_a_rule():
@@ -177,10 +283,14 @@ def test_without_its_name_a_patch_is_left_out_with_a_line(patch, capsys, monkeyp
     monkeypatch.delattr("snakemake.sourcecache.LocalGitFile")
     monkeypatch.delattr("snakemake_executor_plugin_slurm.query_job_status")
     monkeypatch.delattr("snakemake.scheduling.job_scheduler.JobScheduler.exit_gracefully")
+    monkeypatch.delattr("snakemake.script.PythonScript.execute_script")
+    monkeypatch.delattr("snakemake.dag.ScriptProcessor")
+    monkeypatch.delattr("snakemake.dag.DAG.check_directory_outputs")
+    monkeypatch.delattr("snakemake.resources.Resource.evaluate")
     patch(SimpleNamespace())
     lines = capsys.readouterr().err.splitlines()
     assert len(lines) == 1
-    assert re.match(r"snakemake 9\S+ is not patched \(.* has no \w+\): .*", lines[0])
+    assert re.match(r"snakemake 9\S+ is not patched \(.* has no [\w, ]+\): .*", lines[0])
 
 
 def test_a_name_with_another_meaning_is_left_alone(capsys, monkeypatch):
