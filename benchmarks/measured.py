@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ctypes
 import importlib.metadata
 import os
 import platform
@@ -12,21 +13,34 @@ import time
 from dataclasses import dataclass
 from pathlib import Path
 
+import psutil
 import yaml
 
 from sigmoid_bce.jobs import provenance
+from sigmoid_bce.jobs.machine import instruction_sets
 
 ROOT = Path(__file__).parents[1]
 HERE = Path(__file__).parent
 PACKAGES = (
     "tensorflow", "keras", "numpy", "pandas", "scikit-learn", "snakemake", "mlflow", "matplotlib"
 )  # fmt: skip
+HELD_BACK = (
+    "OPENBLAS_CORETYPE", "OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS", "MKL_NUM_THREADS",
+    "MKL_ENABLE_INSTRUCTIONS", "ONEDNN_MAX_CPU_ISA", "DNNL_MAX_CPU_ISA", "TF_ENABLE_ONEDNN_OPTS",
+)  # fmt: skip
+"""Variables by which an environment chooses the kernels of some libraries, and not of others."""
+KERNELS = "from sigmoid_bce.jobs.hardware import blas; print(', '.join(blas()))"
 TICK = os.sysconf("SC_CLK_TCK")
+PR_SET_CHILD_SUBREAPER = 36
+LAST = 60.0  # seconds that what a command leaves behind may take to end
 
 
 @dataclass
 class Watched:
-    """Seconds, CPU seconds and MB of a command; `own` excludes its child processes."""
+    """Seconds, CPU seconds and MB of a command; `own` excludes its child processes.
+
+    The CPU seconds are those of all processes, also of jobs that are forks of a server.
+    """
 
     wall: float
     cpu: float
@@ -35,10 +49,28 @@ class Watched:
 
 
 def environment(**more: str) -> dict[str, str]:
-    """Return the environment of a run: this Python first on the path, no tracking server."""
-    kept = {k: v for k, v in os.environ.items() if not k.startswith(("MLFLOW_", "SNAKEMAKE_"))}
+    """Return the environment of a run: this Python first on the path, no tracking server.
+
+    Libraries choose their kernels by the processor, whatever `HELD_BACK` says.
+    """
+    left_out = ("MLFLOW_", "SNAKEMAKE_", *HELD_BACK)
+    kept = {k: v for k, v in os.environ.items() if not k.startswith(left_out)}
     path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
     return {**kept, "PATH": path, "MLFLOW_DISABLE_TELEMETRY": "true", **more}
+
+
+def _adopted(before: set[int]) -> float:
+    """Wait for the processes that a command has left behind; return their CPU seconds."""
+    cpu, end = 0.0, time.monotonic() + LAST
+    # a server that ends leaves those that it has started
+    while left := {child.pid for child in psutil.Process().children()} - before:
+        for process in left:
+            ended, _, used = os.wait4(process, os.WNOHANG)
+            cpu += used.ru_utime + used.ru_stime if ended else 0.0
+        if time.monotonic() > end:
+            break
+        time.sleep(0.05)
+    return cpu
 
 
 def run(command: list, folder: Path, log: Path, **more: str) -> Watched:
@@ -50,6 +82,9 @@ def run(command: list, folder: Path, log: Path, **more: str) -> Watched:
         If the command fails. The message contains the end of its log.
     """
     log.parent.mkdir(parents=True, exist_ok=True)
+    # the servers that jobs are forks of outlive the command: this process inherits them
+    ctypes.CDLL(None).prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
+    before = {child.pid for child in psutil.Process().children()}
     with open(log, "w") as out:
         start = time.perf_counter()
         process = subprocess.Popen(
@@ -81,7 +116,8 @@ def run(command: list, folder: Path, log: Path, **more: str) -> Watched:
     if process.returncode:
         tail = log.read_text(errors="replace")[-3000:]
         raise RuntimeError(f"{' '.join(map(str, command))}: status {process.returncode}\n{tail}")
-    return Watched(wall, used.ru_utime + used.ru_stime, own_cpu, own_mb)
+    cpu = used.ru_utime + used.ru_stime + _adopted(before)
+    return Watched(wall, cpu, own_cpu, own_mb)
 
 
 def snakemake(folder: Path, *arguments, cores: int = 2, log: str = "snakemake.log") -> Watched:
@@ -125,6 +161,11 @@ def machine() -> dict[str, str]:
     return {
         "processor": _first(r"^model name\s*:\s*(.*)", "/proc/cpuinfo") or platform.processor(),
         "cores": f"{len(cores)} of {os.cpu_count()}",
+        "kernels": subprocess.check_output(
+            [sys.executable, "-c", KERNELS], env=environment(), text=True
+        ).strip(),
+        "instruction sets": " ".join(instruction_sets()),
+        "left out of the environment": " ".join(k for k in HELD_BACK if k in os.environ) or "none",
         "memory": f"{int(memory) / 2**20:.0f} GiB" if memory else "",
         "system": platform.platform(),
         "python": platform.python_version(),

@@ -15,7 +15,7 @@ import pandas as pd
 import yaml
 
 from measured import HERE, default_study, new_folder, run, snakemake
-from studies import short_cells, shrink
+from studies import grid_only, short_cells, shrink
 
 PLAIN = HERE / "plain"
 NAIVE_SEEDS = 3
@@ -90,8 +90,7 @@ def measure(given) -> list[tuple]:
 
 def of_default(given) -> list[tuple]:
     """Compare on the default study, without the laboratory."""
-    config = shrink(default_study(), given.scale)
-    config.pop("numerics")
+    config = grid_only(shrink(default_study(), given.scale))
     grid = "default study"
     given.say(f"{grid}: images")
     folder = prepared(given, "ours-default", config)

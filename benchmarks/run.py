@@ -27,7 +27,7 @@ from measured import HERE, ROOT, environment, machine
 
 PARTS = ("throughput", "jobs", "floor", "peers", "growth")
 """Modules whose `measure` returns rows."""
-BY_NAME = ("setup",)
+BY_NAME = ("roofline", "setup")
 """The same, run only where they are named: they take longest."""
 SCRIPTS = ("checkpoints", "extraction", "monitor", "verdict", "tracking")
 """Scripts whose printed lines are kept; see `python benchmarks/<name>.py --help`."""

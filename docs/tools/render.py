@@ -20,6 +20,7 @@ from collections.abc import Callable, Mapping
 from functools import cache
 from itertools import groupby
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -248,6 +249,8 @@ QUESTIONS = {
     "checkpoints *": "What do checkpoints cost a training, and what does resuming cost?",
     "extraction *": "How fast are features of a frozen network computed, compared with `predict`?",
     "verdict *": "How fast is the verdict on 10^7 raw outputs, compared with one NumPy pass?",
+    "roofline *": "Which share of the machine's own matrix product does the convnet's training "
+    "reach, and where does a step go?",
     "setup *": "How long do README's two commands take in a fresh clone, and how much disk?",
     "tracking *": "How long do logging and searching take, and what does the live view cost?",
 }
@@ -275,7 +278,7 @@ def measured() -> str:
         text += [
             f"### {part}",
             "",
-            f"{origin(lines[0])}.",
+            f"{origin(lines[0])}{_circumstances(lines[0])}.",
             "",
             markdown(
                 ["grid", "measure", "value", "unit", "note"],
@@ -288,6 +291,15 @@ def measured() -> str:
             "",
         ]
     return "\n".join(text).rstrip()
+
+
+def _circumstances(row: Mapping[str, Any]) -> str:
+    """Return the load and the kernels of a part; earlier parts did not record them."""
+    return "".join(
+        f"; {text.format(row[name])}"
+        for name, text in (("load", "load at the start {}"), ("kernels", "NumPy on {}"))
+        if str(row.get(name, "")) not in ("", "nan")
+    )
 
 
 def _shown(value: float) -> str:

@@ -2,6 +2,7 @@
 
 import importlib
 import json
+import re
 import subprocess
 import sys
 
@@ -43,6 +44,67 @@ def test_an_unknown_part_is_named(tmp_path):
     assert done.returncode == 2
     assert "there is no part 'peer'" in done.stderr
     assert "peers" in done.stderr
+
+
+@pytest.fixture
+def imported(monkeypatch):
+    monkeypatch.syspath_prepend(ROOT / "benchmarks")
+    return importlib.import_module
+
+
+def test_the_studies_of_benchmarks_can_be_planned(imported, tmp_path):
+    studies, measured = imported("studies"), imported("measured")
+    default = measured.default_study()
+    made = {
+        "digits": (studies.digits(4), 4),
+        "short": (studies.short_cells(), 100),
+        "shrunk": (studies.shrink(default, 0.05), 2),
+    }
+    for name, (config, cells) in made.items():
+        folder = measured.new_folder(tmp_path, name, config)
+        measured.snakemake(folder, "--dry-run", "--quiet", "rules")
+        text = (folder / "snakemake.log").read_text()
+        assert re.search(rf"^train +{cells}$", text, re.M), text[-3000:]
+        for rule, section in (("learn", "learning"), ("sweep", "numerics")):
+            assert bool(re.search(rf"^{rule} +\d", text, re.M)) == (section in config)
+
+
+def test_the_cpu_of_a_command_is_also_that_of_what_it_leaves_behind(imported, tmp_path):
+    busy = "import time; end = time.process_time() + 0.7\nwhile time.process_time() < end: pass"
+    leaves = "import subprocess, sys; subprocess.Popen([sys.executable, '-c', sys.argv[1]])"
+    command = [sys.executable, "-c", leaves, busy]
+    used = imported("measured").run(command, tmp_path, tmp_path / "log")
+    assert used.cpu > 0.7 > used.own_cpu
+
+
+def test_a_schedule_starts_what_is_urgent_and_finds_the_longest_chain(imported):
+    schedule = imported("schedule")
+    jobs = {  # seconds, priority, and the jobs before it
+        "data": (1, 9, ()),
+        "slow": (10, 5, ("data",)),
+        "fast": (4, 1, ("data",)),
+        "other": (4, 2, ()),
+        "table": (2, 0, ("slow", "fast")),
+    }
+    made = [schedule.Job(name, s, p, frozenset(a)) for name, (s, p, a) in jobs.items()]
+    found = schedule.Schedule(made)
+    assert [job.name for job in found.chain] == ["data", "slow", "table"]
+    assert [found.wall(cores) for cores in (1, 2, 9)] == [21, 13, 13]
+    # one core is busy with `slow`; the other does `other` and then `fast`
+    late = [*made[:1], *made[2:], schedule.Job("slow", 10, 0, frozenset({"data"}))]
+    assert schedule.Schedule(late).wall(2) == 16
+
+
+def test_a_schedule_is_read_from_a_run(imported, smoke):
+    schedule = imported("schedule")
+    (smoke / "snakemake.log").touch()
+    found = {job.name: job for job in schedule.jobs(smoke)}
+    assert all(job.seconds > 0 for job in found.values())
+    cell = "dataset~digits/model~tiny/loss~logits/batch_size~16/seed~0.log"
+    assert f"train/{cell}" in found[f"raw_outputs/{cell}"].after
+    chain = schedule.Schedule(list(found.values())).chain
+    assert chain[0].rule in {"prepare", "sweep"}
+    assert chain[-1].rule == "track_study"
 
 
 # ---- old and nightly releases
