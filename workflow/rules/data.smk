@@ -17,6 +17,8 @@ rule download:
         code=PLAN.code("download"),
     conda:
         "../../envs/data.yaml"
+    # whole chains of jobs wait for it: before all others
+    priority: 400000
     localrule: True
     script:
         "../scripts/download.py"
@@ -43,6 +45,7 @@ rule fetch:
         sha256=lambda wildcards: wildcards.digest,
     conda:
         "../../envs/data.yaml"
+    priority: 400000
     localrule: True
     script:
         "../scripts/fetch.py"
@@ -71,6 +74,7 @@ rule prepare:
         code=PLAN.code_with("prepare", "source"),
     conda:
         "../../envs/data.yaml"
+    priority: 300000
     group:
         PLAN.group("data")
     script:

@@ -16,6 +16,8 @@ rule resize:
         code=PLAN.code("resize"),
     conda:
         "../../envs/data.yaml"
+    # seconds, and whole networks wait for it: the slowest trainings
+    priority: 200000
     group:
         PLAN.group("data")
     script:

@@ -26,6 +26,8 @@ rule sweep:
         code=PLAN.code_with("sweep", "framework"),
     conda:
         "../../envs/frameworks.yaml"
+    # after whole networks, before heads: the longest takes as long as a small network
+    priority: 50
     group:
         PLAN.group("numerics")
     script:
@@ -71,6 +73,8 @@ rule numerics_tables:
         code=PLAN.code("numerics_tables"),
     conda:
         "../../envs/figures.yaml"
+    # figures and the explorer wait for it
+    priority: 60
     group:
         PLAN.group("numerics")
     script:
