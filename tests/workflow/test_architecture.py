@@ -1,6 +1,8 @@
 """The map of the code names what is there, and links lead somewhere."""
 
 import re
+import subprocess
+import sys
 
 import pytest
 
@@ -46,6 +48,20 @@ def test_rules_of_the_map_exist():
     }
     text = (ROOT / "docs/architecture.md").read_text()
     assert set(re.findall(r"[Rr]ules? `(\w+)`", text)) <= rules
+
+
+HEAVY = ("numpy", "pandas", "pyarrow", "scipy", "sklearn", "matplotlib", "PIL", "mlflow", "keras")
+
+
+def test_planning_imports_nothing_that_computes():
+    """Each start of Snakemake makes these imports, also those of jobs on a cluster."""
+    files = [ROOT / "workflow/Snakefile", *(ROOT / "workflow/rules").glob("*.smk")]
+    lines = [line for file in files for line in file.read_text().splitlines()]
+    imports = [line for line in lines if re.match(r"(from|import) sigmoid_bce", line)]
+    assert len(imports) > 12
+    code = "\n".join([*imports, f"import sys; print([m for m in {HEAVY} if m in sys.modules])"])
+    said = subprocess.check_output([sys.executable, "-c", code], text=True)
+    assert said.strip() == "[]"
 
 
 def test_the_rule_graph_is_in_step_with_the_rules(tmp_path):

@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sigmoid_bce.data.listing import DataError
+from sigmoid_bce.data.numbers import positives_kept
 from sigmoid_bce.data.split import choose
 from sigmoid_bce.study.datasets import Seen, Split
 
@@ -143,42 +144,6 @@ def _first(
     """Return a number of rows: those that come first if all samples are shuffled."""
     place = np.random.default_rng([seed, stream]).permutation(samples)
     return rows[np.argsort(place[rows])[:number]]
-
-
-def positives_kept(imbalance: float, negatives: int, positives: int, slack: int = 0) -> int:
-    """Return the number of positives that an imbalance keeps.
-
-    Parameters
-    ----------
-    imbalance : float
-        Positives for each negative.
-    negatives, positives : int
-        Training samples of each class.
-    slack : int
-        By how much these numbers may be wrong.
-
-    Raises
-    ------
-    DataError
-        If it is none, or more than there are, whatever is wrong about the numbers.
-
-    Examples
-    --------
-    >>> positives_kept(0.02, 250, 150)
-    5
-    >>> positives_kept(0.001, 250, 150)
-    Traceback (most recent call last):
-    sigmoid_bce.data.listing.DataError: imbalance 0.001 of 250 negative training samples is 0 ...
-    """
-    number = round(imbalance * negatives)
-    least, most = (round(imbalance * max(0, negatives + off)) for off in (-slack, slack))
-    if most < 1 or least > positives + slack:
-        raise DataError(
-            f"imbalance {imbalance:g} of {negatives} negative training samples is {number} "
-            f"positive ones, and there are {positives}: expected at least "
-            f"{1 / max(1, negatives):.6g} and at most {positives / max(1, negatives):.6g}"
-        )
-    return number
 
 
 def _minority(

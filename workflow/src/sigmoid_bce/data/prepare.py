@@ -18,7 +18,8 @@ from sigmoid_bce.data.decode import decode
 from sigmoid_bce.data.faults import MISSING, BrokenImageError, is_fault, stopping
 from sigmoid_bce.data.items import Item
 from sigmoid_bce.data.listing import DataError
-from sigmoid_bce.data.split import check_numbers, choose
+from sigmoid_bce.data.numbers import check_numbers
+from sigmoid_bce.data.split import choose
 from sigmoid_bce.jobs.files import (
     mapped,
     remove_parts,

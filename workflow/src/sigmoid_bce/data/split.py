@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import re
-from collections import Counter
 from collections.abc import Sequence
-from itertools import product
 
 import numpy as np
 from numpy.typing import NDArray
 
 from sigmoid_bce.data.listing import DataError
+from sigmoid_bce.data.numbers import check_numbers
 from sigmoid_bce.study.datasets import Split
 
 
@@ -37,37 +36,6 @@ def _first(
         parts["validation"] += rows[first : first + second]
     train_rows, validation_rows = (np.array(sorted(rows), np.int64) for rows in parts.values())
     return train_rows, validation_rows
-
-
-def check_numbers(labels: Sequence[int], parts: Sequence[str]) -> None:
-    """Check that samples suffice for a split: both classes in both parts, as far as is known.
-
-    Parameters
-    ----------
-    labels : sequence of int
-    parts : sequence of str
-        Parts of a split that the data give, or "".
-
-    Raises
-    ------
-    DataError
-        If a class has too few samples.
-
-    Examples
-    --------
-    >>> check_numbers([0, 0, 1], ["", "", ""])
-    Traceback (most recent call last):
-    sigmoid_bce.data.listing.DataError: label 1 has 1 usable samples: expected at least 2
-    """
-    there = Counter(zip(parts, labels, strict=True))
-    given = any(parts)
-    for part, label in product(("train", "validation"), (0, 1)):
-        if given and not there[part, label]:
-            raise DataError(f"the given split has no usable {part} sample of label {label}")
-        if not given and there["", label] < 2:
-            raise DataError(
-                f"label {label} has {there['', label]} usable samples: expected at least 2"
-            )
 
 
 def choose(

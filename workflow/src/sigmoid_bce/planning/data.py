@@ -5,10 +5,9 @@ from __future__ import annotations
 import sys
 
 from sigmoid_bce.data import items
-from sigmoid_bce.data.draw import positives_kept
 from sigmoid_bce.data.faults import stopping
 from sigmoid_bce.data.listing import Entry, Listing
-from sigmoid_bce.data.split import check_numbers
+from sigmoid_bce.data.numbers import check_numbers, positives_kept
 from sigmoid_bce.study.base import ConfigError
 from sigmoid_bce.study.config import Study
 from sigmoid_bce.study.datasets import Dataset, Split
