@@ -20,8 +20,10 @@ import explorer
 from committed import FOLDER, KEYS, PICTURED, PROGRAMS, ROOT, machine, write
 from sigmoid_bce.figures.explorer.page import render
 from sigmoid_bce.jobs import provenance
+from sigmoid_bce.jobs.machine import processor
 from sigmoid_bce.numerics.criteria import PLACES
-from sigmoid_bce.numerics.tables import TRAITS, read_thresholds
+from sigmoid_bce.numerics.record import KEY, MOVED
+from sigmoid_bce.numerics.tables import RECORD, TRAITS, read_thresholds
 from sigmoid_bce.study.cells import STAGES
 
 WITHHELD = {
@@ -284,9 +286,40 @@ def processors(study: Path) -> pd.DataFrame:
     return with_passed_on(pd.DataFrame(rows).assign(dataset="")).drop(columns="dataset")
 
 
+def elsewhere(study: Path) -> pd.DataFrame:
+    """Return how many rows of thresholds another processor has measured alike, by precision.
+
+    Those of the record are compared that another processor measured with the same releases.
+    """
+    here = read_thresholds(present(study / "numerics/thresholds.csv"), objective=None)
+    then = read_thresholds(RECORD, objective=None)
+    then = then[then["processor"] != processor()]
+    both = then.merge(here, on=KEY, suffixes=("", "_here"), validate="one_to_one")
+    places = [place for place in PLACES if f"{place}_here" in both]
+    shares = pd.DataFrame(
+        {
+            place: np.where(
+                both[place].isna() != both[f"{place}_here"].isna(),
+                np.inf,
+                ((both[place] - both[f"{place}_here"]) / both[place]).abs().fillna(0),
+            )
+            for place in places
+        }
+    ).max(axis=1)
+    grouped = both.assign(share=shares.to_numpy()).groupby("dtype", sort=False)["share"]
+    return grouped.agg(
+        rows="size",
+        equal=lambda share: int((share < 1e-8).sum()),
+        moved=lambda share: int((share > MOVED).sum()),
+        largest="max",
+    ).reset_index()
+
+
 TABLES: dict[str, tuple[str, Callable[[Path], pd.DataFrame]]] = {
     "models": ("default", models),
     "models-avx2": ("default-avx2", models),
+    "models-amd": ("default-amd", models),
+    "thresholds-amd": ("default-amd", elsewhere),
     "batches": ("default", batches),
     "extremes": ("default", extremes),
     "thresholds": ("default", thresholds),
@@ -309,7 +342,7 @@ TABLES: dict[str, tuple[str, Callable[[Path], pd.DataFrame]]] = {
 """Each table: the folder under results/ that it comes from, and the function of that folder."""
 OWN = ("benchmarks", "releases")
 """Tables whose rows have origins of their own."""
-LABORATORY = ("thresholds", "figure-3")
+LABORATORY = ("thresholds", "thresholds-amd", "figure-3")
 """Tables that rest on no data set."""
 
 

@@ -17,6 +17,8 @@ ORIGIN = ["processor", "cores", "releases", "commit", "date", "passed_on"]
 KEYS = {
     "models": ["model", "stage"],
     "models-avx2": ["model", "stage"],
+    "models-amd": ["model", "stage"],
+    "thresholds-amd": ["dtype"],
     "batches": ["model", "stage", "compared_batch_size"],
     "extremes": ["model", "stage", "split"],
     "thresholds": ["framework", "implementation", "mode", "dtype", "y", "side"],
@@ -59,8 +61,9 @@ PROGRAMS = {
     ("XGBoost", "metric logloss"): "XGBoost `logloss`",
 }
 """Framework and implementation of the programs in the README's table, and how it writes them."""
-RANGED = ("models", "models-avx2")
-"""The default study's networks: with all instructions of the processor, and with some masked."""
+RANGED = ("models", "models-avx2", "models-amd")
+"""The default study's networks: with all instructions of a processor, with some masked, and on
+another processor."""
 PICTURED = "dataset~elpv/model~convnet/loss~logits/batch_size~20/seed~0"
 """The cell that figure 5 shows."""
 RANGES = FOLDER / "ranges.csv"

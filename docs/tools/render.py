@@ -37,7 +37,7 @@ import pictures
 import reference
 import reports
 import served
-from committed import KEYS, ORIGIN, PICTURED, PROGRAMS, RANGES, ROOT, read
+from committed import KEYS, ORIGIN, PICTURED, PROGRAMS, RANGED, RANGES, ROOT, read
 from sigmoid_bce.comparison import compare
 from sigmoid_bce.figures import hero, registry, stage, style
 from sigmoid_bce.figures.explorer.page import parted, render
@@ -389,6 +389,42 @@ def processors() -> str:
     return markdown(head.split("|"), "lrrrrr", lines)
 
 
+ON_MACHINES = {
+    "val_accuracy_mean": ("validation accuracy, mean of six networks", ".3f"),
+    "raw_output_min": ("lowest raw output", ".1f"),
+    "raw_output_max": ("highest raw output", ".1f"),
+    "clipped_share_max": ("share of clipped samples, largest", ".3f"),
+    "dead_wrong_share_max": ("share of misclassified samples without a gradient", ".3f"),
+    "bce_raw_error_max": ("largest error of the loss from raw outputs", ".1e"),
+    "bce_sigmoid_error_max": ("largest error of the loss from sigmoid outputs", ".1e"),
+}
+"""Numbers of trained networks that machines have in common, and how each is written."""
+
+
+def machines() -> str:
+    """Return the default study's numbers on several processors, and by how much they move."""
+    thresholds, tables = read("thresholds-amd"), [read(name) for name in RANGED]
+    equal, moved, rows = (int(thresholds[name].sum()) for name in ("equal", "moved", "rows"))
+    lines = [
+        ["thresholds of the laboratory", "", f"{rows} rows", "", f"{equal} of them the same",
+         f"{moved} by more than 2 %"]
+    ]  # fmt: skip
+    for name, when in tables[0][["model", "stage"]].itertuples(index=False, name=None):
+        found = [t.query("model == @name and stage == @when").iloc[0] for t in tables]
+        for column, (text, form) in ON_MACHINES.items():
+            values = [row[column] for row in found]
+            by = max(values) - min(values)
+            stays = "stays" if not by else number(by, form)
+            lines.append(
+                [text, f"{NETWORKS[name]}, {when}", *(number(v, form) for v in values), stays]
+            )
+    wheres = [
+        f"{t['processor'].iloc[0]}{', AVX2' * ('avx2' in n)}"
+        for n, t in zip(RANGED, tables, strict=True)
+    ]
+    return markdown(["number", "network, stage", *wheres, "moves by"], "llrrrr", lines)
+
+
 def losses() -> str:
     """Return the table of the losses to train with."""
     lines = []
@@ -430,6 +466,7 @@ TABLES: dict[str, Callable[[], str]] = {
         photographs,
         photographs_learning,
         processors,
+        machines,
         losses,
         ranges,
         rulegraph,
