@@ -14,7 +14,7 @@ from click.testing import CliRunner
 from PIL import Image
 
 from sigmoid_bce.commands.verify import command
-from sigmoid_bce.jobs import digests
+from sigmoid_bce.jobs import digests, verified
 from sigmoid_bce.study.cells import Cell
 from support.tracked import client, copied, track
 
@@ -120,7 +120,7 @@ def test_two_files_that_were_swapped_one_lost_and_one_more(study):
         f"raw_outputs/{CELLS[0]}/full.parquet: {CONTENT}",
         f"raw_outputs/{CELLS[1]}/full.parquet: {CONTENT}",
         "tables/cells.csv: it is missing",
-        f"figures/mine.svg: {digests.UNRECORDED}",
+        f"figures/mine.svg: {verified.UNRECORDED}",
         "4 differ",
     ]
 
@@ -133,7 +133,7 @@ def test_a_figure_names_what_it_was_made_from(study, name):
         assert png.info["Source"] == source.text
     lines = source.text.splitlines()
     assert lines
-    recorded = digests.recorded(study / RESULTS)
+    recorded = digests.recorded(study / RESULTS).digests
     for line in lines:
         digest, file = line.split("  ")
         assert recorded[file] == digest
@@ -259,8 +259,8 @@ def test_a_folder_may_be_named_like_a_part_of_the_results(tmp_path):
     (results / "learning/attempts/mine.csv").touch()
     (results / "train/attempts/1").mkdir(parents=True)
     (results / "train/attempts/1/attempt.json").touch()
-    unknown = digests.Difference("learning/attempts/mine.csv", digests.UNRECORDED)
-    assert digests.verify(results) == (0, [unknown], [])
+    unknown = digests.Difference("learning/attempts/mine.csv", verified.UNRECORDED)
+    assert verified.verify(results) == (0, [unknown], [])
 
 
 def test_a_file_that_cannot_be_read_is_not_called_changed(tmp_path):
@@ -268,7 +268,7 @@ def test_a_file_that_cannot_be_read_is_not_called_changed(tmp_path):
     log.parent.mkdir(parents=True)
     log.write_text(f"{'0' * 64}  data/table.csv\n")
     (tmp_path / "results/s/data/table.csv").mkdir(parents=True)
-    [difference] = digests.verify(log.parents[1]).differences
+    [difference] = verified.verify(log.parents[1]).differences
     assert str(difference) == "data/table.csv: it cannot be read: Is a directory"
 
 
@@ -279,6 +279,6 @@ def test_any_name_is_written_as_sha256sum_does(tmp_path, name):
         path.parent.mkdir(parents=True)
     file.write_text("content")
     log.write_text("\n".join(["epoch 1", *digests.lines(log, [file]), "took 1 s"]))
-    assert digests.verify(log.parents[1]) == (1, [], [])
+    assert verified.verify(log.parents[1]) == (1, [], [])
     command = "grep -hrE '^.?[0-9a-f]{64}  ' logs | sha256sum --check --quiet"
     subprocess.run(["sh", "-c", command], cwd=log.parents[1], check=True)

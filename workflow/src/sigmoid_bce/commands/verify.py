@@ -11,7 +11,7 @@ import click
 from sigmoid_bce.commands import FINDING, BadInput
 
 if TYPE_CHECKING:
-    from sigmoid_bce.jobs.digests import Found
+    from sigmoid_bce.jobs.verified import Found
 
 SHOWN = 20  # differences that are printed
 
@@ -48,12 +48,13 @@ def command(study: str, no_runs: bool, everything: bool) -> None:
 
     The first difference in the data's way comes first: it explains those of the files made from it.
     """
-    from sigmoid_bce.jobs import digests
+    from sigmoid_bce.jobs import verified
+    from sigmoid_bce.jobs.logs import one_line
 
     results = _folder(study)
     start = time.perf_counter()
-    found = digests.verify(results)
-    if not found.equal and not any(d.what != digests.UNRECORDED for d in found.differences):
+    found = verified.verify(results)
+    if not found.equal and not any(d.what != verified.UNRECORDED for d in found.differences):
         raise BadInput(
             f"{results} has no log with a digest: its results were made by an earlier release, or "
             "its logs were deleted"
@@ -63,7 +64,7 @@ def command(study: str, no_runs: bool, everything: bool) -> None:
     if not no_runs:
         lines += _runs(results)
     for line in lines if everything else lines[:SHOWN]:
-        click.echo(line)
+        click.echo(one_line(line))
     if lines:
         hidden = 0 if everything else max(0, len(lines) - SHOWN)
         click.echo(f"and {hidden} more: --all shows them" if hidden else f"{len(lines)} differ")

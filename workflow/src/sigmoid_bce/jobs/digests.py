@@ -1,4 +1,4 @@
-"""The digest of every result, in the log of the job that made it, and whether it still holds.
+"""The digest of every result, in the log of the job that made it.
 
 A log's lines have the form of `sha256sum`: in a study's folder,
 `grep -hrE '^.?[0-9a-f]{64}  ' logs | sha256sum --check` checks the same, but for run.json.
@@ -6,12 +6,13 @@ A log's lines have the form of `sha256sum`: in a study's folder,
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import json
 import os
 import re
+import stat
 from collections.abc import Iterable, Iterator
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import NamedTuple
 
@@ -26,12 +27,6 @@ SIGNS = str.maketrans({SIGN: r"\\", "\n": r"\n", "\r": r"\r"})
 PLAIN = {r"\\": SIGN, r"\n": "\n", r"\r": "\r"}
 
 MOST = 20  # files that the metadata of a figure name
-ORDER = (
-    "../downloads", "data", "features", "train", "raw_outputs", "compare", "numerics", "learning",
-    "tables", "figures", "report.html", "explorer.html", "tracking", "verdict",
-)  # fmt: skip
-"""Where results are, in the data's way: the first that differs explains those made from it."""
-UNRECORDED = "no log of a job names it"
 
 
 class Difference(NamedTuple):
@@ -44,12 +39,11 @@ class Difference(NamedTuple):
         return f"{self.file}: {self.what}"
 
 
-class Found(NamedTuple):
-    """What a study's files are, compared with what their jobs recorded."""
+class Recorded(NamedTuple):
+    """What the logs of a study say."""
 
-    equal: int
-    differences: list[Difference]
-    absent: list[str]  # downloads of another project's folder, which this one lacks
+    digests: dict[str, str]  # of each file, by its name below the study's folder
+    unreadable: list[Difference]  # logs
 
 
 def digest(file: str | Path) -> str:
@@ -72,7 +66,7 @@ def _as_written(content: bytes) -> bytes:
     try:
         record = json.loads(content)
         run_id = record.pop(ADDED, None)
-    except (ValueError, AttributeError):
+    except (ValueError, AttributeError, RecursionError):
         return content
     written = (json.dumps(record, indent=2) + "\n").encode()
     with_id = (json.dumps({**record, ADDED: run_id}, indent=2) + "\n").encode()
@@ -133,7 +127,7 @@ def sources(log: str | Path, inputs: Iterable[str | Path]) -> str:
     return "\n".join(found)
 
 
-def recorded(results: Path) -> dict[str, str]:
+def recorded(results: Path) -> Recorded:
     """Return the digest of each file that the logs of a study name; of two, the newer log counts.
 
     Parameters
@@ -141,72 +135,34 @@ def recorded(results: Path) -> dict[str, str]:
     results : Path
         The study's folder.
     """
-    logs = [Path(place, name) for place, _, names in os.walk(results / "logs") for name in names]
+    dated, unreadable = [], []
+    for place, _, names in os.walk(results / "logs"):
+        for log in (Path(place, name) for name in names):
+            try:
+                dated.append((regular(log).st_mtime, log.read_text(errors="surrogateescape")))
+            except OSError as error:
+                name = str(log.relative_to(results))
+                unreadable.append(Difference(name, f"it cannot be read: {error.strerror}"))
     found: dict[str, str] = {}
-    for log in sorted(logs, key=lambda file: file.stat().st_mtime):
-        for escaped, value, name in LINE.findall(log.read_text(errors="surrogateescape")):
+    for _, text in sorted(dated, key=lambda one: one[0]):
+        for escaped, value, name in LINE.findall(text):
             if escaped:
                 name = re.sub(r"\\[\\nr]", lambda sign: PLAIN[sign[0]], name)
             found[name] = value
-    return found
+    return Recorded(found, unreadable)
 
 
-def _rank(name: str) -> tuple[int, str]:
-    places = [place for place in ORDER if name == place or name.startswith(f"{place}/")]
-    return (ORDER.index(places[0]) if places else len(ORDER)), name
+def regular(file: Path) -> os.stat_result:
+    """Return the state of a file; a pipe or a device would be read for ever.
 
-
-def _unrecorded(results: Path, known: Iterable[str]) -> Iterator[Difference]:
-    """Yield the results that no log names."""
-    names = set(known)
-    for place in ORDER[1:]:
-        for folder, _, files in os.walk(results / place):
-            below = Path(folder).relative_to(results)
-            # attempts, checkpoints and locks are no results
-            if place == "train" and "attempts" in below.parts:
-                continue
-            for file in files:
-                name = str(below / file)
-                if name not in names and not file.startswith((".", "checkpoint")):
-                    yield Difference(name, UNRECORDED)
-
-
-def _look(file: Path) -> tuple[str | None, str]:
-    """Return the digest of a file, or why there is none."""
-    try:
-        return digest(file), ""
-    except FileNotFoundError:
-        return None, "it is missing"
-    except OSError as error:
-        return None, f"it cannot be read: {error.strerror}"
-
-
-def verify(results: Path) -> Found:
-    """Compare every file of a study with the digest in the log of its job.
-
-    Parameters
-    ----------
-    results : Path
-        The study's folder.
-
-    Returns
-    -------
-    Found
-        The differences in the order of the data's way.
+    Raises
+    ------
+    OSError
+        If it is no regular file, or there is none.
     """
-    known = recorded(results)
-    differences = list(_unrecorded(results, known))
-    absent, equal = [], 0
-
-    with ThreadPoolExecutor() as pool:
-        found = pool.map(_look, (results / name for name in known))
-        for name, (value, why) in zip(known, found, strict=True):
-            if value == known[name]:
-                equal += 1
-            elif value is None and name.startswith("../"):
-                absent.append(name)
-            else:
-                what = why or "its content is not what its job wrote"
-                differences.append(Difference(name, what))
-    differences.sort(key=lambda difference: _rank(difference.file))
-    return Found(equal, differences, absent)
+    state = file.stat()
+    if stat.S_ISDIR(state.st_mode):
+        raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR), str(file))
+    if not stat.S_ISREG(state.st_mode):
+        raise OSError(errno.EINVAL, "Not a regular file", str(file))
+    return state

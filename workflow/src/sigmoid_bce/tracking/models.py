@@ -42,8 +42,7 @@ def sync_model(experiment: Experiment, run: Run, wanted: runs.Run) -> str | None
     if wanted.network is None:
         return None
     client, held = experiment.client, experiment.models[run.info.run_id]
-    outputs = {m.model_id for m in (run.outputs.model_outputs if run.outputs else ())}
-    model = next((m for m in held if m.model_id in outputs and _holds(m, wanted.network)), None)
+    model = logged(experiment, run, wanted.network)
     if model is None:
         for outdated in held:
             client.delete_logged_model(outdated.model_id)
@@ -62,6 +61,13 @@ def sync_model(experiment: Experiment, run: Run, wanted: runs.Run) -> str | None
     # a model that was logged before the tables were made lacks its metrics
     keys = {metric.key for metric in model.metrics or ()}
     return None if _metrics_of(wanted) <= keys else model.model_id
+
+
+def logged(experiment: Experiment, run: Run, network: Network) -> LoggedModel | None:
+    """Return the complete model of a run that has the weights of a network; None without one."""
+    outputs = {m.model_id for m in (run.outputs.model_outputs if run.outputs else ())}
+    held = (m for m in experiment.models[run.info.run_id] if m.model_id in outputs)
+    return next((m for m in held if _holds(m, network)), None)
 
 
 def _metrics_of(wanted: runs.Run) -> set[str]:

@@ -39,11 +39,19 @@ def cells_with_attempts(results: Path) -> Iterator[Cell]:
 
 
 def learning_cells(results: Path) -> Iterator[LearningCell]:
-    """Yield every learning cell of a study's folder that was trained."""
+    """Yield every learning cell of a study's folder that was ever tried."""
     folder = results / "learning"
-    for file in sorted(folder.glob("*/*/*/*.json")):
-        if file.stem.isdigit():  # not the part of a killed writer
-            yield LearningCell.parse(str(file.relative_to(folder).with_suffix("")))
+    trained = {file.with_suffix("") for file in folder.glob("*/*/*/*.json")}
+    tried = {attempts.parent for attempts in folder.glob("*/*/*/*/attempts")}
+    for cell in sorted(trained | tried):
+        if cell.name.isdigit():  # not the part of a killed writer
+            yield LearningCell.parse(str(cell.relative_to(folder)))
+
+
+def _tried(results: Path) -> Iterator[Path]:
+    """Yield the folder of every cell with attempts, of both kinds."""
+    yield from (results / "train" / str(cell) for cell in cells_with_attempts(results))
+    yield from (results / "learning" / str(cell) for cell in learning_cells(results))
 
 
 def note_ends(results: Path) -> list[str]:
@@ -63,8 +71,8 @@ def note_ends(results: Path) -> list[str]:
         A line for each attempt.
     """
     changes = []
-    for cell in cells_with_attempts(results):
-        for record in read_attempts(results / "train" / str(cell)):
+    for folder in _tried(results):
+        for record in read_attempts(folder):
             file = record["folder"] / "attempt.json"
             cause = ends.told_later(record)
             if cause:
@@ -73,7 +81,9 @@ def note_ends(results: Path) -> list[str]:
             silent = record["status"] == "KILLED" and "status" not in json.loads(file.read_text())
             if cause or silent:
                 write_json({k: v for k, v in record.items() if k != "folder"}, file)
-                changes.append(f"{cell}, attempt {record['attempt']}: KILLED, {record['reason']}")
+                changes.append(
+                    f"{record['cell']}, attempt {record['attempt']}: KILLED, {record['reason']}"
+                )
     return changes
 
 
@@ -258,7 +268,6 @@ def run(command: str, results: str | Path) -> None:
 def after_error(results: str | Path) -> None:
     """Log the finished and failed cells of a workflow that failed; no error changes its end."""
     try:
-        note_ends(Path(results))
         if any(cells_with_attempts(Path(results))) or any(learning_cells(Path(results))):
             run("log", results)
     except Exception as error:

@@ -1,0 +1,232 @@
+"""Whether the files of a study are what was recorded of them: in logs, names and other records."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+from collections.abc import Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from itertools import groupby
+from pathlib import Path
+from typing import Any, NamedTuple, cast
+
+from sigmoid_bce.jobs import checkpoint_files, patches
+from sigmoid_bce.jobs.attempts import EPOCHS, RECORD, process
+from sigmoid_bce.jobs.digests import Difference, digest, recorded, regular
+from sigmoid_bce.jobs.records import AttemptRecord
+
+ORDER = (
+    "logs", "patches", "../downloads", "data", "features", "train", "raw_outputs", "compare",
+    "numerics", "learning", "tables", "figures", "report.html", "explorer.html", "tracking",
+    "verdict",
+)  # fmt: skip
+"""Where files are, in the data's way: the first that differs explains those made from it."""
+NO_RESULTS = ("logs", "benchmarks")
+"""Folders whose files are no results: no job records what its log and its benchmark will hold."""
+UNRECORDED = "no log of a job names it"
+CHANGED = "its content is not what its job wrote"
+MISSING = "it is missing"
+CELL = r"train(?:/[^/~]+~[^/]+)+|learning(?:/[^/]+){4}"
+ATTEMPT = re.compile(rf"^({CELL})/attempts/(\d+)/(?:{re.escape(RECORD)}|{re.escape(EPOCHS)})$")
+PATCH = re.compile(rf"^{patches.FOLDER}/([0-9a-f]{{{patches.SHORT}}})\.patch$")
+
+
+class Found(NamedTuple):
+    """What a study's files are, compared with what was recorded of them."""
+
+    equal: int
+    differences: list[Difference]
+    absent: list[str]  # downloads of another project's folder, which this one lacks
+
+
+def _rank(name: str) -> tuple[int, str]:
+    places = [place for place in ORDER if name == place or name.startswith(f"{place}/")]
+    return (ORDER.index(places[0]) if places else len(ORDER)), name
+
+
+def _names(results: Path) -> Iterator[str]:
+    """Yield the files of a study that are results or records, by their names below its folder."""
+    seen = set()
+    for folder, below, files in os.walk(results, followlinks=True):
+        place = Path(folder).relative_to(results)
+        state = os.stat(folder)
+        again = (state.st_dev, state.st_ino) in seen  # a link to a folder above it
+        seen.add((state.st_dev, state.st_ino))
+        below[:] = [] if again else [n for n in below if str(place / n) not in NO_RESULTS]
+        # checkpoints, locks and parts of killed writers are no results
+        spare = checkpoint_files.NAMES if place.parts[:1] == ("train",) else ()
+        if not again:
+            yield from (str(place / n) for n in files if not n.startswith(".") and n not in spare)
+
+
+def _look(file: Path) -> tuple[str | None, str]:
+    """Return the digest of a file, or why there is none."""
+    try:
+        regular(file)
+        return digest(file), ""
+    except FileNotFoundError:
+        return None, MISSING
+    except OSError as error:
+        return None, f"it cannot be read: {error.strerror}"
+    except ValueError:  # a log's line whose name no file can have
+        return None, MISSING
+
+
+def _read(file: Path) -> tuple[dict[str, Any], str]:
+    """Return a record, or why there is none."""
+    try:
+        regular(file)
+        record = json.loads(file.read_text())
+    except FileNotFoundError:
+        return {}, MISSING
+    except OSError as error:
+        return {}, f"it cannot be read: {error.strerror}"
+    except (ValueError, RecursionError):
+        return {}, CHANGED
+    return (record, "") if isinstance(record, dict) else ({}, CHANGED)
+
+
+class Attempts:
+    """The attempts at a cell: each names its cell, its number, its epochs and the one before it.
+
+    Parameters
+    ----------
+    results : Path
+        The study's folder.
+    cell : str
+        The folder of the cell's files, as train/<cell>.
+    numbers : iterable of str
+        The names of the attempts' folders.
+    """
+
+    def __init__(self, results: Path, cell: str, numbers: Iterable[str]):
+        self.results, self.cell = results, cell
+        self.records: dict[str, dict[str, Any]] = {}
+        self.unread: dict[str, str] = {}
+        for number in sorted(numbers, key=int):
+            record, why = _read(results / self._name(number))
+            if why:
+                self.unread[number] = why
+            else:
+                self.records[number] = record
+
+    def _name(self, number: object, file: str = RECORD) -> str:
+        return f"{self.cell}/attempts/{number}/{file}"
+
+    @property
+    def _result(self) -> str:
+        return f"{self.cell}/run.json" if self.cell.startswith("train/") else f"{self.cell}.json"
+
+    def differences(self) -> Iterator[Difference]:
+        """Yield what of the attempts is not what was recorded of them."""
+        yield from (Difference(self._name(number), why) for number, why in self.unread.items())
+        before = {
+            process(cast(AttemptRecord, record))
+            for record in self.records.values()
+            if _whole(record)
+        }
+        for number, record in self.records.items():
+            if not _whole(record) or not self._is_of(record, number):
+                yield Difference(self._name(number), CHANGED)
+                continue
+            if (previous := record.get("previous")) and previous not in before:
+                what = f"the attempt before it ({previous}) is missing"
+                yield Difference(self._name(number), what)
+            yield from _of_patch(self.results, record)
+            yield from self._of_epochs(number, record)
+        yield from self._of_result()
+
+    def _is_of(self, record: dict[str, Any], number: str) -> bool:
+        return f"/{record['cell']}" == f"/{self.cell.partition('/')[2]}" and (
+            str(record["attempt"]) == number
+        )
+
+    def _of_epochs(self, number: str, record: dict[str, Any]) -> Iterator[Difference]:
+        # the record of a running attempt has no digest yet
+        if expected := record.get("history_sha256"):
+            found, why = _look(self.results / self._name(number, EPOCHS))
+            if found != expected:
+                yield Difference(self._name(number, EPOCHS), why or CHANGED)
+
+    def _of_result(self) -> Iterator[Difference]:
+        """Yield the difference of the attempt that finished the cell from the cell's record."""
+        result, why = _read(self.results / self._result)
+        if why or "attempt" not in result:
+            return
+        number = str(result["attempt"])
+        if number in self.unread:
+            return
+        if number not in self.records:
+            yield Difference(self._name(number), MISSING)
+            return
+        record = self.records[number]
+        if any(record[name] != result[name] for name in record.keys() & result.keys()):
+            yield Difference(self._name(number), f"it is not what {self._result} says of it")
+
+
+def _of_patch(results: Path, record: dict[str, Any]) -> Iterator[Difference]:
+    """Yield the patch that a record names, if it is missing."""
+    if (name := record.get("git_patch")) and not patches.place(results, str(name)).exists():
+        file = str(patches.place(results, str(name)).relative_to(results))
+        yield Difference(file, f"{MISSING}: an attempt names it")
+
+
+def _whole(record: dict[str, Any]) -> bool:
+    return {"cell", "attempt", "host", "pid", "started"} <= record.keys()
+
+
+def _of_attempts(results: Path, names: Iterable[str]) -> Iterator[Difference]:
+    """Yield the differences of all attempts."""
+    found = {(match[1], match[2]) for name in names if (match := ATTEMPT.match(name))}
+    for cell, some in groupby(sorted(found), key=lambda one: one[0]):
+        yield from Attempts(results, cell, [number for _, number in some]).differences()
+
+
+def _of_patches(results: Path, names: Iterable[str]) -> Iterator[Difference]:
+    """Yield the patches that are not those after which they are named."""
+    for name in names:
+        if match := PATCH.match(name):
+            found, why = _look(results / name)
+            if why or not str(found).startswith(match[1]):
+                yield Difference(name, why or "its content is not that after which it is named")
+
+
+def verify(results: Path) -> Found:
+    """Compare every file of a study with what was recorded of it.
+
+    The log of a job has the digest of each file that it made. A patch is named by its digest. The
+    record of an attempt names its cell, the attempt before it, and the digest of its epochs.
+
+    Parameters
+    ----------
+    results : Path
+        The study's folder.
+
+    Returns
+    -------
+    Found
+        The differences in the order of the data's way.
+    """
+    # first: what a job makes meanwhile is in no log that was read before
+    names = list(_names(results))
+    known, differences = recorded(results)
+    ours = [name for name in names if ATTEMPT.match(name) or PATCH.match(name)]
+    differences += [
+        Difference(name, UNRECORDED) for name in sorted({*names} - known.keys() - {*ours})
+    ]
+    differences += [*_of_attempts(results, ours), *_of_patches(results, ours)]
+    equal, absent = 0, []
+    with ThreadPoolExecutor() as pool:
+        found = pool.map(_look, (results / name for name in known))
+        for name, (value, why) in zip(known, found, strict=True):
+            if value == known[name]:
+                equal += 1
+            elif why == MISSING and name.startswith("../"):
+                absent.append(name)
+            else:
+                differences.append(Difference(name, why or CHANGED))
+    wrong = {difference.file for difference in differences}
+    equal += len({*ours} - wrong)
+    differences = sorted({*differences}, key=lambda one: (_rank(one.file), one.what))
+    return Found(equal, differences, absent)
