@@ -50,7 +50,7 @@ def _names(results: Path) -> Iterator[str]:
     seen = set()
     for folder, below, files in os.walk(results, followlinks=True):
         place = Path(folder).relative_to(results)
-        state = os.stat(folder)
+        state = Path(folder).stat()
         again = (state.st_dev, state.st_ino) in seen  # a link to a folder above it
         seen.add((state.st_dev, state.st_ino))
         below[:] = [] if again else [n for n in below if str(place / n) not in NO_RESULTS]

@@ -15,7 +15,7 @@ def page(tags: Mapping[str, str]) -> str:
     Examples
     --------
     >>> page({"mlflow.note.content": "It matters."})
-    'mlflow.note.content=97a05d7d'
+    'mlflow.note.content=15fb0ee2'
     """
     digests = (f"{key}={sha256(text.encode()).hexdigest()[:8]}" for key, text in tags.items())
     return " ".join(sorted(digests))
