@@ -9,6 +9,7 @@ import time
 from collections.abc import Callable, Sequence
 from itertools import accumulate
 from pathlib import Path
+from socket import gethostname
 from typing import TYPE_CHECKING, Any, Protocol, cast
 
 from sigmoid_bce.jobs import ends, locks
@@ -221,8 +222,17 @@ def times(started: int, seconds: Sequence[float], resumed_from: int = 0) -> list
 
 
 def alive(folder: Path) -> bool:
-    """Return whether the attempt that writes to `folder` is running, on this host or another."""
-    return locks.held(folder / EPOCHS)
+    """Return whether the attempt that writes to `folder` is running, on this host or another.
+
+    Without locks, an attempt on another host counts as ended: nothing would ever end it.
+    """
+    if (held := locks.held(folder / EPOCHS)) is not None:
+        return held
+    try:
+        record = json.loads((folder / RECORD).read_text())
+        return record["host"] == gethostname() and locks.exists(record["pid"])
+    except (OSError, ValueError, KeyError, TypeError):
+        return False
 
 
 def _lines(file: Path) -> tuple[list[str], list[list[str]]]:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import sqlite3
 import subprocess
 import sys
@@ -13,7 +12,7 @@ from pathlib import Path
 from socket import gethostname
 from typing import TYPE_CHECKING
 
-from sigmoid_bce.jobs import ends
+from sigmoid_bce.jobs import ends, locks, places
 from sigmoid_bce.jobs.attempts import end_tags, process, read_attempts
 from sigmoid_bce.jobs.credentials import masked
 from sigmoid_bce.jobs.files import write_json
@@ -95,15 +94,7 @@ def by_process(attempts: Iterable[PastAttempt]) -> dict[str, PastAttempt]:
 def _exists(process: str) -> bool | None:
     """Return whether a process exists; None if it belongs to another host."""
     host, pid, _ = process.rsplit(":", 2)
-    if host != gethostname():
-        return None
-    try:
-        os.kill(int(pid), 0)
-    except ProcessLookupError:
-        return False
-    except PermissionError:
-        return True
-    return True
+    return locks.exists(int(pid)) if host == gethostname() else None
 
 
 def _key(run: Run) -> str:
@@ -247,7 +238,7 @@ def at_start(results: str | Path) -> None:
     """
     try:
         changes = note_ends(Path(results))
-        for line in changes:
+        for line in [*places.peculiarities(Path(results)), *changes]:
             print(line, file=sys.stderr)
         if changes or _may_be_open(Path(results).name):
             run("reconcile", results)
