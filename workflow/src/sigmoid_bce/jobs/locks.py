@@ -88,7 +88,10 @@ def acquire(file: int | IO[Any], wait: bool = True) -> bool:
         number = file if isinstance(file, int) else file.fileno()
         place = Path(f"/proc/self/fd/{number}").readlink()
         # the start of the workflow said it to the user, once
-        print(f"{place}: no locks here ({error.strerror}); going on without one", flush=True)
+        print(
+            f"{place}: its file system has no locks ({error.strerror}); going on without one",
+            flush=True,
+        )
     return True
 
 
