@@ -51,7 +51,7 @@ def verify(*arguments):
 def test_a_study_is_as_it_was_recorded(study):
     code, lines, error = verify(RESULTS)
     assert (code, error) == (0, "")
-    assert "files are as their jobs wrote them" in lines[0]
+    assert "files are as they were recorded" in lines[0]
     assert "runs were compared with the files" in lines[1]
     assert len(lines) == 2
     number = int(lines[0].split(": ")[1].split()[0])
