@@ -13,6 +13,7 @@ from socket import gethostname
 from typing import TYPE_CHECKING, Any, Protocol, cast
 
 from sigmoid_bce.jobs import ends, locks
+from sigmoid_bce.jobs.digests import line
 from sigmoid_bce.jobs.files import sha256, write_json
 from sigmoid_bce.jobs.logs import told
 from sigmoid_bce.jobs.notice import Interrupted
@@ -156,6 +157,16 @@ class Attempt:
         if digest != (digest := _digest(self.folder)) and digest:  # a full disk had room again
             self.record["history_sha256"] = digest
             self._write()
+        if kind is None:
+            self._record()
+
+    def _record(self) -> None:
+        """Print the digests of the files to the log; that of a failed job has none."""
+        try:
+            files = (self.folder / RECORD, self.folder / EPOCHS)
+            print(*(line(file.resolve(), self.results) for file in files), sep="\n", flush=True)
+        except OSError as error:
+            print(error, flush=True)
 
     def _end(self, kind: type[BaseException] | None, error: object) -> End:
         """Return status, cause and reason of the attempt's end."""

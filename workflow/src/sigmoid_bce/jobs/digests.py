@@ -82,6 +82,20 @@ def _files(outputs: Iterable[str | Path]) -> Iterator[Path]:
             yield output
 
 
+def line(file: str | Path, results: str | Path) -> str:
+    """Return the line of a file for a log: digest, and name below the study's folder.
+
+    Examples
+    --------
+    >>> _ = Path("/tmp/sigmoid-bce-example.txt").write_text("whole")
+    >>> line("/tmp/sigmoid-bce-example.txt", "/tmp")[56:]
+    '1ad53099  sigmoid-bce-example.txt'
+    """
+    name = os.path.relpath(file, results)
+    escaped = name.translate(SIGNS)
+    return f"{SIGN if escaped != name else ''}{digest(file)}  {escaped}"
+
+
 def lines(log: str | Path, outputs: Iterable[str | Path]) -> Iterator[str]:
     """Yield a line for each file that a job made, for its log.
 
@@ -99,9 +113,7 @@ def lines(log: str | Path, outputs: Iterable[str | Path]) -> Iterator[str]:
     """
     if study := STUDY.match(str(log)):
         for file in _files(outputs):
-            name = os.path.relpath(file, study[0])
-            escaped = name.translate(SIGNS)
-            yield f"{SIGN if escaped != name else ''}{digest(file)}  {escaped}"
+            yield line(file, study[0])
 
 
 def sources(log: str | Path, inputs: Iterable[str | Path]) -> str:

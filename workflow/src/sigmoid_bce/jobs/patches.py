@@ -18,6 +18,8 @@ LARGEST_NEW = 1_000_000  # bytes of a new file that is taken up: larger ones are
 LARGEST = 5_000_000  # bytes of a patch
 PRIVATE = re.compile(r"(^|/)\.|secret|passw|credential|token|\.pem$|\.key$", re.I)
 """Names of new files that may hold a secret."""
+LOG = re.compile(r"\.(?:log|out|err|tmp|swp)$|~$")
+"""Names of new files that grow while jobs run: each job would have a patch of its own."""
 SECRET = re.compile(
     r"(^|/)\.(?:env|netrc|pgpass)|\.(?:pem|key)$|"
     r"(?:secret|passw|credential|token)[^/]*(?<!\.py)(?<!\.smk)(?<!\.md)$",
@@ -36,6 +38,8 @@ def _new_files(folder: Path, code: str, temporary: dict[str, str]) -> tuple[list
         size = (folder / name).lstat().st_size if os.path.lexists(folder / name) else 0
         if name.endswith("/"):
             left.append(f"{name} (a repository of its own)")
+        elif LOG.search(name):
+            left.append(f"{name} (it looks like a log)")
         elif PRIVATE.search(name):
             left.append(f"{name} (it may hold a secret)")
         elif size > LARGEST_NEW:
