@@ -26,6 +26,7 @@ SIGNS = str.maketrans({SIGN: r"\\", "\n": r"\n", "\r": r"\r"})
 """As `sha256sum` writes names: a line whose name has one of these signs begins with a backslash."""
 PLAIN = {r"\\": SIGN, r"\n": "\n", r"\r": "\r"}
 
+LOGS, BENCHMARKS, LATER = "logs", "benchmarks", "verdict"
 MOST = 20  # files that the metadata of a figure name
 
 
@@ -114,6 +115,28 @@ def lines(log: str | Path, outputs: Iterable[str | Path]) -> Iterator[str]:
     if study := STUDY.match(str(log)):
         for file in _files(outputs):
             yield line(file, study[0])
+
+
+def of_other_jobs(log: str | Path) -> Iterator[str]:
+    """Yield a line for each log and benchmark of a study's other jobs, for the last job's log.
+
+    Parameters
+    ----------
+    log : str or Path
+        results/<study>/logs/<rule>.log
+
+    Examples
+    --------
+    >>> list(of_other_jobs("elsewhere.log"))
+    []
+    """
+    if study := STUDY.match(str(log)):
+        for folder, ending in ((LOGS, ".log"), (BENCHMARKS, ".tsv")):
+            place = Path(study[0], folder)
+            own = place / Path(log).relative_to(f"{study[0]}/{LOGS}").with_suffix(ending)
+            files = (file for file in _files([place]) if file != own)
+            # those of verdicts are made at any time
+            yield from (line(f, study[0]) for f in files if f.relative_to(place).parts[0] != LATER)
 
 
 def sources(log: str | Path, inputs: Iterable[str | Path]) -> str:

@@ -13,7 +13,15 @@ from typing import Any, NamedTuple, cast
 
 from sigmoid_bce.jobs import checkpoint_files, patches
 from sigmoid_bce.jobs.attempts import EPOCHS, RECORD, process
-from sigmoid_bce.jobs.digests import Difference, digest, recorded, regular
+from sigmoid_bce.jobs.digests import (
+    BENCHMARKS,
+    LINE,
+    LOGS,
+    Difference,
+    digest,
+    recorded,
+    regular,
+)
 from sigmoid_bce.jobs.records import AttemptRecord
 
 ORDER = (
@@ -22,8 +30,10 @@ ORDER = (
     "verdict",
 )  # fmt: skip
 """Where files are, in the data's way: the first that differs explains those made from it."""
-NO_RESULTS = ("logs", "benchmarks")
-"""Folders whose files are no results: no job records what its log and its benchmark will hold."""
+OF_JOBS = (LOGS, BENCHMARKS)
+"""Folders whose files are no results: the last job records those of the others."""
+LAST = f"{LOGS}/track_study.log"
+AT_ONCE = 60  # seconds between a job's last result and the end of its log, at most
 UNRECORDED = "no log of a job names it"
 CHANGED = "its content is not what its job wrote"
 MISSING = "it is missing"
@@ -53,7 +63,7 @@ def _names(results: Path) -> Iterator[str]:
         state = Path(folder).stat()
         again = (state.st_dev, state.st_ino) in seen  # a link to a folder above it
         seen.add((state.st_dev, state.st_ino))
-        below[:] = [] if again else [n for n in below if str(place / n) not in NO_RESULTS]
+        below[:] = [] if again else [n for n in below if str(place / n) not in OF_JOBS]
         # checkpoints, locks and parts of killed writers are no results
         spare = checkpoint_files.NAMES if place.parts[:1] == ("train",) else ()
         if not again:
@@ -146,7 +156,7 @@ class Attempts:
 
 def _of_patch(results: Path, record: dict[str, Any]) -> Iterator[Difference]:
     """Yield the patch that a record names, if it is missing."""
-    if (name := record.get("git_patch")) and not patches.place(results, str(name)).exists():
+    if (name := record.get("git_patch")) and not patches.place(results, str(name)).is_file():
         file = str(patches.place(results, str(name)).relative_to(results))
         yield Difference(file, f"{MISSING}: an attempt names it")
 
@@ -169,6 +179,22 @@ def _of_patches(results: Path, names: Iterable[str]) -> Iterator[Difference]:
             found, why = _look(results / name)
             if why or not str(found).startswith(match[1]):
                 yield Difference(name, why or "its content is not that after which it is named")
+
+
+def _made_again(results: Path, name: str) -> bool:
+    """Return whether a job wrote a log or a benchmark after the last job had recorded it.
+
+    Its results are then of the same moment.
+    """
+    if name.startswith(f"{BENCHMARKS}/"):
+        name = f"{LOGS}/{name.partition('/')[2].removesuffix('.tsv')}.log"
+    log = results / name
+    if not name.startswith(f"{LOGS}/") or not (log.is_file() and (results / LAST).is_file()):
+        return False
+    made = [results / found[2] for found in LINE.findall(log.read_text(errors="replace"))]
+    dates = [file.stat().st_mtime for file in made if file.exists()]
+    ended, recorded_at = log.stat().st_mtime, (results / LAST).stat().st_mtime
+    return any(recorded_at < date and abs(ended - date) < AT_ONCE for date in dates)
 
 
 def verify(results: Path) -> Found:
@@ -203,7 +229,7 @@ def verify(results: Path) -> Found:
                 equal += 1
             elif why == MISSING and name.startswith("../"):
                 absent.append(name)
-            else:
+            elif why or not _made_again(results, name):
                 differences.append(Difference(name, why or CHANGED))
     wrong = {difference.file for difference in differences}
     equal += len({*ours} - known.keys() - wrong)

@@ -36,7 +36,7 @@ SOURCE = {
 SHORT = 16  # digits of a SHA-256 that tags show; the files have all of them
 
 OF_CELL = re.compile(r"(?:train|raw_outputs|compare|figures)/((?:[^/~]+~[^/]+/)+).+")
-LATER = ("tracking/", "verdict/")
+LATER = ("logs/", "benchmarks/", "tracking/", "verdict/")
 """Where files are that are made after the runs were logged, or of them."""
 
 IN_RUN = "In the tab Artifacts: `figures`, `raw_outputs`, every epoch (`history.parquet`)."
