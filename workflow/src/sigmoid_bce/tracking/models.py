@@ -70,6 +70,11 @@ def logged(experiment: Experiment, run: Run, network: Network) -> LoggedModel | 
     return next((m for m in held if _holds(m, network)), None)
 
 
+def params_of(network: Network) -> dict[str, str]:
+    """Return the settings of a network, as a model's params."""
+    return {name: str(value) for name, value in network.settings.items() if name != "weights"}
+
+
 def _metrics_of(wanted: runs.Run) -> set[str]:
     return {point.key for point in wanted.points if point.key in METRICS}
 
@@ -88,7 +93,7 @@ def _create(experiment: Experiment, run_id: str, key: str, network: Network) -> 
         name=re.sub(r"\W", "_", network.settings["architecture"]),  # may be module:function
         source_run_id=run_id,
         tags={"cell": key, "content": network.content[:SHORT]},
-        params={k: str(v) for k, v in network.settings.items() if k != "weights"},
+        params=params_of(network),
         model_type="keras weights",
     )
     _log_files(client, model.model_id, run_id, key, network)

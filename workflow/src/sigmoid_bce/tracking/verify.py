@@ -14,6 +14,7 @@ from urllib.request import url2pathname
 from sigmoid_bce.jobs.attempts import process
 from sigmoid_bce.jobs.credentials import masked
 from sigmoid_bce.jobs.csv_tables import read_csv
+from sigmoid_bce.jobs.digests import regular
 from sigmoid_bce.jobs.files import sha256
 from sigmoid_bce.study.cells import Cell
 from sigmoid_bce.study.learning import LearningCell
@@ -24,7 +25,7 @@ from sigmoid_bce.tracking.experiment import Experiment
 from sigmoid_bce.tracking.groups import group_runs
 from sigmoid_bce.tracking.held import files_of, points_of
 from sigmoid_bce.tracking.learning import learning_attempts, learning_runs
-from sigmoid_bce.tracking.models import logged
+from sigmoid_bce.tracking.models import FILES, logged, params_of
 from sigmoid_bce.tracking.notes import MARK, NOTE
 from sigmoid_bce.tracking.points import Point
 from sigmoid_bce.tracking.reconcile import cells_with_attempts, learning_cells
@@ -218,12 +219,16 @@ class Comparison:
         found, expected = Counter(there), Counter(wanted.points)
         if names := {point.key for point in (found - expected) + (expected - found)}:
             yield f"metric {', '.join(sorted(names))}: its points are not those of the files"
+            return
+        last = {p.key: p.value for p in sorted(wanted.points, key=lambda p: (p.step, p.time))}
+        yield from _values("metric ", held.data.metrics, last)
 
     def _of_data(self, held: Run, wanted: runs.Run) -> Iterator[str]:
         """Yield whether the data sets and the network of a run are others."""
         inputs = held.inputs.dataset_inputs if held.inputs else ()
-        there = sorted((one.dataset.name, one.dataset.digest) for one in inputs)
-        if there != sorted((split.dataset, split.digest) for split in wanted.data):
+        sets = (one.dataset for one in inputs)
+        there = sorted((one.name, one.digest, one.source, one.profile) for one in sets)
+        if there != sorted((s.dataset, s.digest, s.source, s.profile) for s in wanted.data):
             yield "its data sets are not those of the files"
         if wanted.network is None:
             return
@@ -231,16 +236,21 @@ class Comparison:
         if model is None:
             yield "its model is missing, or is not the network of the files"
             return
-        file = wanted.network.weights
-        if (root := _folder(model.artifact_location)) and _digest(root / file.name) != sha256(file):
+        yield from _values("its model's param ", model.params, params_of(wanted.network))
+        root, file = _folder(model.artifact_location), wanted.network.weights
+        if root and _digest(root / file.name) != sha256(file):
             yield f"its model's {file.name} is not the file {file}"
+        if root and (missing := [n for n in sorted(FILES) if not (root / n).is_file()]):
+            yield f"its model's {', '.join(missing)} is missing"
 
     def of_page(self, wanted: runs.Run) -> Iterator[str]:
         """Yield what of the experiment's page is not what was logged with the study's run."""
         if held := self.found[id(wanted)]:
-            page_of = self.experiment.client.get_experiment(self.experiment.id)
-            for name in page.changed(held.data.tags.get(page.PAGE, ""), page_of.tags):
-                yield f"experiment {page_of.name}: its tag {name} is not what was logged"
+            whole = self.experiment.client.get_experiment(self.experiment.id)
+            if page.PAGE not in held.data.tags:
+                yield f"study {wanted.key}, run {held.info.run_id}: tag {page.PAGE} is missing"
+            for name in page.changed(held.data.tags.get(page.PAGE, ""), whole.tags):
+                yield f"experiment {whole.name}: its tag {name} is not what was logged"
 
 
 def _points(experiment: Experiment) -> defaultdict[str, list[Point]] | None:
@@ -288,6 +298,7 @@ def _folder(address: str) -> Path | None:
 
 def _digest(file: Path) -> str | None:
     try:
+        regular(file)
         return sha256(file)
     except OSError:
         return None
