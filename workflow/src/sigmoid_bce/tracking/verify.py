@@ -6,6 +6,7 @@ import json
 import tempfile
 from collections import Counter, defaultdict
 from collections.abc import Container, Iterable, Iterator, Mapping
+from itertools import chain
 from pathlib import Path
 from typing import Any, get_args
 from urllib.parse import urlsplit
@@ -120,7 +121,8 @@ def _study_run(experiment: Experiment, results: Path) -> tuple[list[runs.Run], l
     if held is None and not (results / "tracking" / "runs.csv").exists():
         return [], []
     try:
-        names = read_csv(table)["cell"] if table.exists() else []
+        found = (cells_with_attempts(results), (f"learning/{c}" for c in learning_cells(results)))
+        names = [*(read_csv(table)["cell"] if table.exists() else map(str, chain(*found)))]
         cells = [Cell.parse(name) for name in names if "~" in name]
         pairs = [name.partition("/")[2] for name in names if "~" not in name]
         learning = [LearningCell.parse(name) for name in pairs]
