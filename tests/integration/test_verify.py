@@ -1,8 +1,10 @@
 """`sigmoid-bce verify` names the first file or run that is not as it was recorded."""
 
 import hashlib
+import html
 import json
 import os
+import re
 import shutil
 import signal
 import subprocess
@@ -218,6 +220,23 @@ def test_a_figure_names_what_it_was_made_from(study, name):
         assert recorded[file] == digest
     if name.startswith("dataset~"):
         assert f"compare/{CELLS[0]}/full.parquet" in source.text
+
+
+@pytest.mark.parametrize(
+    ("name", "made_from"),
+    [
+        ("cells", f"compare/{CELLS[0]}/full.parquet"),
+        ("datasets", "data/digits/summary.json"),
+        ("findings", "numerics/frameworks/scipy/thresholds.csv"),
+        ("learning", "learning/digits/linear/logits/32.parquet"),
+    ],
+)
+def test_a_table_names_what_it_was_made_from(study, name, made_from):
+    [file] = [*(study / RESULTS).glob(f"*/{name}.html")]
+    [source] = re.findall(r'<meta name="dcterms.source" content="([^"]+)">', file.read_text())
+    found = dict(reversed(line.split("  ")) for line in html.unescape(source).splitlines())
+    assert made_from in found
+    assert found.items() <= digests.recorded(study / RESULTS).digests.items()
 
 
 def run_of(folder, cell):
