@@ -45,8 +45,11 @@ with logged_to(snakemake.log[0], snakemake.output):
             read_parquet(raw),
             read_parquet(samples),
         )
-        table = read_parquet(batch).rename(columns={"batch_size": "compared_batch_size"})
-        batches.append(table.assign(**asdict(cell), stage=stage))
+        batches.append(
+            read_parquet(batch)
+            .rename(columns={"batch_size": "compared_batch_size"})
+            .assign(**asdict(cell), stage=stage)
+        )
     cells, means = map(summary.with_axes, (pd.DataFrame(rows), pd.concat(batches)))
     models, sizes = summary.by_model(cells), summary.by_batch_size(means)
     for table, name, title in (

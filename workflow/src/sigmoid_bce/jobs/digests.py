@@ -27,6 +27,7 @@ SIGNS = str.maketrans({SIGN: r"\\", "\n": r"\n", "\r": r"\r"})
 PLAIN = {r"\\": SIGN, r"\n": "\n", r"\r": "\r"}
 
 LOGS, BENCHMARKS, LATER = "logs", "benchmarks", "verdict"
+SMALL = 1 << 18  # bytes
 MOST = 20  # files that the metadata of a figure name
 
 
@@ -56,9 +57,12 @@ def digest(file: str | Path) -> str:
     >>> digest("/tmp/sigmoid-bce-example.txt")[:8]
     '5d5766cf'
     """
-    if Path(file).name == RECORD:
-        return hashlib.sha256(_as_written(Path(file).read_bytes())).hexdigest()
     with open(file, "rb") as content:
+        if Path(file).name == RECORD:
+            return hashlib.sha256(_as_written(content.read())).hexdigest()
+        # `file_digest` would take a large buffer for each of thousands of small files
+        if os.fstat(content.fileno()).st_size < SMALL:
+            return hashlib.sha256(content.read()).hexdigest()
         return hashlib.file_digest(content, "sha256").hexdigest()
 
 
@@ -170,13 +174,16 @@ def recorded(results: Path) -> Recorded:
     results : Path
         The study's folder.
     """
-    dated, unreadable = [], []
-    for place, _, names in os.walk(results / "logs"):
-        for log in (Path(place, name) for name in names):
+    dated: list[tuple[float, str]] = []
+    unreadable: list[Difference] = []
+    for place, _, names in os.walk(results / LOGS):
+        for log in (f"{place}/{name}" for name in names):
             try:
-                dated.append((regular(log).st_mtime, log.read_text(errors="surrogateescape")))
+                date = regular(log).st_mtime
+                with open(log, errors="surrogateescape") as file:
+                    dated.append((date, file.read()))
             except OSError as error:
-                name = str(log.relative_to(results))
+                name = os.path.relpath(log, results)
                 unreadable.append(Difference(name, f"it cannot be read: {error.strerror}"))
     found: dict[str, str] = {}
     for _, text in sorted(dated, key=lambda one: one[0]):
@@ -187,7 +194,7 @@ def recorded(results: Path) -> Recorded:
     return Recorded(found, unreadable)
 
 
-def regular(file: Path) -> os.stat_result:
+def regular(file: str | Path) -> os.stat_result:
     """Return the state of a file; a pipe or a device would be read for ever.
 
     Raises
@@ -195,7 +202,7 @@ def regular(file: Path) -> os.stat_result:
     OSError
         If it is no regular file, or there is none.
     """
-    state = file.stat()
+    state = Path(file).stat()
     if stat.S_ISDIR(state.st_mode):
         raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR), str(file))
     if not stat.S_ISREG(state.st_mode):

@@ -7,7 +7,7 @@ import os
 import re
 from collections.abc import Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from itertools import groupby
+from itertools import chain, groupby
 from pathlib import Path
 from typing import Any, NamedTuple, cast
 
@@ -33,6 +33,7 @@ ORDER = (
 OF_JOBS = (LOGS, BENCHMARKS)
 """Folders whose files are no results: the last job records those of the others."""
 LAST = f"{LOGS}/track_study.log"
+PART = 200  # files that a thread looks at, at a time
 AT_ONCE = 60  # seconds between a job's last result and the end of its log, at most
 UNRECORDED = "no log of a job names it"
 CHANGED = "its content is not what its job wrote"
@@ -57,20 +58,23 @@ def _rank(name: str) -> tuple[int, str]:
 
 def _names(results: Path) -> Iterator[str]:
     """Yield the files of a study that are results or records, by their names below its folder."""
-    seen = set()
+    seen, root = set(), len(str(results)) + 1
     for folder, below, files in os.walk(results, followlinks=True):
-        place = Path(folder).relative_to(results)
         state = Path(folder).stat()
-        again = (state.st_dev, state.st_ino) in seen  # a link to a folder above it
+        if (state.st_dev, state.st_ino) in seen:  # a link to a folder above it
+            below.clear()
+            continue
         seen.add((state.st_dev, state.st_ino))
-        below[:] = [] if again else [n for n in below if str(place / n) not in OF_JOBS]
+        if place := folder[root:]:
+            place += "/"
+        else:
+            below[:] = [name for name in below if name not in OF_JOBS]
         # checkpoints, locks and parts of killed writers are no results
-        spare = checkpoint_files.NAMES if place.parts[:1] == ("train",) else ()
-        if not again:
-            yield from (str(place / n) for n in files if not n.startswith(".") and n not in spare)
+        spare = checkpoint_files.NAMES if place.startswith("train/") else ()
+        yield from (place + n for n in files if not n.startswith(".") and n not in spare)
 
 
-def _look(file: Path) -> tuple[str | None, str]:
+def _look(file: str | Path) -> tuple[str | None, str]:
     """Return the digest of a file, or why there is none."""
     try:
         regular(file)
@@ -223,7 +227,9 @@ def verify(results: Path) -> Found:
     differences += [*_of_attempts(results, ours), *_of_patches(results, ours)]
     equal, absent = 0, []
     with ThreadPoolExecutor() as pool:
-        found = pool.map(_look, (results / name for name in known))
+        paths = [f"{results}/{name}" for name in known]
+        parts = [paths[i : i + PART] for i in range(0, len(paths), PART)]
+        found = chain.from_iterable(pool.map(lambda part: [*map(_look, part)], parts))
         for name, (value, why) in zip(known, found, strict=True):
             if value == known[name]:
                 equal += 1
