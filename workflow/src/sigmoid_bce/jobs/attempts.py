@@ -162,11 +162,9 @@ class Attempt:
 
     def _record(self) -> None:
         """Print the digests of the files to the log; that of a failed job has none."""
-        try:
-            files = (self.folder / RECORD, self.folder / EPOCHS)
-            print(*(line(file.resolve(), self.results) for file in files), sep="\n", flush=True)
-        except OSError as error:
-            print(error, flush=True)
+        for file in (self.folder / RECORD, self.folder / EPOCHS):
+            if file.exists():  # on a full disk there may be none
+                print(line(file.resolve(), self.results), flush=True)
 
     def _end(self, kind: type[BaseException] | None, error: object) -> End:
         """Return status, cause and reason of the attempt's end."""
