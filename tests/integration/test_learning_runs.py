@@ -2,6 +2,7 @@
 
 import json
 import shutil
+import signal
 import sqlite3
 from contextlib import closing
 
@@ -10,6 +11,7 @@ import pandas as pd
 import pytest
 from google.protobuf.json_format import MessageToDict
 
+from sigmoid_bce.jobs.attempts import Attempt
 from sigmoid_bce.jobs.logs import UserError
 from sigmoid_bce.study.learning import LearningCell
 from sigmoid_bce.tracking import reconcile, store
@@ -224,3 +226,34 @@ def test_cells_of_a_folder_are_found(results):
 )
 def test_seeds_in_short(seeds, text):
     assert ranges(seeds) == text
+
+
+def test_an_attempt_that_was_ended_has_a_run_of_its_own(results, monkeypatch):
+    monkeypatch.setattr(signal, "signal", lambda *_: None)
+    cell = CELLS[0]
+    folder = results / "learning" / str(cell)
+    for end in (None, (ValueError, ValueError("no"), None)):
+        attempt = Attempt(str(cell), folder).__enter__()
+        attempt.note({"epoch": 1, "seconds": 0.5})
+        if end:
+            attempt.__exit__(*end)
+        else:  # as if its process had been killed
+            attempt.file.close()
+    log_cells(STUDY, results, [], [cell])
+    again = Attempt(str(cell), folder).__enter__()
+    again.__exit__(None, None, None)
+    write(results, cell, **{k: v for k, v in again.record.items() if k != "cell"})
+    for _ in range(2):
+        log_cells(STUDY, results, [], list(reconcile.learning_cells(results)))
+    found = {run.data.tags["attempt"]: run for run in runs(store.client(), STUDY) if named(run)}
+    ends = {n: (run.info.status, run.data.tags["ended_by"]) for n, run in found.items()}
+    assert ends == {"1": ("KILLED", "killed"), "2": ("FAILED", "failed")}
+    assert found["1"].data.tags["reason"] == "killed after epoch 1"
+    assert found["2"].data.tags["previous_run"] == found["1"].info.run_id
+    [finished] = [run for run in runs(store.client(), STUDY) if not named(run)]
+    assert finished.info.status == "FINISHED"
+    assert finished.data.tags["previous_run"] == found["2"].info.run_id
+
+
+def named(run):
+    return run.data.tags["kind"] == "learning attempt"

@@ -1,8 +1,12 @@
 """`sigmoid-bce verify` names the first file or run that is not as it was recorded."""
 
+import hashlib
+import html
 import json
 import os
+import re
 import shutil
+import signal
 import subprocess
 from pathlib import Path
 from urllib.parse import urlsplit
@@ -14,7 +18,8 @@ from click.testing import CliRunner
 from PIL import Image
 
 from sigmoid_bce.commands.verify import command
-from sigmoid_bce.jobs import digests
+from sigmoid_bce.jobs import digests, provenance, verified
+from sigmoid_bce.jobs.attempts import Attempt
 from sigmoid_bce.study.cells import Cell
 from support.tracked import client, copied, track
 
@@ -51,7 +56,7 @@ def verify(*arguments):
 def test_a_study_is_as_it_was_recorded(study):
     code, lines, error = verify(RESULTS)
     assert (code, error) == (0, "")
-    assert "files are as their jobs wrote them" in lines[0]
+    assert "files are as they were recorded" in lines[0]
     assert "runs were compared with the files" in lines[1]
     assert len(lines) == 2
     number = int(lines[0].split(": ")[1].split()[0])
@@ -79,6 +84,12 @@ CONTENT = "its content is not what its job wrote"
 @pytest.mark.parametrize(
     "name",
     [
+        "logs/tables.log",
+        "benchmarks/tables.tsv",
+        f"train/{CELLS[0]}/attempts/1/attempt.json",
+        f"train/{CELLS[0]}/attempts/1/history.csv",
+        "learning/digits/linear/logits/32/attempts/1/attempt.json",
+        "tables/cells.html",
         "data/digits/images.npy",
         "data/digits/manifest.parquet",
         f"train/{CELLS[0]}/history.parquet",
@@ -94,7 +105,77 @@ def test_one_byte(study, name):
     change_a_byte(study / RESULTS / name)
     code, lines, _ = verify(RESULTS, "--no-runs")
     assert code == 3
-    assert lines[1:] == [f"{name}: {CONTENT}", "1 differ"]
+    # a change in a log may be one of a digest in it
+    assert lines[1] == f"{name}: {CONTENT}"
+    assert lines[2:] == ["1 differ"] or name.startswith("logs/")
+
+
+def put_a_folder(file):
+    file.unlink()
+    file.mkdir()
+
+
+def put_a_pipe(file):
+    file.unlink()
+    os.mkfifo(file)
+
+
+def put_a_link(file):
+    file.unlink()
+    file.symlink_to(file.name)
+
+
+DAMAGE = {
+    "a byte less": (lambda file: file.write_bytes(file.read_bytes()[:-1]), CONTENT),
+    "a line more": (lambda file: file.write_bytes(file.read_bytes() + b"\n"), CONTENT),
+    "nothing in it": (lambda file: file.write_bytes(b""), CONTENT),
+    "no file": (Path.unlink, "it is missing"),
+    "a folder": (put_a_folder, "it cannot be read: Is a directory"),
+    "a pipe": (put_a_pipe, "it cannot be read: Not a regular file"),
+    "a link to itself": (put_a_link, "it cannot be read: Too many levels of symbolic links"),
+}
+
+
+@pytest.mark.parametrize("damage", DAMAGE)
+@pytest.mark.parametrize(
+    "name", [f"compare/{CELLS[0]}/full.parquet", f"train/{CELLS[0]}/run.json", "logs/tables.log"]
+)
+def test_any_damage_of_a_file(study, damage, name):
+    do, told = DAMAGE[damage]
+    do(study / RESULTS / name)
+    assert str(verified.verify(study / RESULTS).differences[0]) == f"{name}: {told}"
+
+
+def test_a_log_and_a_benchmark_that_a_job_wrote_again_are_no_difference(study):
+    results = study / RESULTS
+    for name in ("logs/tables.log", "benchmarks/tables.tsv"):
+        (results / name).write_text((results / name).read_text().replace("0.", "1.") + "\n")
+    assert len(verified.verify(results).differences) == 2
+    for file in results.glob("tables/*"):  # as if the rule had run again
+        os.utime(file)
+    os.utime(results / "logs/tables.log")
+    assert not verified.verify(results).differences
+
+
+def test_a_file_that_was_changed_with_its_digest_in_the_log(study):
+    """The last job and the runs have recorded them, too."""
+    name, log = f"compare/{CELLS[0]}/full.parquet", f"logs/compare/{CELLS[0]}.log"
+
+    def told(log, file, before):
+        text = (study / RESULTS / log).read_text()
+        (study / RESULTS / log).write_text(
+            text.replace(before, digests.digest(study / RESULTS / file))
+        )
+
+    before, of_log = (digests.digest(study / RESULTS / one) for one in (name, log))
+    change_a_byte(study / RESULTS / name)
+    told(log, name, before)
+    assert verify(RESULTS, "--no-runs")[1][1] == f"{log}: {CONTENT}"
+    told("logs/track_study.log", log, of_log)
+    assert verify(RESULTS, "--no-runs")[0] == 0
+    code, lines, _ = verify(RESULTS)
+    assert code == 3
+    assert any(f"artifact run.json: the digest of {name} is '{before}'" in line for line in lines)
 
 
 def test_a_record_whose_number_was_changed(study):
@@ -120,7 +201,7 @@ def test_two_files_that_were_swapped_one_lost_and_one_more(study):
         f"raw_outputs/{CELLS[0]}/full.parquet: {CONTENT}",
         f"raw_outputs/{CELLS[1]}/full.parquet: {CONTENT}",
         "tables/cells.csv: it is missing",
-        f"figures/mine.svg: {digests.UNRECORDED}",
+        f"figures/mine.svg: {verified.UNRECORDED}",
         "4 differ",
     ]
 
@@ -133,12 +214,29 @@ def test_a_figure_names_what_it_was_made_from(study, name):
         assert png.info["Source"] == source.text
     lines = source.text.splitlines()
     assert lines
-    recorded = digests.recorded(study / RESULTS)
+    recorded = digests.recorded(study / RESULTS).digests
     for line in lines:
         digest, file = line.split("  ")
         assert recorded[file] == digest
     if name.startswith("dataset~"):
         assert f"compare/{CELLS[0]}/full.parquet" in source.text
+
+
+@pytest.mark.parametrize(
+    ("name", "made_from"),
+    [
+        ("cells", f"compare/{CELLS[0]}/full.parquet"),
+        ("datasets", "data/digits/summary.json"),
+        ("findings", "numerics/frameworks/scipy/thresholds.csv"),
+        ("learning", "learning/digits/linear/logits/32.parquet"),
+    ],
+)
+def test_a_table_names_what_it_was_made_from(study, name, made_from):
+    [file] = [*(study / RESULTS).glob(f"*/{name}.html")]
+    [source] = re.findall(r'<meta name="dcterms.source" content="([^"]+)">', file.read_text())
+    found = dict(reversed(line.split("  ")) for line in html.unescape(source).splitlines())
+    assert made_from in found
+    assert found.items() <= digests.recorded(study / RESULTS).digests.items()
 
 
 def run_of(folder, cell):
@@ -177,6 +275,34 @@ EDITS = {
         lambda m, run: m.log_metric(run.info.run_id, "val_loss", 0.0, step=3),
         "metric val_loss: its points are not those of the files",
     ),
+    "words after the description": (
+        lambda m, run: m.set_tag(
+            run.info.run_id,
+            "mlflow.note.content",
+            f"{run.data.tags['mlflow.note.content']} The best one!",
+        ),
+        "its description is not what the files say",
+    ),
+    "a point before the only one": (
+        lambda m, run: m.log_metric(run.info.run_id, "full/val_accuracy", 0.0, step=0),
+        "metric full/val_accuracy: its points are not those of the files",
+    ),
+    "its parent": (
+        lambda m, run: m.set_tag(run.info.run_id, "mlflow.parentRunId", run.info.run_id),
+        "tag mlflow.parentRunId is ",
+    ),
+    "an end that was none": (
+        lambda m, run: m.set_tag(run.info.run_id, "ended_by", "killed"),
+        "tag ended_by is 'killed', the files say missing",
+    ),
+    "its model": (
+        lambda m, run: m.delete_logged_model(run.outputs.model_outputs[0].model_id),
+        "its model is missing, or is not the network of the files",
+    ),
+    "the record among its artifacts": (
+        lambda m, run: change_a_byte(artifact(run, "run.json")),
+        "artifact run.json",
+    ),
     "an artifact": (
         lambda m, run: change_a_byte(artifact(run, "history.parquet")),
         "artifact history.parquet is not the file",
@@ -193,12 +319,57 @@ def test_one_edit_in_mlflow(study, edit):
     try:
         code, lines, error = verify(RESULTS)
     finally:
-        if edit == "an artifact":  # which the copies share
+        if "artifact" in edit:  # which the copies share
             do(mlflow, run)
     assert (code, error) == (3, "")
     assert lines[2].startswith("cell tiny logits batch 16 seed 0")
     assert told in lines[2]
     assert lines[3:] == ["1 differ"]
+
+
+OTHERS = {
+    "a tag of the study": ("study", "versions", "study smoke, run "),
+    "a tag of a group": ("group", "accuracy", "group tiny "),
+    "a tag of a learning cell": ("learning", "questions", "learning digits linear "),
+    "what the study's run has of the page": ("study", "page", "experiment smoke: its tag "),
+}
+
+
+@pytest.mark.parametrize("edit", OTHERS)
+def test_one_edit_of_another_run(study, edit):
+    kind, tag, told = OTHERS[edit]
+    mlflow = client(study)
+    experiment = mlflow.get_experiment_by_name("smoke").experiment_id
+    run = mlflow.search_runs([experiment], f"tags.kind = '{kind}'")[0]
+    mlflow.set_tag(run.info.run_id, tag, "x=y")
+    code, lines, _ = verify(RESULTS)
+    assert code == 3
+    assert lines[2].startswith(told)
+
+
+def note_of(mlflow, experiment):
+    mlflow.set_experiment_tag(experiment, "mlflow.note.content", "It does not matter.")
+
+
+EXPERIMENT = {
+    "its note": (note_of, "experiment smoke: its tag note.content is not what was logged"),
+    "a view": (
+        lambda m, e: m.delete_experiment_tag(e, "mlflow.sharedViewState.all-cells"),
+        "experiment smoke: its tag sharedViewState.all-cells is not what was logged",
+    ),
+    "it is deleted": (lambda m, e: m.delete_experiment(e), "mlflow experiments restore"),
+    "it is renamed": (lambda m, e: m.rename_experiment(e, "mine"), "experiment smoke: "),
+}
+
+
+@pytest.mark.parametrize("edit", EXPERIMENT)
+def test_one_edit_of_the_experiment(study, edit):
+    do, told = EXPERIMENT[edit]
+    mlflow = client(study)
+    do(mlflow, mlflow.get_experiment_by_name("smoke").experiment_id)
+    code, lines, _ = verify(RESULTS)
+    assert code == 3
+    assert told in lines[2]
 
 
 def test_the_next_logging_mends_all_but_a_description(study):
@@ -244,6 +415,15 @@ def test_bad_input_is_told_in_a_line(study, tmp_path):
     assert "has no log with a digest" in error
 
 
+def test_files_are_told_of_although_the_runs_cannot_be_asked(study):
+    change_a_byte(study / RESULTS / "tables/models.csv")
+    (study / "mlflow.db").write_text("no database")
+    code, lines, error = verify(RESULTS)
+    assert code == 3
+    assert lines[1] == f"tables/models.csv: {CONTENT}"
+    assert "is damaged" in error
+
+
 def test_without_runs_the_files_are_checked(study):
     for file in study.glob("mlflow.db*"):
         file.unlink()
@@ -253,14 +433,98 @@ def test_without_runs_the_files_are_checked(study):
     assert not (study / "mlflow.db").exists()
 
 
+@pytest.fixture
+def attempts(tmp_path, monkeypatch):
+    """A study with two failed attempts at a cell, and a patch that the first one names."""
+    monkeypatch.setattr(signal, "signal", lambda *_: None)
+    results = tmp_path / "results/s"
+    (results / "patches").mkdir(parents=True)
+    name = hashlib.sha256(b"patch").hexdigest()[:16]
+    (results / f"patches/{name}.patch").write_bytes(b"patch")
+    monkeypatch.setattr(
+        "sigmoid_bce.jobs.provenance.code", lambda: provenance.Version("0" * 40, True)
+    )
+    monkeypatch.setattr("sigmoid_bce.jobs.patches.keep", lambda *_: name)
+    for _ in range(2):
+        attempt = Attempt("dataset~d/seed~0", results / "train/dataset~d/seed~0").__enter__()
+        attempt.note({"epoch": 1, "loss": 0.5, "seconds": 1.0})
+        attempt.__exit__(ValueError, ValueError("no"), None)
+    return results
+
+
+ATTEMPTS = "train/dataset~d/seed~0/attempts"
+OF_ATTEMPTS = {
+    "nothing": (lambda s: None, None),
+    "an epoch": (
+        lambda s: (s / ATTEMPTS / "1/history.csv").write_text("epoch,loss,seconds\n"),
+        f"{ATTEMPTS}/1/history.csv: {CONTENT}",
+    ),
+    "one attempt for another": (
+        lambda s: shutil.copy(s / ATTEMPTS / "1/attempt.json", s / ATTEMPTS / "2/attempt.json"),
+        f"{ATTEMPTS}/2/attempt.json: {CONTENT}",
+    ),
+    "a cell for another": (
+        lambda s: (s / "train/dataset~d/seed~0").rename(s / "train/dataset~d/seed~1"),
+        f"{ATTEMPTS.replace('seed~0', 'seed~1')}/1/attempt.json: {CONTENT}",
+    ),
+    "no JSON": (
+        lambda s: (s / ATTEMPTS / "2/attempt.json").write_text("{"),
+        f"{ATTEMPTS}/2/attempt.json: {CONTENT}",
+    ),
+    "an attempt less": (
+        lambda s: shutil.rmtree(s / ATTEMPTS / "1"),
+        f"{ATTEMPTS}/2/attempt.json: the attempt before it (",
+    ),
+    "another patch": (
+        lambda s: next((s / "patches").iterdir()).write_text("other"),
+        ".patch: its content is not that after which it is named",
+    ),
+    "no patch": (
+        lambda s: next((s / "patches").iterdir()).unlink(),
+        ".patch: it is missing: an attempt names it",
+    ),
+    "a file more": (
+        lambda s: (s / ATTEMPTS / "2/mine.csv").touch(),
+        f"{ATTEMPTS}/2/mine.csv: {verified.UNRECORDED}",
+    ),
+}
+
+
+@pytest.mark.parametrize("kind", OF_ATTEMPTS)
+def test_attempts_and_patches(attempts, kind):
+    do, told = OF_ATTEMPTS[kind]
+    do(attempts)
+    found = list(map(str, verified.verify(attempts).differences))
+    assert told in found[0] if told else not found
+
+
+def test_what_is_no_log_and_no_name(tmp_path):
+    """Damage of the logs' folder ends in lines."""
+    results = tmp_path / "results/s"
+    (results / "logs").mkdir(parents=True)
+    os.mkfifo(results / "logs/pipe.log")
+    (results / "logs/gone.log").symlink_to("nowhere")
+    (results / "logs/rule.log").write_bytes(b"0" * 64 + b"  a\0b\n" + b"1" * 64 + b"  \xff\n")
+    (results / "loop").symlink_to(".")
+    assert list(map(str, verified.verify(results).differences)) == [
+        "logs/gone.log: it cannot be read: No such file or directory",
+        "logs/pipe.log: it cannot be read: Not a regular file",
+        "a\0b: it is missing",
+        "\udcff: it is missing",
+    ]
+    code, lines, _ = verify(str(results), "--no-runs")
+    assert (code, lines[-1]) == (3, "4 differ")
+
+
 def test_a_folder_may_be_named_like_a_part_of_the_results(tmp_path):
     results = tmp_path / "attempts/results/s"
     (results / "learning/attempts").mkdir(parents=True)
     (results / "learning/attempts/mine.csv").touch()
     (results / "train/attempts/1").mkdir(parents=True)
     (results / "train/attempts/1/attempt.json").touch()
-    unknown = digests.Difference("learning/attempts/mine.csv", digests.UNRECORDED)
-    assert digests.verify(results) == (0, [unknown], [])
+    names = ("train/attempts/1/attempt.json", "learning/attempts/mine.csv")
+    unknown = [digests.Difference(name, verified.UNRECORDED) for name in names]
+    assert verified.verify(results) == (0, unknown, [])
 
 
 def test_a_file_that_cannot_be_read_is_not_called_changed(tmp_path):
@@ -268,7 +532,7 @@ def test_a_file_that_cannot_be_read_is_not_called_changed(tmp_path):
     log.parent.mkdir(parents=True)
     log.write_text(f"{'0' * 64}  data/table.csv\n")
     (tmp_path / "results/s/data/table.csv").mkdir(parents=True)
-    [difference] = digests.verify(log.parents[1]).differences
+    [difference] = verified.verify(log.parents[1]).differences
     assert str(difference) == "data/table.csv: it cannot be read: Is a directory"
 
 
@@ -279,6 +543,6 @@ def test_any_name_is_written_as_sha256sum_does(tmp_path, name):
         path.parent.mkdir(parents=True)
     file.write_text("content")
     log.write_text("\n".join(["epoch 1", *digests.lines(log, [file]), "took 1 s"]))
-    assert digests.verify(log.parents[1]) == (1, [], [])
+    assert verified.verify(log.parents[1]) == (1, [], [])
     command = "grep -hrE '^.?[0-9a-f]{64}  ' logs | sha256sum --check --quiet"
     subprocess.run(["sh", "-c", command], cwd=log.parents[1], check=True)

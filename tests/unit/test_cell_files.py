@@ -9,7 +9,7 @@ import pytest
 from sigmoid_bce.jobs.attempts import times
 from sigmoid_bce.jobs.files import Damaged
 from sigmoid_bce.study.cells import Cell
-from sigmoid_bce.tracking import cell_files, runs
+from sigmoid_bce.tracking import cell_files, of_study, runs
 from sigmoid_bce.tracking.cell_files import CellFiles
 
 CELL = Cell("d", "m", "logits", 4, 0)
@@ -75,10 +75,10 @@ def test_each_file_is_read_once(files, monkeypatch):
 
 def test_the_study_needs_no_history_of_a_cell_that_was_not_resumed(files):
     files.history_file.write_bytes(b"")
-    run = runs.study_run(
+    run = of_study.study_run(
         "s",
         files.results,
-        [runs.trained(files.record, files.ended, files.results)],
+        [of_study.trained(files.record, files.ended, files.results)],
         [],
         {"cells": 2},
     )

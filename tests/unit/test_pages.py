@@ -78,3 +78,10 @@ def test_the_user_s_backend_of_matplotlib_does_not_count(tmp_path):
     code = "from sigmoid_bce.commands import main; main(['verdict', 'a.csv'])"
     environment = {**os.environ, "MPLBACKEND": "nonsense"}
     subprocess.run([sys.executable, "-c", code], cwd=tmp_path, env=environment, check=True)
+
+
+def test_a_page_says_what_it_is_made_from():
+    page = html.render("a", [], '0123  data/"x"<y.csv\n4567  z')
+    meta = '<meta name="dcterms.source" content="0123  data/&#34;x&#34;&lt;y.csv\n4567  z">'
+    assert meta in page
+    assert "dcterms" not in html.render("a", [])

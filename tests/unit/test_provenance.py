@@ -60,6 +60,13 @@ def project(outer):
     return repository(outer / "project")
 
 
+def ignored(folder, name):
+    """Write a file that git does not look at, whatever the user's or the project's list says."""
+    (folder / ".git/info/exclude").write_text("local.py\n__pycache__\n")
+    (folder / name).parent.mkdir(exist_ok=True)
+    (folder / name).write_text("3\n")
+
+
 CHANGES = {
     "nothing": (lambda folder: None, False),
     "a line": (lambda folder: (folder / FILE).write_text("2\n"), True),
@@ -71,6 +78,9 @@ CHANGES = {
         ],
         True,
     ),
+    # the package would import it
+    "a file that git ignores": (lambda folder: ignored(folder, "src/local.py"), True),
+    "files that Python leaves": (lambda folder: ignored(folder, "src/__pycache__/a.pyc"), False),
     "a deleted file": (lambda folder: (folder / FILE).unlink(), True),
     # git does not look at these
     "a file assumed unchanged": (
@@ -133,15 +143,16 @@ def test_a_worktree_and_a_submodule_are_checkouts(project, tmp_path):
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root gives a file away")
-def test_another_user_s_checkout_is_unknown_unless_git_trusts_it(project, monkeypatch):
+def test_another_user_s_checkout_has_its_commit(project, tmp_path):
+    """Its code is run, so git may trust it; by itself, git would refuse."""
+    (project / FILE).write_text("2\n")
     commit = head(project)
     for path in (project, project / ".git"):
         os.chown(path, NOBODY, NOBODY)
-    assert shown(project) == (None, None)
-    safe = {"COUNT": "1", "KEY_0": "safe.directory", "VALUE_0": str(project)}
-    for name, value in safe.items():
-        monkeypatch.setenv(f"GIT_CONFIG_{name}", value)
-    assert shown(project) == (commit, False)
+    with pytest.raises(subprocess.CalledProcessError):
+        head(project)
+    assert shown(project) == (commit, True)
+    assert patches.keep(project, commit, tmp_path / "s")
 
 
 GITS = {"none": None, "not executable": "", "slow": "#!/bin/sh\nexec sleep 60\n"}
@@ -208,8 +219,8 @@ def test_an_archive_names_its_commit_and_not_whether_it_was_changed(project, tmp
 
 
 def applied(project, results, tmp_path):
-    """Return the patch of a project, after a fresh clone with it was compared with the project."""
-    name = patches.keep(project, head(project), results)
+    """Return the patch of a project, its text, and a fresh clone to which it was applied."""
+    name = patches.keep(project, head(project), results, "src")
     git(tmp_path, "clone", "-q", project, "clone")
     file = patches.place(results, name)
     git(tmp_path / "clone", "apply", "--index", "--allow-empty", file)
@@ -250,6 +261,91 @@ def test_a_patch_leaves_out_secrets_and_data_and_says_so(project, tmp_path, monk
     assert (clone / FILE).read_text() == "password = '***'\n"
 
 
+def submodule(project):
+    git(project, "submodule", "add", "-q", project, "part")
+    git(project, "commit", "-q", "-m", "part")
+    (project / "part" / FILE).write_text("2\n")
+
+
+SETTINGS = ("diff.noprefix", "diff.mnemonicPrefix", "color.ui", "diff.relative")
+KINDS = {
+    "staged": lambda p: [(p / FILE).write_text("2\n"), git(p, "add", ".")],
+    "staged, new": lambda p: [(p / "new.py").touch(), git(p, "add", ".")],
+    "intended": lambda p: [(p / "new.py").write_text("2\n"), git(p, "add", "-N", ".")],
+    "renamed": lambda p: git(p, "mv", FILE, "src/other.py"),
+    "deleted": lambda p: (p / FILE).unlink(),
+    "a mode": lambda p: (p / FILE).chmod(0o755),
+    "a link in its place": lambda p: [(p / FILE).unlink(), (p / FILE).symlink_to("x")],
+    "a folder in its place": lambda p: [
+        (p / FILE).unlink(),
+        (p / FILE).mkdir(),
+        (p / FILE / "a").write_text("1"),
+    ],
+    "line ends": lambda p: (p / FILE).write_bytes(b"1\r\n"),
+    "bytes": lambda p: (p / FILE).write_bytes(b"\xe9\0"),
+    "a name of two lines": lambda p: (p / "src/a\nb.py").write_text("1"),
+    "settings of the user's": lambda p: [
+        (p / FILE).write_text("2\n"),
+        *(git(p, "config", name, "always" if "color" in name else "true") for name in SETTINGS),
+    ],
+    "no difference for git": lambda p: [
+        (p / ".git/info/attributes").write_text("*.py -diff\n"),
+        (p / FILE).write_text("2\n"),
+    ],
+    "ignored code": lambda p: ignored(p, "src/local.py"),
+}
+
+
+def content(folder):
+    files = [f for f in sorted(folder.rglob("*")) if ".git" not in f.parts and not f.is_dir()]
+    return [
+        (f.relative_to(folder), f.lstat().st_mode, f.is_symlink() or f.read_bytes()) for f in files
+    ]
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_any_kind_of_change_comes_back(project, tmp_path, kind):
+    KINDS[kind](project)
+    assert shown(project) in {(head(project), True), (None, None)}  # the file may be renamed
+    _, text, clone = applied(project, tmp_path / "s", tmp_path)
+    assert "left out" not in text
+    assert content(clone) == content(project)
+
+
+LEFT_OUT = {
+    "another repository": (
+        lambda p: repository(p / "sub"),
+        "# left out: sub/ (a repository of its own)",
+    ),
+    "a change in a submodule": (
+        submodule,
+        "# no patch, although git status says:  M part",
+    ),
+    "a change that is undone": (
+        lambda p: [(p / FILE).write_text("2\n"), git(p, "add", "."), (p / FILE).write_text("1\n")],
+        f"# no patch, although git status says: MM {FILE}",
+    ),
+    "a changed secret": (
+        lambda p: [
+            (p / "secrets.yaml").write_text("a: 1\n"),
+            git(p, "add", "."),
+            git(p, "commit", "-q", "-m", "secrets"),
+            (p / "secrets.yaml").write_text("password: hunter-2\n"),
+        ],
+        "# left out: secrets.yaml (it may hold a secret)",
+    ),
+}
+
+
+@pytest.mark.parametrize("kind", LEFT_OUT)
+def test_a_change_that_no_patch_holds_is_named(project, tmp_path, kind):
+    do, line = LEFT_OUT[kind]
+    do(project)
+    assert shown(project) == (head(project), True)
+    name = patches.keep(project, head(project), tmp_path / "s")
+    assert patches.place(tmp_path / "s", name).read_text().splitlines()[1:] == [line]
+
+
 def test_thousands_of_new_files_are_kept(project, tmp_path):
     names = [f"src/{'long' * 40}-{number}.py" for number in range(2000)]
     for name in names:
@@ -263,7 +359,7 @@ def test_what_git_could_not_tell_is_named(project, tmp_path, monkeypatch):
     (project / FILE).write_text("2\n")
     before = patches.ask
     failing = lambda folder, *words, **more: (  # noqa: E731
-        None if words[0] == "diff" else before(folder, *words, **more)
+        None if words[0] == "diff-index" else before(folder, *words, **more)
     )
     monkeypatch.setattr(patches, "ask", failing)
     name = patches.keep(project, head(project), tmp_path / "s")
@@ -290,6 +386,7 @@ def test_equal_changes_are_kept_once_and_no_change_not_at_all(project, tmp_path)
             lambda p: (p / FILE).write_text("2\n"),
             r"differs from commit \w{12}: src/code.py. Commit",
         ),
+        (lambda p: ignored(p, "src/local.py"), r"differs from commit \w{12}: src/local.py. Commit"),
         (lambda p: (p / "src/new.py").touch(), r"differs from commit \w{12}: src/new.py. Commit"),
         (lambda p: git(p, "update-index", "--skip-worktree", FILE), "was told to overlook files"),
         (lambda p: shutil.rmtree(p / ".git"), "is unknown: it is in no repository of its own"),
@@ -297,6 +394,7 @@ def test_equal_changes_are_kept_once_and_no_change_not_at_all(project, tmp_path)
 )
 def test_changes_are_refused_in_a_line(project, monkeypatch, change, line):
     monkeypatch.setattr(provenance, "code", lambda folder: version(folder / FILE, folder))
+    monkeypatch.setattr(provenance, "CODE", "src")
     provenance.refuse_changes(project)
     change(project)
     with pytest.raises(UserError, match=line) as caught:

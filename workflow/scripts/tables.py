@@ -10,11 +10,13 @@ from sigmoid_bce.comparison import summary
 from sigmoid_bce.figures.style import write_values
 from sigmoid_bce.figures.tables import write_html
 from sigmoid_bce.jobs.csv_tables import read_csv
+from sigmoid_bce.jobs.digests import sources
 from sigmoid_bce.jobs.files import read_json, read_parquet, write_csv
 from sigmoid_bce.jobs.logs import logged_to
 from sigmoid_bce.study.cells import Cell, trained_with
 
 with logged_to(snakemake.log[0], snakemake.output):
+    made_from = sources(snakemake.log[0], snakemake.input)
     given, made, params = snakemake.input, snakemake.output, snakemake.params
     stages = [(Cell.parse(cell), stage) for cell in params.cells for stage in params.stages]
     runs = {cell: read_json(f) for cell, f in zip(params.cells, given.runs, strict=True)}
@@ -43,8 +45,11 @@ with logged_to(snakemake.log[0], snakemake.output):
             read_parquet(raw),
             read_parquet(samples),
         )
-        table = read_parquet(batch).rename(columns={"batch_size": "compared_batch_size"})
-        batches.append(table.assign(**asdict(cell), stage=stage))
+        batches.append(
+            read_parquet(batch)
+            .rename(columns={"batch_size": "compared_batch_size"})
+            .assign(**asdict(cell), stage=stage)
+        )
     cells, means = map(summary.with_axes, (pd.DataFrame(rows), pd.concat(batches)))
     models, sizes = summary.by_model(cells), summary.by_batch_size(means)
     for table, name, title in (
@@ -53,5 +58,5 @@ with logged_to(snakemake.log[0], snakemake.output):
         (sizes, "batches", "By size of the batch"),
     ):
         write_csv(table, made[name])
-        write_html(table, title, made[f"{name}_html"])
+        write_html(table, title, made[f"{name}_html"], sources=made_from)
     write_values(summary.values(datasets, cells, models, sizes), made.values)

@@ -4,6 +4,7 @@ forked("tracking")
 
 import pandas as pd
 
+from sigmoid_bce.jobs.digests import of_other_jobs
 from sigmoid_bce.jobs.files import write_csv
 from sigmoid_bce.jobs.logs import logged_to
 from sigmoid_bce.study.cells import Cell
@@ -25,3 +26,5 @@ with logged_to(snakemake.log[0], snakemake.output):
     runs = pd.read_csv(snakemake.input.cells)
     runs.loc[len(runs)] = [f"study~{params.study}", run_id]
     write_csv(runs, snakemake.output.runs)
+    # no job can record what its own log and benchmark will hold
+    print(*of_other_jobs(snakemake.log[0]), sep="\n")

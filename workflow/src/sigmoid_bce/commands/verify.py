@@ -11,7 +11,7 @@ import click
 from sigmoid_bce.commands import FINDING, BadInput
 
 if TYPE_CHECKING:
-    from sigmoid_bce.jobs.digests import Found
+    from sigmoid_bce.jobs.verified import Found
 
 SHOWN = 20  # differences that are printed
 
@@ -44,26 +44,41 @@ def command(study: str, no_runs: bool, everything: bool) -> None:
     """Check that every file and run of STUDY is as it was recorded.
 
     STUDY is results/<study>, or the study's configuration file. The log of each job has the SHA-256
-    of the files that it wrote. The files describe the runs. Nothing is changed.
+    of the files that it wrote. The files describe the runs, whose artifacts have these digests,
+    too. Nothing is changed.
 
     The first difference in the data's way comes first: it explains those of the files made from it.
     """
-    from sigmoid_bce.jobs import digests
+    from sigmoid_bce.jobs import digests, verified
 
     results = _folder(study)
     start = time.perf_counter()
-    found = digests.verify(results)
-    if not found.equal and not any(d.what != digests.UNRECORDED for d in found.differences):
+    found = verified.verify(results)
+    unknown = not found.equal or any(d.what == verified.UNRECORDED for d in found.differences)
+    if unknown and not any(digests.recorded(results)):
         raise BadInput(
             f"{results} has no log with a digest: its results were made by an earlier release, or "
             "its logs were deleted"
         )
     click.echo(_told(found, results, time.perf_counter() - start))
+    if any(results.absolute().parents[1].glob(".snakemake/locks/*")):
+        click.echo("Snakemake runs here, or was killed: what it was making may be shown below")
     lines = [str(difference) for difference in found.differences]
-    if not no_runs:
-        lines += _runs(results)
+    try:
+        lines += [] if no_runs else _runs(results)
+    except BadInput as error:
+        if not lines:
+            raise
+        error.show()  # the files differ, whatever the runs are
+    _show(lines, everything)
+
+
+def _show(lines: list[str], everything: bool) -> None:
+    """Print differences; end with the exit code of a finding, if there is one."""
+    from sigmoid_bce.jobs.logs import one_line
+
     for line in lines if everything else lines[:SHOWN]:
-        click.echo(line)
+        click.echo(one_line(line))
     if lines:
         hidden = 0 if everything else max(0, len(lines) - SHOWN)
         click.echo(f"and {hidden} more: --all shows them" if hidden else f"{len(lines)} differ")
@@ -72,7 +87,7 @@ def command(study: str, no_runs: bool, everything: bool) -> None:
 
 def _told(found: Found, results: Path, seconds: float) -> str:
     absent = f", {len(found.absent)} downloads are not here" if found.absent else ""
-    return f"{results}: {found.equal} files are as their jobs wrote them{absent} ({seconds:.1f} s)"
+    return f"{results}: {found.equal} files are as they were recorded{absent} ({seconds:.1f} s)"
 
 
 def _runs(results: Path) -> list[str]:

@@ -105,7 +105,7 @@ def _parts(text: str) -> list[str]:
     return [part for part in re.split("(?<=_)", text) if part]
 
 
-def render(title: str, sections: Sequence[Section]) -> str:
+def render(title: str, sections: Sequence[Section], sources: str = "") -> str:
     """Return an HTML page.
 
     Parameters
@@ -114,6 +114,8 @@ def render(title: str, sections: Sequence[Section]) -> str:
         The page's title and first heading.
     sections : sequence of Section
         Texts are plain text; the template escapes them.
+    sources : str
+        What the page is made from, for its metadata `dcterms.source`.
 
     Returns
     -------
@@ -126,7 +128,8 @@ def render(title: str, sections: Sequence[Section]) -> str:
     (True, True)
     """
     script = SCRIPT.read_text(encoding="utf-8")
-    return fragment(TEMPLATE.name, title=one_line(title), sections=sections, script=script) + "\n"
+    values = {"title": one_line(title), "sections": sections, "sources": sources, "script": script}
+    return fragment(TEMPLATE.name, **values) + "\n"
 
 
 def fragment(template: str, **values: object) -> str:
@@ -143,14 +146,14 @@ def fragment(template: str, **values: object) -> str:
     return environment.get_template(template).render(values)
 
 
-def write(path: str | Path, title: str, sections: Sequence[Section]) -> None:
+def write(path: str | Path, title: str, sections: Sequence[Section], sources: str = "") -> None:
     """Write an HTML page, completely or not at all.
 
     Parameters
     ----------
     path : str or Path
         The file to write.
-    title, sections
+    title, sections, sources
         As for `render`.
 
     Examples
@@ -159,6 +162,6 @@ def write(path: str | Path, title: str, sections: Sequence[Section]) -> None:
     >>> '<p class="lead">All are finite.</p>' in Path("/tmp/sigmoid-bce-example.html").read_text()
     True
     """
-    page = render(title, sections)
+    page = render(title, sections, sources)
     with replacing(path) as part:
         part.write_text(page, encoding="utf-8")

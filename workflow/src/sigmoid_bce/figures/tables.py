@@ -91,7 +91,7 @@ def listing(table: pd.DataFrame, file: str = "") -> html.Listing:
     return html.Listing(heads, rows, ", ".join(shared), file)
 
 
-def write_html(table: pd.DataFrame, title: str, path: str | Path) -> None:
+def write_html(table: pd.DataFrame, title: str, path: str | Path, *, sources: str = "") -> None:
     """Write a table as an HTML page that can be searched and sorted.
 
     Parameters
@@ -100,6 +100,8 @@ def write_html(table: pd.DataFrame, title: str, path: str | Path) -> None:
     title : str
     path : str or Path
         The file to write. The CSV file of the same name lies beside it.
+    sources : str
+        What the table is made from, for the page's metadata.
 
     Examples
     --------
@@ -108,4 +110,4 @@ def write_html(table: pd.DataFrame, title: str, path: str | Path) -> None:
     True
     """
     found = listing(table, Path(path).with_suffix(".csv").name)
-    html.write(path, title, [html.Section(listing=found)])
+    html.write(path, title, [html.Section(listing=found)], sources)

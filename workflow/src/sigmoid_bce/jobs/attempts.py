@@ -9,10 +9,12 @@ import time
 from collections.abc import Callable, Sequence
 from itertools import accumulate
 from pathlib import Path
+from socket import gethostname
 from typing import TYPE_CHECKING, Any, Protocol, cast
 
 from sigmoid_bce.jobs import ends, locks
-from sigmoid_bce.jobs.files import write_json
+from sigmoid_bce.jobs.digests import line
+from sigmoid_bce.jobs.files import sha256, write_json
 from sigmoid_bce.jobs.logs import told
 from sigmoid_bce.jobs.notice import Interrupted
 from sigmoid_bce.jobs.provenance import circumstances
@@ -20,6 +22,9 @@ from sigmoid_bce.jobs.records import AttemptRecord, End, PastAttempt, Row
 
 if TYPE_CHECKING:  # the start of a workflow reads records, and no history
     import pandas as pd
+
+RECORD, EPOCHS = "attempt.json", "history.csv"
+"""The files of an attempt."""
 
 
 class Follower(Protocol):
@@ -80,7 +85,7 @@ class Attempt:
             except FileExistsError:  # another attempt began at the same moment
                 continue
         self.folder /= str(number)
-        self.file = open(self.folder / "history.csv", "w", buffering=1, newline="")
+        self.file = open(self.folder / EPOCHS, "w", buffering=1, newline="")
         locks.acquire(self.file)
         self.record = AttemptRecord(
             study=self.results.name,
@@ -113,7 +118,7 @@ class Attempt:
 
     def _write(self) -> None:
         try:
-            write_json(self.record, self.folder / "attempt.json")
+            write_json(self.record, self.folder / RECORD)
         except OSError as error:  # a full disk must not stop the training
             print(error, flush=True)
 
@@ -140,12 +145,26 @@ class Attempt:
 
     def __exit__(self, kind: type[BaseException] | None, error: object, _: object) -> None:
         self.record |= {**self._end(kind, error), "ended": int(time.time() * 1000)}
+        # the lock goes with the file: until the record has a status, the attempt is running
+        if digest := _digest(self.folder):
+            self.record["history_sha256"] = digest
         self._write()
         self._tell(lambda follower: follower.close())
         try:
             self.file.close()
         except OSError as error:
             print(f"{self.file.name} is incomplete: {error}", flush=True)
+        if digest != (digest := _digest(self.folder)) and digest:  # a full disk had room again
+            self.record["history_sha256"] = digest
+            self._write()
+        if kind is None:
+            self._record()
+
+    def _record(self) -> None:
+        """Print the digests of the files to the log; that of a failed job has none."""
+        for file in (self.folder / RECORD, self.folder / EPOCHS):
+            if file.exists():  # on a full disk there may be none
+                print(line(file.resolve(), self.results), flush=True)
 
     def _end(self, kind: type[BaseException] | None, error: object) -> End:
         """Return status, cause and reason of the attempt's end."""
@@ -212,8 +231,17 @@ def times(started: int, seconds: Sequence[float], resumed_from: int = 0) -> list
 
 
 def alive(folder: Path) -> bool:
-    """Return whether the attempt that writes to `folder` is running, on this host or another."""
-    return locks.held(folder / "history.csv")
+    """Return whether the attempt that writes to `folder` is running, on this host or another.
+
+    Without locks, an attempt on another host counts as ended: nothing would ever end it.
+    """
+    if (held := locks.held(folder / EPOCHS)) is not None:
+        return held
+    try:
+        record = json.loads((folder / RECORD).read_text())
+        return record["host"] == gethostname() and locks.exists(record["pid"])
+    except (OSError, ValueError, KeyError, TypeError):
+        return False
 
 
 def _lines(file: Path) -> tuple[list[str], list[list[str]]]:
@@ -242,10 +270,18 @@ def read_history(file: Path) -> pd.DataFrame:
     return table.astype({"epoch": "int64"}) if names else table
 
 
+def _digest(folder: Path) -> str | None:
+    """Return the digest of an attempt's epochs; None if they cannot be read."""
+    try:
+        return sha256(folder / EPOCHS)
+    except OSError:
+        return None
+
+
 def _records(folder: Path) -> list[PastAttempt]:
     """Return the records of a cell's attempts as they are, oldest first."""
     records: list[PastAttempt] = []
-    for file in folder.glob("attempts/*/attempt.json"):
+    for file in folder.glob(f"attempts/*/{RECORD}"):
         try:
             records.append(
                 cast(PastAttempt, {**json.loads(file.read_text()), "folder": file.parent})
@@ -265,7 +301,7 @@ def read_attempts(folder: Path) -> list[PastAttempt]:
     folder : Path
         The cell's folder, results/<study>/train/<cell>.
     """
-    running = {file.parent for file in folder.glob("attempts/*/attempt.json") if alive(file.parent)}
+    running = {file.parent for file in folder.glob(f"attempts/*/{RECORD}") if alive(file.parent)}
     records = _records(folder)  # second: an attempt that has ended has a status
     for record in records:
         if "status" in record:
@@ -273,9 +309,11 @@ def read_attempts(folder: Path) -> list[PastAttempt]:
         if record["folder"] in running:
             record["status"] = "RUNNING"
         else:
-            _, rows = _lines(record["folder"] / "history.csv")
+            _, rows = _lines(record["folder"] / EPOCHS)
             results = folder.parents[record["cell"].count("/") + 1]
             cast(dict[str, Any], record).update(
                 ends.outside(ends.of_death(record, results), len(rows))
             )
+            if digest := _digest(record["folder"]):
+                record["history_sha256"] = digest
     return records

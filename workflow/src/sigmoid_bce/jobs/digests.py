@@ -1,4 +1,4 @@
-"""The digest of every result, in the log of the job that made it, and whether it still holds.
+"""The digest of every result, in the log of the job that made it.
 
 A log's lines have the form of `sha256sum`: in a study's folder,
 `grep -hrE '^.?[0-9a-f]{64}  ' logs | sha256sum --check` checks the same, but for run.json.
@@ -6,12 +6,13 @@ A log's lines have the form of `sha256sum`: in a study's folder,
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import json
 import os
 import re
+import stat
 from collections.abc import Iterable, Iterator
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import NamedTuple
 
@@ -25,13 +26,9 @@ SIGNS = str.maketrans({SIGN: r"\\", "\n": r"\n", "\r": r"\r"})
 """As `sha256sum` writes names: a line whose name has one of these signs begins with a backslash."""
 PLAIN = {r"\\": SIGN, r"\n": "\n", r"\r": "\r"}
 
+LOGS, BENCHMARKS, LATER = "logs", "benchmarks", "verdict"
+SMALL = 1 << 18  # bytes
 MOST = 20  # files that the metadata of a figure name
-ORDER = (
-    "../downloads", "data", "features", "train", "raw_outputs", "compare", "numerics", "learning",
-    "tables", "figures", "report.html", "explorer.html", "tracking", "verdict",
-)  # fmt: skip
-"""Where results are, in the data's way: the first that differs explains those made from it."""
-UNRECORDED = "no log of a job names it"
 
 
 class Difference(NamedTuple):
@@ -44,12 +41,11 @@ class Difference(NamedTuple):
         return f"{self.file}: {self.what}"
 
 
-class Found(NamedTuple):
-    """What a study's files are, compared with what their jobs recorded."""
+class Recorded(NamedTuple):
+    """What the logs of a study say."""
 
-    equal: int
-    differences: list[Difference]
-    absent: list[str]  # downloads of another project's folder, which this one lacks
+    digests: dict[str, str]  # of each file, by its name below the study's folder
+    unreadable: list[Difference]  # logs
 
 
 def digest(file: str | Path) -> str:
@@ -61,9 +57,12 @@ def digest(file: str | Path) -> str:
     >>> digest("/tmp/sigmoid-bce-example.txt")[:8]
     '5d5766cf'
     """
-    if Path(file).name == RECORD:
-        return hashlib.sha256(_as_written(Path(file).read_bytes())).hexdigest()
     with open(file, "rb") as content:
+        if Path(file).name == RECORD:
+            return hashlib.sha256(_as_written(content.read())).hexdigest()
+        # `file_digest` would take a large buffer for each of thousands of small files
+        if os.fstat(content.fileno()).st_size < SMALL:
+            return hashlib.sha256(content.read()).hexdigest()
         return hashlib.file_digest(content, "sha256").hexdigest()
 
 
@@ -72,7 +71,7 @@ def _as_written(content: bytes) -> bytes:
     try:
         record = json.loads(content)
         run_id = record.pop(ADDED, None)
-    except (ValueError, AttributeError):
+    except (ValueError, AttributeError, RecursionError):
         return content
     written = (json.dumps(record, indent=2) + "\n").encode()
     with_id = (json.dumps({**record, ADDED: run_id}, indent=2) + "\n").encode()
@@ -86,6 +85,20 @@ def _files(outputs: Iterable[str | Path]) -> Iterator[Path]:
             yield from sorted(file for file in output.rglob("*") if file.is_file())
         elif output.exists():
             yield output
+
+
+def line(file: str | Path, results: str | Path) -> str:
+    """Return the line of a file for a log: digest, and name below the study's folder.
+
+    Examples
+    --------
+    >>> _ = Path("/tmp/sigmoid-bce-example.txt").write_text("whole")
+    >>> line("/tmp/sigmoid-bce-example.txt", "/tmp")[56:]
+    '1ad53099  sigmoid-bce-example.txt'
+    """
+    name = os.path.relpath(file, results)
+    escaped = name.translate(SIGNS)
+    return f"{SIGN if escaped != name else ''}{digest(file)}  {escaped}"
 
 
 def lines(log: str | Path, outputs: Iterable[str | Path]) -> Iterator[str]:
@@ -105,9 +118,29 @@ def lines(log: str | Path, outputs: Iterable[str | Path]) -> Iterator[str]:
     """
     if study := STUDY.match(str(log)):
         for file in _files(outputs):
-            name = os.path.relpath(file, study[0])
-            escaped = name.translate(SIGNS)
-            yield f"{SIGN if escaped != name else ''}{digest(file)}  {escaped}"
+            yield line(file, study[0])
+
+
+def of_other_jobs(log: str | Path) -> Iterator[str]:
+    """Yield a line for each log and benchmark of a study's other jobs, for the last job's log.
+
+    Parameters
+    ----------
+    log : str or Path
+        results/<study>/logs/<rule>.log
+
+    Examples
+    --------
+    >>> list(of_other_jobs("elsewhere.log"))
+    []
+    """
+    if study := STUDY.match(str(log)):
+        for folder, ending in ((LOGS, ".log"), (BENCHMARKS, ".tsv")):
+            place = Path(study[0], folder)
+            own = place / Path(log).relative_to(f"{study[0]}/{LOGS}").with_suffix(ending)
+            files = (file for file in _files([place]) if file != own)
+            # those of verdicts are made at any time
+            yield from (line(f, study[0]) for f in files if f.relative_to(place).parts[0] != LATER)
 
 
 def sources(log: str | Path, inputs: Iterable[str | Path]) -> str:
@@ -133,7 +166,7 @@ def sources(log: str | Path, inputs: Iterable[str | Path]) -> str:
     return "\n".join(found)
 
 
-def recorded(results: Path) -> dict[str, str]:
+def recorded(results: Path) -> Recorded:
     """Return the digest of each file that the logs of a study name; of two, the newer log counts.
 
     Parameters
@@ -141,72 +174,37 @@ def recorded(results: Path) -> dict[str, str]:
     results : Path
         The study's folder.
     """
-    logs = [Path(place, name) for place, _, names in os.walk(results / "logs") for name in names]
+    dated: list[tuple[float, str]] = []
+    unreadable: list[Difference] = []
+    for place, _, names in os.walk(results / LOGS):
+        for log in (f"{place}/{name}" for name in names):
+            try:
+                date = regular(log).st_mtime
+                with open(log, errors="surrogateescape") as file:
+                    dated.append((date, file.read()))
+            except OSError as error:
+                name = os.path.relpath(log, results)
+                unreadable.append(Difference(name, f"it cannot be read: {error.strerror}"))
     found: dict[str, str] = {}
-    for log in sorted(logs, key=lambda file: file.stat().st_mtime):
-        for escaped, value, name in LINE.findall(log.read_text(errors="surrogateescape")):
+    for _, text in sorted(dated, key=lambda one: one[0]):
+        for escaped, value, name in LINE.findall(text):
             if escaped:
                 name = re.sub(r"\\[\\nr]", lambda sign: PLAIN[sign[0]], name)
             found[name] = value
-    return found
+    return Recorded(found, unreadable)
 
 
-def _rank(name: str) -> tuple[int, str]:
-    places = [place for place in ORDER if name == place or name.startswith(f"{place}/")]
-    return (ORDER.index(places[0]) if places else len(ORDER)), name
+def regular(file: str | Path) -> os.stat_result:
+    """Return the state of a file; a pipe or a device would be read for ever.
 
-
-def _unrecorded(results: Path, known: Iterable[str]) -> Iterator[Difference]:
-    """Yield the results that no log names."""
-    names = set(known)
-    for place in ORDER[1:]:
-        for folder, _, files in os.walk(results / place):
-            below = Path(folder).relative_to(results)
-            # attempts, checkpoints and locks are no results
-            if place == "train" and "attempts" in below.parts:
-                continue
-            for file in files:
-                name = str(below / file)
-                if name not in names and not file.startswith((".", "checkpoint")):
-                    yield Difference(name, UNRECORDED)
-
-
-def _look(file: Path) -> tuple[str | None, str]:
-    """Return the digest of a file, or why there is none."""
-    try:
-        return digest(file), ""
-    except FileNotFoundError:
-        return None, "it is missing"
-    except OSError as error:
-        return None, f"it cannot be read: {error.strerror}"
-
-
-def verify(results: Path) -> Found:
-    """Compare every file of a study with the digest in the log of its job.
-
-    Parameters
-    ----------
-    results : Path
-        The study's folder.
-
-    Returns
-    -------
-    Found
-        The differences in the order of the data's way.
+    Raises
+    ------
+    OSError
+        If it is no regular file, or there is none.
     """
-    known = recorded(results)
-    differences = list(_unrecorded(results, known))
-    absent, equal = [], 0
-
-    with ThreadPoolExecutor() as pool:
-        found = pool.map(_look, (results / name for name in known))
-        for name, (value, why) in zip(known, found, strict=True):
-            if value == known[name]:
-                equal += 1
-            elif value is None and name.startswith("../"):
-                absent.append(name)
-            else:
-                what = why or "its content is not what its job wrote"
-                differences.append(Difference(name, what))
-    differences.sort(key=lambda difference: _rank(difference.file))
-    return Found(equal, differences, absent)
+    state = Path(file).stat()
+    if stat.S_ISDIR(state.st_mode):
+        raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR), str(file))
+    if not stat.S_ISREG(state.st_mode):
+        raise OSError(errno.EINVAL, "Not a regular file", str(file))
+    return state

@@ -102,7 +102,9 @@ def last_lines(log: Path) -> list[str]:
 
 def _reason(job: Any) -> list[str]:
     """Return why a training ended early, as its last attempt noted it; of other jobs, nothing."""
-    folders = {Path(file).parent for file in job.output}
+    # train/<cell>/run.json, learning/<cell>.json
+    files = map(Path, job.output)
+    folders = {folder for file in files for folder in (file.parent, file.with_suffix(""))}
     records = [record for folder in folders for record in read_attempts(folder)]
     return [str(record["reason"]) for record in records[-1:] if record.get("reason")]
 

@@ -7,6 +7,7 @@ import fcntl
 import getpass
 import json
 import os
+import tempfile
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
@@ -57,7 +58,7 @@ def open_shared(path: str | Path) -> int:
 def acquire(file: int | IO[Any], wait: bool = True) -> bool:
     """Lock an open file until it is closed or this process ends.
 
-    On a file system without locks, a line says so and the file counts as locked.
+    On a file system without locks, a line of the log says so and the file counts as locked.
 
     Parameters
     ----------
@@ -86,14 +87,34 @@ def acquire(file: int | IO[Any], wait: bool = True) -> bool:
             raise
         number = file if isinstance(file, int) else file.fileno()
         place = Path(f"/proc/self/fd/{number}").readlink()
-        announce(f"{place}: its file system has no locks ({error.strerror}); going on without one")
+        # the start of the workflow said it to the user, once
+        print(
+            f"{place}: its file system has no locks ({error.strerror}); going on without one",
+            flush=True,
+        )
     return True
 
 
-def held(path: str | Path) -> bool:
+def supported(folder: Path) -> bool:
+    """Return whether the file system of a folder has locks; True if nothing can be written there.
+
+    Examples
+    --------
+    >>> supported(Path("/tmp"))
+    True
+    """
+    try:
+        with tempfile.TemporaryFile(dir=folder) as file:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError as error:
+        return error.errno not in UNSUPPORTED
+    return True
+
+
+def held(path: str | Path) -> bool | None:
     """Return whether a living process, on this host or another, holds the lock of a file.
 
-    False if there is no such file, or its file system has no locks.
+    False if there is no such file; None if its file system has no locks.
 
     Examples
     --------
@@ -109,9 +130,26 @@ def held(path: str | Path) -> bool:
             fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
     except BlockingIOError:
         return True
-    except OSError:
-        return False
+    except OSError as error:
+        return None if error.errno in UNSUPPORTED else False
     return False
+
+
+def exists(pid: int) -> bool:
+    """Return whether a process of this machine exists, whoever started it.
+
+    Examples
+    --------
+    >>> exists(os.getpid())
+    True
+    """
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:  # of another user
+        pass
+    return True
 
 
 @contextmanager

@@ -14,7 +14,7 @@ from typing import NamedTuple
 
 from sigmoid_bce.jobs import patches
 from sigmoid_bce.jobs.ends import kernel
-from sigmoid_bce.jobs.git import ask
+from sigmoid_bce.jobs.git import ask, ignored
 from sigmoid_bce.jobs.logs import UserError
 from sigmoid_bce.jobs.records import Circumstances
 from sigmoid_bce.jobs.releases import releases
@@ -23,6 +23,8 @@ PACKAGES = ("tensorflow", "keras", "numpy", "pandas")
 """Packages whose releases an attempt's record names, whether its result depends on them or not."""
 
 ROOT = Path(__file__).resolve().parents[4]
+CODE = "workflow"
+"""The folder of the code, below the root."""
 SHOWN = 5  # files that an error names
 ARCHIVED = ".git_archival.txt"
 """A file into which `git archive`, and so a download of the repository, writes its commit."""
@@ -48,9 +50,9 @@ def version(file: Path, folder: Path = ROOT) -> Version:
     Returns
     -------
     Version
-        None for what git does not say: it is missing, too slow or refuses the folder, or the
-        folder is no checkout, or the file is in no commit of it. An archive that git made names
-        its commit; whether it was changed is unknown.
+        None for what git does not say: it is missing or too slow, or the folder is no checkout, or
+        the file is in no commit of it. A file beside the code that git ignores counts as a change.
+        An archive that git made names its commit; whether it was changed is unknown.
 
     Examples
     --------
@@ -60,7 +62,8 @@ def version(file: Path, folder: Path = ROOT) -> Version:
     about = ("--is-inside-work-tree", "--show-prefix", "HEAD", f"HEAD:./{file.relative_to(folder)}")
     match (ask(folder, "rev-parse", *about) or "").splitlines():
         case ["true", "", commit, _]:
-            return Version(commit, _dirty(folder))
+            code = file.relative_to(folder).parts[0]
+            return Version(commit, bool(ignored(folder, code)) or _dirty(folder))
     return Version(_archived(folder), None)
 
 
@@ -138,6 +141,7 @@ def refuse_changes(folder: Path = ROOT) -> None:
         )
     if found.dirty:
         changed = [line[3:] for line in (_changes(folder) or "").splitlines()]
+        changed += ignored(folder, CODE)
         more = f" and {len(changed) - SHOWN} more" if len(changed) > SHOWN else ""
         raise UserError(
             f"the code differs from commit {found.commit[:12]}: "

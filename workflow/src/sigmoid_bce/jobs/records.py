@@ -63,6 +63,7 @@ class AttemptRecord(Circumstances):
     ended_by: NotRequired[Cause]  # where the status is FAILED or KILLED
     reason: NotRequired[str | None]
     ended: NotRequired[int]
+    history_sha256: NotRequired[str]  # of its epochs, once it has ended
 
 
 class PastAttempt(AttemptRecord):

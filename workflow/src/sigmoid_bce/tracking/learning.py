@@ -13,12 +13,15 @@ import numpy as np
 import pandas as pd
 
 from sigmoid_bce.comparison.ends import is_stuck, judged_epochs
-from sigmoid_bce.jobs.attempts import process
+from sigmoid_bce.jobs.attempts import end_tags, process, read_attempts
 from sigmoid_bce.jobs.csv_tables import read_csv
 from sigmoid_bce.jobs.files import Damaged, read_parquet, reading
+from sigmoid_bce.jobs.records import PastAttempt
 from sigmoid_bce.study.learning import LearningCell
+from sigmoid_bce.tracking.cell_files import patch_of
+from sigmoid_bce.tracking.notes import NOTE, note, plain
 from sigmoid_bce.tracking.points import Point
-from sigmoid_bce.tracking.runs import USUAL, Run
+from sigmoid_bce.tracking.runs import USUAL, Run, provenance, text_of_attempt
 
 MEANS = ("val_accuracy", "val_exact_loss", "loss")
 """Columns whose mean over the seeds is a metric. A metric takes half a kilobyte of the database."""
@@ -195,17 +198,63 @@ def learning_run(files: LearningFiles, more: Mapping[str, str]) -> Run | None:
     tags = {"mlflow.source.git.commit": commit or "unknown"}
     return Run(
         key=str(cell),
-        name=f"{cell.dataset} {cell.model} {cell.loss} batch {cell.batch_size}, {len(seeds)} seeds",
+        name=f"{_name(cell)}, {len(seeds)} seeds",
         kind="learning",
         status="FINISHED",
         start=start,
         end=end,
         process=made_by,
+        previous=record.get("previous", ""),
         params={name: str(value) for name, value in asdict(cell).items()}
         | {"seeds": ranges(seeds), "learning_rate": rate, "settings": settings},
         points=points,
         tags=tags | dict(more),
     )
+
+
+def learning_attempts(
+    results: Path, cells: Iterable[LearningCell], finished: Iterable[Run]
+) -> list[Run]:
+    """Return the runs of failed and interrupted attempts at learning cells.
+
+    Parameters
+    ----------
+    results : Path
+        The study's folder.
+    cells : iterable of LearningCell
+    finished : iterable of Run
+        The runs of trained cells. Their attempts are not among them.
+    """
+    done = {run.process for run in finished}
+    return [
+        _attempt_run(results, cell, record)
+        for cell in cells
+        for record in read_attempts(results / "learning" / str(cell))
+        if record["status"] in ("FAILED", "KILLED") and process(record) not in done
+    ]
+
+
+def _attempt_run(results: Path, cell: LearningCell, record: PastAttempt) -> Run:
+    folder = f"learning/{cell}/attempts/{record['attempt']}/"
+    described = note(plain(record["reason"] or ""), results, [folder])
+    return Run(
+        key=str(cell),
+        name=f"{_name(cell)}, attempt {record['attempt']}",
+        kind="learning attempt",
+        status=record["status"],
+        start=record["started"],
+        end=record.get("ended", record["started"]),
+        process=process(record),
+        previous=record.get("previous", ""),
+        params={name: str(value) for name, value in asdict(cell).items()},
+        tags={**provenance(record), "rule": "learn", **end_tags(record), NOTE: described},
+        artifacts=tuple(patch_of(record, results)),
+        texts=(text_of_attempt(record),),
+    )
+
+
+def _name(cell: LearningCell) -> str:
+    return f"{cell.dataset} {cell.model} {cell.loss} batch {cell.batch_size}"
 
 
 def learning_runs(results: Path, cells: Iterable[LearningCell]) -> tuple[list[Run], list[str]]:

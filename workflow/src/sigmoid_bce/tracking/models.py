@@ -42,8 +42,7 @@ def sync_model(experiment: Experiment, run: Run, wanted: runs.Run) -> str | None
     if wanted.network is None:
         return None
     client, held = experiment.client, experiment.models[run.info.run_id]
-    outputs = {m.model_id for m in (run.outputs.model_outputs if run.outputs else ())}
-    model = next((m for m in held if m.model_id in outputs and _holds(m, wanted.network)), None)
+    model = logged(experiment, run, wanted.network)
     if model is None:
         for outdated in held:
             client.delete_logged_model(outdated.model_id)
@@ -64,6 +63,18 @@ def sync_model(experiment: Experiment, run: Run, wanted: runs.Run) -> str | None
     return None if _metrics_of(wanted) <= keys else model.model_id
 
 
+def logged(experiment: Experiment, run: Run, network: Network) -> LoggedModel | None:
+    """Return the complete model of a run that has the weights of a network; None without one."""
+    outputs = {m.model_id for m in (run.outputs.model_outputs if run.outputs else ())}
+    held = (m for m in experiment.models[run.info.run_id] if m.model_id in outputs)
+    return next((m for m in held if _holds(m, network)), None)
+
+
+def params_of(network: Network) -> dict[str, str]:
+    """Return the settings of a network, as a model's params."""
+    return {name: str(value) for name, value in network.settings.items() if name != "weights"}
+
+
 def _metrics_of(wanted: runs.Run) -> set[str]:
     return {point.key for point in wanted.points if point.key in METRICS}
 
@@ -82,7 +93,7 @@ def _create(experiment: Experiment, run_id: str, key: str, network: Network) -> 
         name=re.sub(r"\W", "_", network.settings["architecture"]),  # may be module:function
         source_run_id=run_id,
         tags={"cell": key, "content": network.content[:SHORT]},
-        params={k: str(v) for k, v in network.settings.items() if k != "weights"},
+        params=params_of(network),
         model_type="keras weights",
     )
     _log_files(client, model.model_id, run_id, key, network)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import sqlite3
 import subprocess
 import sys
@@ -13,7 +12,7 @@ from pathlib import Path
 from socket import gethostname
 from typing import TYPE_CHECKING
 
-from sigmoid_bce.jobs import ends
+from sigmoid_bce.jobs import ends, locks, places
 from sigmoid_bce.jobs.attempts import end_tags, process, read_attempts
 from sigmoid_bce.jobs.credentials import masked
 from sigmoid_bce.jobs.files import write_json
@@ -39,11 +38,19 @@ def cells_with_attempts(results: Path) -> Iterator[Cell]:
 
 
 def learning_cells(results: Path) -> Iterator[LearningCell]:
-    """Yield every learning cell of a study's folder that was trained."""
+    """Yield every learning cell of a study's folder that was ever tried."""
     folder = results / "learning"
-    for file in sorted(folder.glob("*/*/*/*.json")):
-        if file.stem.isdigit():  # not the part of a killed writer
-            yield LearningCell.parse(str(file.relative_to(folder).with_suffix("")))
+    trained = {file.with_suffix("") for file in folder.glob("*/*/*/*.json")}
+    tried = {attempts.parent for attempts in folder.glob("*/*/*/*/attempts")}
+    for cell in sorted(trained | tried):
+        if cell.name.isdigit():  # not the part of a killed writer
+            yield LearningCell.parse(str(cell.relative_to(folder)))
+
+
+def _tried(results: Path) -> Iterator[Path]:
+    """Yield the folder of every cell with attempts, of both kinds."""
+    yield from (results / "train" / str(cell) for cell in cells_with_attempts(results))
+    yield from (results / "learning" / str(cell) for cell in learning_cells(results))
 
 
 def note_ends(results: Path) -> list[str]:
@@ -63,8 +70,8 @@ def note_ends(results: Path) -> list[str]:
         A line for each attempt.
     """
     changes = []
-    for cell in cells_with_attempts(results):
-        for record in read_attempts(results / "train" / str(cell)):
+    for folder in _tried(results):
+        for record in read_attempts(folder):
             file = record["folder"] / "attempt.json"
             cause = ends.told_later(record)
             if cause:
@@ -73,7 +80,9 @@ def note_ends(results: Path) -> list[str]:
             silent = record["status"] == "KILLED" and "status" not in json.loads(file.read_text())
             if cause or silent:
                 write_json({k: v for k, v in record.items() if k != "folder"}, file)
-                changes.append(f"{cell}, attempt {record['attempt']}: KILLED, {record['reason']}")
+                changes.append(
+                    f"{record['cell']}, attempt {record['attempt']}: KILLED, {record['reason']}"
+                )
     return changes
 
 
@@ -85,15 +94,7 @@ def by_process(attempts: Iterable[PastAttempt]) -> dict[str, PastAttempt]:
 def _exists(process: str) -> bool | None:
     """Return whether a process exists; None if it belongs to another host."""
     host, pid, _ = process.rsplit(":", 2)
-    if host != gethostname():
-        return None
-    try:
-        os.kill(int(pid), 0)
-    except ProcessLookupError:
-        return False
-    except PermissionError:
-        return True
-    return True
+    return locks.exists(int(pid)) if host == gethostname() else None
 
 
 def _key(run: Run) -> str:
@@ -237,7 +238,7 @@ def at_start(results: str | Path) -> None:
     """
     try:
         changes = note_ends(Path(results))
-        for line in changes:
+        for line in [*places.peculiarities(Path(results)), *changes]:
             print(line, file=sys.stderr)
         if changes or _may_be_open(Path(results).name):
             run("reconcile", results)
@@ -258,7 +259,6 @@ def run(command: str, results: str | Path) -> None:
 def after_error(results: str | Path) -> None:
     """Log the finished and failed cells of a workflow that failed; no error changes its end."""
     try:
-        note_ends(Path(results))
         if any(cells_with_attempts(Path(results))) or any(learning_cells(Path(results))):
             run("log", results)
     except Exception as error:

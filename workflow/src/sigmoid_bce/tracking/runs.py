@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Mapping, Sequence
+import re
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
-from typing import Any, Literal, NamedTuple
+from typing import Any, Literal
 
 import pandas as pd
 
 from sigmoid_bce.jobs import machine
+from sigmoid_bce.jobs.attempts import RECORD as ATTEMPT
 from sigmoid_bce.jobs.attempts import end_tags, process, read_history
 from sigmoid_bce.jobs.files import reading, sha256
 from sigmoid_bce.jobs.records import AttemptRecord, PastAttempt, RunRecord, Status
@@ -22,8 +24,10 @@ from sigmoid_bce.tracking.notes import NOTE, note, plain
 from sigmoid_bce.tracking.points import Point, counted, history_points, stage_points, told_by
 
 PRIMARY_METRIC = "full/clipped_share"
-Kind = Literal["cell", "attempt", "group", "learning", "study"]
-KEY_TAG = {"attempt": "cell"} | {kind: kind for kind in ("cell", "group", "learning", "study")}
+Kind = Literal["cell", "attempt", "group", "learning", "learning attempt", "study"]
+KEY_TAG = {"attempt": "cell", "learning attempt": "learning"} | {
+    kind: kind for kind in ("cell", "group", "learning", "study")
+}
 SOURCE = {
     "mlflow.user": "snakemake",
     "mlflow.source.name": "workflow/Snakefile",
@@ -31,8 +35,11 @@ SOURCE = {
 }
 SHORT = 16  # digits of a SHA-256 that tags show; the files have all of them
 
+OF_CELL = re.compile(r"(?:train|raw_outputs|compare|figures)/((?:[^/~]+~[^/]+/)+).+")
+LATER = ("logs/", "benchmarks/", "tracking/", "verdict/")
+"""Where files are that are made after the runs were logged, or of them."""
+
 IN_RUN = "In the tab Artifacts: `figures`, `raw_outputs`, every epoch (`history.parquet`)."
-IN_STUDY = "In the tab Artifacts: `report.html` (download it), `figures`, `tables`."
 
 USUAL = {
     "label_noise": 0.0,
@@ -111,6 +118,39 @@ class Run:
         return digest.hexdigest()[:SHORT]
 
 
+def digests_by_cell(digests: Mapping[str, str]) -> dict[str, dict[str, str]]:
+    """Return the digests of files by the path of their cell; those of no cell have the key "".
+
+    Parameters
+    ----------
+    digests : mapping
+        The digest of each file, by its name below the study's folder.
+
+    Examples
+    --------
+    >>> files = ("train/dataset~d/seed~0/run.json", "tables/cells.csv")
+    >>> found = digests_by_cell(dict.fromkeys(files, "..."))
+    >>> found["dataset~d/seed~0"], found[""]
+    ({'train/dataset~d/seed~0/run.json': '...'}, {'tables/cells.csv': '...'})
+    """
+    found: dict[str, dict[str, str]] = {"": {}}
+    for name, digest in sorted(digests.items()):
+        if not name.startswith(LATER):
+            cell = match[1].rstrip("/") if (match := OF_CELL.fullmatch(name)) else ""
+            found.setdefault(cell, {})[name] = digest
+    return found
+
+
+def text_of(name: str, content: Mapping[str, Any]) -> tuple[str, str]:
+    """Return an artifact of a run that is made from records."""
+    return name, json.dumps(content, indent=2) + "\n"
+
+
+def text_of_attempt(record: PastAttempt) -> tuple[str, str]:
+    """Return the record of an attempt, as an artifact of its run."""
+    return text_of(ATTEMPT, {key: value for key, value in record.items() if key != "folder"})
+
+
 def rows_by_cell(table: pd.DataFrame) -> dict[str, pd.DataFrame]:
     """Return the rows of tables/cells.csv by the path of their cell."""
     groups = table.groupby([str(cell) for cell in named_in(table)])
@@ -128,34 +168,8 @@ def group_key(cell: Cell) -> str:
     return str(cell).rsplit("/", 1)[0]
 
 
-class Trained(NamedTuple):
-    """When and by what code a cell was trained."""
-
-    start: int
-    end: int
-    made_by: dict[str, str]
-    patch: list[tuple[str, Path]]
-
-
-def trained(record: RunRecord, end: int, results: Path) -> Trained:
-    """Return when, where and by what code a cell was trained, as its record says.
-
-    Parameters
-    ----------
-    record : mapping
-        The content of run.json, or of a learning cell's record.
-    end : int
-        When the training ended, in milliseconds since 1970.
-    results : Path
-        The study's folder.
-    """
-    keep = ("mlflow.source.git.commit", "git_dirty", "lock_sha256", "versions")
-    tags = _provenance(record)
-    made_by = {key: tags[key] for key in keep} | {"machine": _machine(record)}
-    return Trained(record["started"], end, made_by, patch_of(record, results))
-
-
-def _provenance(record: AttemptRecord) -> dict[str, str]:
+def provenance(record: AttemptRecord) -> dict[str, str]:
+    """Return where and by what code an attempt was made, as tags."""
     found = {
         "attempt": record.get("attempt"),
         "mlflow.source.git.commit": record["git_commit"] or "unknown",
@@ -208,11 +222,13 @@ def live_tags(record: AttemptRecord) -> dict[str, str]:
         "kind": "cell",
         "process": process(record),
         **SOURCE,
-        **_provenance(record),
+        **provenance(record),
     }
 
 
-def cell_run(files: CellFiles, rows: pd.DataFrame | None) -> Run | None:
+def cell_run(
+    files: CellFiles, rows: pd.DataFrame | None, digests: Mapping[str, str] | None = None
+) -> Run | None:
     """Return the run of a finished cell; None if the cell is not finished.
 
     Parameters
@@ -220,6 +236,8 @@ def cell_run(files: CellFiles, rows: pd.DataFrame | None) -> Run | None:
     files : CellFiles
     rows : DataFrame or None
         The cell's rows of tables/cells.csv, if that file exists.
+    digests : mapping, optional
+        The digest of each file of the cell, as its job recorded it.
 
     Raises
     ------
@@ -235,8 +253,8 @@ def cell_run(files: CellFiles, rows: pd.DataFrame | None) -> Run | None:
         points = history_points(files.history, record)
     end = points[-1].time
     with reading(files.record_file):
-        params, tags, made_by = _settings(record), _provenance(record), process(record)
-        tags["machine"] = _machine(record)
+        params, tags, made_by = _settings(record), provenance(record), process(record)
+        tags["machine"] = machine_of(record)
         ended = f"It stopped by {record['stopped_by']} after {record['epochs']} epochs."
     own = [f"{{train,raw_outputs,compare,figures}}/{cell}/"]
     equal = f"Equal images in the data set: {manifest.copies}."
@@ -261,7 +279,8 @@ def cell_run(files: CellFiles, rows: pd.DataFrame | None) -> Run | None:
         tags=tags | {"data_sha256": manifest.sha256[:SHORT]},
         data=manifest.splits,
         artifacts=tuple(files.artifacts),
-        texts=(("run.json", json.dumps(text, indent=2) + "\n"),),
+        # whoever changes a file and its digest in a log has to change the run, too
+        texts=(text_of("run.json", {**text, "files": digests or {}}),),
         network=Network(weights, record["model"], record["versions"]) if weights else None,
     )
 
@@ -273,7 +292,7 @@ def _settings(record: RunRecord) -> dict[str, str]:
     return {key: str(value) for key, value in settings.items() if (key, value) not in USUAL.items()}
 
 
-def _machine(record: RunRecord) -> str:
+def machine_of(record: RunRecord) -> str:
     """Return where a cell was trained; records of earlier releases have the device alone."""
     return machine.line(record) if record.get("machine") else record["device"]
 
@@ -313,48 +332,7 @@ def _attempt_run(files: CellFiles, record: PastAttempt) -> Run:
         previous=record.get("previous", ""),
         params=cell_params(cell),
         points=counted(points, len(history), end),
-        tags={**_provenance(record), **end_tags(record), NOTE: described},
+        tags={**provenance(record), **end_tags(record), NOTE: described},
         artifacts=tuple(patch_of(record, files.results)),
-    )
-
-
-def study_run(
-    study: str,
-    results: Path,
-    trained: Sequence[Trained],
-    files: Sequence[Path],
-    planned: Mapping[str, int],
-) -> Run:
-    """Return the study's own run: figures, tables and report.
-
-    Parameters
-    ----------
-    study : str
-    results : Path
-        The study's folder.
-    trained : sequence of Trained
-        The finished cells of both kinds. Without any, the run's times are those of the files.
-    files : sequence of Path
-        The run's artifacts.
-    planned : mapping
-        Numbers of cells in the study, by the kind's name.
-    """
-    newest = max(trained, key=lambda cell: cell.start, default=None)
-    times = [(cell.start, cell.end) for cell in trained]
-    if not trained:
-        times = [(int(1000 * file.stat().st_mtime),) * 2 for file in files]
-    described = note(IN_STUDY, results, ["report.html", "figures/", "tables/"])
-    return Run(
-        key=study,
-        name=f"study {study}",
-        kind="study",
-        status="FINISHED",
-        start=min(start for start, _ in times),
-        end=max(end for _, end in times),
-        params={name: str(number) for name, number in planned.items() if number},
-        tags=(newest.made_by if newest else {}) | {"rule": "track_study", NOTE: described},
-        artifacts=tuple(
-            (str(file.parent.relative_to(results)).removeprefix("."), file) for file in files
-        )
-        + tuple({one: None for cell in trained for one in cell.patch}),
+        texts=(text_of_attempt(record),),
     )

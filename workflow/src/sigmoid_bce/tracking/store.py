@@ -225,16 +225,28 @@ def _cause(error: Exception) -> str:
     return driver[1] if driver else (text.splitlines() or [type(error).__name__])[0]
 
 
+def _beside(database: Path | None, file: str) -> bool:
+    """Return whether a file is a database, beside it, or one of its folders."""
+    folder = database.resolve().parent if database else None
+    path = Path(os.fsdecode(file)).resolve()
+    return folder is not None and (path.parent == folder or folder.is_relative_to(path))
+
+
 LATER = "Nothing is lost: log later with `make tracking`"
 
 
 def explained(error: Exception, later: str = LATER) -> TrackingError:
     """Return one of `FAILURES` as one line that says how to mend it, and what is not lost."""
     address, cause = uri(), _cause(error)
+    database = sqlite_file(address)
+    if isinstance(error, OSError) and error.filename and not _beside(database, error.filename):
+        # a result or an artifact: the database has no part in it
+        return TrackingError(f"{error.filename} cannot be used: {error.strerror}. {later}")
     status = getattr(error, "get_http_status_code", int)()
-    if file := sqlite_file(address):
+    if database:
         fitting = (SQLITE_WORDS[words] for words in SQLITE_WORDS if re.search(words, cause, re.I))
-        why = next(fitting, "cannot be used").format(file=shlex.quote(str(file)), user=locks.user())
+        named = shlex.quote(str(database))
+        why = next(fitting, "cannot be used").format(file=named, user=locks.user())
         why += f" ({cause[:200]})"
     elif status in (401, 403) or re.search(r"\b40[13]\b", masked(error)[:400]):
         why = (

@@ -9,18 +9,20 @@ from typing import Any
 
 from sigmoid_bce.jobs.attempts import process
 from sigmoid_bce.jobs.csv_tables import read_csv
+from sigmoid_bce.jobs.digests import recorded
 from sigmoid_bce.jobs.files import Damaged, read_json, write_json
 from sigmoid_bce.jobs.logs import UserError
 from sigmoid_bce.study.cells import Cell
 from sigmoid_bce.study.learning import LearningCell
-from sigmoid_bce.tracking import runs, views
+from sigmoid_bce.tracking import of_study, runs, views
 from sigmoid_bce.tracking.cell_files import CellFiles, Split
 from sigmoid_bce.tracking.experiment import Experiment, opened
 from sigmoid_bce.tracking.groups import group_runs
 from sigmoid_bce.tracking.held import Held, content_of
-from sigmoid_bce.tracking.learning import LearningFiles, learning_runs
+from sigmoid_bce.tracking.learning import learning_attempts, learning_runs
 from sigmoid_bce.tracking.models import METRICS, model_of, sync_model
 from sigmoid_bce.tracking.notes import MARK, NOTE
+from sigmoid_bce.tracking.page import PAGE
 from sigmoid_bce.tracking.reconcile import by_process, close_if_dead, close_replaced, note_ends
 from sigmoid_bce.tracking.runs import KEY_TAG
 
@@ -43,11 +45,7 @@ def sync_run(experiment: Experiment, wanted: runs.Run, parents: Mapping[str, str
         The ids of the groups' runs, by key.
     """
     before = experiment.changed
-    tags = wanted.own_tags
-    if wanted.parent and wanted.parent in parents:
-        tags["mlflow.parentRunId"] = parents[wanted.parent]
-    if wanted.previous and (earlier := experiment.ids.get(wanted.previous)):
-        tags |= {"previous_run": earlier, NOTE: f"{tags[NOTE]}\n\n{_link(experiment, earlier)}"}
+    tags = tags_of(experiment, wanted, parents)
     held = _find(experiment, wanted) or _create(experiment, wanted, tags)
     model_id = sync_model(experiment, held.run, wanted)
     _sync_artifacts(experiment, held, wanted)
@@ -60,9 +58,25 @@ def sync_run(experiment: Experiment, wanted: runs.Run, parents: Mapping[str, str
     return held.id
 
 
-def _link(experiment: Experiment, run_id: str) -> str:
-    """Return a sentence with a link to the attempt before a run."""
-    return f"[The attempt before it](#/experiments/{experiment.id}/runs/{run_id})."
+def tags_of(experiment: Experiment, wanted: runs.Run, parents: Mapping[str, str]) -> dict[str, str]:
+    """Return all tags of a run, those included that name other runs of this database.
+
+    Parameters
+    ----------
+    experiment : Experiment
+    wanted : runs.Run
+    parents : mapping
+        As for `sync_run`.
+    """
+    tags = wanted.own_tags
+    if wanted.parent and wanted.parent in parents:
+        tags["mlflow.parentRunId"] = parents[wanted.parent]
+    if wanted.previous and (earlier := experiment.ids.get(wanted.previous)):
+        link = f"[The attempt before it](#/experiments/{experiment.id}/runs/{earlier})."
+        tags["previous_run"] = earlier
+        # a run of a learning cell is small
+        tags |= {NOTE: f"{tags[NOTE]}\n\n{link}"} if NOTE in tags else {}
+    return tags
 
 
 def _find(experiment: Experiment, wanted: runs.Run) -> Held | None:
@@ -177,11 +191,13 @@ def cell_runs(
     """Return the runs of finished cells, those of lost attempts, and errors of damaged files."""
     table = results / "tables" / "cells.csv"
     rows = runs.rows_by_cell(read_csv(table)) if table.exists() else {}
+    digests = runs.digests_by_cell(recorded(results).digests)
     finished: dict[CellFiles, runs.Run] = {}
     attempts, errors = [], []
     for cell in files:
         try:
-            run = runs.cell_run(cell, rows.get(str(cell.cell)))
+            name = str(cell.cell)
+            run = runs.cell_run(cell, rows.get(name), digests.get(name, {}))
             attempts += runs.attempt_runs(cell, run)
         except Damaged as error:
             errors.append(str(error))
@@ -207,12 +223,18 @@ def _close_others(experiment: Experiment, files: CellFiles, finished: bool) -> N
             experiment.changed += close_if_dead(experiment.client, run, attempts)
 
 
-def _log_learning(experiment: Experiment, finished: Iterable[runs.Run]) -> list[tuple[str, str]]:
+def _log_learning(
+    experiment: Experiment, attempts: Iterable[runs.Run], finished: Iterable[runs.Run]
+) -> list[tuple[str, str]]:
     """Bring the runs of learning cells to what the files describe; delete those replaced."""
     logged = []
+    for run in attempts:
+        sync_run(experiment, run, {})
     for run in finished:
         logged.append((f"learning/{run.key}", sync_run(experiment, run, {})))
         for other in experiment.runs["learning", run.key]:
+            if other.data.tags.get("kind") != "learning":
+                continue
             experiment.changed += close_replaced(experiment.client, other)
             experiment.delete(other)
     return logged
@@ -275,7 +297,8 @@ def log_cells(
         for cell in files:
             _close_others(experiment, cell, cell in finished)
         paired, damaged = learning_runs(results, learning)
-        logged += _log_learning(experiment, paired)
+        tried = learning_attempts(results, learning, paired)
+        logged += _log_learning(experiment, tried, paired)
         print(f"{len(logged)} cells logged, {experiment.changed} changes", flush=True)
     if errors := errors + damaged:
         raise UserError("; ".join(errors))
@@ -323,15 +346,11 @@ def log_study(
         If the record of a cell cannot be read.
     """
     results, paths = Path(results), [Path(file) for file in files]
-    found = [CellFiles(results, cell) for cell in cells]
-    trained = [runs.trained(cell.record, cell.ended, results) for cell in found if cell.finished]
-    paired = [LearningFiles(results, cell) for cell in learning]
-    trained += [runs.trained(cell.record, cell.ended, results) for cell in paired if cell.finished]
-    planned = {"cells": len(cells), "learning_cells": len(paired)}
-    wanted = runs.study_run(study, results, trained, paths, planned)
+    wanted = of_study.run_of(study, results, cells, learning, paths)
     with opened(study, results) as experiment:
         experiment.load_runs(f"tags.{KEY_TAG['study']} = '{study}'")
         run_id = sync_run(experiment, wanted, {})
-        views.describe(experiment.client, experiment.id, question, settings, paths)
+        told = views.describe(experiment.client, experiment.id, question, settings, paths)
+        experiment.client.set_tag(run_id, PAGE, told)
         print(f"the study's run logged, {experiment.changed} changes", flush=True)
     return run_id

@@ -15,6 +15,7 @@ from sigmoid_bce.jobs.credentials import masked
 from sigmoid_bce.jobs.csv_tables import read_csv
 from sigmoid_bce.tracking import learning
 from sigmoid_bce.tracking.notes import plain
+from sigmoid_bce.tracking.page import page
 from sigmoid_bce.tracking.runs import PRIMARY_METRIC
 
 if TYPE_CHECKING:
@@ -114,7 +115,7 @@ VIEWS = {
     ),
     "failures": View(
         "Failed and interrupted attempts",
-        "tags.kind = 'attempt'",
+        "tags.kind LIKE '%attempt'",
         "attributes.start_time",
         {RUN: 380, "tags.`attempt`": 70, "tags.`reason`": 600},
         {"training": [_line("loss")]},
@@ -170,7 +171,7 @@ def state(view: str, *, precisions: bool = False) -> dict[str, Any]:
     Examples
     --------
     >>> state("failures")["searchFilter"]
-    "tags.kind = 'attempt'"
+    "tags.kind LIKE '%attempt'"
     """
     _, search, order, columns, sections = VIEWS[view]
     if precisions and columns.keys() >= SETTING.keys():
@@ -342,7 +343,7 @@ def describe(
     question: str,
     settings: dict[str, Any],
     files: Sequence[Path],
-) -> None:
+) -> str:
     """Set an experiment's note, primary metric and saved views; leave other views alone.
 
     Parameters
@@ -352,6 +353,11 @@ def describe(
         The experiment's id.
     question, settings, files
         As for `note`.
+
+    Returns
+    -------
+    str
+        What `page` returns of them.
     """
     precisions = len((settings.get("grid") or {}).get("precision") or ()) > 1
     shown = {view: envelope(view, precisions=precisions) for view in offered(settings)}
@@ -365,3 +371,4 @@ def describe(
     for key, value in tags.items():
         if held.get(key) != value:
             client.set_experiment_tag(experiment, key, value)
+    return page(tags)

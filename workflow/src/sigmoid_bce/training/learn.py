@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from itertools import count
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -15,6 +16,7 @@ from sigmoid_bce.comparison import diagnostics
 from sigmoid_bce.data.draw import draw, scaled
 from sigmoid_bce.data.listing import DataError
 from sigmoid_bce.jobs import plugins
+from sigmoid_bce.jobs.records import Row
 from sigmoid_bce.models import networks
 from sigmoid_bce.study.datasets import Seen
 from sigmoid_bce.study.learning import LearningCell
@@ -168,6 +170,7 @@ def learn(
     *,
     threads: int,
     width: int | None = None,
+    note: Callable[[Row], None] = lambda row: None,
 ) -> Learned:
     """Train the networks of a cell, and describe them before the first epoch and after each.
 
@@ -186,6 +189,8 @@ def learn(
     threads : int
     width : int, optional
         Networks in a stack. Without it: all seeds, or one for a network of convolutions.
+    note : callable, optional
+        Takes the number of each epoch when it ends, counted through all stacks, and its seconds.
 
     Returns
     -------
@@ -209,9 +214,14 @@ def learn(
     width = width or (len(seeds) if isinstance(model, SMALL) else 1)
     seconds = {"training": 0.0, "description": 0.0}
     parts: list[pd.DataFrame] = []
+    trained = count(1)
+
+    def trained_for(seconds: float) -> None:
+        note({"epoch": next(trained), "seconds": seconds})
+
     for start in range(0, len(seeds), width):
         some = list(seeds[start : start + width])
-        parts += _epochs(cell, seen, model, some, inputs, manifest, loss, arm, seconds)
+        parts += _epochs(cell, seen, model, some, inputs, manifest, loss, arm, seconds, trained_for)
     table = pd.concat(parts).sort_values(["seed", "epoch"], ignore_index=True)
     record = {
         "seeds": list(seeds),
@@ -233,6 +243,7 @@ def _epochs(
     loss: Any,
     arm: Arm,
     seconds: dict[str, float],
+    trained_for: Callable[[float], None],
 ) -> Iterator[pd.DataFrame]:
     """Train one stack, and yield the rows of each epoch that is described."""
     data = of_seeds(seen, inputs, manifest, seeds)
@@ -258,6 +269,8 @@ def _epochs(
             if epoch in (0, model.max_epochs) or epoch % max(1, model.max_epochs // 10) == 0:
                 print(_line(table, epoch, model.max_epochs), flush=True)
             yield table
+        if epoch:
+            trained_for(time.perf_counter() - start)
 
 
 def _line(table: pd.DataFrame, epoch: int, last: int) -> str:
