@@ -2,8 +2,9 @@
 
 import pytest
 
-from sigmoid_bce.slurm.check import Request, check, keeps_accounts
+from sigmoid_bce.slurm.check import check, keeps_accounts
 from sigmoid_bce.slurm.commands import ClusterError
+from sigmoid_bce.slurm.requests import Request
 from support.preempted import check_resumed, preempt_in_all_ways
 
 

@@ -6,8 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from sigmoid_bce.slurm.check import PROGRAMS, Request, check
+from sigmoid_bce.slurm.check import PROGRAMS, check
 from sigmoid_bce.slurm.commands import ClusterError
+from sigmoid_bce.slurm.requests import Request
 from support.submitted import changed, grid, run
 
 
@@ -96,6 +97,14 @@ def test_a_workflow_stops_before_it_submits(cluster, tmp_path):
         "(retries): no node of partition 'cpu' has more than 16000 MB\n"
     ) in text
     assert "asks for 2 GPUs (gpu), but the profile allows a submission 1" in text
+    # what SLURM itself refuses is asked with the plugin's own command
+    profile = {"train": {"gpu": 1}, "prepare": {"constraint": "big"}}
+    changed(folder, **{"set-resources": profile, "default-resources": {"slurm_partition": "gpu"}})
+    text = run(folder, status=1)
+    assert (
+        "\ngroup data (prepare, resize): sbatch will not take it: Invalid feature specification\n"
+    ) in text
+    assert "networks" not in text.split("sbatch will not take it")[1]
     assert "Traceback" not in text
     assert not cluster.jobs(folder)
 

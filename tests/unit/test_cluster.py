@@ -8,9 +8,11 @@ import pytest
 from snakemake.iocontainers import ResourceList
 
 from sigmoid_bce.jobs import locks
-from sigmoid_bce.slurm.check import Request, _unfit, check, keeps_accounts, missing_resource
+from sigmoid_bce.slurm import accounts
+from sigmoid_bce.slurm.check import check, keeps_accounts, missing_resource
 from sigmoid_bce.slurm.commands import ClusterError
 from sigmoid_bce.slurm.queue import RUNS, leftover_jobs, refuse_leftovers
+from sigmoid_bce.slurm.requests import Request, _unfit
 from sigmoid_bce.slurm.sinfo import parse
 
 CLUSTER = parse(
@@ -111,25 +113,103 @@ def test_jobs_of_a_living_run_are_left_alone(tmp_path, monkeypatch):
         refuse_leftovers(tmp_path)
 
 
-def test_somebody_else_s_account(tmp_path, monkeypatch):
-    """The programs print the output that SLURM's documentation shows for accounts."""
+CONFIG = "ClusterName             = here\nAccountingStorageEnforce = associations,limits,qos\n"
+
+
+def row(first, limits, **values):
+    """Return a line of sacctmgr: some columns, then those of the limits."""
+    return "|".join([*first, *(values.get(name, "") for name in limits)]) + "\\n"
+
+
+SHARE = (*accounts.ASSOCIATION, *accounts.GROUP)
+MINE = row(["physics", "physics", "", "", "normal,long"], SHARE, MaxTRES="gres/gpu=2")
+MINE += row(["physics", "Physics-gpu", "gpu", "long", "long"], SHARE)
+ABOVE = row(["root", ""], accounts.GROUP) + row(
+    ["physics", "root"], accounts.GROUP, GrpTRES="cpu=64"
+)
+QUALITIES = row(["normal", ""], accounts.QOS)
+QUALITIES += row(["long", "DenyOnLimit"], accounts.QOS, MaxWall="14-00:00:00")
+
+
+@pytest.fixture
+def programs(tmp_path, monkeypatch):
+    """Programs that print what SLURM's programs print on a cluster with accounts."""
     answers = {
-        "sacctmgr": "physics\nphysics-gpu\n",
-        "sinfo": "short*|up|64|192000|4:00:00|(null)\n",
+        "sacctmgr": f"case $* in *withassoc*) printf '{MINE}';; *assoc*) printf '{ABOVE}';; "
+        f"*) printf '{QUALITIES}';; esac",
+        "scontrol": f"case $* in *config*) printf '{CONFIG}';; *) echo "
+        "'PartitionName=short AllowAccounts=ALL AllowQos=ALL Default=YES QoS=N/A';; esac",
+        "sinfo": "echo 'short*|up|640|192000|infinite|gpu:4'",
         "sbatch": "",
         "squeue": "",
         "scancel": "",
     }
     for program, answer in answers.items():
-        (tmp_path / program).write_text(f"#!/bin/sh\nprintf %s '{answer}'\n")
+        (tmp_path / program).write_text(f"#!/bin/sh\n{answer}\n")
         (tmp_path / program).chmod(0o755)
     monkeypatch.setenv("PATH", f"{tmp_path}{os.pathsep}{os.environ['PATH']}")
-    check([Request("rule train", account="Physics")])
+    return tmp_path
+
+
+def refused(**asked):
     with pytest.raises(ClusterError) as caught:
-        check([Request("rule train", account="phsyics")])
-    assert str(caught.value) == (
+        check([Request("rule train", **asked)])
+    return str(caught.value)
+
+
+def test_somebody_else_s_account(programs):
+    check([Request("rule train", account="Physics")])
+    assert refused(account="phsyics") == (
         "account 'phsyics' (slurm_account) is not one of yours: did you mean 'physics'?"
     )
+
+
+def test_limits_as_slurm_prints_them(programs):
+    """The user's share of an account, the account, and a QOS each have one."""
+    assert refused(gpus=3) == (
+        "rule train asks for 3 GPUs (gpu): your share of account 'physics' allows a job 2 (MaxTRES)"
+    )
+    assert refused(cpus=65) == (
+        "rule train asks for 65 CPUs (threads): account 'physics' allows all jobs together 64 "
+        "(GrpTRES)"
+    )
+    assert refused(runtime=20161, qos="long") == (
+        "rule train asks for 20161 minutes (runtime): QOS 'long' allows a job 20160 (MaxWall)"
+    )
+
+
+def test_a_database_that_does_not_answer(programs):
+    """SLURM goes on without its database, and so do we."""
+    (programs / "sacctmgr").write_text("#!/bin/sh\nexit 1\n")
+    check([Request("rule train", account="phsyics", gpus=3)])
+
+
+def test_limits_that_are_not_enforced(programs):
+    (programs / "scontrol").write_text("#!/bin/sh\necho ClusterName = here\n")
+    check([Request("rule train", gpus=3)])
+
+
+@pytest.mark.parametrize(
+    ("says", "refused"),
+    [
+        ("allocation failure: Invalid qos specification", "Invalid qos specification"),
+        (
+            "sbatch: error: AssocMaxSubmitJobLimit\nallocation failure: Job violates policy",
+            "AssocMaxSubmitJobLimit, Job violates policy",
+        ),
+        # nodes that are down come back
+        ("allocation failure: Requested node configuration is not available", ""),
+    ],
+)
+def test_what_sbatch_would_not_take(programs, says, refused):
+    (programs / "sbatch").write_text(f"#!/bin/sh\necho '{says}' >&2\nexit 1\n")
+    asked = Request("rule train", command="sbatch --parsable")
+    if refused:
+        with pytest.raises(ClusterError) as caught:
+            check([asked])
+        assert str(caught.value) == f"rule train: sbatch will not take it: {refused}"
+    else:
+        check([asked])
 
 
 @pytest.mark.parametrize(("answer", "keeps"), [("exit 0", True), ("exit 1", False)])

@@ -2,60 +2,24 @@
 
 from __future__ import annotations
 
-import difflib
 import math
-import re
+import shlex
 import shutil
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass, replace
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
-from sigmoid_bce.jobs import locks
-from sigmoid_bce.slurm import patches
-from sigmoid_bce.slurm.commands import ClusterError, ask
+from sigmoid_bce.slurm.accounts import Accounts
+from sigmoid_bce.slurm.accounts import read as read_accounts
+from sigmoid_bce.slurm.commands import ClusterError, NoAnswer, ask
+from sigmoid_bce.slurm.limits import forbidden
+from sigmoid_bce.slurm.requests import LAST, Request
 from sigmoid_bce.slurm.sinfo import Nodes, nodes
+from sigmoid_bce.slurm.words import counted, nearest
 
 PROGRAMS = ("sinfo", "sbatch", "squeue", "scancel")
-OTHER_CLUSTER = ("cluster", "clusters", "slurm_cluster")
-"""Resources that send a job to a cluster about which this one's `sinfo` says nothing."""
-
-
-@dataclass(frozen=True)
-class Request:
-    """The resources that one submission asks for.
-
-    Attributes
-    ----------
-    name : str
-        The rule or group, for messages.
-    partition, account : str
-        Empty for the cluster's default.
-    cpus, gpus : int
-    mem_mb, runtime : int
-        Memory in MB and time in minutes; 0 for the cluster's default.
-    gpu_model : str
-        Empty for any.
-    gpus_allowed : int or None
-        The most GPUs that the profile allows a submission. Snakemake would lower `gpus` to it
-        without a word. None means no limit.
-    last_mem_mb, last_runtime : int
-        The memory and time of the last retry.
-    unfit : str
-        Why Snakemake's plugin cannot submit it; empty if it can.
-    """
-
-    name: str
-    partition: str = ""
-    account: str = ""
-    cpus: int = 1
-    mem_mb: int = 0
-    runtime: int = 0
-    gpus: int = 0
-    gpu_model: str = ""
-    gpus_allowed: int | None = None
-    last_mem_mb: int = 0
-    last_runtime: int = 0
-    unfit: str = ""
+TRANSIENT = ("Requested node configuration is not available", "Requested nodes are busy",
+             "Required node not available")  # fmt: skip
+"""What `sbatch --test-only` says of nodes that are down; `sinfo` knows what they have."""
 
 
 class Need(NamedTuple):
@@ -81,7 +45,6 @@ def _runtime(kind: Nodes, _: Request) -> float:
     return math.inf if kind.runtime is None else kind.runtime
 
 
-LAST = "in the last retry (retries)"
 NEEDS = (
     Need(lambda r: r.gpus, _gpus, "GPUs (gpu)"),
     Need(lambda r: r.mem_mb, _memory, "MB of memory (mem_mb)", " MB"),
@@ -90,12 +53,6 @@ NEEDS = (
     Need(lambda r: r.last_mem_mb, _memory, f"MB of memory (mem_mb) {LAST}", " MB"),
     Need(lambda r: r.last_runtime, _runtime, f"minutes (runtime) {LAST}", " minutes"),
 )
-
-
-def _nearest(name: str, known: Iterable[str]) -> str:
-    known = sorted(known)
-    match = difflib.get_close_matches(name, known, n=1, cutoff=0.5)
-    return f"did you mean {match[0]!r}?" if match else f"there are {', '.join(known)}"
 
 
 def _candidates(request: Request, cluster: list[Nodes]) -> list[Nodes]:
@@ -120,8 +77,7 @@ def _missing_amount(request: Request, candidates: list[Nodes]) -> tuple[str, str
         amount = need.amount(request)
         most = max(need.has(kind, request) for kind in candidates)
         if most < amount:
-            text = need.text.replace("GPUs", "GPU") if amount == 1 else need.text
-            return f"{amount} {text}", f"more than {most}{need.unit}" if most else "any"
+            return counted(amount, need.text), f"more than {most}{need.unit}" if most else "any"
         # one node must have everything at once
         candidates = [kind for kind in candidates if need.has(kind, request) >= amount]
     return None
@@ -153,8 +109,8 @@ def missing_resource(request: Request, cluster: list[Nodes]) -> str:
     candidates = _candidates(request, cluster)
     if not candidates:
         known = {kind.partition for kind in cluster}
-        nearest = _nearest(request.partition, known)
-        return f"{asks} partition {request.partition!r} (slurm_partition): {nearest}"
+        there_is = nearest(request.partition, known)
+        return f"{asks} partition {request.partition!r} (slurm_partition): {there_is}"
     where = " of partition " + ", ".join(sorted({repr(kind.partition) for kind in candidates}))
     if not any(kind.up for kind in candidates):
         return f"{asks} a node{where}, which is down: see sinfo"
@@ -169,18 +125,28 @@ def missing_resource(request: Request, cluster: list[Nodes]) -> str:
     return f"{request.name}: {request.unfit}" if request.unfit else ""
 
 
-def _wrong_account(account: str) -> str:
+def _wrong_account(account: str, accounts: Accounts | None) -> str:
     """Return why an account cannot be used; "" if it can, or if the cluster keeps no accounts."""
-    if not account:
+    known = {row["Account"] for row in accounts.associations} if accounts else set()
+    if not account or not known or account.lower() in {name.lower() for name in known}:
         return ""
-    show = ("sacctmgr", "-n", "-P", "show", "assoc", f"user={locks.user()}", "format=account")
+    return f"account {account!r} (slurm_account) is not one of yours: {nearest(account, known)}"
+
+
+def _refused(request: Request) -> str:
+    """Return why `sbatch` would not take a submission; an empty string if it would."""
+    if not request.command:
+        return ""
     try:
-        known = set(ask(*show).split())
-    except ClusterError:  # without accounting, SLURM accepts any name
+        ask(*shlex.split(request.command), "--test-only", "--wrap", "true")
+    except NoAnswer:
         return ""
-    if not known or account.lower() in {name.lower() for name in known}:
-        return ""
-    return f"account {account!r} (slurm_account) is not one of yours: {_nearest(account, known)}"
+    except ClusterError as error:
+        if any(words in str(error) for words in TRANSIENT):
+            return ""
+        said = [line.rsplit(": ", 1)[-1] for line in str(error).splitlines() if line.strip()]
+        return f"{request.name}: sbatch will not take it: {', '.join(said)}"
+    return ""
 
 
 def check(requests: Iterable[Request]) -> None:
@@ -203,8 +169,14 @@ def check(requests: Iterable[Request]) -> None:
         )
     cluster = nodes()
     requests = list(requests)
-    lines = [_wrong_account(account) for account in sorted({r.account for r in requests})]
-    lines += [missing_resource(request, cluster) for request in requests]
+    accounts = read_accounts()
+    lines = [_wrong_account(one, accounts) for one in sorted({r.account for r in requests})]
+    for request in requests:
+        why = missing_resource(request, cluster)
+        lines.append(why or (forbidden(request, accounts) if accounts else ""))
+    # the last question: it is asked for each request by itself
+    if not any(lines):
+        lines = [_refused(request) for request in requests]
     if any(lines):
         raise ClusterError("\n".join(dict.fromkeys(filter(None, lines))))
 
@@ -216,91 +188,3 @@ def keeps_accounts() -> bool:
     except ClusterError:
         return False
     return True
-
-
-def _name(job: Any) -> str:
-    """Return the name of a Snakemake job, or of a group of them, for messages."""
-    if not job.is_group():
-        return f"rule {job.name}"
-    return f"group {job.groupid} ({', '.join(sorted(job.rules))})"
-
-
-def _unfit(job: Any) -> str:
-    """Return why Snakemake's plugin cannot submit a job. For a group it would never report it."""
-    model = job.resources.get("gpu_model") or ""
-    if not isinstance(model, str):
-        return f"gpu_model is a number: write gpu_model: \"'{model}'\""
-    if not re.fullmatch(r"[\w.]*", model, re.ASCII):
-        return (
-            f"GPU model {model!r} (gpu_model): Snakemake's plugin accepts only letters, digits, _ "
-            "and . in a model. Ask for a feature of its nodes instead, constraint: <feature>; "
-            "sinfo -o %f lists them"
-        )
-    return patches.refusal(job)
-
-
-class Submission(NamedTuple):
-    """A Snakemake job or group of jobs, and the most GPUs that one of its rules asks for."""
-
-    job: Any
-    gpus: int
-
-
-def _submissions(dag: Any) -> list[Submission]:
-    """Return the submissions that a Snakemake DAG plans."""
-    found: dict[int, Submission] = {}
-    for job in dag.needrun_jobs():
-        if job.is_local:
-            continue
-        whole = dag.get_job_group(job) or job
-        # the number as the rule or the profile has it: job.resources holds the lowered one
-        raw = str(job.rule.resources["gpu"].raw) if "gpu" in job.rule.resources else ""
-        gpus = int(raw) if raw.isdigit() else 0
-        earlier = found.get(id(whole))
-        found[id(whole)] = Submission(whole, max(gpus, earlier.gpus if earlier else 0))
-    return list(found.values())
-
-
-def _request(submission: Submission, gpus_allowed: int | None) -> Request:
-    """Return the resources that a submission asks for in its first try and in its last."""
-    job = submission.job
-    asked = job.resources
-    gpus = max(asked.get("gpu") or 0, submission.gpus)
-    gpu_model = str(asked.get("gpu_model") or "")
-    gres = asked.get("gres") or ""
-    if gres.startswith("gpu"):
-        gpu_model, _, number = gres.removeprefix("gpu:").rpartition(":")
-        gpus, gpus_allowed = int(number) if number.isdigit() else 1, None
-    first = Request(
-        _name(job),
-        partition=str(asked.get("slurm_partition") or ""),
-        account=str(asked.get("slurm_account") or ""),
-        cpus=asked.get("cpus_per_task") or job.threads,
-        mem_mb=asked.get("mem_mb") or 0,
-        runtime=asked.get("runtime") or 0,
-        gpus=gpus,
-        gpu_model=gpu_model,
-        gpus_allowed=gpus_allowed,
-        unfit=_unfit(job),
-    )
-    attempt, job.attempt = job.attempt, job.restart_times + 1
-    mem_mb, runtime = (job.resources.get(key) or 0 for key in ("mem_mb", "runtime"))
-    job.attempt = attempt
-    return replace(first, last_mem_mb=mem_mb, last_runtime=runtime)
-
-
-def requests(workflow: Any) -> list[Request]:
-    """Return the distinct requests of the submissions that a Snakemake workflow plans.
-
-    Parameters
-    ----------
-    workflow : snakemake.workflow.Workflow
-    """
-    limits = workflow.global_resources
-    allowed = limits["gpu"].value if "gpu" in limits else None
-    found = {
-        _request(submission, allowed)
-        for submission in _submissions(workflow.dag)
-        if not any(submission.job.resources.get(name) for name in OTHER_CLUSTER)
-    }
-    return sorted(found, key=str)

@@ -13,6 +13,10 @@ class ClusterError(UserError):
     """Why a workflow cannot run on the cluster, one line a reason."""
 
 
+class NoAnswer(ClusterError):
+    """A command of SLURM that does not answer, so that nothing follows from it."""
+
+
 def ask(*command: str) -> str:
     r"""Return the output of a SLURM command.
 
@@ -24,8 +28,8 @@ def ask(*command: str) -> str:
     Raises
     ------
     ClusterError
-        If the program is missing, fails, or gives no answer in time. The message quotes SLURM's
-        own words.
+        If the program is missing, fails, or gives no answer in time (`NoAnswer`). The message
+        quotes SLURM's own words.
 
     Examples
     --------
@@ -40,7 +44,7 @@ def ask(*command: str) -> str:
     except FileNotFoundError:
         raise ClusterError(f"{command[0]} is not on the PATH") from None
     except subprocess.TimeoutExpired:
-        raise ClusterError(f"{command[0]} got no answer within {TIMEOUT} s") from None
+        raise NoAnswer(f"{command[0]} got no answer within {TIMEOUT} s") from None
     if done.returncode:
         raise ClusterError(f"{command[0]}: {done.stderr.strip() or 'failed without a message'}")
     return done.stdout

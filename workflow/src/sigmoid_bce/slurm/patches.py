@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import inspect
+import shlex
 import sys
 from collections.abc import Callable
 from dataclasses import is_dataclass
@@ -156,3 +157,36 @@ def refusal(job: Any) -> str:
     except WorkflowError as error:
         return str(error)
     return ""
+
+
+def submission(job: Any, account: str, partition: str, settings: Any) -> str:
+    """Return the command by which the plugin submits a job; an empty string if it cannot be told.
+
+    Reason: the plugin builds it only when it submits the job.
+    Gain: no time; what SLURM refuses is reported before the first submission.
+    Upstream: no issue is needed; without these names, SLURM is not asked in advance.
+
+    Parameters
+    ----------
+    job : snakemake.jobs.Job or snakemake.jobs.GroupJob
+    account, partition : str
+        Empty for the cluster's default.
+    settings : snakemake_executor_plugin_slurm.ExecutorSettings
+    """
+    from snakemake_executor_plugin_slurm import submit_string, utils
+    from snakemake_interface_common.exceptions import WorkflowError
+
+    params = {
+        "run_uuid": "test",
+        "slurm_logfile": "/dev/null",
+        "comment_str": "",
+        "account": f"-A {shlex.quote(account)}" if account else "",
+        "partition": f"-p {shlex.quote(partition)}" if partition else "",
+        "workdir": "",
+    }
+    try:
+        command = named(submit_string, "get_submit_command", callable)
+        gres = named(utils, "set_gres_string", callable)
+        return f"{command(job, params, settings=settings)}{gres(job)}"
+    except (Changed, WorkflowError, AttributeError, TypeError):
+        return ""

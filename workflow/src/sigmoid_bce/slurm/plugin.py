@@ -9,8 +9,9 @@ from pathlib import Path
 from typing import Any
 
 from sigmoid_bce.slurm import patches
-from sigmoid_bce.slurm.check import check, keeps_accounts, requests
+from sigmoid_bce.slurm.check import check, keeps_accounts
 from sigmoid_bce.slurm.queue import mark_running, refuse_leftovers
+from sigmoid_bce.slurm.requests import requests
 
 PR_SET_CHILD_SUBREAPER = 36
 
