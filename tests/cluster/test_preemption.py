@@ -1,8 +1,9 @@
 """SLURM without accounts preempts a training, and starts it again later."""
 
-from support.preempted import check_resumed, preempt_in_all_ways, preemption, state, take_all_gpus
+from support.preempted import check_resumed, preempt_in_all_ways, preemption, take_all_gpus
 from support.submitted import grid
 from support.waits import ask, wait_until
+from support.watched import state
 
 
 def test_a_preempted_training_resumes(cluster, tmp_path):

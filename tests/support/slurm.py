@@ -17,8 +17,11 @@ import stat
 import subprocess
 import sys
 import tempfile
+import time
 from contextlib import contextmanager, suppress
 from pathlib import Path
+
+import psutil
 
 from sigmoid_bce.jobs import locks
 from support import accounting
@@ -135,7 +138,7 @@ class Slurm:
         (self.folder / "slurm.conf").write_text(conf)
         (self.folder / "gres.conf").write_text(gres)
         (self.folder / "cgroup.conf").write_text("CgroupPlugin=cgroup/v1\n")
-        self.processes = {}
+        self.processes, self.started = {}, time.time()
 
     def log(self, name):
         return self.folder / f"{name}.log"
@@ -228,6 +231,35 @@ class Slurm:
         lines = ask("squeue", "-h", "-t", "all", "-o", "%i|%T|%P|%C|%m|%S|%e|%k|%Z").splitlines()
         jobs = [dict(zip(names, line.split("|"), strict=True)) for line in lines]
         return {int(job["id"]): job for job in jobs if job["folder"] == str(folder)}
+
+    def processes_of(self, job):
+        """Return the processes by which SLURM runs a job, without those that they have started."""
+        # another SLURM had jobs of the same number
+        found = psutil.process_iter(["cmdline", "create_time"])
+        return [
+            process
+            for process in found
+            if process.info["create_time"] >= self.started
+            and f"slurmstepd: [{job}." in " ".join(process.info["cmdline"] or ())
+        ]
+
+    def crash(self, node, *jobs):
+        """End the daemon of a node and all processes of its jobs, as when it loses power."""
+        self.kill(node)
+        for job in jobs:
+            for process in self.processes_of(job):
+                with suppress(psutil.NoSuchProcess):
+                    for one in [process, *process.children(recursive=True)]:
+                        with suppress(psutil.NoSuchProcess):
+                            one.kill()
+
+    def start_now(self, job):
+        """Start a job that SLURM has queued again; by itself it would wait two minutes."""
+        shown = ("squeue", "-h", "-t", "all", "-j", job, "-o", "%T")
+        wait_until(lambda: ask(*shown) == "PENDING", "a job was not queued again")
+        # SLURM's delay is for this: a late report of its end would end the job that began again
+        wait_until(lambda: not self.processes_of(job), "a job that was queued again goes on")
+        ask("scontrol", "update", f"JobId={job}", "StartTime=now")
 
     def unfinished(self):
         return ask("squeue", "-h", "-o", "%i", check=False).split()

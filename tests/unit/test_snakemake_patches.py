@@ -45,12 +45,17 @@ WORKFLOW_PATCHES = [
     slurm_patches.name_the_rule_of_a_group,
     slurm_patches.check_states_steadily,
     slurm_patches.run_groups_in_parallel,
-    slurm_patches.end_preempted,
+    slurm_patches.ask_until_answered,
+    slurm_patches.believe_the_queue,
+    slurm_patches.use_nodes_again,
 ]
 
 
 class Executor:
     run_uuid = "0"
+
+    def __init__(self):
+        self._failed_nodes = {"node9"}
 
     async def sleep(self):
         await asyncio.sleep(60)
@@ -96,6 +101,10 @@ def test_the_defects_are_still_there():
     assert "inspect.signature(func)" in inspect.getsource(get_function_params)
     assert "job.rule.name" in source
     assert "self.next_seconds_between_status_checks + 10" in source
+    assert "elif status in fail_stati:" in source  # "CANCELLED by 0" is not
+    assert "if status_of_jobs is not None:" in source  # else all jobs are forgotten
+    assert "self._failed_nodes.add(node)" in source
+    assert "_failed_nodes.discard" not in source
 
 
 def test_the_limit_is_lifted_where_nobody_set_one(capsys):
@@ -248,32 +257,80 @@ def test_groups_get_their_arguments():
     assert flow.executor_plugin.common_settings.pass_group_args is True
 
 
+# what accounts say of a job, what the queue says of it, and what is believed
 STATES = {
-    "over": ({"7": "PREEMPTED"}, {"7": "CANCELLED"}),
-    "forgotten": ({}, {"7": "CANCELLED"}),
-    "queued again": ({"7": "PENDING"}, {"7": "PREEMPTED"}),
-    "running again": ({"7": "RUNNING"}, {"7": "PREEMPTED"}),
-    "no answer": (None, {"7": "PREEMPTED"}),
+    "preempted": ("PREEMPTED", "PREEMPTED", "CANCELLED"),
+    "preempted and forgotten": ("PREEMPTED", "", "CANCELLED"),
+    "preempted and queued again": ("PREEMPTED", "PENDING", "PENDING"),
+    "preempted and running again": ("PREEMPTED", "RUNNING", "RUNNING"),
+    "cancelled": ("CANCELLED by 0", "CANCELLED", "CANCELLED"),
+    "still ending": ("CANCELLED by 0", "COMPLETING", "COMPLETING"),
+    "failed with its node": ("NODE_FAIL", "NODE_FAIL", "NODE_FAIL"),
+    "queued again after its node failed": ("NODE_FAIL", "PENDING", "PENDING"),
+    "out of time and forgotten": ("TIMEOUT", "", "TIMEOUT"),
+    "no answer": ("TIMEOUT", None, "PENDING"),
+    "completed": ("COMPLETED", None, "COMPLETED"),
 }
 
 
-@pytest.mark.parametrize("case", STATES)
-def test_a_preempted_job_that_is_over_is_cancelled(monkeypatch, case):
-    queue, expected = STATES[case]
-    asked = []
+@pytest.fixture
+def queries(monkeypatch):
+    """What the plugin asks SLURM, in order; `answers` says what SLURM answers to each program."""
+    found = SimpleNamespace(asked=[], answers={})
 
     async def query_job_status(command, logger):
-        asked.append(command)
-        others = {"8": "RUNNING"}
-        found = queue if command.startswith("squeue") else {"7": "PREEMPTED", **others}
-        return found, 0.5
+        program = command.split()[0]
+        found.asked.append(command)
+        answers = found.answers[program]
+        return (answers.pop(0) if len(answers) > 1 else answers[0]), 0.5
 
     monkeypatch.setattr(plugin, "query_job_status", query_job_status)
-    slurm_patches.end_preempted(workflow())
-    found = asyncio.run(plugin.query_job_status("sacct --name 0", None))
-    assert found == ({"8": "RUNNING", **expected}, 0.5)
-    assert [command.split()[0] for command in asked] == ["sacct", "squeue"]
-    assert asked[1].endswith("--name 0")
+    return found
+
+
+def query(logger=None):
+    states, seconds = asyncio.run(plugin.query_job_status("sacct --name 0", logger))
+    assert seconds == 0.5
+    return states
+
+
+@pytest.mark.parametrize("case", STATES)
+def test_the_queue_is_believed(queries, case):
+    said, queue, believed = STATES[case]
+    known = None if queue is None else {"7": queue} if queue else {}
+    queries.answers |= {"sacct": [{"7": said, "8": "RUNNING"}], "squeue": [known]}
+    slurm_patches.believe_the_queue(workflow())
+    assert query() == {"7": believed, "8": "RUNNING"}
+    # the queue is asked again until a job is over, and not after that
+    over = believed in slurm_patches.ENDED
+    assert query() == {"7": believed, "8": "RUNNING"}
+    asked = [command.split()[0] for command in queries.asked]
+    if said == "COMPLETED":
+        assert asked == ["sacct"] * 2
+    else:
+        assert asked == ["sacct", "squeue", "sacct"] + ["squeue"] * (not over)
+        assert queries.asked[1].endswith("--name 0")
+
+
+def test_slurm_is_asked_until_it_answers(queries):
+    """More often than --slurm-status-attempts, and without a word for each time."""
+    said = []
+    queries.answers["sacct"] = [*[None] * 60, {"7": "RUNNING"}]
+    slurm_patches.believe_the_queue(workflow())
+    slurm_patches.ask_until_answered(workflow())
+    assert query(SimpleNamespace(warning=said.append)) == {"7": "RUNNING"}
+    assert said == [
+        "sacct does not answer: the states of jobs are not known.",
+        "SLURM answers again.",
+    ]
+
+
+def test_a_node_that_failed_is_used_again():
+    flow = workflow()
+    slurm_patches.use_nodes_again(flow)
+    flow.scheduler._executor._failed_nodes.add("node1")
+    # the user's own exclusions stay
+    assert flow.scheduler._executor._failed_nodes == {"node9"}
 
 
 @pytest.mark.parametrize("patch", WORKFLOW_PATCHES, ids=lambda patch: patch.__name__)

@@ -95,14 +95,57 @@ def tell_run_name(workflow: Any, listener: Callable[[str], None]) -> None:
     listener(named(executor, "run_uuid", lambda value: isinstance(value, str)))
 
 
-@patch("a job that was preempted and is not queued again is awaited for ever")
-def end_preempted(workflow: Any) -> None:
-    """Take a job for cancelled that was preempted and that SLURM does not queue again.
+@patch("jobs are awaited for ever if SLURM has not answered for a while")
+def ask_until_answered(workflow: Any) -> None:
+    """Ask for the states of jobs until SLURM answers.
 
-    Reason: the plugin takes PREEMPTED for a state after which SLURM starts the job again. Accounts
-    show it for ever if the job is over, and for some seconds if it is queued again.
-    Gain: no time; where preemption cancels jobs, a workflow submits them again.
-    Upstream: docs/upstream/preempted-jobs.md
+    Reason: after --slurm-status-attempts queries without an answer, the plugin forgets its jobs. A
+    database that is away refuses 50 queries within a second.
+    Gain: no time; a workflow goes on when SLURM is back.
+    Upstream: docs/upstream/forgotten-jobs.md
+
+    Parameters
+    ----------
+    workflow : snakemake.workflow.Workflow
+        When it starts on SLURM.
+    """
+    import snakemake_executor_plugin_slurm as plugin
+
+    before = named(plugin, "query_job_status", inspect.iscoroutinefunction)
+    settings = named(workflow, "remote_execution_settings")
+    interval = named(settings, "seconds_between_status_checks")
+
+    async def query_job_status(command: str, logger: Any) -> tuple[dict[str, str], Any]:
+        silent = False
+        while (answer := await before(command, logger))[0] is None:
+            if not silent:
+                program = command.split()[0]
+                logger.warning(f"{program} does not answer: the states of jobs are not known.")
+            silent = True
+            await asyncio.sleep(interval)
+        if silent:
+            logger.warning("SLURM answers again.")
+        return answer
+
+    plugin.query_job_status = query_job_status
+
+
+ENDED = {
+    "BOOT_FAIL", "CANCELLED", "DEADLINE", "FAILED", "NODE_FAIL", "OUT_OF_MEMORY", "PREEMPTED",
+    "TIMEOUT",
+}  # fmt: skip
+"""States of a job that did not succeed, and that SLURM may have queued again."""
+
+
+@patch("a cancelled job is awaited for ever, and one that SLURM queues again is submitted twice")
+def believe_the_queue(workflow: Any) -> None:
+    """Take a job for failed only if SLURM's queue does not have it as waiting or running.
+
+    Reason: accounts show the end of a job's last run for some seconds after SLURM has queued it
+    again. For PREEMPTED the plugin waits, although the job may be over. It also waits if accounts
+    name who cancelled a job, "CANCELLED by 0".
+    Gain: no time; a job that is over is submitted again, and no other.
+    Upstream: docs/upstream/preempted-jobs.md, docs/upstream/cancelled-jobs.md
 
     Parameters
     ----------
@@ -115,18 +158,50 @@ def end_preempted(workflow: Any) -> None:
     run = named(named(named(workflow, "scheduler"), "_executor"), "run_uuid")
     # of all clusters, as the plugin asks sacct
     queue = f"squeue --clusters all --states all --noheader --format %i|%T --name {run}"
+    settled: set[str] = set()
 
     async def query_job_status(command: str, logger: Any) -> tuple[dict[str, str] | None, Any]:
         states, seconds = await before(command, logger)
-        preempted = {job for job, state in (states or {}).items() if state == "PREEMPTED"}
-        # the controller knows best; if it does not answer, the job waits for the next query
-        known = (await before(queue, logger))[0] if preempted else None
-        if known is not None:
-            over = {job for job in preempted if known.get(job, "PREEMPTED") == "PREEMPTED"}
-            states |= dict.fromkeys(over, "CANCELLED")
+        states = states and {job: state.split()[0] for job, state in states.items() if state}
+        over = {job: state for job, state in (states or {}).items() if state in ENDED}
+        known: dict[str, str] | None = {}
+        if over.keys() - settled:
+            known = (await before(queue, logger))[0]
+        for job, state in over.items():
+            # the controller knows best; if it does not answer, the job waits for the next query
+            now = "PENDING" if known is None else known.get(job, state)
+            if job in settled or now in ENDED:
+                settled.add(job)
+                now = "CANCELLED" if state == "PREEMPTED" else state
+            states[job] = now
         return states, seconds
 
     plugin.query_job_status = query_job_status
+
+
+@patch("a node that has failed once gets no more jobs, and in the end no node is left")
+def use_nodes_again(workflow: Any) -> None:
+    """Submit jobs to all nodes, also to those that have failed.
+
+    Reason: the plugin excludes a node whose failure has ended a job from all later submissions,
+    and SLURM refuses a job that excludes all nodes. SLURM itself uses no node that is down.
+    Gain: no time; a workflow of days does not run out of nodes.
+    Upstream: docs/upstream/failed-nodes.md
+
+    Parameters
+    ----------
+    workflow : snakemake.workflow.Workflow
+        When it starts on SLURM.
+    """
+
+    class Forgotten(set[str]):
+        def add(self, _: str) -> None:
+            pass
+
+    executor = named(named(workflow, "scheduler"), "_executor")
+    # those that the user excludes, so far
+    excluded = named(executor, "_failed_nodes", lambda value: isinstance(value, set))
+    executor._failed_nodes = Forgotten(excluded)
 
 
 def refusal(job: Any) -> str:

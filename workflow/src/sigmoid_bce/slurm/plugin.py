@@ -33,14 +33,17 @@ def begin(workflow: Any, profile: Path) -> None:
     check(requests(workflow))
     refuse_leftovers()
     patches.tell_run_name(workflow, mark_running)
-    if not keeps_accounts():
-        # the profile's `sacct` reports the states of jobs; nothing reports their usage
+    if keeps_accounts():
+        patches.believe_the_queue(workflow)
+    else:
+        # the profile's `sacct` asks the queue for the states of jobs; nothing reports their usage
         os.environ["PATH"] = f"{profile / 'bin'}{os.pathsep}{os.environ['PATH']}"
         workflow.executor_settings.efficiency_report = False
+    patches.ask_until_answered(workflow)
+    patches.use_nodes_again(workflow)
     patches.name_the_rule_of_a_group(workflow)
     patches.check_states_steadily(workflow)
     patches.run_groups_in_parallel(workflow)
-    patches.end_preempted(workflow)
 
 
 def allocated(environment: Mapping[str, str]) -> dict[str, int]:
