@@ -31,13 +31,14 @@ def test_a_time_limit_a_dead_node_and_silent_daemons(accounted, tmp_path):
         again, _ = trainings.in_attempt(2)
         for daemon in ("slurmctld", "slurmdbd"):
             accounted.kill(daemon)
+        wait_until(lambda: "sacct does not answer" in trainings.log(), "it was not asked")
         time.sleep(SILENCE)
         accounting.start_slurmdbd(accounted)
         accounted.start_slurmctld()
         os.kill(accounted.processes["slurmdbd"].pid, signal.SIGSTOP)
         time.sleep(SILENCE)
         os.kill(accounted.processes["slurmdbd"].pid, signal.SIGCONT)
-    assert "sacct does not answer" in trainings.log()
+    assert "SLURM answers again" in trainings.log()
     ends = [[(r["status"], r.get("ended_by")) for r in trainings.records(c)] for c in CELLS]
     assert ends == [
         [("KILLED", "time limit"), ("FINISHED", None)],
