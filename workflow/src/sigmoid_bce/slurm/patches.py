@@ -135,6 +135,8 @@ ENDED = {
     "TIMEOUT",
 }  # fmt: skip
 """States of a job that did not succeed, and that SLURM may have queued again."""
+AGAIN = {"BOOT_FAIL", "NODE_FAIL", "PREEMPTED"}
+"""Those after which a job may run again; after others, a controller has lost what it knew."""
 
 
 @patch("a cancelled job is awaited for ever, and one that SLURM queues again is submitted twice")
@@ -170,7 +172,8 @@ def believe_the_queue(workflow: Any) -> None:
         for job, state in over.items():
             # the controller knows best; if it does not answer, the job waits for the next query
             now = "PENDING" if known is None else known.get(job, state)
-            if job in settled or now in ENDED:
+            lost = now == "RUNNING" and state not in AGAIN
+            if job in settled or now in ENDED or lost:
                 settled.add(job)
                 now = "CANCELLED" if state == "PREEMPTED" else state
             states[job] = now
