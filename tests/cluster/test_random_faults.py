@@ -98,13 +98,15 @@ KINDS = [
 ]  # fmt: skip
 
 
-def awaited(process):
-    """Wait for a process; if it does not end, show what SLURM is doing."""
-    try:
-        return process.wait(LIMIT)
-    except subprocess.TimeoutExpired:
-        process.kill()
-        raise AssertionError(ask("squeue", "-o", "%i %T %r %S %N") + ask("sinfo", "-N")) from None
+def end(process, how, cluster, folder):
+    """End Snakemake; if it awaits its jobs, it must not outlive them by a minute."""
+    process.send_signal(how)
+    if how == signal.SIGTERM:
+        shown = ("squeue", "-o", "%i %T %r %S %N")
+        wait_until(lambda: not cluster.unfinished(), lambda: ask(*shown), LIMIT)
+        process.wait(60)
+        wait_until(lambda: not alive(folder), lambda: f"left: {alive(folder)}")
+    process.wait(LIMIT)
 
 
 def queue(folder, command):
@@ -137,8 +139,7 @@ def test_random_faults_in_a_grid(accounted, tmp_path):
                 faults.happened.append(fault.__name__)
                 hits += 1
         print(f"{time.strftime('%X')} {how.name}, {kill_grid.done(folder)} cells", flush=True)
-        process.send_signal(how)
-        awaited(process)
+        end(process, how, accounted, folder)
         begin(folder, "--unlock", log="unlock.log").wait(LIMIT)
         queue(folder, cure)
     process = begin(folder, "--until", "train", log="last.log")
