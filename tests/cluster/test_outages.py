@@ -46,6 +46,6 @@ def test_a_time_limit_a_dead_node_and_silent_daemons(accounted, tmp_path):
     ]
     jobs = [[r["slurm_job_id"] for r in trainings.records(cell)] for cell in CELLS]
     assert jobs == [[late, again], [unlucky, unlucky]]
-    # a retry gets more time
-    limits = [int(account_of(job, "TimelimitRaw")) for job in (late, again)]
+    # a retry gets twice the time of a first try, which the other job is
+    limits = [int(account_of(job, "TimelimitRaw")) for job in (unlucky, again)]
     assert limits[1] == 2 * limits[0]
