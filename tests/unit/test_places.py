@@ -2,6 +2,8 @@
 
 import errno
 import os
+import subprocess
+import sys
 import time
 
 import pytest
@@ -26,23 +28,25 @@ def study(tmp_path):
     return results
 
 
-def as_other(do):
-    """Do something as another user, in a process of its own; return what its error says."""
-    pipe, end = os.pipe()
-    if not (child := os.fork()):
-        os.setgroups([])
-        os.setgid(OTHER)
-        os.setuid(OTHER)
-        try:
-            do()
-        except UserError as error:
-            os.write(end, str(error).encode())
-        finally:
-            os._exit(0)
-    os.close(end)
-    os.waitpid(child, 0)
-    with open(pipe) as text:
-        return text.read()
+def python(code, *arguments):
+    """Start Python with some code; frameworks of other tests make forks of this one unsafe."""
+    return subprocess.Popen(
+        [sys.executable, "-c", code, *map(str, arguments)], stdout=subprocess.PIPE, text=True
+    )
+
+
+AS_OTHER = f"""
+import os, sys
+from pathlib import Path
+from sigmoid_bce.jobs import places
+from sigmoid_bce.jobs.files import check_writable
+from sigmoid_bce.jobs.logs import UserError
+os.setgroups([]), os.setgid({OTHER}), os.setuid({OTHER})
+try:
+    check_writable(Path(sys.argv[1]))
+except UserError as error:
+    print(error, end="")
+"""
 
 
 def opened(folder, mode):
@@ -78,7 +82,9 @@ KEPT = {
 def test_what_another_user_keeps_is_named_before_a_job_starts(study, kind):
     do, told = KEPT[kind]
     do(study)
-    error = as_other(lambda: check_writable(study))
+    other = python(AS_OTHER, study)
+    error, _ = other.communicate()
+    assert other.returncode == 0
     assert told in error if told else not error
     assert "\n" not in error
     check_writable(study)  # its owner
@@ -109,25 +115,35 @@ def test_a_file_system_without_locks_is_told_of_once_at_the_start(tmp_path, unlo
     assert "its file system has no locks: nothing keeps two workflows" in line
 
 
+UNLOCKED_ATTEMPT = """
+import errno, os, sys, time
+from pathlib import Path
+from sigmoid_bce.jobs import attempts, locks
+
+def refuse(*_):
+    raise OSError(errno.ENOSYS, os.strerror(errno.ENOSYS))
+
+locks.fcntl.flock = refuse
+with attempts.Attempt("dataset~d/seed~0", Path(sys.argv[1])):
+    print("begun", flush=True)
+    time.sleep(60)
+"""
+
+
 @pytest.mark.usefixtures("unlocked")
 @pytest.mark.parametrize(("ends", "status"), [(False, "RUNNING"), (True, "KILLED")])
 def test_without_locks_an_attempt_of_this_machine_is_known_by_its_process(tmp_path, ends, status):
     folder = tmp_path / "s/train/dataset~d/seed~0"
-    pipe, end = os.pipe()
-    if not (child := os.fork()):
-        attempts.Attempt("dataset~d/seed~0", folder).__enter__()
-        os.write(end, b".")
-        time.sleep(0 if ends else 60)
-        os._exit(0)
-    os.read(pipe, 1)
-    if ends:
-        os.waitpid(child, 0)
+    attempt = python(UNLOCKED_ATTEMPT, folder)
     try:
+        assert "begun\n" in iter(attempt.stdout.readline, "")
+        if ends:
+            attempt.kill()
+            attempt.wait()
         assert [r["status"] for r in attempts.read_attempts(folder)] == [status]
     finally:
-        if not ends:
-            os.kill(child, 9)
-            os.waitpid(child, 0)
+        attempt.kill()
+        attempt.communicate()
 
 
 @pytest.mark.parametrize(("ahead", "words"), [(300, "300 s ahead of"), (-300, "300 s behind")])
