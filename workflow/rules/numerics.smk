@@ -130,6 +130,8 @@ rule article_models:
         code=PLAN.code("article_models"),
     conda:
         "../../envs/frameworks.yaml"
+    # a figure and so the report wait for it
+    priority: 60
     group:
         PLAN.group("numerics")
     script:
