@@ -294,7 +294,9 @@ def elsewhere(study: Path) -> pd.DataFrame:
     here = read_thresholds(present(study / "numerics/thresholds.csv"), objective=None)
     then = read_thresholds(RECORD, objective=None)
     then = then[then["processor"] != processor()]
-    both = then.merge(here, on=KEY, suffixes=("", "_here"), validate="one_to_one")
+    both = then.astype({"y": float}).merge(
+        here.astype({"y": float}), on=KEY, suffixes=("", "_here"), validate="one_to_one"
+    )
     places = [place for place in PLACES if f"{place}_here" in both]
     shares = pd.DataFrame(
         {

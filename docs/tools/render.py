@@ -53,6 +53,7 @@ DOCUMENTS = (
     "docs/benchmarks.md",
     "docs/check.md",
     "docs/learning.md",
+    "docs/limits.md",
     "docs/losses.md",
     "docs/monitor.md",
     "docs/releases.md",
@@ -403,14 +404,15 @@ ON_MACHINES = {
 
 def machines() -> str:
     """Return the default study's numbers on several processors, and by how much they move."""
-    thresholds, tables = read("thresholds-amd"), [read(name) for name in RANGED]
+    thresholds, key = read("thresholds-amd"), ["model", "stage"]
+    tables = [read(name).set_index(key) for name in RANGED]
     equal, moved, rows = (int(thresholds[name].sum()) for name in ("equal", "moved", "rows"))
     lines = [
-        ["thresholds of the laboratory", "", f"{rows} rows", "", f"{equal} of them the same",
+        ["rows of the laboratory's thresholds", "", str(rows), "", f"{equal} the same",
          f"{moved} by more than 2 %"]
     ]  # fmt: skip
-    for name, when in tables[0][["model", "stage"]].itertuples(index=False, name=None):
-        found = [t.query("model == @name and stage == @when").iloc[0] for t in tables]
+    for name, when in tables[0].index:
+        found = [table.loc[(name, when)] for table in tables]
         for column, (text, form) in ON_MACHINES.items():
             values = [row[column] for row in found]
             by = max(values) - min(values)
