@@ -32,11 +32,12 @@ def patient(cluster):
 
 
 @pytest.mark.parametrize("launcher", ["exec", "srun"])
-def test_a_cancelled_workflow_saves_and_ends_in_time(patient, tmp_path, launcher):
+def test_a_cancelled_workflow_saves_and_ends_in_time(patient, tmp_path, launcher, monkeypatch):
     folder = grid(tmp_path / "grid", epochs=150)
     command = f"{launcher} {sys.executable} -m snakemake --cores 2 {' '.join(ARGUMENTS)}"
     where = ("--chdir", folder, "--output", folder / "job.log", "--export", "ALL")
-    os.environ["PATH"] = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
+    path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
+    monkeypatch.setenv("PATH", path)
     asked = ("--partition", "cpu", "--cpus-per-task", "2", "--mem", "8000")
     job = ask("sbatch", "--parsable", *map(str, where), *asked, "--wrap", command)
 

@@ -160,8 +160,22 @@ def _title(axes: Axes) -> str:
     return title if label in title else f"{label} {title}".strip()
 
 
-def _every(figure: FigureBase) -> Iterator[Axes]:
-    """Yield the panels of a figure, in order, and the insets after the panel that they are in."""
+def panels(figure: FigureBase) -> Iterator[Axes]:
+    """Yield the panels of a figure, in order, and the insets after the panel that they are in.
+
+    Parameters
+    ----------
+    figure : Figure
+
+    Examples
+    --------
+    >>> from matplotlib import pyplot as plt
+    >>> figure, axes = plt.subplots(1, 2)
+    >>> inset = axes[0].inset_axes([0, 0, 0.5, 0.5])
+    >>> list(panels(figure)) == [axes[0], inset, axes[1]]
+    True
+    >>> plt.close(figure)
+    """
     for axes in figure.axes:
         yield axes
         yield from (inset for inset in axes.child_axes if isinstance(inset, Axes))
@@ -195,7 +209,7 @@ def table(figure: Figure) -> pd.DataFrame:
     """
     if isinstance(own := getattr(figure, OWN, None), pd.DataFrame):
         return own
-    shown = [axes for axes in _every(figure) if axes.get_visible()]
+    shown = [axes for axes in panels(figure) if axes.get_visible()]
     shown = [axes for axes in shown if axes.get_label() != "<colorbar>"]
     rows = []
     for number, axes in enumerate(shown, 1):

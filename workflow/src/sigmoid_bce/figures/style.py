@@ -258,7 +258,7 @@ def use() -> None:
 
 def finish(figure: Figure) -> None:
     """Let the ticks of logarithmic axes be plain texts, as `save` does; parsing TeX is slow."""
-    for axes in figure.findobj(Axes):  # insets too
+    for axes in drawn.panels(figure):
         for axis in (axes.xaxis, axes.yaxis):
             if isinstance(axis.get_major_formatter(), LogFormatterMathtext):
                 axis.set_major_formatter(power)
