@@ -1,21 +1,24 @@
-"""Two hundred cells through a real SLURM, under random faults."""
+"""Grids of cells through a real SLURM, under random faults."""
 
 import os
 import subprocess
 import sys
 
+import pytest
+
 from support.checkout import ROOT
 from support.slurm import missing
 
 
-def test_random_faults_on_slurm(record_property):
-    """Jobs, nodes, daemons and Snakemake end at random: 200 finished runs, no byte is another."""
+@pytest.mark.parametrize("cells", [20, 200])
+def test_random_faults_on_slurm(cells, record_property):
+    """Jobs, nodes, daemons and Snakemake end at random: each cell has one run, no byte is lost."""
     assert not missing(accounts=True), missing(accounts=True)
-    command = [sys.executable, "-m", "pytest", "-q", "-rP", "tests/cluster/test_random_faults.py"]
+    command = [sys.executable, "-m", "pytest", "-q", "-rP", "tests/cluster/random_faults.py"]
     done = subprocess.run(
         command,
         cwd=ROOT,
-        env={**os.environ, "SIGMOID_BCE_CLUSTER_GRID": "200"},
+        env={**os.environ, "SIGMOID_BCE_CLUSTER_GRID": str(cells)},
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         text=True,

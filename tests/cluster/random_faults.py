@@ -27,7 +27,7 @@ PROFILE = {
     # each fault costs one of a whole submission
     "retries": 2 + SIZE // 10,
     "default-resources": {"slurm_partition": "cpu"},
-    "set-resources": {"train": {"gpu": 1, "slurm_partition": "gpu", "mem_mb": 1500}},
+    "set-resources": {"train": {"gpu": 1, "slurm_partition": "gpu", "mem_mb": 2500}},
 }
 
 
