@@ -8,6 +8,7 @@ import shlex
 import signal
 import sys
 import threading
+import time
 from contextlib import nullcontext
 from dataclasses import replace
 from pathlib import Path
@@ -298,11 +299,17 @@ def query(logger=None):
 
 
 @pytest.mark.parametrize("case", STATES)
-def test_the_queue_is_believed(queries, case):
+def test_the_queue_is_believed(queries, case, monkeypatch):
     said, queue, believed = STATES[case]
     known = None if queue is None else {"7": queue} if queue else {}
     queries.answers |= {"sacct": [{"7": said, "8": "RUNNING"}], "squeue": [known]}
+    monkeypatch.setattr(slurm_patches, "QUEUED_AGAIN", 0.05)
     slurm_patches.believe_the_queue(workflow())
+    if said in slurm_patches.AGAIN and believed in slurm_patches.ENDED:
+        # SLURM may be about to queue it again
+        assert query() == {"7": "PENDING", "8": "RUNNING"}
+        queries.asked.clear()
+        time.sleep(0.06)
     assert query() == {"7": believed, "8": "RUNNING"}
     # the queue is asked again until a job is over, and not after that
     over = believed in slurm_patches.ENDED

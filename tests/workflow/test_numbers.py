@@ -31,16 +31,16 @@ NEVER_MEASURED = (
 )
 """Names and definitions, wherever they are."""
 SETTINGS = {
-    "CONTRIBUTING.md": "400 15 25 1,000 3 30,000 200 60 5 45 10 3,000 30 15",
+    "CONTRIBUTING.md": "400 15 25 1,000 3 30,000 20 200 60 5 45 10 3,000 30 15",
     "README.md": "2,624 4 20 128 100 16",
     "config/README.md": "1.1 64 2,000 10,000 128 569 30 8 3 256 10 268,435,456 0.01 255 100 20,000 "
     "1,000,000 200 16 1,000 999 1,499 0.2 257 46 32 75 224 299 240 260 15 4 4,096 7 0.025 80 0.02 "
     "60 5",
     "docs/README.md": "16.118",
     "docs/architecture.md": "12.0",
-    "docs/benchmarks.md": "100 12 20",
+    "docs/benchmarks.md": "100 12 20 8 16",
     "docs/check.md": "50 4 118 78 100% 37 30 3",
-    "docs/cluster.md": "50",
+    "docs/cluster.md": "50 20 200 15 30 127.0.0.2",
     "docs/explanation/numerics.md": "24 6e-8 1e-6 1e-45",
     "docs/explanation/the-clip.md": "-100",
     "docs/faq.md": "16.118 15.942 7.97 0.69 100 50 -100 -1 255 8.06 0.99",
@@ -53,7 +53,7 @@ SETTINGS = {
     "docs/how-to/serving.md": "256",
     "docs/how-to/where-a-number-came-from.md": "256 3",
     "docs/learning.md": "100 569 1,797 8 32 4,000 1,000 64 1e-4 7.97",
-    "docs/limits.md": "65,000 40 4,096 16 1024 20,480 2,000 825 147 4 1e-5",
+    "docs/limits.md": "512 65,000 40 4,096 16 1024 20,480 2,000 825 147 4 1e-5",
     "docs/measure.md": "3",
     "docs/monitor.md": "16.6 -87 -104 0.1 20 1,280 80",
     "docs/tracking.md": "403 5 15",

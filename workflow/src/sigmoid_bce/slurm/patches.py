@@ -6,6 +6,7 @@ import asyncio
 import inspect
 import shlex
 import sys
+import time
 from collections.abc import Callable
 from dataclasses import is_dataclass
 from typing import Any
@@ -138,6 +139,9 @@ ENDED = {
 AGAIN = {"BOOT_FAIL", "NODE_FAIL", "PREEMPTED"}
 """Those after which a job may run again; after others, a controller has lost what it knew."""
 
+QUEUED_AGAIN = 15.0
+"""Seconds in which SLURM may queue such a job again; until then, the queue has it as ended too."""
+
 
 @patch("a cancelled job is awaited for ever, and one that SLURM queues again is submitted twice")
 def believe_the_queue(workflow: Any) -> None:
@@ -161,6 +165,7 @@ def believe_the_queue(workflow: Any) -> None:
     # of all clusters, as the plugin asks sacct
     queue = f"squeue --clusters all --states all --noheader --format %i|%T --name {run}"
     settled: set[str] = set()
+    since: dict[str, float] = {}
 
     async def query_job_status(command: str, logger: Any) -> tuple[dict[str, str] | None, Any]:
         states, seconds = await before(command, logger)
@@ -173,6 +178,9 @@ def believe_the_queue(workflow: Any) -> None:
             # the controller knows best; if it does not answer, the job waits for the next query
             now = "PENDING" if known is None else known.get(job, state)
             lost = now == "RUNNING" and state not in AGAIN
+            ended = time.monotonic() - since.setdefault(job, time.monotonic())
+            if state in AGAIN and now in ENDED and ended < QUEUED_AGAIN:
+                now = "PENDING"
             if job in settled or now in ENDED or lost:
                 settled.add(job)
                 now = "CANCELLED" if state == "PREEMPTED" else state
