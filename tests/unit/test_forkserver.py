@@ -34,18 +34,25 @@ def owner():
     process.wait()
 
 
-@pytest.fixture
-def start(tmp_path, owner):
+@pytest.fixture(params=["the script asks", "the client asks"])
+def start(request, tmp_path, owner, monkeypatch):
+    """Start a script as Snakemake does, and as it does with the patch `start_forks`."""
     started = []
 
     def start(body="", **environment):
         script = tmp_path / f"script{len(list(tmp_path.iterdir()))}.py"
         script.write_text(SCRIPT + body)
         path = {"PYTHONPATH": str(ROOT / "workflow/src"), OWNER: str(owner.pid), "X": "1"}
+        path |= environment
+        with monkeypatch.context() as here:
+            for name, value in path.items():
+                here.setenv(name, value)
+            asks = request.param == "the client asks"
+            command = forkserver.command(script.read_text()) if asks else []
         process = subprocess.Popen(
-            [sys.executable, script],
+            [sys.executable, *command, script],
             cwd=tmp_path,
-            env={**os.environ, **path, **environment},
+            env={**os.environ, **path},
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             text=True,

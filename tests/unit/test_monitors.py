@@ -321,6 +321,7 @@ def test_a_line_an_epoch(capsys):
 def test_both_ways_to_count_agree(samples, name, size):
     x, y, dead, weight = (np.array(part, np.float32) for part in zip(*samples, strict=True))
     p, loss, state, counts = formulas.sigmoid(x), LOSSES[name], State("both"), Counts()
+    p[p < np.finfo(np.float32).tiny] = 0  # as TensorFlow does, in a network as well
     for start in range(0, len(x), size):
         part = slice(start, start + size)
         state.add(loss, x[part], p[part], y[part], 1 - dead[part], weight[part])
