@@ -19,7 +19,8 @@ from support.watched import state
 SEED = int(os.environ.get("SIGMOID_BCE_KILLS", "0"))  # of the faults, their order and moments
 SIZE = int(os.environ.get("SIGMOID_BCE_CLUSTER_GRID", "20"))  # cells
 CELLS = kill_grid.cells(SIZE)
-EPOCHS = 300  # some seconds: a grid must not end before the faults have happened
+# some seconds a cell: a grid must not end before the faults have happened
+LONG = {"epochs": 600, "patience": 600}
 LIMIT = 150  # seconds in which something must go on
 ROUNDS = ((signal.SIGKILL, "cancel"), (signal.SIGTERM, "await"), (signal.SIGHUP, "await"))
 """How Snakemake ends, and what is done about the jobs that it leaves."""
@@ -120,7 +121,7 @@ def queue(folder, command):
 def test_random_faults_in_a_grid(accounted, tmp_path):
     chance, folder = (
         random.Random(SEED),
-        prepare(tmp_path / "grid", "grid.yaml", SIZE, epochs=EPOCHS),
+        prepare(tmp_path / "grid", "grid.yaml", SIZE, **LONG),
     )
     changed(folder, **PROFILE)
     faults, kinds = Faults(accounted, folder, chance), []
@@ -151,7 +152,7 @@ def test_random_faults_in_a_grid(accounted, tmp_path):
     assert kill_grid.done(folder) == SIZE
     assert len(faults.happened) >= 2 * len(ROUNDS)
 
-    calm = prepare(tmp_path / "calm", "grid.yaml", SIZE, ["one"], EPOCHS)
+    calm = prepare(tmp_path / "calm", "grid.yaml", SIZE, ["one"], **LONG)
     snakemake(calm, "--until", "train", "--configfile", "grid.yaml")
     for cell in CELLS:
         assert digests(folder, cell) == digests(calm, Cell(**{**vars(cell), "model": "one"}))

@@ -189,6 +189,19 @@ def test_limits_meet_the_last_retry(limits):
     )
 
 
+def test_a_list_of_those_who_may_decides_alone(limits):
+    """SLURM then does not look at the list of those who may not."""
+    ask("scontrol", "create", "PartitionName=both", "Nodes=ALL", "AllowAccounts=lab",
+        "DenyAccounts=lab")  # fmt: skip
+    try:
+        asked = Request("rule train", account="lab", partition="both", mem_mb=100, runtime=5)
+        check([asked])
+        job = submit(asked)
+        wait_until(lambda: said(job).startswith("COMPLETED"), lambda: said(job), 20)
+    finally:
+        ask("scontrol", "delete", "PartitionName=both")
+
+
 def test_one_of_several_partitions_is_enough(limits):
     check([replace(request("closed"), partition="closed,cpu")])
 

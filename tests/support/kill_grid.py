@@ -35,12 +35,13 @@ def cells(size, models=MODELS):
     return [Cell("digits", model, "logits", 64, seed) for model in models for seed in seeds]
 
 
-def prepare(folder, file, size, models=MODELS, epochs=30):
+def prepare(folder, file, size, models=MODELS, epochs=30, **training):
     """Return a checkout with the grid, in a configuration file of a name."""
     study = copy.deepcopy(SMOKE) | {"study": STUDY}
     del study["numerics"]
     net = {"architecture": "custom", "function": "net:net", "image_size": 8, "optimizer": "rmsprop"}
     study["models"] = dict.fromkeys(models, net | {"learning_rate": 0.003, "max_epochs": epochs})
+    study["training"] |= training
     seeds = list(range(size // len(MODELS)))
     study["grid"] |= {"model": list(models), "loss": ["logits"], "batch_size": [64], "seed": seeds}
     checkout(folder)

@@ -157,10 +157,14 @@ def _refuses(request: Request, partition: Row, accounts: list[str], qos: str) ->
         "DenyQos": (f"QOS {qos!r} (qos)", lambda names: qos in names),
     }
     where = f"partition {partition['PartitionName']!r}"
-    for key, (what, refused) in rights.items():
-        listed = partition.get(key, "")
-        if listed not in ("", "ALL") and refused(set(listed.split(","))):
-            return f"{what}: {where} has {key}={listed}"
+    listed = {key: partition[key] for key in rights if partition.get(key, "ALL") not in ("", "ALL")}
+    for key, names in listed.items():
+        what, refused = rights[key]
+        # where SLURM has a list of those who may, it does not look at that of those who may not
+        if key.replace("Deny", "Allow") in {*listed} - {key}:
+            continue
+        if refused(set(names.split(","))):
+            return f"{what}: {where} has {key}={names}"
     most = partition.get("MaxMemPerNode", "")
     if most.isdigit() and request.mem_mb > int(most):
         return f"{request.mem_mb} {NAMES['mem']}: {where} allows a job {most} (MaxMemPerNode)"
