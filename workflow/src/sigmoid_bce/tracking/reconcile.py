@@ -13,7 +13,7 @@ from socket import gethostname
 from typing import TYPE_CHECKING
 
 from sigmoid_bce.jobs import ends, locks, places
-from sigmoid_bce.jobs.attempts import end_tags, process, read_attempts
+from sigmoid_bce.jobs.attempts import RECORD, end_tags, process, read_attempts
 from sigmoid_bce.jobs.credentials import masked
 from sigmoid_bce.jobs.files import write_json
 from sigmoid_bce.jobs.records import PastAttempt, Status
@@ -72,7 +72,7 @@ def note_ends(results: Path) -> list[str]:
     changes = []
     for folder in _tried(results):
         for record in read_attempts(folder):
-            file = record["folder"] / "attempt.json"
+            file = record["folder"] / RECORD
             cause = ends.told_later(record)
             if cause:
                 why = str(record["reason"]).replace("interrupted", ends.WORDS[cause], 1)

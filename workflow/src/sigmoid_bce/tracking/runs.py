@@ -14,8 +14,8 @@ from typing import Any, Literal
 import pandas as pd
 
 from sigmoid_bce.jobs import machine
+from sigmoid_bce.jobs.attempts import EPOCHS, end_tags, process, read_history
 from sigmoid_bce.jobs.attempts import RECORD as ATTEMPT
-from sigmoid_bce.jobs.attempts import end_tags, process, read_history
 from sigmoid_bce.jobs.files import reading, sha256
 from sigmoid_bce.jobs.records import AttemptRecord, PastAttempt, RunRecord, Status
 from sigmoid_bce.study.cells import Cell, named_in
@@ -315,7 +315,7 @@ def attempt_runs(files: CellFiles, current: Run | None) -> list[Run]:
 
 
 def _attempt_run(files: CellFiles, record: PastAttempt) -> Run:
-    cell, history = files.cell, read_history(record["folder"] / "history.csv")
+    cell, history = files.cell, read_history(record["folder"] / EPOCHS)
     points = history_points(history, record)
     end = points[-1].time if points else record["started"]
     folder = f"train/{files.cell}/attempts/{record['attempt']}/"
