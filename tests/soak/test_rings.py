@@ -69,6 +69,13 @@ def test_kill_grid(record_property):
     record_property("said", said.strip().splitlines()[-1])
 
 
+def test_random_faults_on_slurm(record_property):
+    """A grid of 200 cells through SLURM, whose jobs, nodes, daemons and Snakemake end at random."""
+    command = [sys.executable, "-m", "pytest", "-q", "tests/cluster/test_random_faults.py"]
+    said = run(command, ROOT, 120, SIGMOID_BCE_CLUSTER_GRID="200", SIGMOID_BCE_CI="1")
+    record_property("said", said.strip().splitlines()[-1])
+
+
 @pytest.mark.parametrize("kind", ["loss", "gradient"])
 def test_a_million_values(kind, record_property):
     """The reference against mpmath at a million raw outputs: no value is off by one ulp."""

@@ -5,8 +5,9 @@ import random
 import signal
 import subprocess
 import sys
+import threading
 import time
-from contextlib import suppress
+from contextlib import contextmanager
 
 from sigmoid_bce.study.cells import Cell
 from support import accounting, kill_grid
@@ -29,16 +30,42 @@ PROFILE = {
     # each fault costs one of a whole submission
     "retries": 2 + SIZE // 10,
     "default-resources": {"slurm_partition": "cpu"},
-    "set-resources": {"train": {"gpu": 1, "slurm_partition": "gpu", "mem_mb": 2500}},
+    # the same in each retry: no node has the memory that the last of many would ask for
+    "set-resources": {
+        "train": {"gpu": 1, "slurm_partition": "gpu", "mem_mb": 2500},
+        "prepare": {"mem_mb": 2500},
+        "resize": {"mem_mb": 2500},
+    },
 }
 
 
 class Faults:
-    """What may happen to a job that runs: each method is a fault."""
+    """What may happen to a job that runs: each method in `KINDS` returns whether it happened."""
 
     def __init__(self, cluster, folder, chance):
         self.cluster, self.folder, self.chance = cluster, folder, chance
         self.happened = []
+        self.over = threading.Event()
+
+    @contextmanager
+    def controller_restarted(self):
+        """Start a controller that ends by itself again, as systemd does; SLURM's has bugs, too."""
+
+        def watch():
+            while not self.over.wait(1):
+                process = self.cluster.processes.get("slurmctld")
+                if process and process.poll() is not None:
+                    print(f"slurmctld ended by itself with {process.returncode}", flush=True)
+                    print(self.cluster.tail("slurmctld"), flush=True)
+                    self.cluster.start_slurmctld(wait=False)
+
+        watcher = threading.Thread(target=watch)
+        watcher.start()
+        try:
+            yield
+        finally:
+            self.over.set()
+            watcher.join()
 
     def victim(self):
         """Return the record of a training that runs, if there is one."""
@@ -46,33 +73,41 @@ class Faults:
         return self.chance.choice(some) if some else None
 
     def process(self, victim):
-        with suppress(ProcessLookupError):
+        try:
             os.kill(victim["pid"], self.chance.choice((signal.SIGKILL, signal.SIGTERM)))
+        except ProcessLookupError:  # it has ended just now
+            return False
+        return True
 
     def job_cancelled(self, victim):
         ask("scancel", victim["slurm_job_id"])
+        return True
 
     def job_queued_again(self, victim):
         job = victim["slurm_job_id"]
-        # it may have ended just now
-        if not subprocess.run(["scontrol", "requeue", job], capture_output=True).returncode:
-            self.cluster.start_now(job)
+        if subprocess.run(["scontrol", "requeue", job], capture_output=True).returncode:
+            return False  # it has ended just now
+        self.cluster.start_now(job)
+        return True
 
     def controller(self, _):
         # SIGKILL may let it forget a job's end; test_faults and test_outages have that
         self.cluster.kill("slurmctld", signal.SIGTERM)
         time.sleep(self.chance.random() * 3)
         self.cluster.start_slurmctld()
+        return True
 
     def database(self, _):
         self.cluster.kill("slurmdbd")
         time.sleep(self.chance.random() * 8)
         accounting.start_slurmdbd(self.cluster)
+        return True
 
     def daemon_of_a_node(self, victim):
         node = self.node(victim) or "node1"
         self.cluster.kill(node)
         self.cluster.start_slurmd(node)
+        return True
 
     def node(self, victim):
         return ask(
@@ -84,13 +119,14 @@ class Faults:
         node = self.node(victim)
         jobs = node and ask("squeue", "-h", "-t", "RUNNING", "-w", node, "-o", "%i").split()
         if not jobs:
-            return
+            return False
         self.cluster.crash(node, *jobs)
         wait_until(lambda: "RUNNING" not in map(state, jobs), "no failure of a node was noticed")
         self.cluster.start_slurmd(node)
         for job in jobs:
             if state(job) == "PENDING":
                 self.cluster.start_now(job)
+        return True
 
 
 # the death of a node takes SLURM half a minute; test_outages has one
@@ -118,13 +154,9 @@ def queue(folder, command):
     assert done.returncode == 0, done.stderr
 
 
-def test_random_faults_in_a_grid(accounted, tmp_path):
-    chance, folder = (
-        random.Random(SEED),
-        prepare(tmp_path / "grid", "grid.yaml", SIZE, **LONG),
-    )
-    changed(folder, **PROFILE)
-    faults, kinds = Faults(accounted, folder, chance), []
+def disturbed(faults, folder, chance):
+    """Run the grid, which faults end again and again, until it is finished."""
+    kinds = []
     for number, (how, cure) in enumerate(ROUNDS * (1 + SIZE // 100), 1):
         process = begin(folder, "--until", "train", log=f"{number}.log")
         share = kill_grid.done(folder) + SIZE // 5 // (1 + SIZE // 100)
@@ -140,23 +172,33 @@ def test_random_faults_in_a_grid(accounted, tmp_path):
                 kinds = kinds or chance.sample(KINDS, len(KINDS))
                 fault = kinds.pop()
                 print(f"{time.strftime('%X')} {fault.__name__}", flush=True)
-                fault(faults, victim)
-                faults.happened.append(fault.__name__)
-                hits += 1
+                if fault(faults, victim):
+                    faults.happened.append(fault.__name__)
+                    hits += 1
         print(f"{time.strftime('%X')} {how.name}, {kill_grid.done(folder)} cells", flush=True)
-        end(process, how, accounted, folder)
+        end(process, how, faults.cluster, folder)
         begin(folder, "--unlock", log="unlock.log").wait(LIMIT)
         queue(folder, cure)
     process = begin(folder, "--until", "train", log="last.log")
     assert process.wait(LIMIT + 10 * SIZE) == 0, (folder / "last.log").read_text()[-6000:]
     assert kill_grid.done(folder) == SIZE
+
+
+def test_random_faults_in_a_grid(accounted, tmp_path):
+    chance, folder = random.Random(SEED), tmp_path / "grid"
+    changed(prepare(folder, "grid.yaml", SIZE, **LONG), **PROFILE)
+    faults = Faults(accounted, folder, chance)
+    with faults.controller_restarted():
+        disturbed(faults, folder, chance)
     assert len(faults.happened) >= 2 * len(ROUNDS)
 
     calm = prepare(tmp_path / "calm", "grid.yaml", SIZE, ["one"], **LONG)
     snakemake(calm, "--until", "train", "--configfile", "grid.yaml")
     for cell in CELLS:
         assert digests(folder, cell) == digests(calm, Cell(**{**vars(cell), "model": "one"}))
-    statuses = [run.info.status for run in check_runs(folder, CELLS)]
+    ends = {"FINISHED", "KILLED", "FAILED"}
+    statuses = [run.info.status for run in check_runs(folder, CELLS, ends)]
+    assert "KILLED" in statuses
     print(SEED, faults.happened, {status: statuses.count(status) for status in set(statuses)})
     wait_until(lambda: not alive(folder), lambda: f"left: {alive(folder)}")
     left = {job["state"] for job in accounted.jobs(folder).values()}
