@@ -452,6 +452,11 @@ def attempts(tmp_path, monkeypatch):
     return results
 
 
+def begun(folder):
+    folder.mkdir()
+    (folder / "history.csv").touch()
+
+
 ATTEMPTS = "train/dataset~d/seed~0/attempts"
 OF_ATTEMPTS = {
     "nothing": (lambda s: None, None),
@@ -482,6 +487,11 @@ OF_ATTEMPTS = {
     "no patch": (
         lambda s: next((s / "patches").iterdir()).unlink(),
         ".patch: it is missing: an attempt names it",
+    ),
+    "killed before it wrote a record": (lambda s: begun(s / ATTEMPTS / "3"), None),
+    "no record": (
+        lambda s: (s / ATTEMPTS / "2/attempt.json").unlink(),
+        f"{ATTEMPTS}/2/attempt.json: it is missing",
     ),
     "a file more": (
         lambda s: (s / ATTEMPTS / "2/mine.csv").touch(),

@@ -113,6 +113,13 @@ def test_slurm_s_log_tells_of_memory(folder):
     assert killed(folder, slurm_job_id="17")[1] == "memory"
 
 
+def test_slurm_s_log_of_another_job_tells_nothing(folder):
+    log = folder.parents[CELL.count("/") + 2] / "slurm/group_heads/17.log"
+    log.parent.mkdir(parents=True)
+    log.write_text("slurmstepd: error: Step 17.0 exceeded memory limit (900 > 400), being killed")
+    assert killed(folder, slurm_job_id="7")[1] == "killed"
+
+
 SLURM = {
     # what sacct says of a job that was queued again, and of one that was cancelled by somebody
     "a first run": ("PREEMPTED|{0}|{1}\nCOMPLETED|{2}|{3}", "preempted"),

@@ -111,6 +111,9 @@ def test_jobs_of_a_living_run_are_left_alone(tmp_path, monkeypatch):
     assert [job.id for job in leftover_jobs(tmp_path)] == ["0", "1", "2"]
     with pytest.raises(ClusterError, match=r"still in the queue: 0 \(RUNNING\), 1 \(RUNNING\), 2"):
         refuse_leftovers(tmp_path)
+    monkeypatch.setattr(locks, "supported", lambda folder: False)
+    with pytest.raises(ClusterError, match="they may be those of a workflow that runs"):
+        refuse_leftovers(tmp_path)
 
 
 CONFIG = "ClusterName             = here\nAccountingStorageEnforce = associations,limits,qos\n"

@@ -54,6 +54,7 @@ WORKFLOW_PATCHES = [
 
 class Executor:
     run_uuid = "0"
+    wait = True  # as long as Snakemake does not end
 
     def __init__(self):
         self._failed_nodes = {"node9"}
@@ -335,6 +336,17 @@ def test_slurm_is_asked_until_it_answers(queries):
     ]
 
 
+def test_a_workflow_that_ends_does_not_ask_for_ever(queries):
+    """Snakemake awaits the thread that asks, also while SLURM is silent."""
+    flow = workflow()
+    queries.answers["sacct"] = [None] * 1000
+    slurm_patches.ask_until_answered(flow)
+    threading.Timer(0.1, setattr, (flow.scheduler._executor, "wait", False)).start()
+    log = SimpleNamespace(warning=lambda text: None)
+    assert asyncio.run(plugin.query_job_status("sacct", log)) == ({}, 0.0)
+    assert 1 < len(queries.asked) < 1000
+
+
 def test_a_node_that_failed_is_used_again():
     flow = workflow()
     slurm_patches.use_nodes_again(flow)
@@ -358,6 +370,31 @@ def test_without_its_name_a_patch_is_left_out_with_a_line(patch, capsys, monkeyp
     lines = capsys.readouterr().err.splitlines()
     assert len(lines) == 1
     assert re.match(r"snakemake 9\S+ is not patched \(.* has no [\w, ]+\): .*", lines[0])
+
+
+@pytest.mark.parametrize("patch", WORKFLOW_PATCHES, ids=lambda patch: patch.__name__)
+def test_without_its_module_a_patch_is_left_out_with_a_line(patch, capsys, monkeypatch):
+    for name in (
+        *("jobs", "deployment.conda", "sourcecache", "scheduling.job_scheduler", "script", "dag"),
+        *("resources", "rules", "workflow"),
+    ):
+        monkeypatch.setitem(sys.modules, f"snakemake.{name}", None)
+        monkeypatch.delattr(f"snakemake.{name}", raising=False)
+    monkeypatch.setitem(sys.modules, "snakemake_executor_plugin_slurm", None)
+    patch(SimpleNamespace())
+    lines = capsys.readouterr().err.splitlines()
+    assert len(lines) == 1
+    assert re.match(r"snakemake 9\S+ is not patched \(.+\): .*", lines[0])
+
+
+@pytest.mark.parametrize("what", ["refusal", "submission"])
+def test_without_the_plugin_s_modules_slurm_is_not_asked(what, capsys, monkeypatch):
+    for name in ("utils", "submit_string", "validation"):
+        monkeypatch.setitem(sys.modules, f"snakemake_executor_plugin_slurm.{name}", None)
+        monkeypatch.delattr(f"snakemake_executor_plugin_slurm.{name}", raising=False)
+    given = {"refusal": (None,), "submission": (None, "", "", None)}[what]
+    assert getattr(slurm_patches, what)(*given) == ""
+    assert len(capsys.readouterr().err.splitlines()) == 1
 
 
 def test_a_name_with_another_meaning_is_left_alone(capsys, monkeypatch):

@@ -97,7 +97,7 @@ def test_the_readme_is_short_and_its_badges_are_true():
 
 def test_the_readme_s_claim_about_sides_is_the_table_s():
     full = committed.read("models").query("stage == 'full'")
-    assert "**all of them are on the correct side**" in (ROOT / "README.md").read_text()
+    assert "**all are on the correct side**" in (ROOT / "README.md").read_text()
     assert (full["dead_wrong_share_max"] == 0).all()
 
 

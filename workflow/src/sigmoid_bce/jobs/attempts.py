@@ -75,6 +75,8 @@ class Attempt:
 
     def __enter__(self) -> Attempt:
         self.folder.mkdir(parents=True, exist_ok=True)
+        # it asks git, for seconds: a process that is killed meanwhile has left no attempt
+        about = circumstances(self.results)
         earlier = _records(self.folder.parent)
         number = max((int(f.name) for f in self.folder.iterdir() if f.name.isdigit()), default=0)
         while True:
@@ -92,7 +94,7 @@ class Attempt:
             cell=self.cell,
             attempt=number,
             started=int(time.time() * 1000),
-            **circumstances(self.results),
+            **about,
         )
         if earlier:
             self.record["previous"] = process(earlier[-1])
@@ -283,11 +285,11 @@ def _records(folder: Path) -> list[PastAttempt]:
     records: list[PastAttempt] = []
     for file in folder.glob(f"attempts/*/{RECORD}"):
         try:
-            records.append(
-                cast(PastAttempt, {**json.loads(file.read_text()), "folder": file.parent})
-            )
-        except (OSError, ValueError) as error:
-            print(f"{file} cannot be read ({error}): this attempt is left out", flush=True)
+            record = {**json.loads(file.read_text()), "folder": file.parent}
+            int(record["attempt"])
+            records.append(cast(PastAttempt, record))
+        except (OSError, ValueError, KeyError, TypeError) as error:
+            print(f"{file} cannot be read ({error!r}): this attempt is left out", flush=True)
     return sorted(records, key=lambda record: record["attempt"])
 
 
@@ -306,7 +308,8 @@ def read_attempts(folder: Path) -> list[PastAttempt]:
     for record in records:
         if "status" in record:
             continue
-        if record["folder"] in running:
+        # or it began after the first look
+        if record["folder"] in running or alive(record["folder"]):
             record["status"] = "RUNNING"
         else:
             _, rows = _lines(record["folder"] / EPOCHS)

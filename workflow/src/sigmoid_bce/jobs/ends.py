@@ -210,9 +210,12 @@ def _ended(job: str, started: float) -> Cause | None:
 
 def _logged(job: str, results: Path) -> Cause | None:
     """Return whether SLURM's log of a submission says that it had too little memory."""
-    for file in results.parent.glob(f"slurm/**/*{job}.log"):
-        with open(file, "rb") as log:
-            log.seek(max(0, file.stat().st_size - TAIL))
-            if NO_MEMORY.search(log.read()):
-                return "memory"
+    for file in results.parent.glob(f"slurm/**/{job}.log"):
+        try:
+            with open(file, "rb") as log:
+                log.seek(max(0, file.stat().st_size - TAIL))
+                if NO_MEMORY.search(log.read()):
+                    return "memory"
+        except OSError:  # another user's, or removed just now
+            continue
     return None

@@ -12,6 +12,7 @@ import signal
 import socket
 import struct
 import sys
+from contextlib import suppress
 
 FORK = "SIGMOID_BCE_FORK"
 """Environment variable of a fork, which must not ask for another fork."""
@@ -59,6 +60,11 @@ def connect(address: str) -> socket.socket | None:
     return connection
 
 
+def _pass_on(process: int, number: int) -> None:
+    with suppress(ProcessLookupError):  # it has ended just now
+        os.kill(process, number)
+
+
 def run(connection: socket.socket, argv: list[str]) -> None:
     """Run a script in a fork of a server, and end as it ends.
 
@@ -96,7 +102,7 @@ def run(connection: socket.socket, argv: list[str]) -> None:
         connection.settimeout(None)
         (process,) = struct.unpack("I", answer)
         for number in (signal.SIGTERM, signal.SIGINT):
-            signal.signal(number, lambda number, _: os.kill(process, number))
+            signal.signal(number, lambda number, _: _pass_on(process, number))
         status = connection.recv(4)
     if len(status) == 4:
         sys.exit(struct.unpack("I", status)[0])

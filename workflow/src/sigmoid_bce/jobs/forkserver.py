@@ -272,10 +272,12 @@ def _run(connection: socket.socket) -> None:
     except BaseException:
         sys.excepthook(*sys.exc_info())
     finally:
-        for stream in (sys.stdout, sys.stderr):
-            stream.flush()
-        connection.sendall(struct.pack("I", status))
-        os._exit(status)
+        with suppress(OSError):  # a full disk, or a client that is gone
+            for stream in (sys.stdout, sys.stderr):
+                stream.flush()
+        with suppress(OSError):
+            connection.sendall(struct.pack("I", status & 0xFF))
+        os._exit(status & 0xFF)
 
 
 def _die_with_client(connection: socket.socket) -> None:

@@ -57,12 +57,16 @@ def _parsed(text: str) -> list[tuple[str, str]]:
     return found
 
 
-def _visible(names: str) -> list[str]:
+def visible(names: str) -> list[str]:
     """Return the GPUs that CUDA sees for a value of CUDA_VISIBLE_DEVICES.
+
+    Parameters
+    ----------
+    names : str
 
     Examples
     --------
-    >>> _visible("1,GPU-2b,-1,0")
+    >>> visible("1,GPU-2b,-1,0")
     ['1', 'GPU-2b']
     """
     found = []
@@ -79,9 +83,9 @@ def pool() -> list[str]:
     These are the GPUs in CUDA_VISIBLE_DEVICES if the user or a scheduler has set it, otherwise all
     GPUs of the machine. A scheduler's job without the variable has none.
     """
-    visible = os.environ.get("CUDA_VISIBLE_DEVICES")
-    if visible is not None:
-        return _visible(visible)
+    names = os.environ.get("CUDA_VISIBLE_DEVICES")
+    if names is not None:
+        return visible(names)
     if ALLOCATION in os.environ:
         return []
     # where nvidia-smi lists nothing, the device files give the number of GPUs

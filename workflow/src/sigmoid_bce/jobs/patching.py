@@ -79,7 +79,7 @@ def patch(
         def guarded(workflow: Any, *args: Parameters.args, **kwargs: Parameters.kwargs) -> None:
             try:
                 function(workflow, *args, **kwargs)
-            except Changed as changed:
+            except (Changed, ImportError) as changed:
                 print(
                     f"snakemake {installed('snakemake')} is not patched ({changed}): {loss}",
                     file=sys.stderr,

@@ -105,22 +105,32 @@ def _kept_from_me(folder: Path) -> Iterator[Path]:
     """Yield the folders and files that this process cannot replace."""
     for name, _, files in os.walk(folder):
         place = Path(name)
+        if not place.exists():  # another user's job has removed it just now
+            continue
         if not os.access(place, os.W_OK | os.X_OK):
             yield place
         elif _keeps(place):
             yield from (place / one for one in files if not _is_mine(place / one))
         elif WRITTEN_OVER in place.relative_to(folder).parts[:1]:
-            yield from (place / one for one in files if not os.access(place / one, os.W_OK))
+            some = (place / one for one in files if not os.access(place / one, os.W_OK))
+            yield from (one for one in some if one.exists())
 
 
 def _keeps(folder: Path) -> bool:
     """Return whether only its owner may delete a file in a folder, as in /tmp."""
-    state = folder.stat()
+    try:
+        state = folder.stat()
+    except FileNotFoundError:
+        return False
     return bool(state.st_mode & stat.S_ISVTX) and state.st_uid != os.geteuid()
 
 
 def _is_mine(file: Path) -> bool:
-    return file.lstat().st_uid == os.geteuid()
+    """Return whether this user owns a file; one that is gone is in nobody's way."""
+    try:
+        return file.lstat().st_uid == os.geteuid()
+    except FileNotFoundError:
+        return True
 
 
 def _owner(path: Path) -> str:

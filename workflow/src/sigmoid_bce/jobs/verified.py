@@ -101,6 +101,13 @@ def _read(file: Path) -> tuple[dict[str, Any], str]:
     return (record, "") if isinstance(record, dict) else ({}, CHANGED)
 
 
+def _is_empty(file: Path) -> bool:
+    try:
+        return file.stat().st_size == 0
+    except OSError:
+        return False
+
+
 class Attempts:
     """The attempts at a cell: each names its cell, its number, its epochs and the one before it.
 
@@ -120,6 +127,8 @@ class Attempts:
         self.unread: dict[str, str] = {}
         for number in sorted(numbers, key=int):
             record, why = _read(results / self._name(number))
+            if why == MISSING and _is_empty(results / self._name(number, EPOCHS)):
+                continue  # it was killed before it could write that it began
             if why:
                 self.unread[number] = why
             else:

@@ -102,7 +102,7 @@ def ask_until_answered(workflow: Any) -> None:
 
     Reason: after --slurm-status-attempts queries without an answer, the plugin forgets its jobs. A
     database that is away refuses 50 queries within a second.
-    Gain: no time; a workflow goes on when SLURM is back.
+    Gain: no time; a workflow goes on when SLURM is back. One that is ended asks no more.
     Upstream: docs/upstream/forgotten-jobs.md
 
     Parameters
@@ -115,10 +115,14 @@ def ask_until_answered(workflow: Any) -> None:
     before = named(plugin, "query_job_status", inspect.iscoroutinefunction)
     settings = named(workflow, "remote_execution_settings")
     interval = named(settings, "seconds_between_status_checks")
+    executor = named(named(workflow, "scheduler"), "_executor")
+    named(executor, "wait", lambda value: isinstance(value, bool))
 
     async def query_job_status(command: str, logger: Any) -> tuple[dict[str, str], Any]:
         silent = False
         while (answer := await before(command, logger))[0] is None:
+            if not executor.wait:  # Snakemake ends, and awaits the thread that asks
+                return {}, 0.0
             if not silent:
                 program = command.split()[0]
                 logger.warning(f"{program} does not answer: the states of jobs are not known.")
@@ -226,15 +230,15 @@ def refusal(job: Any) -> str:
     ----------
     job : snakemake.jobs.Job or snakemake.jobs.GroupJob
     """
-    from snakemake_executor_plugin_slurm import utils, validation
-    from snakemake_interface_common.exceptions import WorkflowError
-
     try:
+        from snakemake_executor_plugin_slurm import utils, validation
+        from snakemake_interface_common.exceptions import WorkflowError
+
         checks = [
             named(utils, "set_gres_string", callable),
             named(validation, "validate_slurm_extra", callable),
         ]
-    except Changed as changed:
+    except (Changed, ImportError) as changed:
         print(f"the SLURM plugin's own checks are left out ({changed})", file=sys.stderr)
         return ""
     try:
@@ -259,9 +263,6 @@ def submission(job: Any, account: str, partition: str, settings: Any) -> str:
         Empty for the cluster's default.
     settings : snakemake_executor_plugin_slurm.ExecutorSettings
     """
-    from snakemake_executor_plugin_slurm import submit_string, utils
-    from snakemake_interface_common.exceptions import WorkflowError
-
     params = {
         "run_uuid": "test",
         "slurm_logfile": "/dev/null",
@@ -271,8 +272,15 @@ def submission(job: Any, account: str, partition: str, settings: Any) -> str:
         "workdir": "",
     }
     try:
+        from snakemake_executor_plugin_slurm import submit_string, utils
+        from snakemake_interface_common.exceptions import WorkflowError
+
         command = named(submit_string, "get_submit_command", callable)
         gres = named(utils, "set_gres_string", callable)
+    except (Changed, ImportError) as changed:
+        print(f"SLURM is not asked in advance ({changed})", file=sys.stderr)
+        return ""
+    try:
         return f"{command(job, params, settings=settings)}{gres(job)}"
-    except (Changed, WorkflowError, AttributeError, TypeError):
+    except (WorkflowError, AttributeError, TypeError):
         return ""

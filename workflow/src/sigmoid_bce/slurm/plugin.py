@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from sigmoid_bce.jobs import gpus
 from sigmoid_bce.slurm import patches
 from sigmoid_bce.slurm.check import check, keeps_accounts
 from sigmoid_bce.slurm.queue import mark_running, refuse_leftovers
@@ -53,9 +54,10 @@ def allocated(environment: Mapping[str, str]) -> dict[str, int]:
     --------
     >>> allocated({"SLURM_CPUS_PER_TASK": "4", "CUDA_VISIBLE_DEVICES": "0,1"})
     {'_cores': 4, 'gpu': 2}
+    >>> allocated({"CUDA_VISIBLE_DEVICES": "NoDevFiles"})
+    {'gpu': 0}
     """
-    devices = environment.get("CUDA_VISIBLE_DEVICES", "")
-    found = {"gpu": len(devices.split(",")) if devices else 0}
+    found = {"gpu": len(gpus.visible(environment.get("CUDA_VISIBLE_DEVICES", "")))}
     if cpus := environment.get("SLURM_CPUS_PER_TASK"):
         found = {"_cores": int(cpus), **found}
     return found

@@ -45,7 +45,7 @@ def mark_running(run: str) -> None:
     """
     RUNS.mkdir(parents=True, exist_ok=True)
     for past in RUNS.iterdir():
-        if not locks.held(past):
+        if locks.held(past) is False:  # None: the file system has no locks
             past.unlink(missing_ok=True)
     # never closed: the kernel releases the lock when the process ends
     locks.acquire(os.open(RUNS / run, os.O_CREAT | os.O_RDWR, 0o666))
@@ -80,6 +80,8 @@ def refuse_leftovers(folder: str | Path = ".") -> None:
     if jobs := leftover_jobs(folder):
         shown = ", ".join(map(str, jobs[:10]))
         more = f" and {len(jobs) - 10} more" if len(jobs) > 10 else ""
+        if not locks.supported(Path(folder)):
+            more += " (its file system has no locks: they may be those of a workflow that runs)"
         raise ClusterError(
             f"jobs of an earlier run in this folder are still in the queue: {shown}{more}. A new "
             "run would repeat their work. Cancel them with `make cluster-cancel`, or wait for "
