@@ -9,6 +9,7 @@ import platform
 import re
 import subprocess
 import sys
+import threading
 import time
 from dataclasses import dataclass
 from pathlib import Path
@@ -32,6 +33,8 @@ HELD_BACK = (
 KERNELS = "from sigmoid_bce.jobs.hardware import blas; print(', '.join(blas()))"
 TICK = os.sysconf("SC_CLK_TCK")
 PR_SET_CHILD_SUBREAPER = 36
+STARTED: set[int] = set()  # by `run` in any thread; each call waits for its own
+STARTING = threading.Lock()
 LAST = 60.0  # seconds that what a command leaves behind may take to end
 
 
@@ -59,11 +62,17 @@ def environment(**more: str) -> dict[str, str]:
     return {**kept, "PATH": path, "MLFLOW_DISABLE_TELEMETRY": "true", **more}
 
 
+def _children() -> set[int]:
+    """Return the processes that this one waits for, without those that `run` has started."""
+    with STARTING:
+        return {child.pid for child in psutil.Process().children()} - STARTED
+
+
 def _adopted(before: set[int]) -> float:
     """Wait for the processes that a command has left behind; return their CPU seconds."""
     cpu, end = 0.0, time.monotonic() + LAST
     # a server that ends leaves those that it has started
-    while left := {child.pid for child in psutil.Process().children()} - before:
+    while left := _children() - before:
         for process in left:
             ended, _, used = os.wait4(process, os.WNOHANG)
             cpu += used.ru_utime + used.ru_stime if ended else 0.0
@@ -84,13 +93,15 @@ def run(command: list, folder: Path, log: Path, **more: str) -> Watched:
     log.parent.mkdir(parents=True, exist_ok=True)
     # the servers that jobs are forks of outlive the command: this process inherits them
     ctypes.CDLL(None).prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
-    before = {child.pid for child in psutil.Process().children()}
+    before = _children()
     with open(log, "w") as out:
         start = time.perf_counter()
-        process = subprocess.Popen(
-            list(map(str, command)), cwd=folder, env=environment(**more),
-            stdout=out, stderr=subprocess.STDOUT,
-        )  # fmt: skip
+        with STARTING:
+            process = subprocess.Popen(
+                list(map(str, command)), cwd=folder, env=environment(**more),
+                stdout=out, stderr=subprocess.STDOUT,
+            )  # fmt: skip
+            STARTED.add(process.pid)
         own_cpu = own_mb = 0.0
         try:
             while True:

@@ -1,33 +1,37 @@
-"""Compare the workflow with programs that a user would write instead.
+"""Compare the workflow with careful programs that a user would write instead.
 
-All start from decoded images and downloaded weights, make every other file, and end when the last
-run is logged. `plain/` contains the peers and states their assumptions. The workflow also computes
-exact losses, tables and the report.
+All start from decoded images, features and downloaded weights, make every other file, and end when
+the last run is logged. `plain/` contains the peers and states their assumptions. The workflow also
+computes exact losses, tables and the report.
 """
 
 from __future__ import annotations
 
-import json
 import sys
+import time
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
-import pandas as pd
-import yaml
-
-from measured import HERE, default_study, new_folder, run, snakemake
-from studies import grid_only, short_cells, shrink
+from measured import HERE, new_folder, run, snakemake
+from studies import four_cells, short_cells, shrink
 
 PLAIN = HERE / "plain"
-NAIVE_SEEDS = 3
-"""Number of seeds for which the naive workflow is measured; it is the slowest peer."""
+PEERS = {  # name: processes, options
+    "careful": (1, ()),
+    "careful, two processes": (2, ()),
+    "every trick, two processes": (2, ("--tricks",)),
+}
+GRIDS = {  # name: study, how many times as long each peer is wanted to take
+    "four cells": (four_cells, (3.5, 2.4, 1.8)),
+    "100 short cells": (short_cells, (None, 3, 2)),
+}
 
 
-def prepared(given, name: str, config: dict) -> Path:
-    """Return the folder of a run of the workflow, with its images decoded."""
+def prepared(given, name: str, config: dict, *until: str) -> Path:
+    """Return the folder of a run of the workflow, after the rules that need not be measured."""
     folder = new_folder(given.work, name, config)
-    snakemake(folder, "--until", "prepare", cores=given.cores, log="prepare.log")
-    if any(m["architecture"] != "convnet" for m in config["models"].values()):
-        snakemake(folder, "--until", "download", cores=given.cores, log="download.log")
+    for rule in until:
+        snakemake(folder, "--until", rule, cores=given.cores, log=f"{rule}.log")
     return folder
 
 
@@ -38,101 +42,58 @@ def arguments(folder: Path, config: dict) -> list[Path]:
     return [folder / "config.yaml", data / "images.npy", data / "manifest.parquet", weights]
 
 
-def plain(given, name: str, script: str, what: list) -> float:
-    """Run a plain script with TensorFlow's default threads; return its seconds."""
-    out = given.work / name
-    command = [sys.executable, PLAIN / script, *what, out]
+def plain(given, name: str, script: str, what: list, *options) -> float:
+    """Run a plain script; return its seconds."""
+    command = [sys.executable, PLAIN / script, *what, given.work / name, *options]
     return run(command, given.work, given.work / f"{name}.log", TF_CPP_MIN_LOG_LEVEL="2").wall
 
 
-def careless(given, ours: Path, config: dict) -> list[tuple]:
-    """Return the time that the careless script would take for the workflow's number of epochs."""
-    out = given.work / "careless.json"
-    plain(given, "careless.json", "careless.py", arguments(ours, config))
-    epoch = json.loads(out.read_text())
-    heads = {n for n, m in config["models"].items() if m["architecture"] != "convnet"}
-    cells = pd.read_csv(given.work / "careful-default/cells.csv")
-    total = cells.loc[~cells["model"].isin(heads), "seconds"].sum()
-    for file in (ours / "results" / config["study"] / "train").rglob("run.json"):
-        record = json.loads(file.read_text())
-        parts = dict(part.split("~") for part in record["cell"].split("/"))
-        if parts["model"] in heads:
-            total += record["epochs"] * epoch[parts["batch_size"]] + 2 * epoch["predict"]
-    grid = "default study"
-    return [
-        *((grid, f"careless: an epoch, batch size {size}", s, "s", "measured after tracing")
-          for size, s in epoch.items() if size != "predict"),
-        (grid, "careless: all images once", epoch["predict"], "s", "measured"),
-        (grid, "careless", total, "s",
-         "extrapolated: a measured epoch times the epochs of frozen networks; rest as careful"),
-    ]  # fmt: skip
+def beside(given, name: str, processes: int, what: list, *options) -> float:
+    """Run the careful script in processes that share the cells; return the seconds of all."""
+    if processes == 1:
+        return plain(given, name, "careful.py", what, *options)
+    start = time.perf_counter()
+    with ThreadPoolExecutor(processes) as pool:
+        shares = [f"{share}/{processes}" for share in range(1, processes + 1)]
+        names = [f"{name}-{share[0]}" for share in shares]
+        ran = [
+            pool.submit(plain, given, name, "careful.py", what, "--share", share, *options)
+            for name, share in zip(names, shares, strict=True)
+        ]
+        for one in ran:
+            one.result()
+    return time.perf_counter() - start
 
 
-def naive(given, config: dict, images: Path) -> tuple[float, float]:
-    """Run the naive workflow and return the seconds of its features and of all other steps."""
-    folder = given.work / "naive"
-    folder.mkdir()
-    (folder / "config.yaml").write_text(yaml.safe_dump(config, sort_keys=False))
-    study, (_, data, manifest, weights) = folder / "config.yaml", images
-    named = {"naive": PLAIN / "naive.py", "study": study, "images": data, "manifest": manifest}
-    settings = [f"{key}={value}" for key, value in {**named, "weights": weights}.items()]
-    command = [sys.executable, "-m", "snakemake", "--snakefile", PLAIN / "Snakefile"]
-    command += ["--workflow-profile", "none", "--resources", "database=1", "--cores", given.cores]
-    command += ["--config", *settings]
-    features = run([*command, "--until", "features"], folder, folder / "features.log").wall
-    return features, run(command, folder, folder / "all.log", TF_CPP_MIN_LOG_LEVEL="2").wall
+def features(folder: Path, config: dict) -> Path:
+    """Write the workflow's features as the array that the peers read; return its path."""
+    import numpy as np
+
+    study = folder / "results" / config["study"]
+    (made,) = study.glob("features/**/backbone~*.npy")
+    file = folder / "features.npy"
+    np.save(file, np.load(made))
+    return file
 
 
 def measure(given) -> list[tuple]:
     """Return the rows of this part."""
-    return [*of_default(given), *of_short(given)]
-
-
-def of_default(given) -> list[tuple]:
-    """Compare on the default study, without the laboratory."""
-    config = grid_only(shrink(default_study(), given.scale))
-    grid = "default study"
-    given.say(f"{grid}: images")
-    folder = prepared(given, "ours-default", config)
-    given.say(f"{grid}: ours")
-    ours = snakemake(folder, cores=given.cores).wall
-    given.say(f"{grid}: careful")
-    careful = plain(given, "careful-default", "careful.py", arguments(folder, config))
-    given.say(f"{grid}: careless")
-    rows = careless(given, folder, config)
-    return [
-        (grid, "ours", ours, "s", ""),
-        (grid, "careful", careful, "s", ""),
-        *rows,
-        (grid, "careful / ours", careful / ours, "ratio", "wanted: at least 1.1"),
-        (grid, "careless / ours", rows[-1][2] / ours, "ratio", "wanted: at least 10"),
-    ]
-
-
-def of_short(given) -> list[tuple]:
-    """Compare on 100 short cells."""
-    config = shrink(short_cells(), given.scale)
-    cells = len(config["grid"]["batch_size"]) * len(config["grid"]["seed"])
-    grid = f"{cells} short cells"
-    given.say(f"{grid}: images")
-    folder = prepared(given, "ours-short", config)
-    given.say(f"{grid}: ours")
-    ours = snakemake(folder, cores=given.cores).wall
-    given.say(f"{grid}: careful")
-    what = arguments(folder, config)
-    careful = plain(given, "careful-short", "careful.py", what)
-    some = {**config, "grid": {**config["grid"]}}
-    if not given.whole:
-        some["grid"]["seed"] = some["grid"]["seed"][:NAIVE_SEEDS]
-    measured = len(some["grid"]["batch_size"]) * len(some["grid"]["seed"])
-    given.say(f"{grid}: naive, {measured} cells")
-    features, rest = naive(given, some, what)
-    slow = features + rest * cells / measured
-    note = f"{measured} cells measured, times {cells / measured:g}" if measured < cells else ""
-    return [
-        (grid, "ours", ours, "s", ""),
-        (grid, "careful", careful, "s", ""),
-        (grid, "naive", slow, "s", note),
-        (grid, "careful / ours", careful / ours, "ratio", "wanted: at least 3"),
-        (grid, "naive / ours", slow / ours, "ratio", "wanted: at least 3"),
-    ]
+    rows = []
+    for name, (study, wanted) in GRIDS.items():
+        config = shrink(study(), given.scale)
+        given.say(f"{name}: data and features")
+        folder = prepared(given, f"ours-{len(rows)}", config, "extract")
+        what, given_features = arguments(folder, config), features(folder, config)
+        given.say(f"{name}: ours")
+        ours = snakemake(folder, cores=given.cores).wall
+        rows.append((name, "ours", ours, "s", ""))
+        for (peer, (processes, options)), least in zip(PEERS.items(), wanted, strict=True):
+            given.say(f"{name}: {peer}")
+            out = f"{len(rows)}-{peer.replace(',', '').replace(' ', '-')}"
+            took = beside(given, out, processes, what, "--features", given_features, *options)
+            note = f"wanted: at least {least}" if least else ""
+            rows += [
+                (name, peer, took, "s", ""),
+                (name, f"{peer} / ours", took / ours, "ratio", note),
+            ]
+    return rows

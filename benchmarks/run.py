@@ -27,7 +27,7 @@ from measured import HERE, ROOT, environment, machine
 
 PARTS = ("throughput", "jobs", "floor", "peers", "growth")
 """Modules whose `measure` returns rows."""
-BY_NAME = ("roofline", "setup")
+BY_NAME = ("roofline", "setup", "slow_peers")
 """The same, run only where they are named: they take longest."""
 SCRIPTS = ("checkpoints", "extraction", "monitor", "verdict", "tracking")
 """Scripts whose printed lines are kept; see `python benchmarks/<name>.py --help`."""
@@ -163,7 +163,7 @@ def main() -> None:
     parser.add_argument("parts", nargs="*", metavar="PART", default=list(PARTS))
     parser.add_argument("--scale", type=float, default=1, help="below 1: test the benchmark only")
     parser.add_argument("--limit", type=float, default=5, help="minutes for growth's complete runs")
-    parser.add_argument("--whole", action="store_true", help="extrapolate nothing in peers")
+    parser.add_argument("--whole", action="store_true", help="extrapolate nothing in slow_peers")
     parser.add_argument("--cores", type=int, default=2)
     parser.add_argument("--out", type=Path, default=ROOT / "results/benchmarks")
     parser.add_argument(

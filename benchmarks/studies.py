@@ -38,11 +38,19 @@ def grid_only(config: dict) -> dict:
     return config
 
 
+def four_cells() -> dict:
+    """Return a study of two convnets and two heads of the default study."""
+    config = default_study()
+    config["study"] = "four"
+    config["grid"]["batch_size"] = [20]
+    return grid_only(config)
+
+
 def short_cells() -> dict:
     """Return a study of 100 short cells: heads on features of EfficientNet-Lite0."""
     config = default_study()
     config["study"] = "short"
-    config["models"]["efficientnet_lite0"]["max_epochs"] = 40
+    config["models"]["efficientnet_lite0"]["max_epochs"] = 20
     config["grid"] |= {
         "model": ["efficientnet_lite0"],
         "batch_size": [32, 64, 128, 256],

@@ -32,9 +32,7 @@ class Naive:
         import numpy as np
 
         parts = self.load()
-        backbone = parts.load_backbone(self.weights)
-        x = backbone.predict(parts.resized(self.images, backbone.input_shape[1]), verbose=0)
-        np.save(self.out / "features.npy", x)
+        np.save(self.out / "features.npy", parts.features(self.images, self.weights))
 
     def train(self):
         import keras

@@ -197,7 +197,6 @@ def quotes() -> dict[str, str]:
         "origin of photographs": origin(read("photographs").iloc[0]),
         "origin of extended regimes": origin(read("learning-full").iloc[0]),
         "origin of models": origin(read("models").iloc[0]),
-        "origin of peers": origin(read("benchmarks").query("part == 'peers'").iloc[0]),
         "origin of serving": origin(read("serving").iloc[0]),
         **served.quotes(),
         **objectives.quotes(),
@@ -211,47 +210,22 @@ def quotes() -> dict[str, str]:
     )
 
 
-PEERS = {
-    "careful": "a careful Keras script, features computed once",
-    "careless": "the frozen network run in every epoch, extrapolated from one epoch",
-    "naive": "a process a cell and step, extrapolated from 12 cells",
-}
-
-
-def peers() -> str:
-    """Return the table of what a user would write instead."""
-    table = read("benchmarks")
-    table = table[(table["part"] == "peers") & (table["unit"] == "ratio")]
-    ratios = table.set_index(["measure", "grid"])["value"]
-    lines = [
-        [
-            text,
-            *(
-                f"{number(ratios[f'{peer} / ours', grid], '.2g')} times"
-                if (f"{peer} / ours", grid) in ratios
-                else ""
-                for grid in ("default study", "100 short cells")
-            ),
-        ]
-        for peer, text in PEERS.items()
-    ]
-    head = ["time, beside this workflow's", "default study, 12 cells", "100 short cells"]
-    return markdown(head, "lrr", lines)
-
-
 QUESTIONS = {
     "throughput": "How many samples a second does the comparison take, beside NumPy, scikit-learn "
     "and TensorFlow?",
     "jobs": "What does a job cost beside its work, with Snakemake on this machine and on SLURM, "
     "single and packed?",
     "floor": "How long does the default study take, compared with its training alone?",
-    "peers": "How long does the workflow take, compared with what a user would write instead?",
+    "peers": "How long does the workflow take, compared with a careful script, in one process and "
+    "in two, with and without tricks?",
     "growth": "How do planning time, memory and database grow from 10 to 3,000 small cells?",
     "checkpoints *": "What do checkpoints cost a training, and what does resuming cost?",
     "extraction *": "How fast are features of a frozen network computed, compared with `predict`?",
     "verdict *": "How fast is the verdict on 10^7 raw outputs, compared with one NumPy pass?",
     "roofline *": "Which share of the machine's own matrix product does the convnet's training "
     "reach, and where does a step go?",
+    "slow_peers *": "How long do programs take that compute features in every epoch, or start a "
+    "process for each step?",
     "setup *": "How long do README's two commands take in a fresh clone, and how much disk?",
     "tracking *": "How long do logging and searching take, and what does the live view cost?",
 }
@@ -456,7 +430,6 @@ TABLES: dict[str, Callable[[], str]] = {
     for function in (
         models,
         programs,
-        peers,
         parts,
         measured,
         answer,
