@@ -191,9 +191,14 @@ def disturbed(faults, folder, chance):
         def ended(process=process):
             return process.poll() is not None
 
+        def ready(spared):
+            return kill_grid.done(folder) >= spared and faults.victim()
+
         hits = 0
         while (kill_grid.done(folder) < share or hits < 2) and not ended():
-            wait_until(lambda: faults.victim() or ended(), "no training", LIMIT)
+            # a larger grid is spared for some cells, or it would never come to its end
+            spared = kill_grid.done(folder) + chance.randrange(1 + SIZE // 25)
+            wait_until(lambda s=spared: ready(s) or ended(), "no training", LIMIT)
             time.sleep(chance.random() * 2)
             if victim := faults.victim():
                 kinds = kinds or chance.sample(KINDS, len(KINDS))
