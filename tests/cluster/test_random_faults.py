@@ -20,8 +20,8 @@ from support.watched import state
 SEED = int(os.environ.get("SIGMOID_BCE_KILLS", "0"))  # of the faults, their order and moments
 SIZE = int(os.environ.get("SIGMOID_BCE_CLUSTER_GRID", "20"))  # cells
 CELLS = kill_grid.cells(SIZE)
-# some seconds a cell: a grid must not end before the faults have happened
-LONG = {"epochs": 600, "patience": 600}
+# seconds a cell: a small grid must not end before the faults have happened
+LONG = dict.fromkeys(("epochs", "patience"), 600 if SIZE <= 20 else 120)
 LIMIT = 150  # seconds in which something must go on
 ROUNDS = ((signal.SIGKILL, "cancel"), (signal.SIGTERM, "await"), (signal.SIGHUP, "await"))
 """How Snakemake ends, and what is done about the jobs that it leaves."""

@@ -1,7 +1,7 @@
 onstart:
     from sigmoid_bce.jobs.files import check_writable
     from sigmoid_bce.jobs.logs import UserError
-    from sigmoid_bce.jobs.provenance import refuse_changes
+    from sigmoid_bce.jobs.provenance import refuse_changes, tell_jobs
     from sigmoid_bce.tracking.reconcile import at_start
 
     try:
@@ -10,6 +10,7 @@ onstart:
             refuse_changes()
     except UserError as error:
         raise WorkflowError(error) from None
+    tell_jobs(Path(FOLDER))
     snakemake_patches.lift_rate_limit(workflow)
     start_on_cluster()
     at_start(FOLDER)

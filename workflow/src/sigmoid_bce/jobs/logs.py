@@ -16,6 +16,8 @@ from sigmoid_bce.jobs.credentials import masked
 from sigmoid_bce.jobs.digests import lines
 from sigmoid_bce.jobs.notice import Interrupted
 
+CODE = "SIGMOID_BCE_CODE"
+"""Environment variable of jobs: the code that they run, as the workflow's start has found it."""
 _terminal: list[int] = []  # standard error as it was before `logged_to`
 
 
@@ -78,8 +80,8 @@ def announce(message: str) -> None:
 def logged_to(path: str | Path, outputs: Iterable[str | Path] = ()) -> Iterator[None]:
     """Send standard output and error to a file, with tracebacks and the output of native code.
 
-    The last line gives the block's time, CPU time and peak memory. Those before it give the SHA-256
-    of each file that the block made.
+    The first line names the code. The last line gives the block's time, CPU time and peak memory.
+    Those before it give the SHA-256 of each file that the block made.
 
     Parameters
     ----------
@@ -107,6 +109,8 @@ def logged_to(path: str | Path, outputs: Iterable[str | Path] = ()) -> Iterator[
     raw = _Lossy(1, "a", closefd=False)
     sys.stdout = sys.stderr = io.TextIOWrapper(io.BufferedWriter(raw), line_buffering=True)
     start = time.perf_counter()
+    if code := os.environ.get(CODE):
+        print(f"code: {code}", flush=True)
     try:
         yield
         print(*lines(path, outputs), _used(start), sep="\n", flush=True)

@@ -15,6 +15,7 @@ from typing import NamedTuple
 from sigmoid_bce.jobs import patches
 from sigmoid_bce.jobs.ends import kernel
 from sigmoid_bce.jobs.git import ask, ignored
+from sigmoid_bce.jobs.logs import CODE as CODE_OF_JOBS
 from sigmoid_bce.jobs.logs import UserError
 from sigmoid_bce.jobs.records import Circumstances
 from sigmoid_bce.jobs.releases import releases
@@ -168,6 +169,37 @@ def code(folder: Path = ROOT) -> Version:
     return found if found.commit else installed(here.parents[1])
 
 
+def _patch(found: Version, results: Path) -> str | None:
+    """Keep what differs from a commit; return the patch's name, None if nothing does."""
+    changed = found.commit is not None and found.dirty is not False
+    return patches.keep(ROOT, str(found.commit), results) if changed else None
+
+
+def tell_jobs(results: Path) -> None:
+    """Tell the jobs of this workflow which code they run: the first line of their logs says so.
+
+    Git is asked once for all of them.
+
+    Parameters
+    ----------
+    results : Path
+        The study's folder, which gets the patch of a changed checkout.
+
+    Examples
+    --------
+    >>> tell_jobs(Path("/tmp/sigmoid-bce/s"))
+    >>> os.environ.pop(CODE_OF_JOBS)[:7] in ("commit ", "unknown")
+    True
+    """
+    found = code()
+    text = f"commit {found.commit}" if found.commit else "unknown commit"
+    if patch := _patch(found, results):
+        text += f" with {patches.FOLDER}/{patch}.patch"
+    elif found.commit and found.dirty is None:
+        text += ", changes unknown"
+    os.environ[CODE_OF_JOBS] = text
+
+
 def circumstances(results: Path) -> Circumstances:
     """Return the host, the process, the commit and the packages of this job.
 
@@ -183,7 +215,6 @@ def circumstances(results: Path) -> Circumstances:
     """
     lock = ROOT / "envs" / "requirements.lock"
     found = code()
-    changed = found.commit is not None and found.dirty is not False
     return {
         "host": gethostname(),
         "pid": os.getpid(),
@@ -191,7 +222,7 @@ def circumstances(results: Path) -> Circumstances:
         "cuda_visible_devices": os.environ.get("CUDA_VISIBLE_DEVICES"),
         "git_commit": found.commit,
         "git_dirty": found.dirty,
-        "git_patch": patches.keep(ROOT, str(found.commit), results) if changed else None,
+        "git_patch": _patch(found, results),
         "lock_sha256": hashlib.sha256(lock.read_bytes()).hexdigest() if lock.exists() else None,
         "versions": releases(*PACKAGES),
         **kernel(),
