@@ -38,7 +38,7 @@ SETTINGS = {
     "60 5",
     "docs/README.md": "16.118",
     "docs/architecture.md": "12.0",
-    "docs/benchmarks.md": "100 12 20 8 16",
+    "docs/benchmarks.md": "32 100 12 20 8 16",
     "docs/check.md": "50 4 118 78 100% 37 30 3",
     "docs/cluster.md": "50 20 200 15 30 127.0.0.2",
     "docs/explanation/numerics.md": "24 6e-8 1e-6 1e-45",
