@@ -37,6 +37,7 @@ def flow(failed=(), running=()):
         ("x" * 10**5 + "\nerror: long\n", ["error: long"]),
         ("error: many\n" + "more\n" * 9, ["error: many", *["more"] * (LINES - 1)]),
         ("error: \tb\x1b[2J\n", ["error:  b\\x1b[2J"]),
+        ("code: commit 0\none\n", ["one"]),
         ("", []),
     ],
 )
@@ -82,6 +83,17 @@ def test_what_was_interrupted_is_listed_without_its_log(tmp_path):
         "      interrupted after epoch 1",
         AGAIN,
     ]
+
+
+def test_a_training_that_was_killed_is_listed_with_the_way_it_ended(tmp_path):
+    folder = tmp_path / "results/s/train/dataset~d/model~m/loss~l/batch_size~4/seed~0"
+    with suppress(KeyboardInterrupt), Attempt("a/b/c/d/e", folder) as attempt:
+        attempt.note({"epoch": 1, "loss": 0.5})
+        raise KeyboardInterrupt
+    log = tmp_path / "train.log"
+    log.write_text("code: commit 0\nepoch 1\n")
+    lines = summary(flow([job("train", log, [str(folder / "run.json")])])).splitlines()
+    assert lines[2:-1] == ["      epoch 1", "      interrupted after epoch 1"]
 
 
 def test_another_snakemake_costs_the_list():

@@ -95,7 +95,7 @@ def last_lines(log: Path) -> list[str]:
     except OSError:
         return []
     lines = [one_line(line.expandtabs()) for line in text.splitlines() if line.strip()]
-    lines = [line for line in lines if not line.startswith("took ")]
+    lines = [line for line in lines if not line.startswith(("took ", "code: "))]
     starts = [i for i, line in enumerate(lines) if line.startswith("error: ")]
     return lines[starts[-1] :][:LINES] if starts else lines[-LINES:]
 
@@ -107,6 +107,12 @@ def _reason(job: Any) -> list[str]:
     folders = {folder for file in files for folder in (file.parent, file.with_suffix(""))}
     records = [record for folder in folders for record in read_attempts(folder)]
     return [str(record["reason"]) for record in records[-1:] if record.get("reason")]
+
+
+def _error(job: Any) -> list[str]:
+    """Return the end of a failed job's log; of one that was killed, also how."""
+    lines = last_lines(Path(next(iter(job.log), "")))
+    return lines if any(line.startswith("error: ") for line in lines) else [*lines, *_reason(job)]
 
 
 def _listed(jobs: Iterable[Any], lines_of: Any) -> Iterator[str]:
@@ -132,7 +138,7 @@ def summary(workflow: Any) -> str:
     lines = []
     if failed:
         lines.append(f"{len(failed)} job{'s' * (len(failed) > 1)} failed:")
-        lines += _listed(failed, lambda job: last_lines(Path(next(iter(job.log), ""))))
+        lines += _listed(failed, _error)
     if running:
         lines.append("Interrupted while these jobs ran:")
         lines += _listed(running, _reason)
