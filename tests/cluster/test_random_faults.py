@@ -26,7 +26,9 @@ LIMIT = 150  # seconds in which something must go on
 ROUNDS = ((signal.SIGKILL, "cancel"), (signal.SIGTERM, "await"), (signal.SIGHUP, "await"))
 """How Snakemake ends, and what is done about the jobs that it leaves."""
 PROFILE = {
-    "group-components": [f"networks={min(SIZE // 4, 10)}"],
+    "group-components": ["networks=5"],
+    # what is in the queue is awaited after SIGTERM: not the whole grid
+    "jobs": 6,
     # each fault costs one of a whole submission
     "retries": 2 + SIZE // 10,
     "default-resources": {"slurm_partition": "cpu"},
@@ -164,7 +166,7 @@ def end(process, how, folder):
     process.send_signal(how)
     if how == signal.SIGTERM:
         shown = ("squeue", "-o", "%i %T %r %S %N")
-        wait_until(lambda: not unfinished(), lambda: ask(*shown), LIMIT)
+        wait_until(lambda: not unfinished(), lambda: ask(*shown), 2 * LIMIT)
         process.wait(60)
         wait_until(lambda: not alive(folder), lambda: f"left: {alive(folder)}")
     process.wait(LIMIT)

@@ -5,6 +5,7 @@ import json
 import re
 import subprocess
 import sys
+from concurrent.futures import ThreadPoolExecutor
 
 import pandas as pd
 import pytest
@@ -57,6 +58,7 @@ def test_the_studies_of_benchmarks_can_be_planned(imported, tmp_path):
     default = measured.default_study()
     made = {
         "digits": (studies.digits(4), 4),
+        "four": (studies.four_cells(), 4),
         "short": (studies.short_cells(), 100),
         "shrunk": (studies.shrink(default, 0.05), 2),
     }
@@ -75,6 +77,17 @@ def test_the_cpu_of_a_command_is_also_that_of_what_it_leaves_behind(imported, tm
     command = [sys.executable, "-c", leaves, busy]
     used = imported("measured").run(command, tmp_path, tmp_path / "log")
     assert used.cpu > 0.7 > used.own_cpu
+
+
+def test_commands_side_by_side_are_each_waited_for(imported, tmp_path):
+    """One that ends does not take the end of another for that of what it left behind."""
+    run = imported("measured").run
+
+    def sleep(number):
+        return run(["sleep", f"0.{number % 4}"], tmp_path, tmp_path / f"{number}.log").wall
+
+    with ThreadPoolExecutor(4) as pool:
+        assert all(wall < 30 for wall in pool.map(sleep, range(32)))
 
 
 def test_a_schedule_starts_what_is_urgent_and_finds_the_longest_chain(imported):
