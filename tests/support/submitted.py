@@ -53,7 +53,9 @@ def begin(folder, *arguments, log="snakemake.log", **environment):
     environment = {"PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"} | {
         name.upper(): str(value) for name, value in environment.items()
     }
-    command = [sys.executable, "-m", "snakemake", "--configfile", "grid.yaml"]
+    # under nohup, the tests ignore SIGHUP, and so would their children
+    command = ["env", "--default-signal=HUP", sys.executable, "-m", "snakemake"]
+    command += ["--configfile", "grid.yaml"]
     command += ["--workflow-profile", "workflow/profiles/slurm"]
     command += ["--slurm-init-seconds-before-status-checks", "1"]
     command += ["--seconds-between-status-checks", "2", *map(str, arguments)]
