@@ -21,6 +21,7 @@ from sigmoid_bce.commands.verify import command
 from sigmoid_bce.jobs import digests, provenance, verified
 from sigmoid_bce.jobs.attempts import Attempt
 from sigmoid_bce.study.cells import Cell
+from support.checkout import snakemake
 from support.tracked import client, copied, track
 
 CELLS = [Cell("digits", "tiny", loss, 16, 0) for loss in ("logits", "sigmoid_clipped")]
@@ -57,7 +58,7 @@ def test_a_study_is_as_it_was_recorded(study):
     code, lines, error = verify(RESULTS)
     assert (code, error) == (0, "")
     assert "files are as they were recorded" in lines[0]
-    assert "runs were compared with the files" in lines[1]
+    assert re.match(r"\d+ runs agree with the files", lines[1])
     assert len(lines) == 2
     number = int(lines[0].split(": ")[1].split()[0])
     kinds = ("data", "train", "raw_outputs", "compare", "tables", "figures", "numerics", "learning")
@@ -154,7 +155,9 @@ def test_a_log_and_a_benchmark_that_a_job_wrote_again_are_no_difference(study):
     for file in results.glob("tables/*"):  # as if the rule had run again
         os.utime(file)
     os.utime(results / "logs/tables.log")
-    assert not verified.verify(results).differences
+    found = verified.verify(results)
+    assert not found.differences
+    assert found.newer == ["logs/tables.log", "benchmarks/tables.tsv"]
 
 
 def test_a_file_that_was_changed_with_its_digest_in_the_log(study):
@@ -175,7 +178,55 @@ def test_a_file_that_was_changed_with_its_digest_in_the_log(study):
     assert verify(RESULTS, "--no-runs")[0] == 0
     code, lines, _ = verify(RESULTS)
     assert code == 3
-    assert any(f"artifact run.json: the digest of {name} is '{before}'" in line for line in lines)
+    assert lines[1].split(" runs agree")[0] == "7 of 8"
+    assert lines[2].startswith(f"{name}: {TOGETHER}")
+    assert not any("the digest of" in line for line in lines)
+
+
+TABLE, LOG = "tables/cells.csv", "logs/tables.log"
+TOGETHER = "it and its job's log were changed after the run was logged (run "
+
+
+def forge(study):
+    """Change a table, and its digest in the log of its job, as if the job had run again."""
+    table, log = study / RESULTS / TABLE, study / RESULTS / LOG
+    before = digests.digest(table)
+    table.write_text(table.read_text().replace("0.", "0.9", 1))
+    log.write_text(log.read_text().replace(before, digests.digest(table)))
+
+
+def test_a_table_that_was_forged_with_its_digest(study):
+    number = int(verify(RESULTS, "--no-runs")[1][0].split(": ")[1].split()[0])
+    forge(study)
+    code, lines, _ = verify(RESULTS, "--no-runs")
+    assert code == 0
+    assert f": {number - 1} files are as they were recorded" in lines[0]
+    assert lines[1].startswith("not counted, and vouched for by nothing, since they were written")
+    assert lines[1].endswith(f": {LOG}")
+    assert len(lines) == 2
+    code, lines, _ = verify(RESULTS)
+    assert code == 3
+    number, whole = re.match(r"(\d) of (\d) runs agree with the files", lines[2]).groups()
+    assert number < whole
+    # the cause comes first; what was derived from the table comes after it
+    assert lines[3].startswith(f"{TABLE}: {TOGETHER}")
+    assert not any(line.startswith(TABLE) for line in lines[4:])
+    # the log alone
+    table = study / RESULTS / TABLE
+    table.write_text(table.read_text().replace("0.9", "0.", 1))
+    lines = verify(RESULTS)[1]
+    assert f"{TABLE}: {CONTENT}" in lines
+    assert any(line.startswith(f"{TABLE}: its job's log was changed after") for line in lines)
+
+
+def test_a_forged_table_comes_back_before_anything_is_logged(study):
+    """As the page on provenance says; `make tracking` would log it as if it were right."""
+    before = (study / RESULTS / TABLE).read_bytes()
+    forge(study)
+    (study / RESULTS / TABLE).unlink()
+    snakemake(study, "all", f"{RESULTS}/{TABLE}", "--configfile", "config/studies/smoke.yaml")
+    assert (study / RESULTS / TABLE).read_bytes() == before
+    assert verify(RESULTS)[0] == 0
 
 
 def test_a_record_whose_number_was_changed(study):
@@ -198,8 +249,11 @@ def test_two_files_that_were_swapped_one_lost_and_one_more(study):
     code, lines, _ = verify(RESULTS, "--no-runs")
     assert code == 3
     assert lines[1:] == [
-        f"raw_outputs/{CELLS[0]}/full.parquet: {CONTENT}",
-        f"raw_outputs/{CELLS[1]}/full.parquet: {CONTENT}",
+        *(
+            f"raw_outputs/{cell}/full.parquet: {CONTENT}: it has the content of "
+            f"raw_outputs/{other}/full.parquet"
+            for cell, other in (CELLS, CELLS[::-1])
+        ),
         "tables/cells.csv: it is missing",
         f"figures/mine.svg: {verified.UNRECORDED}",
         "4 differ",
@@ -429,7 +483,8 @@ def test_without_runs_the_files_are_checked(study):
         file.unlink()
     code, lines, _ = verify(RESULTS)
     assert code == 0
-    assert lines[1] == "no run of this study is in MLflow here: none was checked"
+    place = f"sqlite:///{study}/mlflow.db"
+    assert lines[1] == f"no run of this study is in {place}: none was checked"
     assert not (study / "mlflow.db").exists()
 
 
@@ -450,6 +505,10 @@ def attempts(tmp_path, monkeypatch):
         attempt.note({"epoch": 1, "loss": 0.5, "seconds": 1.0})
         attempt.__exit__(ValueError, ValueError("no"), None)
     return results
+
+
+def edit(file, **changes):
+    file.write_text(json.dumps({**json.loads(file.read_text()), **changes}, indent=2) + "\n")
 
 
 def begun(folder):
@@ -478,6 +537,14 @@ OF_ATTEMPTS = {
     ),
     "an attempt less": (
         lambda s: shutil.rmtree(s / ATTEMPTS / "1"),
+        "is missing, or its attempt.json was changed",
+    ),
+    "another start": (
+        lambda s: edit(s / ATTEMPTS / "1/attempt.json", started=1),
+        "is missing, or its attempt.json was changed",
+    ),
+    "another host": (
+        lambda s: edit(s / ATTEMPTS / "1/attempt.json", host="another"),
         f"{ATTEMPTS}/2/attempt.json: the attempt before it (",
     ),
     "another patch": (
@@ -534,7 +601,7 @@ def test_a_folder_may_be_named_like_a_part_of_the_results(tmp_path):
     (results / "train/attempts/1/attempt.json").touch()
     names = ("train/attempts/1/attempt.json", "learning/attempts/mine.csv")
     unknown = [digests.Difference(name, verified.UNRECORDED) for name in names]
-    assert verified.verify(results) == (0, unknown, [])
+    assert verified.verify(results) == (0, unknown, [], [])
 
 
 def test_a_file_that_cannot_be_read_is_not_called_changed(tmp_path):
@@ -553,6 +620,6 @@ def test_any_name_is_written_as_sha256sum_does(tmp_path, name):
         path.parent.mkdir(parents=True)
     file.write_text("content")
     log.write_text("\n".join(["epoch 1", *digests.lines(log, [file]), "took 1 s"]))
-    assert verified.verify(log.parents[1]) == (1, [], [])
+    assert verified.verify(log.parents[1]) == (1, [], [], [])
     command = "grep -hrE '^.?[0-9a-f]{64}  ' logs | sha256sum --check --quiet"
     subprocess.run(["sh", "-c", command], cwd=log.parents[1], check=True)

@@ -61,6 +61,8 @@ def command(study: str, no_runs: bool, everything: bool) -> None:
             "its logs were deleted"
         )
     click.echo(_told(found, results, time.perf_counter() - start))
+    if found.newer:
+        click.echo(_newer(found.newer))
     if any(results.absolute().parents[1].glob(".snakemake/locks/*")):
         click.echo("Snakemake runs here, or was killed: what it was making may be shown below")
     lines = [str(difference) for difference in found.differences]
@@ -90,21 +92,36 @@ def _told(found: Found, results: Path, seconds: float) -> str:
     return f"{results}: {found.equal} files are as they were recorded{absent} ({seconds:.1f} s)"
 
 
+def _newer(names: list[str]) -> str:
+    """Return which files are counted neither as equal nor as different."""
+    more = f" and {len(names) - SHOWN} more" if len(names) > SHOWN else ""
+    return (
+        "not counted, and vouched for by nothing, since they were written after "
+        f"the study's last job had recorded them: {', '.join(names[:SHOWN])}{more}"
+    )
+
+
 def _runs(results: Path) -> list[str]:
-    """Return the differences of the runs, and print how many were compared."""
+    """Return the differences of the runs, and print how many agree with the files."""
     try:
         from sigmoid_bce.tracking import store, verify
     except ImportError as error:
         click.echo(f"the runs were not checked: {error.name} is not installed here")
         return []
+    from sigmoid_bce.jobs.credentials import masked
+    from sigmoid_bce.jobs.logs import one_line
+    from sigmoid_bce.tracking.address import uri
+
     start = time.perf_counter()
     try:
-        number, lines = verify.differences(results)
+        number, equal, lines = verify.compared(results)
     except store.TrackingError as error:
         raise BadInput(str(error)) from None
     if not number:
-        click.echo("no run of this study is in MLflow here: none was checked")
+        place = masked(uri())
+        click.echo(one_line(f"no run of this study is in {place}: none was checked"))
     else:
         seconds = time.perf_counter() - start
-        click.echo(f"{number} runs were compared with the files ({seconds:.1f} s)")
+        agree = f"{number} runs agree" if equal == number else f"{equal} of {number} runs agree"
+        click.echo(f"{agree} with the files ({seconds:.1f} s)")
     return lines

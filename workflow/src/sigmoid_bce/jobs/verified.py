@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import os
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from itertools import chain, groupby
 from pathlib import Path
@@ -37,6 +37,7 @@ PART = 200  # files that a thread looks at, at a time
 AT_ONCE = 60  # seconds between a job's last result and the end of its log, at most
 UNRECORDED = "no log of a job names it"
 CHANGED = "its content is not what its job wrote"
+RENAMED = "its content is not that after which it is named"
 MISSING = "it is missing"
 CELL = r"train(?:/[^/~]+~[^/]+)+|learning(?:/[^/]+){4}"
 ATTEMPT = re.compile(rf"^({CELL})/attempts/(\d+)/(?:{re.escape(RECORD)}|{re.escape(EPOCHS)})$")
@@ -49,9 +50,17 @@ class Found(NamedTuple):
     equal: int
     differences: list[Difference]
     absent: list[str]  # downloads of another project's folder, which this one lacks
+    newer: list[str]  # logs and benchmarks that nothing recorded since their job wrote them again
 
 
-def _rank(name: str) -> tuple[int, str]:
+def rank(name: str) -> tuple[int, str]:
+    """Return the place of a file in the data's way, by which files are sorted.
+
+    Examples
+    --------
+    >>> sorted(["tables/cells.csv", "train/c/run.json", "logs/tables.log"], key=rank)
+    ['logs/tables.log', 'train/c/run.json', 'tables/cells.csv']
+    """
     places = [place for place in ORDER if name == place or name.startswith(f"{place}/")]
     return (ORDER.index(places[0]) if places else len(ORDER)), name
 
@@ -150,7 +159,7 @@ class Attempts:
                 yield Difference(self._name(number), CHANGED)
                 continue
             if (previous := record.get("previous")) and previous not in before:
-                what = f"the attempt before it ({previous}) is missing"
+                what = f"the attempt before it ({previous}) is missing, or its {RECORD} was changed"
                 yield Difference(self._name(number), what)
             yield from _of_patch(self.results, record)
             yield from self._of_epochs(number, record)
@@ -191,7 +200,7 @@ def _of_patches(results: Path, names: Iterable[str]) -> Iterator[Difference]:
         if match := PATCH.match(name):
             found, why = _look(results / name)
             if why or not str(found).startswith(match[1]):
-                yield Difference(name, why or "its content is not that after which it is named")
+                yield Difference(name, why or RENAMED)
 
 
 def _made_again(results: Path, name: str) -> bool:
@@ -208,6 +217,22 @@ def _made_again(results: Path, name: str) -> bool:
     dates = [file.stat().st_mtime for file in made if file.exists()]
     ended, recorded_at = log.stat().st_mtime, (results / LAST).stat().st_mtime
     return any(recorded_at < date and abs(ended - date) < AT_ONCE for date in dates)
+
+
+def _with_others(
+    differences: Iterable[Difference], known: Mapping[str, str], results: Path
+) -> Iterator[Difference]:
+    """Yield differences; of a file with the content of another one, which one that is."""
+    names = {value: name for name, value in sorted(known.items(), reverse=True)}
+    for one in differences:
+        file = results / one.file
+        if one.what in (CHANGED, RENAMED) and not _is_empty(file):
+            value = str(_look(file)[0])
+            patch = patches.place(results, value[: patches.SHORT]).relative_to(results)
+            if other := names.get(value, str(patch) if (results / patch).exists() else ""):
+                yield Difference(one.file, f"{one.what}: it has the content of {other}")
+                continue
+        yield one
 
 
 def verify(results: Path) -> Found:
@@ -234,7 +259,7 @@ def verify(results: Path) -> Found:
         Difference(name, UNRECORDED) for name in sorted({*names} - known.keys() - {*ours})
     ]
     differences += [*_of_attempts(results, ours), *_of_patches(results, ours)]
-    equal, absent = 0, []
+    equal, absent, newer = 0, [], []
     with ThreadPoolExecutor() as pool:
         paths = [f"{results}/{name}" for name in known]
         parts = [paths[i : i + PART] for i in range(0, len(paths), PART)]
@@ -246,7 +271,10 @@ def verify(results: Path) -> Found:
                 absent.append(name)
             elif why or not _made_again(results, name):
                 differences.append(Difference(name, why or CHANGED))
+            else:
+                newer.append(name)
     wrong = {difference.file for difference in differences}
     equal += len({*ours} - known.keys() - wrong)
-    differences = sorted({*differences}, key=lambda one: (_rank(one.file), one.what))
-    return Found(equal, differences, absent)
+    differences = [*_with_others({*differences}, known, results)]
+    differences.sort(key=lambda one: (rank(one.file), one.what))
+    return Found(equal, differences, absent, sorted(newer, key=rank))

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from dataclasses import dataclass, field
 from pathlib import Path
+from urllib.parse import urlsplit
 from urllib.request import url2pathname
 
 from sigmoid_bce.tracking import runs
@@ -13,6 +14,18 @@ from sigmoid_bce.tracking.points import Point
 # isort: split
 from mlflow import MlflowClient
 from mlflow.entities import Run
+
+
+def root_of(address: str) -> Path | None:
+    """Return a folder of artifacts on this machine; None if a server has them.
+
+    Examples
+    --------
+    >>> root_of("file:///a%20folder/artifacts"), root_of("mlflow-artifacts:/1/artifacts")
+    (PosixPath('/a folder/artifacts'), None)
+    """
+    parts = urlsplit(address)
+    return Path(url2pathname(parts.path)) if parts.scheme == "file" else None
 
 
 @dataclass

@@ -8,14 +8,12 @@ from collections import Counter, defaultdict
 from collections.abc import Container, Iterable, Iterator, Mapping
 from itertools import chain
 from pathlib import Path
-from typing import Any, get_args
-from urllib.parse import urlsplit
-from urllib.request import url2pathname
+from typing import Any, NamedTuple, get_args
 
 from sigmoid_bce.jobs.attempts import process
 from sigmoid_bce.jobs.credentials import masked
 from sigmoid_bce.jobs.csv_tables import read_csv
-from sigmoid_bce.jobs.digests import regular
+from sigmoid_bce.jobs.digests import Difference, regular
 from sigmoid_bce.jobs.files import sha256
 from sigmoid_bce.study.cells import Cell
 from sigmoid_bce.study.learning import LearningCell
@@ -24,8 +22,9 @@ from sigmoid_bce.tracking.address import sqlite_file, uri
 from sigmoid_bce.tracking.cell_files import CellFiles
 from sigmoid_bce.tracking.experiment import Experiment
 from sigmoid_bce.tracking.groups import group_runs
-from sigmoid_bce.tracking.held import files_of, points_of
+from sigmoid_bce.tracking.held import files_of, points_of, root_of
 from sigmoid_bce.tracking.learning import learning_attempts, learning_runs
+from sigmoid_bce.tracking.logged_digests import changed_since, has_changed, in_order
 from sigmoid_bce.tracking.models import FILES, logged, params_of
 from sigmoid_bce.tracking.notes import MARK, NOTE
 from sigmoid_bce.tracking.points import Point
@@ -43,7 +42,15 @@ OF_AN_END = ("reason", "ended_by")
 """Tags that a finished run has not."""
 
 
-def differences(results: Path) -> tuple[int, list[str]]:
+class Compared(NamedTuple):
+    """The runs of a study, compared with its files."""
+
+    runs: int
+    equal: int  # runs that agree with the files
+    differences: list[str]
+
+
+def compared(results: Path) -> Compared:
     """Compare the runs of a study with its files.
 
     Parameters
@@ -53,10 +60,9 @@ def differences(results: Path) -> tuple[int, list[str]]:
 
     Returns
     -------
-    int
-        The number of runs that were compared.
-    list of str
-        A line for each difference: the run, what it holds, and what the files say.
+    Compared
+        The numbers of runs, and a line for each difference: the run, what it holds, and what the
+        files say. Digests come first: they explain what was made from the files.
 
     Raises
     ------
@@ -64,18 +70,18 @@ def differences(results: Path) -> tuple[int, list[str]]:
         In one line, if the tracking server or database cannot be used.
     """
     if (file := sqlite_file(uri())) and not file.exists():
-        return 0, []
+        return Compared(0, 0, [])
     try:
         return _compared(store.existing(), results)
     except store.FAILURES as error:
         raise store.explained(error, "Nothing was changed") from error
 
 
-def _compared(client: MlflowClient, results: Path) -> tuple[int, list[str]]:
+def _compared(client: MlflowClient, results: Path) -> Compared:
     found = client.get_experiment_by_name(results.name)
     files = [CellFiles(results, cell) for cell in cells_with_attempts(results)]
     if found is None or found.lifecycle_stage == "deleted":
-        return 0, [*_lost(found, results)]
+        return Compared(0, 0, [*_lost(found, results)])
     experiment = Experiment(client, found.experiment_id)
     experiment.load_runs()
     experiment.load_models()
@@ -94,9 +100,13 @@ def _compared(client: MlflowClient, results: Path) -> tuple[int, list[str]]:
     running = {process(r) for one in files for r in one.attempts if r["status"] == "RUNNING"}
     # in the data's way
     shown = [*attempts, *finished.values(), *tried, *paired, *groups, *study]
-    lines = [*errors, *damaged, *told, *(line for run in shown for line in found_of[id(run)])]
+    digests = comparison.of_digests(results)
+    lines = [*in_order(chain.from_iterable(digests.values())), *errors, *damaged, *told]
+    lines += [*(line for run in shown for line in found_of[id(run)])]
     lines += [*(line for run in study for line in comparison.of_page(run))]
-    return len(wanted), [*lines, *_further(experiment, running)]
+    lines += [*_further(experiment, running)]
+    equal = [run for run in wanted if not found_of[id(run)] + digests[id(run)]]
+    return Compared(len(wanted), len(equal), lines)
 
 
 def _lost(found: Any, results: Path) -> Iterator[str]:
@@ -160,7 +170,8 @@ class Comparison:
     def __init__(self, experiment: Experiment, wanted: Iterable[runs.Run]):
         self.experiment = experiment
         self.points = _points(experiment)
-        self.found = {id(run): self._find(run) for run in wanted}
+        self.wanted = {id(run): run for run in wanted}
+        self.found = {key: self._find(run) for key, run in self.wanted.items()}
         self.parents: dict[str, str] = {}
 
     def _find(self, wanted: runs.Run) -> Run | None:
@@ -184,6 +195,14 @@ class Comparison:
         self.experiment.ids[wanted.process] = held.info.run_id
         for what in self._parts(held, wanted):
             yield f"{name}, run {held.info.run_id}: {what}"
+
+    def of_digests(self, results: Path) -> dict[int, list[Difference]]:
+        """Return the files whose digest in a run is not that in the logs any more, by the run."""
+        client = self.experiment.client
+        return {
+            key: [*changed_since(client, held, self.wanted[key], results)] if held else []
+            for key, held in self.found.items()
+        }
 
     def of_id(self, wanted: runs.Run, noted: str | None) -> Iterator[str]:
         """Yield that run.json names another run."""
@@ -239,7 +258,7 @@ class Comparison:
             yield "its model is missing, or is not the network of the files"
             return
         yield from _values("its model's param ", model.params, params_of(wanted.network))
-        root, file = _folder(model.artifact_location), wanted.network.weights
+        root, file = root_of(model.artifact_location), wanted.network.weights
         if root and _digest(root / file.name) != sha256(file):
             yield f"its model's {file.name} is not the file {file}"
         if root and (missing := [n for n in sorted(FILES) if not (root / n).is_file()]):
@@ -292,12 +311,6 @@ def _shown(value: object) -> str:
     return text if len(text) < 80 else f"{text[:77]}..."
 
 
-def _folder(address: str) -> Path | None:
-    """Return a folder of artifacts on this machine; None if a server has them."""
-    parts = urlsplit(address)
-    return Path(url2pathname(parts.path)) if parts.scheme == "file" else None
-
-
 def _digest(file: Path) -> str | None:
     try:
         regular(file)
@@ -311,22 +324,25 @@ def _artifacts(client: MlflowClient, held: Run, wanted: runs.Run) -> Iterator[st
     sizes = wanted.files
     there = files_of(client, held, {name.rpartition("/")[0] for name in sizes})
     sources = {f"{folder}/{file.name}".lstrip("/"): file for folder, file in wanted.artifacts}
-    texts, root = dict(wanted.texts), _folder(held.info.artifact_uri)
+    texts, root = dict(wanted.texts), root_of(held.info.artifact_uri)
     for name in sorted({*there, *sizes}):
         if name not in there:
             yield f"artifact {name} is missing"
         elif name not in sizes:
             yield f"artifact {name} is none of the files"
         elif root and name in texts:
-            yield from _of_text(root, name, texts[name])
+            yield from _of_text(root, name, texts[name], has_changed(held, wanted))
         elif there[name] != sizes[name] or (
             root and name in sources and _digest(root / name) != sha256(sources[name])
         ):
             yield f"artifact {name} is not the file {sources.get(name, name)}"
 
 
-def _of_text(root: Path, name: str, expected: str) -> Iterator[str]:
-    """Yield what differs in an artifact that was made from records and logs."""
+def _of_text(root: Path, name: str, expected: str, told: bool) -> Iterator[str]:
+    """Yield what differs in an artifact that was made from records and logs.
+
+    Its digests are left out if they were `told` of before, each with its file.
+    """
     try:
         text = (root / name).read_text(encoding="utf-8", errors="replace")
     except OSError as error:
@@ -337,10 +353,11 @@ def _of_text(root: Path, name: str, expected: str) -> Iterator[str]:
     try:
         held, wanted = json.loads(text), json.loads(expected)
         files = [one.pop("files", {}) for one in (held, wanted)]
-        lines = [
-            *_values(f"artifact {name}: ", held, wanted),
-            *_values(f"artifact {name}: the digest of ", *files),
-        ]
+        lines = [*_values(f"artifact {name}: ", held, wanted)]
+        if told and files[0] != files[1]:
+            yield from lines
+            return
+        lines += _values(f"artifact {name}: the digest of ", *files)
     except (ValueError, AttributeError, TypeError):
         lines = []
     yield from lines or [f"artifact {name} is not what the files say"]
