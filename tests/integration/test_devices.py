@@ -49,6 +49,8 @@ def test_four_jobs_on_two_gpus(limit, visible, tmp_path):
     results = folder / "results/gpus"
     runs = [json.loads(file.read_text()) for file in results.rglob("run.json")]
     attempts = [json.loads(file.read_text()) for file in results.rglob("attempt.json")]
+    by_process = {attempt["pid"]: attempt["cuda_visible_devices"] for attempt in attempts}
+    assert by_process == {run["pid"]: run["cuda_visible_devices"] for run in runs}
     ended = {attempt["pid"]: attempt["ended"] / 1000 for attempt in attempts}
     built = [json.loads(line) for line in (folder / "built.jsonl").read_text().splitlines()]
     assert len(runs) == len(built) == 4

@@ -543,6 +543,25 @@ OF_ATTEMPTS = {
         lambda s: edit(s / ATTEMPTS / "1/attempt.json", started=1),
         "is missing, or its attempt.json was changed",
     ),
+    "another commit": (
+        lambda s: edit(s / ATTEMPTS / "1/attempt.json", git_commit="1" * 40),
+        f"{ATTEMPTS}/1/attempt.json: {CONTENT}",
+    ),
+    "a field more": (
+        lambda s: edit(s / ATTEMPTS / "1/attempt.json", note="fine"),
+        f"{ATTEMPTS}/1/attempt.json: {CONTENT}",
+    ),
+    "a cause that SLURM told later": (
+        lambda s: edit(s / ATTEMPTS / "1/attempt.json", ended_by="preempted", reason="preempted"),
+        None,
+    ),
+    "records of an earlier release": (
+        lambda s: [
+            edit(s / ATTEMPTS / "2/attempt.json", previous_sha256=None),
+            edit(s / ATTEMPTS / "1/attempt.json", git_commit="1" * 40),
+        ],
+        None,
+    ),
     "another host": (
         lambda s: edit(s / ATTEMPTS / "1/attempt.json", host="another"),
         f"{ATTEMPTS}/2/attempt.json: the attempt before it (",

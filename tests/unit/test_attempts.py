@@ -12,7 +12,14 @@ import pandas as pd
 import pytest
 
 from sigmoid_bce.jobs import ends
-from sigmoid_bce.jobs.attempts import Attempt, process, read_attempts, read_history, times
+from sigmoid_bce.jobs.attempts import (
+    Attempt,
+    process,
+    read_attempts,
+    read_history,
+    start_digest,
+    times,
+)
 from sigmoid_bce.jobs.notice import Notice
 from sigmoid_bce.jobs.records import AttemptRecord
 
@@ -74,6 +81,7 @@ def test_attempts_are_numbered_and_each_names_the_one_before(folder):
     assert [r["attempt"] for r in records] == [1, 2, 3]
     assert "previous" not in records[0]
     assert [r["previous"] for r in records[1:]] == [process(r) for r in records[:2]]
+    assert [r.get("previous_sha256") for r in records] == [None, *map(start_digest, records[:2])]
     (folder / "attempts/1/attempt.json").write_text("{")
     assert [r["attempt"] for r in read_attempts(folder)] == [2, 3]
 
@@ -266,6 +274,39 @@ def test_without_an_address_no_training_is_followed_and_mlflow_is_not_imported()
     )
     environment = {k: v for k, v in os.environ.items() if k != "MLFLOW_TRACKING_URI"}
     subprocess.run([sys.executable, "-c", code], env=environment, check=True, timeout=60)
+
+
+def test_a_start_is_what_no_later_step_changes(folder):
+    with Attempt(CELL, folder) as attempt:
+        before = start_digest(attempt.record)
+        attempt.resume([{"epoch": 1, "loss": 0.5, "seconds": 1.0}])
+        attempt.note({"epoch": 2, "loss": 0.25, "seconds": 1.0})
+    file = folder / "attempts/1/attempt.json"
+    record = json.loads(file.read_text())
+    assert start_digest(record) == start_digest(read_attempts(folder)[0]) == before
+    for name in ("status", "reason", "ended", "history_sha256"):
+        del record[name]
+    file.write_text(json.dumps(record))  # as if its process had been killed
+    [found] = read_attempts(folder)
+    assert (found["status"], start_digest(found)) == ("KILLED", before)
+    assert start_digest({**record, "git_commit": "another"}) != before
+
+
+@pytest.mark.parametrize("after", ["", "GPU-1a"])
+@pytest.mark.parametrize("end", ["an epoch", "an end", "a resumption"])
+def test_the_gpu_is_recorded_once_it_is_known(folder, monkeypatch, after, end):
+    monkeypatch.delenv("CUDA_VISIBLE_DEVICES", raising=False)
+    row = {"epoch": 1, "loss": 0.5, "seconds": 1.0}
+    with Attempt(CELL, folder) as attempt:
+        assert read_attempts(folder)[0]["cuda_visible_devices"] is None
+        monkeypatch.setenv("CUDA_VISIBLE_DEVICES", after)
+        if end == "an epoch":
+            attempt.note(row)
+        elif end == "a resumption":
+            attempt.resume([row])
+        found = read_attempts(folder)[0]["cuda_visible_devices"]
+        assert found == (None if end == "an end" else after)
+    assert read_attempts(folder)[0]["cuda_visible_devices"] == after
 
 
 def test_an_attempt_records_where_it_runs(folder):

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import csv
+import hashlib
 import json
 import signal
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from itertools import accumulate
 from pathlib import Path
 from socket import gethostname
@@ -17,7 +18,7 @@ from sigmoid_bce.jobs.digests import line
 from sigmoid_bce.jobs.files import sha256, write_json
 from sigmoid_bce.jobs.logs import told
 from sigmoid_bce.jobs.notice import Interrupted
-from sigmoid_bce.jobs.provenance import circumstances
+from sigmoid_bce.jobs.provenance import circumstances, visible_devices
 from sigmoid_bce.jobs.records import AttemptRecord, End, PastAttempt, Row
 
 if TYPE_CHECKING:  # the start of a workflow reads records, and no history
@@ -25,6 +26,11 @@ if TYPE_CHECKING:  # the start of a workflow reads records, and no history
 
 RECORD, EPOCHS = "attempt.json", "history.csv"
 """The files of an attempt."""
+LATER = {
+    "cuda_visible_devices", "resumed_from", "status", "reason", "ended_by", "ended",
+    "history_sha256", "folder",
+}  # fmt: skip
+"""Fields of a record that are written or changed after an attempt's start."""
 
 
 class Follower(Protocol):
@@ -98,6 +104,7 @@ class Attempt:
         )
         if earlier:
             self.record["previous"] = process(earlier[-1])
+            self.record["previous_sha256"] = start_digest(earlier[-1])
         self._write()
         Interrupted.raised = False
         signal.signal(signal.SIGTERM, self._stop)
@@ -114,9 +121,16 @@ class Attempt:
     def resume(self, rows: Sequence[Row]) -> None:
         """Take over the epochs of earlier attempts."""
         self.record["resumed_from"] = len(rows)
+        self._take_devices()
         self._write()
         for row in rows:
             self.note(row)
+
+    def _take_devices(self) -> bool:
+        """Note the GPU that the training has taken meanwhile; return whether that is news."""
+        before = self.record["cuda_visible_devices"]
+        self.record["cuda_visible_devices"] = visible_devices()
+        return before != self.record["cuda_visible_devices"]
 
     def _write(self) -> None:
         try:
@@ -134,6 +148,8 @@ class Attempt:
             self.file.write(",".join(map(repr, row.values())) + "\n")
         except OSError as error:
             print(f"{self.file.name} lacks epoch {row['epoch']}: {error}", flush=True)
+        if not self.rows and self._take_devices():
+            self._write()  # a process that is killed later says no more
         self.rows.append(row)
         self._tell(lambda follower: follower.wake())
 
@@ -147,6 +163,7 @@ class Attempt:
 
     def __exit__(self, kind: type[BaseException] | None, error: object, _: object) -> None:
         self.record |= {**self._end(kind, error), "ended": int(time.time() * 1000)}
+        self._take_devices()
         # the lock goes with the file: until the record has a status, the attempt is running
         if digest := _digest(self.folder):
             self.record["history_sha256"] = digest
@@ -189,6 +206,20 @@ def process(record: AttemptRecord) -> str:
     'node1:17:1000'
     """
     return f"{record['host']}:{record['pid']}:{record['started']}"
+
+
+def start_digest(record: Mapping[str, Any]) -> str:
+    """Return a digest of what an attempt's record said at its start.
+
+    Fields that a later step writes or changes do not count.
+
+    Examples
+    --------
+    >>> start_digest({"attempt": 1}) == start_digest({"attempt": 1, "status": "KILLED"})
+    True
+    """
+    said = {name: value for name, value in record.items() if name not in LATER}
+    return hashlib.sha256(json.dumps(said, sort_keys=True).encode()).hexdigest()
 
 
 def end_tags(record: AttemptRecord) -> dict[str, str]:

@@ -200,6 +200,11 @@ def tell_jobs(results: Path) -> None:
     os.environ[CODE_OF_JOBS] = text
 
 
+def visible_devices() -> str | None:
+    """Return the GPUs that this process sees; None before it has taken one, or none."""
+    return os.environ.get("CUDA_VISIBLE_DEVICES")
+
+
 def circumstances(results: Path) -> Circumstances:
     """Return the host, the process, the commit and the packages of this job.
 
@@ -219,7 +224,7 @@ def circumstances(results: Path) -> Circumstances:
         "host": gethostname(),
         "pid": os.getpid(),
         "slurm_job_id": os.environ.get("SLURM_JOB_ID"),
-        "cuda_visible_devices": os.environ.get("CUDA_VISIBLE_DEVICES"),
+        "cuda_visible_devices": visible_devices(),
         "git_commit": found.commit,
         "git_dirty": found.dirty,
         "git_patch": _patch(found, results),

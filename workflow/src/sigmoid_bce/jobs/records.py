@@ -32,7 +32,7 @@ class Circumstances(TypedDict):
     host: str
     pid: int
     slurm_job_id: str | None
-    cuda_visible_devices: str | None
+    cuda_visible_devices: str | None  # of an attempt, None until the training has taken a GPU
     git_commit: str | None
     git_dirty: bool | None  # None where it is unknown, as of the commit
     git_patch: NotRequired[str | None]  # the name of a file in patches/, without its ending
@@ -58,6 +58,7 @@ class AttemptRecord(Circumstances):
     attempt: int
     started: int  # milliseconds since 1970, as `ended`
     previous: NotRequired[str]  # the process of the attempt before it
+    previous_sha256: NotRequired[str]  # of what the record of that one said at its start
     resumed_from: NotRequired[int]  # epochs that it took over from earlier attempts
     status: NotRequired[Status]
     ended_by: NotRequired[Cause]  # where the status is FAILED or KILLED

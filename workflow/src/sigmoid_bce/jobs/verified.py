@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any, NamedTuple, cast
 
 from sigmoid_bce.jobs import checkpoint_files, patches
-from sigmoid_bce.jobs.attempts import EPOCHS, RECORD, process
+from sigmoid_bce.jobs.attempts import EPOCHS, RECORD, process, start_digest
 from sigmoid_bce.jobs.digests import (
     BENCHMARKS,
     LINE,
@@ -150,8 +150,8 @@ class Attempts:
         """Yield what of the attempts is not what was recorded of them."""
         yield from (Difference(self._name(number), why) for number, why in self.unread.items())
         before = {
-            process(cast(AttemptRecord, record))
-            for record in self.records.values()
+            process(cast(AttemptRecord, record)): number
+            for number, record in self.records.items()
             if _whole(record)
         }
         for number, record in self.records.items():
@@ -161,8 +161,15 @@ class Attempts:
             if (previous := record.get("previous")) and previous not in before:
                 what = f"the attempt before it ({previous}) is missing, or its {RECORD} was changed"
                 yield Difference(self._name(number), what)
+            elif previous and self._was_changed(before[previous], record):
+                yield Difference(self._name(before[previous]), CHANGED)
             yield from _of_patch(self.results, record)
             yield from self._of_epochs(number, record)
+
+    def _was_changed(self, number: str, later: dict[str, Any]) -> bool:
+        """Return whether a record says another start than the attempt after it has read."""
+        expected = later.get("previous_sha256")  # records of earlier releases have none
+        return expected not in (None, start_digest(self.records[number]))
 
     def _is_of(self, record: dict[str, Any], number: str) -> bool:
         names = record["cell"], str(record["attempt"])
@@ -239,7 +246,8 @@ def verify(results: Path) -> Found:
     """Compare every file of a study with what was recorded of it.
 
     The log of a job has the digest of each file that it made. A patch is named by its digest. The
-    record of an attempt names its cell, the attempt before it, and the digest of its epochs.
+    record of an attempt names its cell, the attempt before it with a digest of its start, and the
+    digest of its epochs.
 
     Parameters
     ----------
