@@ -1,5 +1,6 @@
 """A learning cell has one small run, which shows what its files hold whatever state it was in."""
 
+import hashlib
 import json
 import shutil
 import signal
@@ -11,10 +12,12 @@ import pandas as pd
 import pytest
 from google.protobuf.json_format import MessageToDict
 
+from sigmoid_bce.jobs import machine, patches
 from sigmoid_bce.jobs.attempts import Attempt
 from sigmoid_bce.jobs.logs import UserError
 from sigmoid_bce.study.learning import LearningCell
-from sigmoid_bce.tracking import reconcile, store
+from sigmoid_bce.tracking import reconcile, store, verify
+from sigmoid_bce.tracking.held import root_of
 from sigmoid_bce.tracking.learning import ranges
 from sigmoid_bce.tracking.sync import log_cells
 from support.export import exported, runs
@@ -27,8 +30,21 @@ RECORD = {
     "model": {"architecture": "dense", "optimizer": "adam", "learning_rate": 0.003},
     "data": {"label_noise": 0.1, "imbalance": None, "scale": "standardised", "split": {}},
 }  # fmt: skip
+PATCH = b"# changes since a commit\n"
+NAME = hashlib.sha256(PATCH).hexdigest()[:16]
+MORE = {
+    "git_dirty": True, "git_patch": NAME, "device": "NVIDIA H100 80GB HBM3", "threads": 16,
+    "machine": {
+        "processor": "Intel(R) Xeon(R) Platinum 8480+ (family 6, model 143)",
+        "instruction_sets": ["avx", "avx2", "fma", "avx512f", "avx512_vnni", "amx_tile"],
+        "blas": ["openblas 0.3.30 SapphireRapids", "openblas 0.3.31.188.0 SkylakeX"],
+        "driver": "570.124.06", "cuda": "12.5.1", "cudnn": "9",
+    },
+}  # fmt: skip
+"""What records of earlier releases lack."""
 QUESTIONS = ("ordinary", "rare")
 SIZE = 5000  # bytes of the database for a run
+SIZE_OF_MORE = 1000  # those of a long tag `machine`, of `git_dirty` and of `data_sha256`
 
 
 def write(results, cell, **more):
@@ -134,6 +150,58 @@ def test_a_run_is_small_and_shows_what_the_files_hold(results):
         assert run.data.tags["questions"] == "exploratory.ordinary exploratory.rare"
         said = (f"exploratory.{q}: auc not decidable (n = 3 of 4)" for q in QUESTIONS)
         assert run.data.tags["verdict"] == "; ".join(said)
+
+
+def files_of(run):
+    """Return the artifacts of a run."""
+    return [file for file in root_of(run.info.artifact_uri).rglob("*") if file.is_file()]
+
+
+def with_patch(results):
+    """Write the patch that `MORE` names; return its file."""
+    file = patches.place(results, NAME)
+    file.parent.mkdir(exist_ok=True)
+    file.write_bytes(PATCH)
+    return file
+
+
+def test_a_run_says_by_what_code_where_and_with_which_data(results, log):
+    with_patch(results)
+    manifest = results / f"data/{CELLS[0].dataset}/manifest.parquet"
+    manifest.parent.mkdir(parents=True)
+    manifest.write_bytes(b"of the data")
+    for cell in CELLS:
+        write(results, cell, **MORE)
+    log(CELLS[:20])
+    database = results.parents[1] / "mlflow.db"
+    before = packed(database)
+    log(CELLS)
+    assert (packed(database) - before) / len(CELLS[20:]) < SIZE + SIZE_OF_MORE
+    assert log(CELLS)[0] == 0
+    for run in runs(store.client(), STUDY):
+        tags = run.data.tags
+        assert tags["git_dirty"] == "True"
+        assert tags["machine"] == machine.line(MORE)
+        assert tags["data_sha256"] == hashlib.sha256(b"of the data").hexdigest()[:16]
+        assert len([tag for tag in tags if not tag.startswith("mlflow.")]) <= 15
+        [patch] = files_of(run)
+        assert patch.name == f"{NAME}.patch"
+        assert (patch.parent.name, patch.read_bytes()) == ("code", PATCH)
+    assert verify.compared(results).differences == []
+    patch.write_bytes(b"another")
+    [line] = verify.compared(results).differences
+    assert f"artifact code/{NAME}.patch is not the file" in line
+
+
+def test_what_a_record_does_not_say_is_in_no_run(results, log):
+    """A record of an earlier release, and a data set that was removed."""
+    write(results, CELLS[0])
+    log(CELLS[:1])
+    assert log(CELLS[:1])[0] == 0
+    [run] = runs(store.client(), STUDY)
+    assert run.data.tags["git_dirty"] == "unknown"
+    assert run.data.tags.keys().isdisjoint({"machine", "data_sha256"})
+    assert files_of(run) == []
 
 
 def test_a_state_that_differs_from_the_files_is_mended(results, log):

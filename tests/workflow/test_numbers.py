@@ -56,7 +56,7 @@ SETTINGS = {
     "docs/limits.md": "512 65,000 40 4,096 16 1024 20,480 2,000 825 147 4 1e-5",
     "docs/measure.md": "3",
     "docs/monitor.md": "16.6 -87 -104 0.1 20 1,280 80",
-    "docs/tracking.md": "403 5 15",
+    "docs/tracking.md": "403 5 6 15",
     "docs/tutorials/own-images.md": "357 255 40",
     "docs/verdict.md": "3 -1 255 0.0 4 5 6 65,536 524,288",
 }

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
-from functools import cached_property
+from functools import cache, cached_property
 from pathlib import Path
 from typing import Any
 
@@ -15,13 +15,20 @@ import pandas as pd
 from sigmoid_bce.comparison.ends import is_stuck, judged_epochs
 from sigmoid_bce.jobs.attempts import end_tags, process, read_attempts
 from sigmoid_bce.jobs.csv_tables import read_csv
-from sigmoid_bce.jobs.files import Damaged, read_parquet, reading
+from sigmoid_bce.jobs.files import Damaged, read_parquet, reading, sha256
 from sigmoid_bce.jobs.records import PastAttempt
 from sigmoid_bce.study.learning import LearningCell
 from sigmoid_bce.tracking.cell_files import patch_of
 from sigmoid_bce.tracking.notes import NOTE, note, plain
 from sigmoid_bce.tracking.points import Point
-from sigmoid_bce.tracking.runs import USUAL, Run, provenance, text_of_attempt
+from sigmoid_bce.tracking.runs import (
+    SHORT,
+    USUAL,
+    Run,
+    machine_of,
+    provenance,
+    text_of_attempt,
+)
 
 MEANS = ("val_accuracy", "val_exact_loss", "loss")
 """Columns whose mean over the seeds is a metric. A metric takes half a kilobyte of the database."""
@@ -56,6 +63,11 @@ class LearningFiles:
     def record_file(self) -> Path:
         """The file of the trainings' record."""
         return self.results / "learning" / f"{self.cell}.json"
+
+    @property
+    def manifest_file(self) -> Path:
+        """The manifest of the cell's data set."""
+        return self.results / "data" / self.cell.dataset / "manifest.parquet"
 
     @property
     def finished(self) -> bool:
@@ -158,6 +170,22 @@ def _settings(record: Mapping[str, Any]) -> str:
     return ", ".join(parts)
 
 
+def _code(record: Mapping[str, Any]) -> dict[str, str]:
+    """Return by what code and on which machine a cell was trained, as few and short tags."""
+    dirty = record.get("git_dirty")
+    tags = {
+        "mlflow.source.git.commit": record["git_commit"] or "unknown",
+        "git_dirty": "unknown" if dirty is None else str(dirty),
+    }
+    return tags | ({"machine": machine_of(record)} if "device" in record else {})
+
+
+@cache
+def _sha256(file: Path) -> str:
+    """Return the digest of a manifest, which many cells share."""
+    return sha256(file)
+
+
 def _points(last: pd.DataFrame, end: int) -> Iterator[Point]:
     """Yield means over the seeds that did not fail, the share of stuck and the number of failed."""
     values = {name: last.loc[~last["failed"], name].to_numpy(np.float64) for name in MEANS}
@@ -187,15 +215,15 @@ def learning_run(files: LearningFiles, more: Mapping[str, str]) -> Run | None:
     cell, record = files.cell, files.record
     start, seeds, end = record["started"], record["seeds"], files.ended
     with reading(files.record_file):
-        made_by, settings, commit = process(record), _settings(record), record["git_commit"]
+        made_by, settings, code = process(record), _settings(record), _code(record)
         rate = str(record["model"]["learning_rate"])
+    data = _sha256(files.manifest_file) if files.manifest_file.exists() else ""
     epochs = read_parquet(files.epochs_file, columns=[*COLUMNS, *MEANS])
     with reading(files.epochs_file):
         last = judged_epochs(epochs)
         if last.index.tolist() != sorted(seeds):
             raise ValueError(f"its seeds are not those of {files.record_file.name}")
         points = tuple(_points(last, end))
-    tags = {"mlflow.source.git.commit": commit or "unknown"}
     return Run(
         key=str(cell),
         name=f"{_name(cell)}, {len(seeds)} seeds",
@@ -208,7 +236,8 @@ def learning_run(files: LearningFiles, more: Mapping[str, str]) -> Run | None:
         params={name: str(value) for name, value in asdict(cell).items()}
         | {"seeds": ranges(seeds), "learning_rate": rate, "settings": settings},
         points=points,
-        tags=tags | dict(more),
+        tags={**code, **more, **({"data_sha256": data[:SHORT]} if data else {})},
+        artifacts=tuple(patch_of(record, files.results)),
     )
 
 

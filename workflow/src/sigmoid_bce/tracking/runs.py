@@ -91,7 +91,7 @@ class Run:
     def own_tags(self) -> dict[str, str]:
         """All tags but the parent's id, which every database assigns anew."""
         tags = {KEY_TAG[self.kind]: self.key, "kind": self.kind}
-        # a run of a learning cell is small, and has no files
+        # a run of a learning cell is small, and has at most a patch, whose name is its digest
         if self.kind != "learning":
             tags |= {"content": self.content, **SOURCE}
         return tags | self.tags | ({"process": self.process} if self.process else {})
@@ -292,9 +292,9 @@ def _settings(record: RunRecord) -> dict[str, str]:
     return {key: str(value) for key, value in settings.items() if (key, value) not in USUAL.items()}
 
 
-def machine_of(record: RunRecord) -> str:
+def machine_of(record: Mapping[str, Any]) -> str:
     """Return where a cell was trained; records of earlier releases have the device alone."""
-    return machine.line(record) if record.get("machine") else record["device"]
+    return machine.line(record) if record.get("machine") else str(record["device"])
 
 
 def attempt_runs(files: CellFiles, current: Run | None) -> list[Run]:

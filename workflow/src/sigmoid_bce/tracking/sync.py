@@ -155,7 +155,9 @@ def _sync_artifacts(experiment: Experiment, held: Held, wanted: runs.Run) -> Non
     """Log the files of a run, unless it has them with this content."""
     if not wanted.files:
         return
-    client, current = experiment.client, held.run.data.tags.get("content") == wanted.content
+    # a run without texts has files that are named by their digest
+    client, expected = experiment.client, wanted.own_tags.get("content")
+    current = held.run.data.tags.get("content") == expected
     if not current or held.files != wanted.files:
         for folder, file in wanted.artifacts:
             client.log_artifact(held.id, str(file), folder or None)
