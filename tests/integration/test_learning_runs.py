@@ -2,17 +2,23 @@
 
 import hashlib
 import json
+import re
 import shutil
 import signal
 import sqlite3
+import subprocess
+import sys
 from contextlib import closing
+from operator import attrgetter
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import pytest
 from google.protobuf.json_format import MessageToDict
+from mlflow.entities import ViewType
 
-from sigmoid_bce.jobs import machine, patches
+from sigmoid_bce.jobs import machine, patches, provenance
 from sigmoid_bce.jobs.attempts import Attempt
 from sigmoid_bce.jobs.logs import UserError
 from sigmoid_bce.study.learning import LearningCell
@@ -20,9 +26,11 @@ from sigmoid_bce.tracking import reconcile, store, verify
 from sigmoid_bce.tracking.held import root_of
 from sigmoid_bce.tracking.learning import ranges
 from sigmoid_bce.tracking.sync import log_cells
+from support.checkout import ROOT
 from support.export import exported, runs
 
 STUDY = "small"
+PAGE = ROOT / "docs/how-to/where-a-number-came-from.md"
 CELLS = [LearningCell("eight_rare", "dense", "sigmoid_after_bfloat16", n) for n in range(1, 71)]
 RECORD = {
     "host": "node-of-a-cluster-17", "pid": 1234567, "git_commit": "0123456789" * 4,
@@ -294,6 +302,58 @@ def test_cells_of_a_folder_are_found(results):
 )
 def test_seeds_in_short(seeds, text):
     assert ranges(seeds) == text
+
+
+def test_a_patch_whose_file_is_lost_is_never_dropped_from_its_run(results, log, monkeypatch):
+    file = with_patch(results)
+    write(results, CELLS[0], **MORE)
+    # an attempt that failed names it, too
+    monkeypatch.setattr(signal, "signal", lambda *_: None)
+    monkeypatch.setattr(patches, "keep", lambda *_: NAME)
+    monkeypatch.setattr(provenance, "code", lambda: provenance.Version("0" * 40, True))
+    attempt = Attempt(str(CELLS[1]), results / "learning" / str(CELLS[1])).__enter__()
+    attempt.__exit__(ValueError, ValueError("no"), None)
+    _, first = log(CELLS[:2])
+    mlflow = store.client()
+    for run in runs(mlflow, STUDY):  # they have to be made again
+        mlflow.log_metric(run.info.run_id, "loss", 7.0, step=99)
+    file.unlink()
+    found = verify.compared(results).differences
+    assert any(f"code/{NAME}.patch is none of the files: keep it" in line for line in found)
+    assert log(CELLS[:2])[1] == first
+    assert file.read_bytes() == PATCH
+    assert all(f"{NAME}.patch" in map(attrgetter("name"), files_of(r)) for r in runs(mlflow, STUDY))
+    # deleted runs have it
+    file.unlink()
+    for run in runs(mlflow, STUDY):
+        mlflow.delete_run(run.info.run_id)
+    assert log(CELLS[:2])[1] == first
+    assert file.read_bytes() == PATCH
+    # no run has it
+    for other in mlflow.search_runs([run.info.experiment_id], run_view_type=ViewType.ALL):
+        for copy in files_of(other):
+            copy.write_bytes(b"another")
+    file.unlink()
+    log(CELLS[:2])
+    assert not file.exists()
+
+
+def test_a_patch_comes_back_by_hand(results, log):
+    """As the page on provenance says."""
+    file = with_patch(results)
+    write(results, CELLS[0], **MORE)
+    log(CELLS[:1])
+    file.unlink()
+    [run] = runs(store.client(), STUDY)
+    [line] = [line for line in PAGE.read_text().splitlines() if "mlflow artifacts download" in line]
+    text = re.search("`(mlflow artifacts [^`]*)`", line)[1]
+    arguments = text.replace("RUN_ID", run.info.run_id).replace("DIGEST", NAME).split()
+    subprocess.run([sys.executable, "-m", *arguments], check=True, timeout=120)
+    [found] = [path for path in Path().rglob(file.name) if "mlartifacts" not in path.parts]
+    assert f"`{found.relative_to('.')}`".replace(NAME, "DIGEST") in line
+    found.rename(file)
+    assert file.read_bytes() == PATCH
+    assert verify.compared(results).differences == []
 
 
 def test_an_attempt_that_was_ended_has_a_run_of_its_own(results, monkeypatch):

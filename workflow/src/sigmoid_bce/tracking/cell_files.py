@@ -19,6 +19,8 @@ from sigmoid_bce.jobs.files import read_parquet, reading, sha256
 from sigmoid_bce.jobs.records import Circumstances, PastAttempt, RunRecord
 from sigmoid_bce.study.cells import Cell
 
+PATCHES = "code"
+"""The folder of a run's artifacts that has the patch of its code."""
 LARGEST = 5_000_000
 """Bytes of an artifact: larger files are not copied to MLflow for each cell."""
 
@@ -179,4 +181,4 @@ def patch_of(record: Circumstances, results: Path) -> list[tuple[str, Path]]:
     """
     name = record.get("git_patch")
     file = patches.place(results, name) if name else None
-    return [("code", file)] if file and file.exists() else []
+    return [(PATCHES, file)] if file and file.exists() else []

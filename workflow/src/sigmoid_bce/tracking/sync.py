@@ -20,6 +20,7 @@ from sigmoid_bce.tracking.experiment import Experiment, opened
 from sigmoid_bce.tracking.groups import group_runs
 from sigmoid_bce.tracking.held import Held, content_of
 from sigmoid_bce.tracking.learning import learning_attempts, learning_runs
+from sigmoid_bce.tracking.lost_patches import restore
 from sigmoid_bce.tracking.models import METRICS, model_of, sync_model
 from sigmoid_bce.tracking.notes import MARK, NOTE
 from sigmoid_bce.tracking.page import PAGE
@@ -287,6 +288,7 @@ def log_cells(
         experiment.load_models()
         # read after the runs were loaded: the files know every attempt that has a run
         files = [CellFiles(results, cell) for cell in cells]
+        restore(experiment, results, files, learning)
         finished, attempts, errors = cell_runs(results, files)
         groups = group_runs(list(finished.values()), results)
         parents = {group.key: sync_run(experiment, group, {}) for group in groups}
@@ -348,8 +350,10 @@ def log_study(
         If the record of a cell cannot be read.
     """
     results, paths = Path(results), [Path(file) for file in files]
-    wanted = of_study.run_of(study, results, cells, learning, paths)
     with opened(study, results) as experiment:
+        made = [CellFiles(results, cell) for cell in cells]
+        restore(experiment, results, made, learning, attempts=False)
+        wanted = of_study.run_of(study, results, cells, learning, paths)
         experiment.load_runs(f"tags.{KEY_TAG['study']} = '{study}'")
         run_id = sync_run(experiment, wanted, {})
         told = views.describe(experiment.client, experiment.id, question, settings, paths)

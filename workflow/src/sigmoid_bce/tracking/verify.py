@@ -19,7 +19,7 @@ from sigmoid_bce.study.cells import Cell
 from sigmoid_bce.study.learning import LearningCell
 from sigmoid_bce.tracking import of_study, page, runs, store
 from sigmoid_bce.tracking.address import sqlite_file, uri
-from sigmoid_bce.tracking.cell_files import CellFiles
+from sigmoid_bce.tracking.cell_files import PATCHES, CellFiles
 from sigmoid_bce.tracking.experiment import Experiment
 from sigmoid_bce.tracking.groups import group_runs
 from sigmoid_bce.tracking.held import files_of, points_of, root_of
@@ -329,7 +329,8 @@ def _artifacts(client: MlflowClient, held: Run, wanted: runs.Run) -> Iterator[st
         if name not in there:
             yield f"artifact {name} is missing"
         elif name not in sizes:
-            yield f"artifact {name} is none of the files"
+            copy = ": keep it, if the patch is missing" if name.startswith(f"{PATCHES}/") else ""
+            yield f"artifact {name} is none of the files{copy}"
         elif root and name in texts:
             yield from _of_text(root, name, texts[name], has_changed(held, wanted))
         elif there[name] != sizes[name] or (
