@@ -379,17 +379,37 @@ def test_equal_changes_are_kept_once_and_no_change_not_at_all(project, tmp_path)
     assert len(list((results / patches.FOLDER).iterdir())) == 2
 
 
+KEPT = "or leave out tracking: {uncommitted: refuse}, so that changes are kept as a patch$"
+UNKNOWN_CODE = (
+    "or leave out tracking: {uncommitted: refuse}, and go on without knowing which code ran$"
+)
+
+
 @pytest.mark.parametrize(
     ("change", "line"),
     [
         (
             lambda p: (p / FILE).write_text("2\n"),
-            r"differs from commit \w{12}: src/code.py. Commit",
+            r"differs from commit \w{12}: src/code.py. Commit the changes, or move files that are "
+            rf"no code out of the checkout, {KEPT}",
         ),
         (lambda p: ignored(p, "src/local.py"), r"differs from commit \w{12}: src/local.py. Commit"),
         (lambda p: (p / "src/new.py").touch(), r"differs from commit \w{12}: src/new.py. Commit"),
-        (lambda p: git(p, "update-index", "--skip-worktree", FILE), "was told to overlook files"),
-        (lambda p: shutil.rmtree(p / ".git"), "is unknown: it is in no repository of its own"),
+        (
+            lambda p: git(p, "update-index", "--skip-worktree", FILE),
+            rf"was told to overlook files .*{KEPT}",
+        ),
+        (
+            lambda p: shutil.rmtree(p / ".git"),
+            rf"is unknown: it is in no repository .*{UNKNOWN_CODE}",
+        ),
+        (
+            lambda p: [
+                shutil.rmtree(p / ".git"),
+                (p / provenance.ARCHIVED).write_text(f"node: {'1' * 40}\n"),
+            ],
+            rf"is unknown: it is an archive\. .*{UNKNOWN_CODE}",
+        ),
     ],
 )
 def test_changes_are_refused_in_a_line(project, monkeypatch, change, line):

@@ -128,17 +128,21 @@ def refuse_changes(folder: Path = ROOT) -> None:
         With the commit and the files that differ from it, or with what is unknown.
     """
     found = code(folder)
-    otherwise = "or leave out tracking: {uncommitted: refuse}, so that changes are kept as a patch"
+    otherwise = "or leave out tracking: {uncommitted: refuse}"
+    kept = f"{otherwise}, so that changes are kept as a patch"
+    # only a repository of its own tells what was changed
+    unknown = f"{otherwise}, and go on without knowing which code ran"
     if found.commit is None:
         raise UserError(
             f"the commit of the code in {folder} is unknown: it is in no repository of its own, or "
-            f"git does not answer. Run a clone of the repository, {otherwise}"
+            f"git does not answer. Run a clone of the repository, {unknown}"
         )
     if found.dirty is None:
+        here = (folder / ".git").exists()
+        why = "git was told to overlook files (git ls-files -v)" if here else "it is an archive"
         raise UserError(
-            f"whether the code in {folder} differs from commit {found.commit[:12]} is unknown: it "
-            "is an archive, or git was told to overlook files (git ls-files -v). Run a clone of "
-            f"the repository, {otherwise}"
+            f"whether the code in {folder} differs from commit {found.commit[:12]} is unknown: "
+            f"{why}. Run a clone of the repository, {kept if here else unknown}"
         )
     if found.dirty:
         changed = [line[3:] for line in (_changes(folder) or "").splitlines()]
@@ -146,7 +150,8 @@ def refuse_changes(folder: Path = ROOT) -> None:
         more = f" and {len(changed) - SHOWN} more" if len(changed) > SHOWN else ""
         raise UserError(
             f"the code differs from commit {found.commit[:12]}: "
-            f"{', '.join(changed[:SHOWN])}{more}. Commit the changes, {otherwise}"
+            f"{', '.join(changed[:SHOWN])}{more}. Commit the changes, or move files that are no "
+            f"code out of the checkout, {kept}"
         )
 
 
