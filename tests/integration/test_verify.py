@@ -8,11 +8,14 @@ import re
 import shutil
 import signal
 import subprocess
+import sys
 from pathlib import Path
 from urllib.parse import urlsplit
 from urllib.request import url2pathname
 from xml.etree import ElementTree
 
+import numpy as np
+import pandas as pd
 import pytest
 from click.testing import CliRunner
 from PIL import Image
@@ -21,8 +24,9 @@ from sigmoid_bce.commands.verify import command
 from sigmoid_bce.jobs import digests, provenance, verified
 from sigmoid_bce.jobs.attempts import Attempt
 from sigmoid_bce.study.cells import Cell
-from support.checkout import snakemake
-from support.tracked import client, copied, track
+from support.checkout import ROOT, snakemake
+from support.documents import blocks
+from support.tracked import client, copied, environment, track
 
 CELLS = [Cell("digits", "tiny", loss, 16, 0) for loss in ("logits", "sigmoid_clipped")]
 RESULTS = "results/smoke"
@@ -183,6 +187,13 @@ def test_a_file_that_was_changed_with_its_digest_in_the_log(study):
     assert not any("the digest of" in line for line in lines)
 
 
+def block(beginning):
+    """Return the block of the page on provenance that begins so."""
+    [found] = [one for one in blocks(PAGE) if one.text.startswith(beginning)]
+    return found.text
+
+
+PAGE = ROOT / "docs/how-to/where-a-number-came-from.md"
 TABLE, LOG = "tables/cells.csv", "logs/tables.log"
 TOGETHER = "it and its job's log were changed after the run was logged (run "
 
@@ -640,5 +651,51 @@ def test_any_name_is_written_as_sha256sum_does(tmp_path, name):
     file.write_text("content")
     log.write_text("\n".join(["epoch 1", *digests.lines(log, [file]), "took 1 s"]))
     assert verified.verify(log.parents[1]) == (1, [], [], [])
-    command = "grep -hrE '^.?[0-9a-f]{64}  ' logs | sha256sum --check --quiet"
-    subprocess.run(["sh", "-c", command], cwd=log.parents[1], check=True)
+    subprocess.run(["sh", "-c", block("grep -hrE")], cwd=log.parents[1], check=True)
+
+
+def test_the_recipe_without_the_package_finds_nothing_in_a_sound_study(study):
+    run = ["sh", "-c", block("grep -hrE")]
+    done = subprocess.run(run, cwd=study / RESULTS, capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
+    change_a_byte(study / RESULTS / TABLE)
+    assert subprocess.run(run, cwd=study / RESULTS, capture_output=True, check=False).returncode
+
+
+@pytest.mark.parametrize("kind", ["cell", "study"])
+def test_the_run_of_a_file_is_found(logged, kind, monkeypatch):
+    monkeypatch.chdir(logged)
+    monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
+    name = TABLE if kind == "study" else f"raw_outputs/{CELLS[1]}/full.parquet"
+    text = block("grep -rl").replace("FILE", f"{RESULTS}/{name}")
+    found = subprocess.check_output(["sh", "-c", text], text=True).splitlines()
+    mlflow = client(logged)
+    tags = {mlflow.get_run(Path(path).parts[2]).data.tags["kind"] for path in found}
+    assert tags == {kind}
+    text = block("import hashlib").replace("FILE", f"{RESULTS}/{name}").replace("default", "smoke")
+    for more in ({}, {"MLFLOW_TRACKING_URI": f"sqlite:///{logged}/mlflow.db"}):
+        ids = subprocess.check_output(
+            [sys.executable, "-c", text], text=True, env=environment(logged, **more)
+        ).split()
+        assert [mlflow.get_run(run_id).data.tags["kind"] for run_id in ids] == [kind]
+        assert ids == [Path(path).parts[2] for path in found]
+
+
+def test_a_run_s_digests_of_data_are_what_the_page_says(study):
+    _, run = run_of(study, CELLS[0])
+    manifest = study / RESULTS / "data/digits/manifest.parquet"
+    assert digests.digest(manifest).startswith(run.data.tags["data_sha256"])
+    table = pd.read_parquet(manifest)
+    assert len(table) == len(np.load(manifest.with_name("images.npy"), mmap_mode="r"))
+    found = {one.tags[0].value: one.dataset.digest for one in run.inputs.dataset_inputs}
+    for context, split in (("training", "train"), ("validation", "validation")):
+        part = table[table["split"] == split]
+        content = (
+            "\n".join(part["sha256"]).encode() + part["label"].astype("int64").to_numpy().tobytes()
+        )
+        assert hashlib.sha256(content).hexdigest().startswith(found[context])
+
+
+@pytest.mark.parametrize("name", ["report.html", "front.html", "own.html", "explorer.html"])
+def test_pages_of_tables_and_figures_name_no_sources(study, name):
+    assert "dcterms.source" not in (study / RESULTS / name).read_text()

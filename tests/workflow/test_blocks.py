@@ -47,6 +47,7 @@ BY = {
     ("docs/how-to/own-framework.md", "python", ""): "tests/unit/test_config.py",
     ("docs/how-to/where-a-number-came-from.md", "", "git "): "tests/unit/test_provenance.py",
     ("docs/how-to/where-a-number-came-from.md", "", "grep "): "tests/integration/test_verify.py",
+    ("docs/how-to/where-a-number-came-from.md", "python", ""): "tests/integration/test_verify.py",
     ("docs/learning.md", "python", ""): COMMANDS,
     ("docs/measure.md", "python", ""): "tests/unit/test_measure.py",
     ("docs/measure.md", "toml", ""): "tests/unit/test_measure.py",

@@ -1,7 +1,8 @@
-"""The digest of every result, in the log of the job that made it.
+r"""The digest of every result, in the log of the job that made it.
 
 A log's lines have the form of `sha256sum`: in a study's folder,
-`grep -hrE '^.?[0-9a-f]{64}  ' logs | sha256sum --check` checks the same, but for run.json.
+`grep -hrE '^.?[0-9a-f]{64}  ' logs | grep -v '/run\.json$' | sha256sum --check` checks the same,
+but for run.json.
 """
 
 from __future__ import annotations
