@@ -29,6 +29,8 @@ TESTS = {
     "models/features.py extract": "unit/test_backbones.py::"
     "test_it_resumes_after_the_last_complete_chunk",
     "slurm/patches.py refusal": "unit/test_cluster.py::test_requests_that_the_plugin_cannot_submit",
+    "slurm/patches.py submission": "unit/test_snakemake_patches.py::"
+    "test_without_the_plugin_s_modules_slurm_is_not_asked",
     "slurm/queue.py main": "cluster/test_faults.py::test_death_of_snakemake",
     "tracking/__main__.py main": "integration/test_tracking.py::"
     "test_reconcile_closes_dead_runs_and_leaves_running_ones_alone",
