@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import io
+import os
 import time
+from collections.abc import Iterable
+from contextlib import chdir, redirect_stdout
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -23,7 +27,19 @@ def _folder(text: str) -> Path:
         path = _named_by(path)
     if not path.is_dir():
         raise BadInput(f"there is no folder {path}: name results/<study>, or the study's file")
+    studies = sorted(str(logs.parent) for logs in path.glob("*/logs") if logs.is_dir())
+    if studies and not (path / "logs").exists():
+        raise BadInput(f"{path} is the folder of several studies: name {' or '.join(studies)}")
     return path
+
+
+def _project(results: Path) -> Path:
+    """Return the folder whose mlflow.db has a study's runs: that of its results, or this one."""
+    from sigmoid_bce.jobs.credentials import ADDRESS
+
+    root = results.absolute().parents[1]
+    own = not os.environ.get(ADDRESS) and (root / "mlflow.db").exists()
+    return root if own else Path.cwd()
 
 
 def _named_by(config: Path) -> Path:
@@ -65,26 +81,58 @@ def command(study: str, no_runs: bool, everything: bool) -> None:
         click.echo(_newer(found.newer))
     if any(results.absolute().parents[1].glob(".snakemake/locks/*")):
         click.echo("Snakemake runs here, or was killed: what it was making may be shown below")
-    lines = [str(difference) for difference in found.differences]
+    shown = Shown(everything)
+    shown.add(map(str, found.differences))
     try:
-        lines += [] if no_runs else _runs(results)
+        project = _project(results)
+        place = results if project == Path.cwd() else results.absolute().relative_to(project)
+        if not no_runs:
+            with chdir(project):  # as when they were logged
+                _runs(place, shown)
     except BadInput as error:
-        if not lines:
+        if not shown.number:
             raise
         error.show()  # the files differ, whatever the runs are
-    _show(lines, everything)
+    shown.end()
 
 
-def _show(lines: list[str], everything: bool) -> None:
-    """Print differences; end with the exit code of a finding, if there is one."""
-    from sigmoid_bce.jobs.logs import one_line
+class Shown:
+    """Differences that are printed as they are found.
 
-    for line in lines if everything else lines[:SHOWN]:
-        click.echo(one_line(line))
-    if lines:
-        hidden = 0 if everything else max(0, len(lines) - SHOWN)
-        click.echo(f"and {hidden} more: --all shows them" if hidden else f"{len(lines)} differ")
-        raise SystemExit(FINDING)
+    Parameters
+    ----------
+    everything : bool
+        Print more than `SHOWN`.
+    """
+
+    def __init__(self, everything: bool):
+        self.number, self.everything = 0, everything
+
+    def add(self, lines: Iterable[str]) -> None:
+        """Print and count differences."""
+        from sigmoid_bce.jobs.logs import one_line
+
+        for line in lines:
+            self.number += 1
+            if self.everything or self.number <= SHOWN:
+                click.echo(one_line(line))
+
+    def note(self, lines: list[str]) -> None:
+        """Print what is no difference."""
+        from sigmoid_bce.jobs.logs import one_line
+
+        for line in lines if self.everything else lines[:SHOWN]:
+            click.echo(f"no difference: {one_line(line)}")
+        if len(lines) > SHOWN and not self.everything:
+            click.echo(f"no difference: {len(lines) - SHOWN} more, which --all shows")
+
+    def end(self) -> None:
+        """Print how many there were; end with the exit code of a finding, if there was one."""
+        if self.number:
+            hidden = 0 if self.everything else max(0, self.number - SHOWN)
+            more = f"and {hidden} more: --all shows them"
+            click.echo(more if hidden else f"{self.number} differ")
+            raise SystemExit(FINDING)
 
 
 def _told(found: Found, results: Path, seconds: float) -> str:
@@ -101,20 +149,22 @@ def _newer(names: list[str]) -> str:
     )
 
 
-def _runs(results: Path) -> list[str]:
-    """Return the differences of the runs, and print how many agree with the files."""
+def _runs(results: Path, shown: Shown) -> None:
+    """Print how many runs agree with the files, and the differences of the others."""
     try:
         from sigmoid_bce.tracking import store, verify
     except ImportError as error:
         click.echo(f"the runs were not checked: {error.name} is not installed here")
-        return []
+        return
     from sigmoid_bce.jobs.credentials import masked
     from sigmoid_bce.jobs.logs import one_line
     from sigmoid_bce.tracking.address import uri
 
     start = time.perf_counter()
     try:
-        number, equal, lines = verify.compared(results)
+        # what is printed of damaged files is among the differences
+        with redirect_stdout(io.StringIO()):
+            number, equal, lines, notes = verify.compared(results)
     except store.TrackingError as error:
         raise BadInput(str(error)) from None
     if not number:
@@ -124,4 +174,5 @@ def _runs(results: Path) -> list[str]:
         seconds = time.perf_counter() - start
         agree = f"{number} runs agree" if equal == number else f"{equal} of {number} runs agree"
         click.echo(f"{agree} with the files ({seconds:.1f} s)")
-    return lines
+    shown.note(notes)
+    shown.add(lines)

@@ -8,15 +8,17 @@ import json
 import signal
 import time
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from itertools import accumulate
 from pathlib import Path
 from socket import gethostname
 from typing import TYPE_CHECKING, Any, Protocol, cast
 
 from sigmoid_bce.jobs import ends, locks
-from sigmoid_bce.jobs.digests import line
+from sigmoid_bce.jobs.digests import UNREADABLE, line, regular
 from sigmoid_bce.jobs.files import sha256, write_json
-from sigmoid_bce.jobs.logs import told
+from sigmoid_bce.jobs.logs import told, why
+from sigmoid_bce.jobs.lost import Lost, reading_attempt
 from sigmoid_bce.jobs.notice import Interrupted
 from sigmoid_bce.jobs.provenance import circumstances, visible_devices
 from sigmoid_bce.jobs.records import AttemptRecord, End, PastAttempt, Row
@@ -31,6 +33,8 @@ LATER = {
     "history_sha256", "folder",
 }  # fmt: skip
 """Fields of a record that are written or changed after an attempt's start."""
+NEEDED = {"cell", "attempt", "host", "pid", "started"}
+"""Fields without which a record names no attempt."""
 
 
 class Follower(Protocol):
@@ -279,8 +283,9 @@ def alive(folder: Path) -> bool:
 
 def _lines(file: Path) -> tuple[list[str], list[list[str]]]:
     """Return the names and the rows of a history; a line that was cut off is left out."""
-    lines = file.read_text().split("\n")[:-1] if file.exists() else []
-    names, *rows = list(csv.reader(lines)) or [[]]
+    with reading_attempt(file):
+        lines = file.read_text().split("\n")[:-1] if file.exists() else []
+        names, *rows = list(csv.reader(lines)) or [[]]
     return names, [row for row in rows if len(row) == len(names)]
 
 
@@ -295,12 +300,18 @@ def read_history(file: Path) -> pd.DataFrame:
     -------
     DataFrame
         The columns and values of the cell's history.parquet; an empty table if there is no file.
+
+    Raises
+    ------
+    Lost
+        If the file cannot be read.
     """
     import pandas as pd
 
     names, rows = _lines(file)
-    table = pd.DataFrame([[float(value) for value in row] for row in rows], columns=names)
-    return table.astype({"epoch": "int64"}) if names else table
+    with reading_attempt(file):
+        table = pd.DataFrame([[float(value) for value in row] for row in rows], columns=names)
+        return table.astype({"epoch": "int64"}) if names else table
 
 
 def _digest(folder: Path) -> str | None:
@@ -311,16 +322,26 @@ def _digest(folder: Path) -> str | None:
         return None
 
 
+def _epochs(folder: Path) -> int | None:
+    """Return how many epochs an attempt finished; None if they cannot be read."""
+    with suppress(Lost):
+        return len(_lines(folder / EPOCHS)[1])
+    return None
+
+
 def _records(folder: Path) -> list[PastAttempt]:
     """Return the records of a cell's attempts as they are, oldest first."""
     records: list[PastAttempt] = []
     for file in folder.glob(f"attempts/*/{RECORD}"):
         try:
+            regular(file)
             record = {**json.loads(file.read_text()), "folder": file.parent}
-            int(record["attempt"])
+            if lacking := NEEDED - record.keys():
+                raise ValueError(f"it has no {min(lacking)}")
+            record["attempt"], record["started"] = int(record["attempt"]), int(record["started"])
             records.append(cast(PastAttempt, record))
-        except (OSError, ValueError, KeyError, TypeError) as error:
-            print(f"{file} cannot be read ({error!r}): this attempt is left out", flush=True)
+        except UNREADABLE as error:
+            print(f"{file} cannot be read ({why(error)}): this attempt is left out", flush=True)
     return sorted(records, key=lambda record: record["attempt"])
 
 
@@ -343,10 +364,10 @@ def read_attempts(folder: Path) -> list[PastAttempt]:
         if record["folder"] in running or alive(record["folder"]):
             record["status"] = "RUNNING"
         else:
-            _, rows = _lines(record["folder"] / EPOCHS)
+            epochs = _epochs(record["folder"])
             results = folder.parents[record["cell"].count("/") + 1]
             cast(dict[str, Any], record).update(
-                ends.outside(ends.of_death(record, results), len(rows))
+                ends.outside(ends.of_death(record, results), epochs)
             )
             if digest := _digest(record["folder"]):
                 record["history_sha256"] = digest

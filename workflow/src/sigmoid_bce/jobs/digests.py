@@ -28,6 +28,11 @@ SIGNS = str.maketrans({SIGN: r"\\", "\n": r"\n", "\r": r"\r"})
 PLAIN = {r"\\": SIGN, r"\n": "\n", r"\r": "\r"}
 
 LOGS, BENCHMARKS, LATER = "logs", "benchmarks", "verdict"
+UNREADABLE = (
+    OSError, EOFError, ValueError, LookupError, TypeError, AttributeError, ArithmeticError,
+    NotImplementedError, RecursionError,
+)  # fmt: skip
+"""What readers raise for a damaged file: a byte may be one of a key, a type, a number or a size."""
 SMALL = 1 << 18  # bytes
 MOST = 20  # files that the metadata of a figure name
 

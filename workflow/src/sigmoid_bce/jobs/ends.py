@@ -73,14 +73,14 @@ def kernel() -> Kernel:
     return {"boot": boot, "oom_kills": None}
 
 
-def outside(cause: Cause, epochs: int) -> End:
+def outside(cause: Cause, epochs: int | None) -> End:
     """Return the end of an attempt that was ended from outside.
 
     Parameters
     ----------
     cause : str
-    epochs : int
-        The number of epochs that it finished.
+    epochs : int or None
+        The number of epochs that it finished; None if that is unknown.
 
     Examples
     --------
@@ -88,6 +88,7 @@ def outside(cause: Cause, epochs: int) -> End:
     ('preempted after epoch 3', 'killed before its first epoch')
     """
     when = f"after epoch {epochs}" if epochs else "before its first epoch"
+    when = "after an unknown epoch" if epochs is None else when
     return {"status": "KILLED", "reason": f"{WORDS[cause]} {when}", "ended_by": cause}
 
 
@@ -126,7 +127,7 @@ def of_death(record: AttemptRecord, results: Path) -> Cause:
     results : Path
         The study's folder; SLURM's logs are beside it.
     """
-    job = record["slurm_job_id"]
+    job = record.get("slurm_job_id")  # a damaged record may lack it
     if job and (cause := _ended(job, record["started"] / 1000) or _logged(job, results)):
         return cause
     now = kernel()
@@ -148,7 +149,7 @@ def told_later(record: AttemptRecord) -> Cause | None:
     record : AttemptRecord
         Of an attempt that has ended.
     """
-    job = record["slurm_job_id"]
+    job = record.get("slurm_job_id")
     if not job or record.get("ended_by") != "interrupted":
         return None
     return _ended(job, record["started"] / 1000)

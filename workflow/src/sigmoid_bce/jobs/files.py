@@ -13,7 +13,8 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from sigmoid_bce.jobs.logs import UserError
+from sigmoid_bce.jobs.digests import UNREADABLE, regular
+from sigmoid_bce.jobs.logs import UserError, why
 
 if TYPE_CHECKING:  # planning imports neither
     import numpy as np
@@ -37,10 +38,9 @@ class Damaged(UserError):
     """A file that cannot be read. The message says how to make it again."""
 
     def __init__(self, path: str | Path, error: Exception):
-        cause = str(error).strip().splitlines() or [type(error).__name__]
         # the file is a target of its own, since `all` ignores a missing file whose results exist
         super().__init__(
-            f"{path} cannot be read ({cause[0]}): delete it, then run snakemake again with the "
+            f"{path} cannot be read ({why(error)}): delete it, then run snakemake again with the "
             f"targets: all {path}"
         )
 
@@ -104,11 +104,9 @@ def remove_parts(path: str | Path) -> None:
 
     Examples
     --------
-    >>> part = Path("/tmp/.4711.sigmoid-bce-example.txt")
-    >>> part.touch()
-    >>> remove_parts("/tmp/sigmoid-bce-example.txt")
-    >>> part.exists()
-    False
+    >>> (part := Path("/tmp/.4711.sigmoid-bce-example.txt")).touch()
+    >>> remove_parts("/tmp/sigmoid-bce-example.txt"), part.exists()
+    (None, False)
     """
     path = Path(path)
     for part in path.parent.glob(f".*.{path.name}"):
@@ -196,7 +194,7 @@ def reading(path: str | Path) -> Iterator[None]:
     Raises
     ------
     Damaged
-        If the file is cut off or damaged in another way. A missing file is a FileNotFoundError.
+        If it is cut off or damaged, or no file. A missing file is a FileNotFoundError.
 
     Examples
     --------
@@ -206,10 +204,12 @@ def reading(path: str | Path) -> Iterator[None]:
     sigmoid_bce.jobs.files.Damaged: a.json cannot be read ...
     """
     try:
+        with suppress(FileNotFoundError):
+            regular(path)  # a pipe would be read for ever
         yield
     except FileNotFoundError:
         raise
-    except (OSError, ValueError, KeyError, EOFError) as error:
+    except UNREADABLE as error:
         raise Damaged(path, error) from None
 
 
@@ -229,8 +229,7 @@ def read_parquet(path: str | Path, **options: Any) -> pd.DataFrame:
 
     Examples
     --------
-    >>> with open("/tmp/sigmoid-bce-example.parquet", "w") as file:
-    ...     _ = file.write("cut off")
+    >>> _ = Path("/tmp/sigmoid-bce-example.parquet").write_text("cut off")
     >>> read_parquet("/tmp/sigmoid-bce-example.parquet")  # doctest: +ELLIPSIS
     Traceback (most recent call last):
     sigmoid_bce.jobs.files.Damaged: /tmp/sigmoid-bce-example.parquet cannot be read ...
@@ -338,7 +337,7 @@ def write_json(value: Any, path: str | Path) -> None:
 
 
 def sha256(path: str | Path) -> str:
-    """Return the SHA-256 of a file's content, in hexadecimal.
+    """Return the SHA-256 of a regular file's content, in hexadecimal.
 
     Examples
     --------
@@ -346,6 +345,7 @@ def sha256(path: str | Path) -> str:
     >>> sha256("/tmp/sigmoid-bce-example.txt")[:8]
     '5d5766cf'
     """
+    regular(path)
     with open(path, "rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
 

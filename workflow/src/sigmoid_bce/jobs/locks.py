@@ -125,7 +125,8 @@ def held(path: str | Path) -> bool | None:
     (False, True)
     """
     try:
-        with open(path) as file:
+        # a pipe in its place would be opened for ever
+        with open(path, opener=lambda name, flags: os.open(name, flags | os.O_NONBLOCK)) as file:
             # a shared lock: two processes that look at once do not see each other
             fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
     except BlockingIOError:

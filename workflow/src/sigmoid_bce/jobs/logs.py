@@ -76,6 +76,20 @@ def announce(message: str) -> None:
             os.write(terminal, f"{message}\n".encode())
 
 
+def why(error: BaseException) -> str:
+    """Return an error in a line, as it says of a file why that cannot be read.
+
+    Examples
+    --------
+    >>> why(ValueError("it is cut off")), why(KeyError("epochs")), why(EOFError())
+    ('it is cut off', "it has no 'epochs'", 'EOFError')
+    """
+    if isinstance(error, OSError) and error.strerror:
+        return error.strerror
+    lines = str(error).strip().splitlines() or [type(error).__name__]
+    return f"it has no {lines[0]}" if isinstance(error, KeyError) else lines[0]
+
+
 @contextmanager
 def logged_to(path: str | Path, outputs: Iterable[str | Path] = ()) -> Iterator[None]:
     """Send standard output and error to a file, with tracebacks and the output of native code.

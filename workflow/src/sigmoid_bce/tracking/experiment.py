@@ -6,6 +6,7 @@ from collections import defaultdict
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from itertools import chain
 from pathlib import Path
 from typing import TypeVar
 from urllib.parse import urlsplit
@@ -118,6 +119,40 @@ def experiment_id(client: MlflowClient, study: str) -> str:
     return found.experiment_id
 
 
+def at_home(experiment: Experiment, found: mlflow.entities.Experiment) -> None:
+    """Let the artifacts of a moved or copied project's runs be those in its own folder.
+
+    The next logging writes that to the database; here, only what was loaded is changed.
+
+    Parameters
+    ----------
+    experiment : Experiment
+    found : mlflow.entities.Experiment
+        The same as MLflow holds it.
+    """
+    before, place = found.artifact_location, _place(found.name)
+    if not place or before == place or not before.endswith(f"/{ARTIFACTS}/{found.name}"):
+        return
+    old, new = (Path(url2pathname(urlsplit(location).path)) for location in (before, place))
+    if not new.exists() or (old.exists() and not _in_project()):
+        return
+    for run in chain.from_iterable(experiment.runs.values()):
+        run.info._artifact_uri = _below(run.info.artifact_uri, before, place)
+    for model in chain.from_iterable(experiment.models.values()):
+        model._artifact_location = _below(model.artifact_location, before, place)
+
+
+def _below(address: str, before: str, place: str) -> str:
+    """Return an address with another beginning, if it has the one before."""
+    return place + address.removeprefix(before) if address.startswith(f"{before}/") else address
+
+
+def _in_project() -> bool:
+    """Return whether the database is a file of the project."""
+    file = sqlite_file(uri())
+    return file is not None and file.resolve().is_relative_to(Path.cwd())
+
+
 def _bring_home(experiment: mlflow.entities.Experiment, place: str) -> None:
     """Let the artifacts of a project that was copied or moved be those in its own folder.
 
@@ -132,8 +167,7 @@ def _bring_home(experiment: mlflow.entities.Experiment, place: str) -> None:
     if not before.endswith(f"/{ARTIFACTS}/{experiment.name}"):
         return
     old, new = (Path(url2pathname(urlsplit(location).path)) for location in (before, place))
-    file = sqlite_file(address)
-    if old.exists() and not (file and file.resolve().is_relative_to(Path.cwd())):
+    if old.exists() and not _in_project():
         if new.exists() and old.samefile(new):
             return
         raise store.TrackingError(

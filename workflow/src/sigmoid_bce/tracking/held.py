@@ -9,6 +9,7 @@ from urllib.parse import urlsplit
 from urllib.request import url2pathname
 
 from sigmoid_bce.tracking import runs
+from sigmoid_bce.tracking.anybody import PLACE
 from sigmoid_bce.tracking.points import Point
 
 # isort: split
@@ -21,10 +22,12 @@ def root_of(address: str) -> Path | None:
 
     Examples
     --------
-    >>> root_of("file:///a%20folder/artifacts"), root_of("mlflow-artifacts:/1/artifacts")
-    (PosixPath('/a folder/artifacts'), None)
+    >>> root_of("file:///a%20folder/artifacts"), root_of("/a folder"), root_of("s3://runs/1")
+    (PosixPath('/a folder/artifacts'), PosixPath('/a folder'), None)
     """
     parts = urlsplit(address)
+    if not parts.scheme:
+        return Path(address)
     return Path(url2pathname(parts.path)) if parts.scheme == "file" else None
 
 
@@ -58,11 +61,13 @@ def content_of(client: MlflowClient, run: Run, wanted: runs.Run) -> Held | None:
 
 
 def points_of(client: MlflowClient, run: Run, wanted: runs.Run) -> list[Point]:
-    """Return every point of a run; one may be there twice."""
+    """Return every point of a run but those of verdicts; one may be there twice."""
     lengths = Counter(point.key for point in wanted.points)
     expected, found = set(wanted.points), []
     for last in run.to_proto().data.metrics:
         point = Point(last.key, last.step, last.value, last.timestamp)
+        if last.key.startswith(PLACE):
+            continue
         if lengths[last.key] == 1 and point in expected:
             found.append(point)  # the run itself has the last value: no further call is needed
             continue
@@ -74,11 +79,14 @@ def points_of(client: MlflowClient, run: Run, wanted: runs.Run) -> list[Point]:
 
 
 def files_of(client: MlflowClient, run: Run, folders: set[str]) -> dict[str, int]:
-    """Return the size of a run's artifacts in the root and in `folders`, by their name."""
-    if run.info.artifact_uri.startswith("file:///"):
-        root = Path(url2pathname(run.info.artifact_uri.removeprefix("file://")))
+    """Return the size of a run's artifacts in the root and in `folders`, by their name.
+
+    Those of verdicts are left out: whoever asks for one adds them to any run.
+    """
+    if root := root_of(run.info.artifact_uri):
         files = (file for file in root.rglob("*") if file.is_file())
-        return {str(file.relative_to(root)): file.stat().st_size for file in files}
+        sizes = {str(file.relative_to(root)): file.stat().st_size for file in files}
+        return {name: size for name, size in sizes.items() if not name.startswith(PLACE)}
     return {
         artifact.path: artifact.file_size
         for folder in {"", *folders}

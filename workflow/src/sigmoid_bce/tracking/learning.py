@@ -13,15 +13,17 @@ import numpy as np
 import pandas as pd
 
 from sigmoid_bce.comparison.ends import is_stuck, judged_epochs
-from sigmoid_bce.jobs.attempts import end_tags, process, read_attempts
+from sigmoid_bce.jobs.attempts import RECORD, end_tags, process, read_attempts
 from sigmoid_bce.jobs.csv_tables import read_csv
 from sigmoid_bce.jobs.files import Damaged, read_parquet, reading, sha256
+from sigmoid_bce.jobs.lost import reading_attempt
 from sigmoid_bce.jobs.records import PastAttempt
 from sigmoid_bce.study.learning import LearningCell
 from sigmoid_bce.tracking.cell_files import patch_of
 from sigmoid_bce.tracking.notes import NOTE, note, plain
 from sigmoid_bce.tracking.points import Point
 from sigmoid_bce.tracking.runs import (
+    ENDED,
     SHORT,
     USUAL,
     Run,
@@ -125,6 +127,16 @@ def tags_by_cell(stuck: pd.DataFrame, learning: pd.DataFrame) -> dict[str, dict[
     }
 
 
+def _tags(results: Path) -> dict[str, dict[str, str]]:
+    """Return the questions and verdicts that a study's tables have, as tags by cell."""
+    files = [results / "tables" / name for name in ("stuck.csv", "learning.csv")]
+    stuck, learning = (read_csv(file) if file.exists() else pd.DataFrame() for file in files)
+    with reading(files[0]):
+        tags_by_cell(stuck, pd.DataFrame())  # so that the table which lacks a column is named
+    with reading(files[1]):
+        return tags_by_cell(stuck, learning)
+
+
 def verdicts(learning: pd.DataFrame) -> pd.DataFrame:
     """Return the verdict on each loss, with the number of pairs: a row for each regime.
 
@@ -213,11 +225,12 @@ def learning_run(files: LearningFiles, more: Mapping[str, str]) -> Run | None:
     if not files.finished:
         return None
     cell, record = files.cell, files.record
-    start, seeds, end = record["started"], record["seeds"], files.ended
     with reading(files.record_file):
+        start, seeds, end = record["started"], record["seeds"], files.ended
         made_by, settings, code = process(record), _settings(record), _code(record)
         rate = str(record["model"]["learning_rate"])
-    data = _sha256(files.manifest_file) if files.manifest_file.exists() else ""
+    with reading(files.manifest_file):
+        data = _sha256(files.manifest_file) if files.manifest_file.exists() else ""
     epochs = read_parquet(files.epochs_file, columns=[*COLUMNS, *MEANS])
     with reading(files.epochs_file):
         last = judged_epochs(epochs)
@@ -243,8 +256,8 @@ def learning_run(files: LearningFiles, more: Mapping[str, str]) -> Run | None:
 
 def learning_attempts(
     results: Path, cells: Iterable[LearningCell], finished: Iterable[Run]
-) -> list[Run]:
-    """Return the runs of failed and interrupted attempts at learning cells.
+) -> tuple[list[Run], list[str]]:
+    """Return the runs of failed and interrupted attempts at learning cells, and errors of files.
 
     Parameters
     ----------
@@ -254,13 +267,18 @@ def learning_attempts(
     finished : iterable of Run
         The runs of trained cells. Their attempts are not among them.
     """
-    done = {run.process for run in finished}
-    return [
-        _attempt_run(results, cell, record)
-        for cell in cells
-        for record in read_attempts(results / "learning" / str(cell))
-        if record["status"] in ("FAILED", "KILLED") and process(record) not in done
-    ]
+    done, found, errors = {run.process for run in finished}, [], []
+    for cell in cells:
+        for record in read_attempts(results / "learning" / str(cell)):
+            if record["status"] not in ENDED or process(record) in done:
+                continue
+            try:
+                with reading_attempt(record["folder"] / RECORD):
+                    run = _attempt_run(results, cell, record)
+                    found += [run] if run.content else []  # reads its patch
+            except Damaged as error:
+                errors.append(str(error))
+    return found, errors
 
 
 def _attempt_run(results: Path, cell: LearningCell, record: PastAttempt) -> Run:
@@ -296,14 +314,17 @@ def learning_runs(results: Path, cells: Iterable[LearningCell]) -> tuple[list[Ru
         and the verdicts.
     cells : iterable of LearningCell
     """
-    files = (results / "tables" / name for name in ("stuck.csv", "learning.csv"))
-    tags = tags_by_cell(*(read_csv(file) if file.exists() else pd.DataFrame() for file in files))
     finished, errors = [], []
+    try:
+        tags = _tags(results)
+    except Damaged as error:
+        tags = {}
+        errors.append(str(error))
     for cell in cells:
         try:
             run = learning_run(LearningFiles(results, cell), tags.get(str(cell), {}))
         except Damaged as error:
             errors.append(str(error))
             continue
-        finished += [run] if run else []
+        finished += [run] if run and run.content else []  # reads its patch
     return finished, errors

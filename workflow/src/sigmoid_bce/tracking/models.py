@@ -6,7 +6,7 @@ import re
 import tempfile
 from pathlib import Path
 
-from sigmoid_bce.jobs.files import write_json
+from sigmoid_bce.jobs.files import sha256, write_json
 from sigmoid_bce.tracking import runs
 from sigmoid_bce.tracking.experiment import Experiment
 from sigmoid_bce.tracking.points import STAGE_METRICS, Point
@@ -20,6 +20,8 @@ from mlflow.models import Model
 METRICS = {key for key in STAGE_METRICS if key.startswith("full/")}
 """The metrics that a model shows beside its run."""
 FILES = {"MLmodel", "requirements.txt", "settings.json"}  # beside the weights
+DIGEST = "files"
+"""The tag of a model that has the digests of these files."""
 REQUIREMENTS = ("tensorflow", "keras", "numpy")
 
 
@@ -55,7 +57,8 @@ def sync_model(experiment: Experiment, run: Run, wanted: runs.Run) -> str | None
         file.path: file.file_size for file in client.list_logged_model_artifacts(model.model_id)
     }
     weights = wanted.network.weights
-    if not sizes.keys() >= FILES or sizes.get(weights.name) != weights.stat().st_size:
+    whole = sizes.keys() >= FILES and DIGEST in model.tags
+    if not whole or sizes.get(weights.name) != weights.stat().st_size:
         _log_files(client, model.model_id, run.info.run_id, wanted.key, wanted.network)
         experiment.changed += 1
     # a model that was logged before the tables were made lacks its metrics
@@ -75,6 +78,19 @@ def params_of(network: Network) -> dict[str, str]:
     return {name: str(value) for name, value in network.settings.items() if name != "weights"}
 
 
+def name_of(network: Network) -> str:
+    """Return the name of a network's model: its architecture, which may be module:function."""
+    return re.sub(r"\W", "_", network.settings["architecture"])
+
+
+def digest_of(file: Path) -> str | None:
+    """Return the digest of a model's file as its tag has it; None if it cannot be read."""
+    try:
+        return sha256(file)[:SHORT]
+    except OSError:
+        return None
+
+
 def _metrics_of(wanted: runs.Run) -> set[str]:
     return {point.key for point in wanted.points if point.key in METRICS}
 
@@ -90,7 +106,7 @@ def _create(experiment: Experiment, run_id: str, key: str, network: Network) -> 
     client = experiment.client
     model = client.create_logged_model(
         experiment.id,
-        name=re.sub(r"\W", "_", network.settings["architecture"]),  # may be module:function
+        name=name_of(network),
         source_run_id=run_id,
         tags={"cell": key, "content": network.content[:SHORT]},
         params=params_of(network),
@@ -117,8 +133,10 @@ def _log_files(
             "".join(f"{name}=={pins[name]}\n" for name in REQUIREMENTS if pins.get(name))
         )
         write_json(network.settings, folder / "settings.json")
+        digests = " ".join(f"{name}={digest_of(folder / name)}" for name in sorted(FILES))
         (folder / weights.name).symlink_to(weights.resolve())
         client.log_model_artifacts(model_id, name)
+        client.set_logged_model_tags(model_id, {DIGEST: digests})
 
 
 def model_of(point: Point, model_id: str | None, wanted: runs.Run) -> dict[str, str]:

@@ -30,6 +30,10 @@ SHOWN = {
 """What columns show in full, where MLflow cuts long numbers: of what, in which unit, its digits."""
 
 
+COUNTS = ("nan_count", "inf_count")
+"""What a run with values that are not finite has in place of those of `SHOWN`."""
+
+
 class Point(NamedTuple):
     """One value of a metric."""
 

@@ -8,6 +8,7 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
+from itertools import chain
 from pathlib import Path
 from typing import Any, Literal
 
@@ -16,12 +17,20 @@ import pandas as pd
 from sigmoid_bce.jobs import machine
 from sigmoid_bce.jobs.attempts import EPOCHS, end_tags, process, read_history
 from sigmoid_bce.jobs.attempts import RECORD as ATTEMPT
-from sigmoid_bce.jobs.files import reading, sha256
+from sigmoid_bce.jobs.files import Damaged, reading, sha256
+from sigmoid_bce.jobs.lost import reading_attempt
 from sigmoid_bce.jobs.records import AttemptRecord, PastAttempt, RunRecord, Status
 from sigmoid_bce.study.cells import Cell, named_in
 from sigmoid_bce.tracking.cell_files import CellFiles, Split, patch_of
 from sigmoid_bce.tracking.notes import NOTE, note, plain
-from sigmoid_bce.tracking.points import Point, counted, history_points, stage_points, told_by
+from sigmoid_bce.tracking.points import (
+    STAGE_METRICS,
+    Point,
+    counted,
+    history_points,
+    stage_points,
+    told_by,
+)
 
 PRIMARY_METRIC = "full/clipped_share"
 Kind = Literal["cell", "attempt", "group", "learning", "learning attempt", "study"]
@@ -33,11 +42,17 @@ SOURCE = {
     "mlflow.source.name": "workflow/Snakefile",
     "mlflow.source.type": "PROJECT",
 }
+ENDED = ("FAILED", "KILLED")
+"""Statuses of attempts that have a run of their own."""
 SHORT = 16  # digits of a SHA-256 that tags show; the files have all of them
 
 OF_CELL = re.compile(r"(?:train|raw_outputs|compare|figures)/((?:[^/~]+~[^/]+/)+).+")
 LATER = ("logs/", "benchmarks/", "tracking/", "verdict/")
 """Where files are that are made after the runs were logged, or of them."""
+
+LOCAL = "local"
+"""The kind of source that data sets have in MLflow."""
+CONTEXT = {"train": "training"}
 
 IN_RUN = "In the tab Artifacts: `figures`, `raw_outputs`, every epoch (`history.parquet`)."
 
@@ -63,7 +78,8 @@ class Network:
     @cached_property
     def content(self) -> str:
         """A digest of the weights."""
-        return sha256(self.weights)
+        with reading(self.weights):
+            return sha256(self.weights)
 
 
 @dataclass(frozen=True)
@@ -110,7 +126,8 @@ class Run:
         """A digest of all artifacts."""
         digest = hashlib.sha256()
         for folder, file in self.artifacts:
-            digest.update(f"{folder}/{file.name} {sha256(file)}\n".encode())
+            with reading(file):
+                digest.update(f"{folder}/{file.name} {sha256(file)}\n".encode())
         for name, text in self.texts:
             digest.update(f"{name} {text}\n".encode())
         if self.network:
@@ -153,8 +170,15 @@ def text_of_attempt(record: PastAttempt) -> tuple[str, str]:
 
 def rows_by_cell(table: pd.DataFrame) -> dict[str, pd.DataFrame]:
     """Return the rows of tables/cells.csv by the path of their cell."""
+    numbers = ["epochs", *chain(*(columns for _, columns in STAGE_METRICS.values()))]
+    table = table.astype(dict.fromkeys(numbers, float)).astype({"epochs": int})
     groups = table.groupby([str(cell) for cell in named_in(table)])
     return {str(name): rows for name, rows in groups}
+
+
+def input_tags(split: Split) -> dict[str, str]:
+    """Return the tags with which a run names a part of a data set."""
+    return {"mlflow.data.context": CONTEXT.get(split.name, split.name)}
 
 
 def group_key(cell: Cell) -> str:
@@ -297,7 +321,9 @@ def machine_of(record: Mapping[str, Any]) -> str:
     return machine.line(record) if record.get("machine") else str(record["device"])
 
 
-def attempt_runs(files: CellFiles, current: Run | None) -> list[Run]:
+def attempt_runs(
+    files: CellFiles, current: Run | None, damaged: list[str] | None = None
+) -> list[Run]:
     """Return the runs of a cell's failed and interrupted attempts.
 
     Parameters
@@ -305,18 +331,33 @@ def attempt_runs(files: CellFiles, current: Run | None) -> list[Run]:
     files : CellFiles
     current : Run or None
         The run of the attempt that finished the cell. It is not among them.
+    damaged : list of str, optional
+        Gets a line for each attempt whose files cannot be read. It is not among them, either.
+
+    Raises
+    ------
+    Damaged
+        If a file cannot be read, and there is no list for it.
     """
-    return [
-        _attempt_run(files, record)
-        for record in files.attempts
-        if record["status"] in ("FAILED", "KILLED")
-        and not (current and current.process == process(record))
-    ]
+    found = []
+    for record in files.attempts:
+        if record["status"] not in ENDED or (current and current.process == process(record)):
+            continue
+        try:
+            with reading_attempt(record["folder"] / ATTEMPT):
+                run = _attempt_run(files, record)
+                found += [run] if run.content else []  # reads its patch
+        except Damaged as error:
+            if damaged is None:
+                raise
+            damaged.append(str(error))
+    return found
 
 
 def _attempt_run(files: CellFiles, record: PastAttempt) -> Run:
     cell, history = files.cell, read_history(record["folder"] / EPOCHS)
-    points = history_points(history, record)
+    with reading_attempt(record["folder"] / EPOCHS):
+        points = history_points(history, record)
     end = points[-1].time if points else record["started"]
     folder = f"train/{files.cell}/attempts/{record['attempt']}/"
     described = note(plain(record["reason"] or ""), files.results, [folder])

@@ -5,12 +5,12 @@ from __future__ import annotations
 import os
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from sigmoid_bce.jobs.attempts import process
 from sigmoid_bce.jobs.csv_tables import read_csv
 from sigmoid_bce.jobs.digests import recorded
-from sigmoid_bce.jobs.files import Damaged, read_json, write_json
+from sigmoid_bce.jobs.files import Damaged, read_json, reading, write_json
 from sigmoid_bce.jobs.logs import UserError
 from sigmoid_bce.study.cells import Cell
 from sigmoid_bce.study.learning import LearningCell
@@ -27,11 +27,13 @@ from sigmoid_bce.tracking.page import PAGE
 from sigmoid_bce.tracking.reconcile import by_process, close_if_dead, close_replaced, note_ends
 from sigmoid_bce.tracking.runs import KEY_TAG
 
+if TYPE_CHECKING:
+    import pandas as pd
+
 # isort: split
 from mlflow.entities import Dataset, DatasetInput, InputTag, Metric, Param, RunTag
 
 BATCH = 800  # metrics a call: MLflow takes 1,000 values, params and tags included
-CONTEXT = {"train": "training"}
 
 
 def sync_run(experiment: Experiment, wanted: runs.Run, parents: Mapping[str, str]) -> str:
@@ -134,7 +136,7 @@ def _sync_values(
 
 def _with_note(tags: Mapping[str, str], there: Mapping[str, str]) -> dict[str, str]:
     """Return tags, with the description that a user wrote in place of ours."""
-    theirs = there.get(NOTE, MARK)
+    theirs = there.get(NOTE) or MARK
     return {**tags} if MARK in theirs else {**tags, NOTE: theirs}
 
 
@@ -147,9 +149,8 @@ def _sync_data(experiment: Experiment, held: Held, wanted: runs.Run) -> None:
 
 
 def _dataset(split: Split) -> DatasetInput:
-    dataset = Dataset(split.dataset, split.digest, "local", split.source, profile=split.profile)
-    context = CONTEXT.get(split.name, split.name)
-    return DatasetInput(dataset, [InputTag("mlflow.data.context", context)])
+    dataset = Dataset(split.dataset, split.digest, runs.LOCAL, split.source, profile=split.profile)
+    return DatasetInput(dataset, [InputTag(*tag) for tag in runs.input_tags(split).items()])
 
 
 def _sync_artifacts(experiment: Experiment, held: Held, wanted: runs.Run) -> None:
@@ -188,31 +189,58 @@ def _note_run_id(files: CellFiles, wanted: runs.Run, run_id: str) -> None:
         os.utime(file, ns=(date.st_atime_ns, date.st_mtime_ns))
 
 
+class CellRuns(NamedTuple):
+    """The runs of cells, as their files describe them."""
+
+    finished: dict[CellFiles, runs.Run]
+    attempts: list[runs.Run]  # failed and interrupted ones
+    errors: dict[str, str]  # of finished cells with damaged files, by cell
+    lost: list[str]  # errors of attempts with damaged files
+
+
+def rows_of(results: Path) -> dict[str, pd.DataFrame]:
+    """Return the rows of a study's tables/cells.csv by cell; none without that table.
+
+    Raises
+    ------
+    Damaged
+        If it cannot be read.
+    """
+    file = results / "tables" / "cells.csv"
+    if not file.exists():
+        return {}
+    with reading(file):
+        return runs.rows_by_cell(read_csv(file))
+
+
 def cell_runs(
-    results: Path, files: Iterable[CellFiles]
-) -> tuple[dict[CellFiles, runs.Run], list[runs.Run], list[str]]:
-    """Return the runs of finished cells, those of lost attempts, and errors of damaged files."""
-    table = results / "tables" / "cells.csv"
-    rows = runs.rows_by_cell(read_csv(table)) if table.exists() else {}
+    results: Path, files: Iterable[CellFiles], rows: Mapping[str, pd.DataFrame]
+) -> CellRuns:
+    """Return the runs of finished cells and of lost attempts, and errors of damaged files.
+
+    Parameters
+    ----------
+    results : Path
+        The study's folder.
+    files : iterable of CellFiles
+    rows : mapping
+        As `rows_of` returns them.
+    """
     digests = runs.digests_by_cell(recorded(results).digests)
-    finished: dict[CellFiles, runs.Run] = {}
-    attempts, errors = [], []
+    found = CellRuns({}, [], {}, [])
     for cell in files:
+        name, run = str(cell.cell), None
         try:
-            name = str(cell.cell)
             run = runs.cell_run(cell, rows.get(name), digests.get(name, {}))
-            attempts += runs.attempt_runs(cell, run)
+            if run and run.content:  # reads every artifact
+                found.finished[cell] = run
         except Damaged as error:
-            errors.append(str(error))
-            continue
+            found.errors[name] = str(error)
         except FileNotFoundError as error:
-            errors.append(f"{error.filename} is missing: run snakemake again")
-            continue
-        if run:
-            finished[cell] = run
-    if errors:
-        print(*errors, sep="\n", flush=True)
-    return finished, attempts, errors
+            found.errors[name] = f"{error.filename} is missing: run snakemake again"
+        if name not in found.errors:
+            found.attempts.extend(runs.attempt_runs(cell, run, found.lost))
+    return found
 
 
 def _close_others(experiment: Experiment, files: CellFiles, finished: bool) -> None:
@@ -289,7 +317,9 @@ def log_cells(
         # read after the runs were loaded: the files know every attempt that has a run
         files = [CellFiles(results, cell) for cell in cells]
         restore(experiment, results, files, learning)
-        finished, attempts, errors = cell_runs(results, files)
+        finished, attempts, errors, lost = cell_runs(results, files, rows_of(results))
+        for line in (*errors.values(), *lost):
+            print(line, flush=True)
         groups = group_runs(list(finished.values()), results)
         parents = {group.key: sync_run(experiment, group, {}) for group in groups}
         for run in attempts:  # first: a run has the id of the attempt before it
@@ -301,11 +331,11 @@ def log_cells(
         for cell in files:
             _close_others(experiment, cell, cell in finished)
         paired, damaged = learning_runs(results, learning)
-        tried = learning_attempts(results, learning, paired)
+        tried, _ = learning_attempts(results, learning, paired)
         logged += _log_learning(experiment, tried, paired)
         print(f"{len(logged)} cells logged, {experiment.changed} changes", flush=True)
-    if errors := errors + damaged:
-        raise UserError("; ".join(errors))
+    if told := [*errors.values(), *damaged]:
+        raise UserError("; ".join(told))
     return logged
 
 
