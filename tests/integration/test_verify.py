@@ -1,5 +1,6 @@
 """`sigmoid-bce verify` names the first file or run that is not as it was recorded."""
 
+import dataclasses
 import hashlib
 import html
 import json
@@ -7,8 +8,11 @@ import os
 import re
 import shutil
 import signal
+import sqlite3
 import subprocess
 import sys
+from collections import OrderedDict
+from contextlib import closing
 from pathlib import Path
 from urllib.parse import urlsplit
 from urllib.request import url2pathname
@@ -18,12 +22,16 @@ import numpy as np
 import pandas as pd
 import pytest
 from click.testing import CliRunner
+from mlflow.tracking._tracking_service import utils
 from PIL import Image
 
 from sigmoid_bce.commands.verify import command
 from sigmoid_bce.jobs import digests, provenance, verified
-from sigmoid_bce.jobs.attempts import Attempt
+from sigmoid_bce.jobs.attempts import Attempt, process
 from sigmoid_bce.study.cells import Cell
+from sigmoid_bce.tracking.reconcile import learning_cells
+from sigmoid_bce.tracking.sync import log_cells
+from sigmoid_bce.tracking.verify import compared
 from support.checkout import ROOT, snakemake
 from support.documents import blocks
 from support.tracked import client, copied, environment, track
@@ -320,9 +328,13 @@ EDITS = {
         lambda m, run: m.set_tag(run.info.run_id, "accuracy", "99.9 %"),
         "tag accuracy is '99.9 %', the files say",
     ),
-    "the description": (
-        lambda m, run: m.set_tag(run.info.run_id, "mlflow.note.content", "It is fine."),
-        "its description is somebody's own and not what the files say",
+    "no description": (
+        lambda m, run: m.delete_tag(run.info.run_id, "mlflow.note.content"),
+        "its description is missing",
+    ),
+    "an empty description": (
+        lambda m, run: m.set_tag(run.info.run_id, "mlflow.note.content", ""),
+        "its description is missing",
     ),
     "the name": (
         lambda m, run: m.update_run(run.info.run_id, name="best"),
@@ -332,9 +344,9 @@ EDITS = {
         lambda m, run: m.set_terminated(run.info.run_id, "FAILED", run.info.end_time),
         "status is 'FAILED', the files say 'FINISHED'",
     ),
-    "a further param": (
-        lambda m, run: m.log_param(run.info.run_id, "lucky", 7),
-        "param lucky is '7', the files say missing",
+    "a param that the workflow writes to others": (
+        lambda m, run: m.log_param(run.info.run_id, "label_noise", 0.2),
+        "param label_noise is '0.2', the files say missing",
     ),
     "a point": (
         lambda m, run: m.log_metric(run.info.run_id, "val_loss", 0.0, step=3),
@@ -392,6 +404,189 @@ def test_one_edit_in_mlflow(study, edit):
     assert lines[3:] == ["1 differ"]
 
 
+OWN = {
+    "description": lambda m, run: m.set_tag(run.info.run_id, "mlflow.note.content", "It is fine."),
+    "param lucky": lambda m, run: m.log_param(run.info.run_id, "lucky", 7),
+    "metric mine/f1": lambda m, run: m.log_metric(run.info.run_id, "mine/f1", 0.5, step=3),
+    "artifact mine.txt": lambda m, run: m.log_text(run.info.run_id, "It is fine.", "mine.txt"),
+}
+
+
+@pytest.mark.parametrize("what", OWN)
+def test_somebody_s_own_is_no_difference(study, what):
+    mlflow, run = run_of(study, CELLS[0])
+    OWN[what](mlflow, run)
+    try:
+        code, lines, _ = verify(RESULTS)
+    finally:
+        artifact(run, "mine.txt").unlink(missing_ok=True)  # which the copies share
+    assert code == 0
+    assert lines[2:] == [
+        f"no difference: cell tiny logits batch 16 seed 0, run {run.info.run_id}: "
+        f"somebody's own {what}"
+    ]
+
+
+def test_a_verdict_about_a_run_is_no_difference_and_stays(study, monkeypatch):
+    monkeypatch.setattr(utils, "_artifact_repos_cache", OrderedDict())
+    mlflow, run = run_of(study, CELLS[0])
+    place = artifact(run, "verdict")
+    mlflow.log_metric(run.info.run_id, "verdict/raw_outputs/full/blind", 0.1)
+    mlflow.log_text(run.info.run_id, "It does not harm.", "verdict/raw_outputs/full/verdict.txt")
+    mlflow.set_tag(run.info.run_id, "verdict/raw_outputs/full", "none: it does not harm")
+    try:
+        code, lines, _ = verify(RESULTS)
+        log_cells("smoke", Path(RESULTS), CELLS)
+    finally:
+        shutil.rmtree(place, ignore_errors=True)  # which the copies share
+    assert (code, len(lines)) == (0, 2)
+    _, same = run_of(study, CELLS[0])
+    assert same.info.run_id == run.info.run_id
+    assert same.data.metrics["verdict/raw_outputs/full/blind"] == 0.1
+
+
+IN_DATABASE = {
+    "the name of a model": ("UPDATE logged_models SET name = 'best'", "its model's name is 'best'"),
+    "a number of a model": (
+        "UPDATE logged_model_metrics SET metric_value = 0.5 WHERE metric_name LIKE '%accuracy'",
+        "its model's metric full/val_accuracy is (0.5, ",
+    ),
+    "where a model is": (
+        "UPDATE logged_models SET artifact_location = 's3://elsewhere'",
+        "its model's files are said to be in s3://elsewhere",
+    ),
+    "the digests of a model": ("DELETE FROM logged_model_tags WHERE tag_key = 'files'", "no tag"),
+    "where a run is": (
+        "UPDATE runs SET artifact_uri = 's3://elsewhere'",
+        "its artifacts are said to be in s3://elsewhere",
+    ),
+    "a data set's schema": ("UPDATE datasets SET dataset_schema = '{}'", "its data sets are not"),
+    "what data are for": ("UPDATE input_tags SET value = 'testing'", "its data sets are not"),
+}
+
+
+@pytest.mark.parametrize("edit", IN_DATABASE)
+def test_one_edit_in_the_database(study, edit):
+    statement, told = IN_DATABASE[edit]
+    with closing(sqlite3.connect(study / "mlflow.db")) as connection, connection:
+        assert connection.execute(statement).rowcount
+    code, lines, error = verify(RESULTS)
+    assert (code, error) == (3, "")
+    assert told in lines[2]
+
+
+@pytest.mark.parametrize(
+    "name", ["MLmodel", "requirements.txt", "settings.json", "full.weights.h5"]
+)
+def test_one_byte_of_a_model(study, name):
+    """A place that is a plain path is this machine's, too."""
+    with closing(sqlite3.connect(study / "mlflow.db")) as connection, connection:
+        for table, column in (("runs", "artifact_uri"), ("logged_models", "artifact_location")):
+            connection.execute(f"UPDATE {table} SET {column} = substr({column}, 8)")
+    mlflow, run = run_of(study, CELLS[0])
+    model = mlflow.get_logged_model(run.outputs.model_outputs[0].model_id)
+    file = Path(model.artifact_location, name)
+    assert verify(RESULTS)[0] == 0
+    change_a_byte(file)
+    try:
+        code, lines, _ = verify(RESULTS)
+    finally:
+        change_a_byte(file)  # which the copies share
+    assert (code, lines[3:]) == (3, ["1 differ"])
+    assert f"its model's {name} is not" in lines[2]
+
+
+def second_seed():
+    """Add a cell that differs from the first one in its seed alone, to files and table."""
+    cell = dataclasses.replace(CELLS[0], seed=1)
+    place = Path(RESULTS, "train", str(cell))
+    shutil.copytree(Path(RESULTS, "train", str(CELLS[0])), place)
+    for file in (place / "run.json", place / "attempts/1/attempt.json"):
+        record = json.loads(file.read_text())
+        record |= {"cell": str(cell), "seed": 1, "pid": record["pid"] + 1, "mlflow_run_id": None}
+        file.write_text(json.dumps(record))
+    table = Path(RESULTS, "tables/cells.csv")
+    cells = pd.read_csv(table)
+    more = cells[cells["loss"] == "logits"].assign(seed=1, accuracy=0.5)
+    pd.concat([cells, more]).to_csv(table, index=False)
+    return cell
+
+
+def without(**cell):
+    """Take some cells out of a study's table."""
+    table = Path(RESULTS, "tables/cells.csv")
+    cells = pd.read_csv(table)
+    for name, value in cell.items():
+        cells = cells[cells[name] != value]
+    cells.to_csv(table, index=False)
+
+
+def test_a_grid_that_shrinks(study, monkeypatch):
+    """The cells that left it are compared as far as their own files say what they are."""
+    cell, results = second_seed(), Path(RESULTS)
+    # copies of a project have runs of the same ids
+    monkeypatch.setattr(utils, "_artifact_repos_cache", OrderedDict())
+
+    def log(*cells):
+        log_cells("smoke", results, cells, [*learning_cells(results)])
+
+    def found():
+        _, _, differences, notes = compared(results)
+        # the study's own run was not logged again, nor were the digests of the new cell's files
+        return [d for d in differences if d.startswith(("cell ", "group ", "attempt "))], notes
+
+    log(*CELLS, cell)
+    assert found() == ([], [])
+    without(seed=1)
+    log(*CELLS)
+    differences, [note] = found()
+    assert differences == []
+    assert note.startswith("1 cell of the files, not in tables/cells.csv")
+    log(*CELLS, cell)  # after an error, all cells that are there are logged
+    assert found()[0] == []
+    without(loss="sigmoid_clipped")  # a loss, and with it a group
+    log(CELLS[0])
+    differences, [note] = found()
+    assert differences == []
+    assert note.startswith("2 cells of the files")
+    # what their own files say is compared
+    mlflow, run = run_of(study, CELLS[1])
+    mlflow.log_metric(run.info.run_id, "val_loss", 0.0, step=3)
+    [told] = found()[0]
+    assert "clipped batch 16 seed 0" in told
+
+
+def test_a_project_that_was_moved_or_copied(logged, tmp_path, monkeypatch):
+    monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
+    copy = shutil.copytree(logged, tmp_path / "copy", symlinks=True)
+    monkeypatch.chdir(copy)
+    file = next(copy.glob("mlartifacts/smoke/*/artifacts/history.parquet"))
+    change_a_byte(file)
+    code, lines, _ = verify(RESULTS)
+    assert (code, lines[3:]) == (3, ["1 differ"])
+    assert "artifact history.parquet is not the file" in lines[2]
+    change_a_byte(file)
+    with closing(sqlite3.connect("mlflow.db")) as connection, connection:
+        for table, column in (
+            ("experiments", "artifact_location"),
+            ("runs", "artifact_uri"),
+            ("logged_models", "artifact_location"),
+        ):
+            before = (logged.as_uri(), copy.as_uri())
+            connection.execute(f"UPDATE {table} SET {column} = replace({column}, ?, ?)", before)
+    moved = copy.rename(tmp_path / "moved")
+    monkeypatch.chdir(moved)
+    assert verify(RESULTS)[0] == 0
+    # from another folder: the database beside the results is asked
+    monkeypatch.chdir(tmp_path)
+    code, lines, _ = verify(f"moved/{RESULTS}")
+    assert (code, len(lines)) == (0, 2)
+    assert "runs agree with the files" in lines[1]
+    code, _, error = verify("moved/results")
+    several = f"moved/results is the folder of several studies: name moved/{RESULTS}"
+    assert (code, error) == (2, f"error: {several}\n")
+
+
 OTHERS = {
     "a tag of the study": ("study", "versions", "study smoke, run "),
     "a tag of a group": ("group", "accuracy", "group tiny "),
@@ -439,14 +634,16 @@ def test_one_edit_of_the_experiment(study, edit):
 
 def test_the_next_logging_mends_all_but_a_description(study):
     mlflow, run = run_of(study, CELLS[0])
-    for edit in ("a tag", "the description", "the status", "a further param", "a point"):
+    for edit in ("a tag", "the status", "a point"):
         EDITS[edit][0](mlflow, run)
+    for what in ("description", "param lucky"):
+        OWN[what](mlflow, run)
     assert verify(RESULTS)[0] == 3
     status, log = track(study)
     assert status == 0, log
     assert verify(RESULTS)[0] == 0  # the run was made again, with the description of the files
     mlflow, run = run_of(study, CELLS[0])
-    EDITS["the description"][0](mlflow, run)
+    OWN["description"](mlflow, run)
     assert track(study)[0] == 0
     assert "somebody's own" in verify(RESULTS)[1][2]
 
@@ -464,6 +661,89 @@ def test_a_run_that_no_file_describes(study):
     code, lines, _ = verify(RESULTS)
     assert code == 3
     assert lines[2].endswith("is described by no file")
+
+
+def flip(file):
+    content = bytearray(file.read_bytes())
+    content[min(100, len(content) // 2)] ^= 0x80
+    file.write_bytes(content)
+
+
+@pytest.fixture(scope="module")
+def killed(logged, tmp_path_factory):
+    """The logged study, with an attempt at a cell that was killed."""
+    folder = tmp_path_factory.mktemp("killed") / "copy"
+    shutil.copytree(logged, folder, symlinks=True)
+    place = folder / RESULTS / f"train/{CELLS[0]}/attempts"
+    record = json.loads((place / "1/attempt.json").read_text())
+    shutil.copytree(place / "1", place / "2")
+    later = {"attempt": 2, "started": record["started"] + 60_000, "previous": process(record)}
+    later |= {"status": "KILLED", "reason": "killed after epoch 3", "ended_by": "killed"}
+    (place / "2/attempt.json").write_text(json.dumps(record | later, indent=2))
+    assert track(folder)[0] == 0
+    return folder
+
+
+@pytest.fixture
+def in_killed(killed, monkeypatch):
+    monkeypatch.chdir(killed)
+    monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
+    code, lines, _ = verify(RESULTS)
+    assert (code, len(lines)) == (0, 2)
+    return killed
+
+
+LEARNING = "learning/digits/linear/logits/32"
+READ = [
+    *(f"tables/{name}.csv" for name in ("cells", "learning", "stuck")),
+    *(f"tracking/{name}.csv" for name in ("cells", "runs")),
+    *(f"train/{CELLS[0]}/{name}" for name in ("run.json", "history.parquet", "full.weights.h5")),
+    *(f"train/{CELLS[0]}/attempts/2/{name}" for name in ("attempt.json", "history.csv")),
+    *(f"{LEARNING}{name}" for name in (".json", ".parquet", "/attempts/1/attempt.json")),
+    f"raw_outputs/{CELLS[0]}/full.parquet",
+    f"figures/{CELLS[0]}/figure-5.png",
+    "data/digits/manifest.parquet",
+    "report.html",
+]
+"""Files that a comparison of the runs reads."""
+
+
+@pytest.mark.parametrize("damage", ["one bit", "nothing in it", "a folder", "a pipe"])
+def test_whatever_cannot_be_read_is_told_in_a_line(in_killed, damage):
+    do = flip if damage == "one bit" else DAMAGE[damage][0]
+    for name in READ:
+        file = in_killed / RESULTS / name
+        content, date = file.read_bytes(), file.stat()
+        do(file)
+        code, lines, error = verify(RESULTS)
+        assert (code, error) == (3, ""), name
+        assert lines[-1].endswith("differ") or "--all shows them" in lines[-1]
+        assert lines[1].startswith(f"{name}: "), name  # before anything is said of runs
+        if file.is_dir():
+            file.rmdir()
+        else:
+            file.unlink()
+        file.write_bytes(content)
+        os.utime(file, ns=(date.st_atime_ns, date.st_mtime_ns))
+
+
+@pytest.mark.parametrize("name", ["attempt.json", "history.csv"])
+def test_one_bit_of_a_killed_attempt(in_killed, name):
+    """Nothing makes it again, and no job's log has its digest."""
+    file = in_killed / RESULTS / f"train/{CELLS[0]}/attempts/2" / name
+    content = file.read_bytes()
+    keys = [found.start() + 1 for found in re.finditer(rb'"[a-z_]+":|[a-z_]+,', content)]
+    numbers = [found.start() for found in re.finditer(rb"\d+[,\n]", content)]
+    try:
+        for place in (*keys, *numbers[:20]):
+            changed = bytearray(content)
+            changed[place] ^= 16
+            file.write_bytes(changed)
+            code, lines, error = verify(RESULTS)
+            assert (code, error) == (3, ""), changed[place - 20 : place + 20]
+            assert f"attempts/2/{name}" in "".join(lines) or "attempt 2, run" in lines[2]
+    finally:
+        file.write_bytes(content)
 
 
 def test_bad_input_is_told_in_a_line(study, tmp_path):

@@ -15,10 +15,8 @@ class Lost(Damaged):
     """A file of an attempt that cannot be read."""
 
     def __init__(self, path: str | Path, error: Exception):
-        UserError.__init__(
-            self,
-            f"{path} cannot be read ({why(error)}): it is of an attempt, and nothing makes it again",
-        )
+        rest = "it is of an attempt, and nothing makes it again"
+        UserError.__init__(self, f"{path} cannot be read ({why(error)}): {rest}")
 
 
 @contextmanager

@@ -61,9 +61,7 @@ def of_data(held: Run, wanted: runs.Run) -> Iterator[str]:
         yield "its data sets are not those of the files"
 
 
-def of_model(
-    experiment: Experiment, held: Run, wanted: runs.Run, partly: bool, local: bool
-) -> Iterator[str]:
+def of_model(experiment: Experiment, held: Run, wanted: runs.Run, partly: bool) -> Iterator[str]:
     """Yield whether the network of a run is another, or shows other numbers.
 
     Parameters
@@ -73,8 +71,6 @@ def of_model(
     wanted : runs.Run
     partly : bool
         Leave out the model's metrics, which are made from a table.
-    local : bool
-        Whether the experiment's artifacts are on this machine.
     """
     if wanted.network is None:
         return
@@ -91,7 +87,7 @@ def of_model(
         yield from values("its model's metric ", there, expected)
     if root := root_of(model.artifact_location):
         yield from _of_files(root, model, wanted.network)
-    elif local:
+    elif experiment.local:
         yield f"its model's files are said to be in {model.artifact_location}"
 
 

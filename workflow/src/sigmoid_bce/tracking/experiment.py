@@ -6,6 +6,7 @@ from collections import defaultdict
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from functools import cached_property
 from itertools import chain
 from pathlib import Path
 from typing import TypeVar
@@ -17,6 +18,7 @@ from sigmoid_bce.jobs.credentials import masked
 from sigmoid_bce.jobs.logs import UserError
 from sigmoid_bce.tracking import store
 from sigmoid_bce.tracking.address import sqlite_file, uri
+from sigmoid_bce.tracking.held import root_of
 from sigmoid_bce.tracking.runs import KEY_TAG
 
 # isort: split
@@ -59,6 +61,11 @@ class Experiment:
     models: dict[str, list[LoggedModel]] = field(default_factory=lambda: defaultdict(list))
     ids: dict[str, str] = field(default_factory=dict)
     changed: int = 0
+
+    @cached_property
+    def local(self) -> bool:
+        """Whether its artifacts are on this machine."""
+        return root_of(self.client.get_experiment(self.id).artifact_location) is not None
 
     def load_runs(self, only: str = "") -> None:
         """Load all active runs, or those that pass a filter in MLflow's language."""

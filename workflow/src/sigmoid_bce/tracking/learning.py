@@ -323,8 +323,7 @@ def learning_runs(results: Path, cells: Iterable[LearningCell]) -> tuple[list[Ru
     for cell in cells:
         try:
             run = learning_run(LearningFiles(results, cell), tags.get(str(cell), {}))
+            finished += [run] if run and run.content else []  # reads its patch
         except Damaged as error:
             errors.append(str(error))
-            continue
-        finished += [run] if run and run.content else []  # reads its patch
     return finished, errors

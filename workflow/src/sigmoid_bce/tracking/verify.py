@@ -135,7 +135,7 @@ def _study_run(experiment: Experiment, results: Path) -> tuple[list[runs.Run], l
             cells = [Cell.parse(name) for name in names if "~" in name]
             pairs = [name.partition("/")[2] for name in names if "~" not in name]
             learning = [LearningCell.parse(name) for name in pairs]
-        paths = [results / name for name in _artifacts_of(experiment.client, held)]
+        paths = [results / name for name in _artifacts_of(experiment, held)]
         there = [path for path in paths if path.exists()]
         run = of_study.run_of(results.name, results, cells, learning, there)
         return ([run] if run.content else []), []  # reads every artifact
@@ -143,16 +143,17 @@ def _study_run(experiment: Experiment, results: Path) -> tuple[list[runs.Run], l
         return [], [f"study {results.name}: {why(error)}"]
 
 
-def _artifacts_of(client: MlflowClient, held: Run | None) -> list[str]:
+def _artifacts_of(experiment: Experiment, held: Run | None) -> list[str]:
     """Return the names of the files that are artifacts of a study's run, patches excluded."""
-    if held is None:
+    root = root_of(held.info.artifact_uri) if held else None
+    if held is None or (root is None and experiment.local):
         return []
+    client, run_id = experiment.client, held.info.run_id
     try:
         with tempfile.TemporaryDirectory() as folder:
-            root, run_id = root_of(held.info.artifact_uri), held.info.run_id
             file = root / of_study.FILES if root else None
-            file = file or client.download_artifacts(run_id, of_study.FILES, folder)
-            names = read_json(file)["artifacts"]
+            names = read_json(file or client.download_artifacts(run_id, of_study.FILES, folder))
+            names = names["artifacts"]
     except Exception:  # of each kind of store; that it is missing is told of the run
         names = files_of(client, held, {"", "tables", "figures", "numerics"}).keys()
     return [name for name in names if not name.startswith("code/") and name != of_study.FILES]
@@ -178,8 +179,6 @@ class Comparison:
 
     def __init__(self, experiment: Experiment, wanted: Sequence[runs.Run], partly: Container[int]):
         self.experiment, self.partly, self.keys = experiment, partly, Keys(wanted)
-        whole = experiment.client.get_experiment(experiment.id)
-        self.local = root_of(whole.artifact_location) is not None
         self.points = _points(experiment)
         self.wanted = {id(run): run for run in wanted}
         self.found = {key: self._find(run) for key, run in self.wanted.items()}
@@ -246,7 +245,7 @@ class Comparison:
             yield "its description is not what the files say"
         yield from self._of_points(held, wanted, partly, own)
         yield from of_data(held, wanted)
-        yield from of_model(self.experiment, held, wanted, partly, self.local)
+        yield from of_model(self.experiment, held, wanted, partly)
         yield from self._of_artifacts(held, wanted, own)
 
     def _of_points(
@@ -272,7 +271,7 @@ class Comparison:
     def _of_artifacts(self, held: Run, wanted: runs.Run, own: list[str]) -> Iterator[str]:
         folders = {name.rpartition("/")[0] for name in wanted.files}
         root = root_of(held.info.artifact_uri)
-        if root is None and self.local:
+        if root is None and self.experiment.local:
             yield f"its artifacts are said to be in {held.info.artifact_uri}"
             return
         there = files_of(self.experiment.client, held, folders)
