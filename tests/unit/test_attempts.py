@@ -23,6 +23,7 @@ from sigmoid_bce.jobs.attempts import (
 from sigmoid_bce.jobs.notice import Notice
 from sigmoid_bce.jobs.records import AttemptRecord
 
+ORIGINAL = signal.signal
 CELL = "dataset~d/model~m/loss~logits/batch_size~4/seed~0"
 VALUES = [0.1 + 0.2, 5e-324, -0.0, 1 / 3, math.pi * 1e300, math.nan, math.inf, -math.inf]
 TRAIN = """
@@ -180,13 +181,14 @@ def test_a_job_that_is_told_to_end_asks_why(tmp_path, monkeypatch, shown, cause)
 
 
 CAUSES = {signal.SIGTERM: "interrupted", signal.SIGKILL: "killed", "fail": "failed"}
-CAUSES |= {"memory": "memory"}
+CAUSES |= {"memory": "memory", signal.SIGHUP: "interrupted"}
 
 
 @pytest.mark.parametrize(
     ("how", "status", "reason", "code"),
     [
         (signal.SIGTERM, "KILLED", "interrupted after epoch", 143),
+        (signal.SIGHUP, "KILLED", "interrupted after epoch", 129),  # a closed terminal
         (signal.SIGKILL, "KILLED", "killed after epoch", -9),
         ("fail", "FAILED", "is nan", 1),
         ("memory", "FAILED", "MemoryError", 1),
@@ -194,7 +196,11 @@ CAUSES |= {"memory": "memory"}
 )
 def test_the_end_is_told_truthfully(folder, tmp_path, how, status, reason, code):
     environment = {k: v for k, v in os.environ.items() if k != "MLFLOW_TRACKING_URI"}
-    process = subprocess.Popen([sys.executable, "-c", TRAIN, tmp_path, str(how)], env=environment)
+    process = subprocess.Popen(
+        [sys.executable, "-c", TRAIN, tmp_path, str(how)],
+        env=environment,
+        preexec_fn=lambda: ORIGINAL(signal.SIGHUP, signal.SIG_DFL),
+    )
     file = folder / "attempts/1/history.csv"
     end = time.monotonic() + 60
     while not file.exists() or len(read_history(file)) < 3:
@@ -211,6 +217,23 @@ def test_the_end_is_told_truthfully(folder, tmp_path, how, status, reason, code)
     if status == "FAILED":  # as the log ends
         assert record["reason"] == (tmp_path / "log").read_text().splitlines()[-1]
         assert json.loads((folder / "attempts/1/attempt.json").read_text())["status"] == "FAILED"
+
+
+def test_under_nohup_a_closed_terminal_ends_no_training(folder, tmp_path):
+    command = ["nohup", sys.executable, "-c", TRAIN, tmp_path, "run"]
+    process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    file = folder / "attempts/1/history.csv"
+    end = time.monotonic() + 60
+    while not file.exists() or len(read_history(file)) < 3:
+        assert time.monotonic() < end
+        time.sleep(0.02)
+    process.send_signal(signal.SIGHUP)
+    before = len(read_history(file))
+    while len(read_history(file)) < before + 3:
+        assert process.poll() is None
+        time.sleep(0.02)
+    process.terminate()
+    assert process.wait(60) == 143
 
 
 def test_times_do_not_depend_on_when_they_are_asked_for():

@@ -105,7 +105,9 @@ def test_patience_counts_on(tmp_path):
     assert contents(tmp_path / "broken") == contents(tmp_path / "whole")
 
 
-@pytest.mark.parametrize(("number", "epoch"), [(signal.SIGTERM, 4), (signal.SIGINT, EPOCHS)])
+@pytest.mark.parametrize(
+    ("number", "epoch"), [(signal.SIGTERM, 4), (signal.SIGINT, EPOCHS), (signal.SIGHUP, 4)]
+)
 def test_a_notice_loses_no_epoch(tmp_path, whole, monkeypatch, number, epoch):
     monkeypatch.setattr(checkpoint, "SHARE", 0)  # none is kept but on notice
 

@@ -145,12 +145,13 @@ def test_the_script_s_process_ends_as_its_fork_is_killed(start):
     assert "called os._exit" in err
 
 
-def test_sigterm_reaches_the_fork(start):
-    body = "import signal\nsignal.signal(signal.SIGTERM, lambda *_: sys.exit(143))\n"
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP])
+def test_a_signal_reaches_the_fork(start, number):
+    body = f"import signal\nsignal.signal({int(number)}, lambda *_: sys.exit(143))\n"
     process = start(body + "print('ready', flush=True)\ntime.sleep(600)")
     fork = said(process)["pid"]
     assert process.stdout.readline() == "ready\n"
-    process.terminate()
+    process.send_signal(number)
     assert process.wait(60) == 143
     assert gone(fork)
 

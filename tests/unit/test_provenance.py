@@ -312,6 +312,7 @@ def test_any_kind_of_change_comes_back(project, tmp_path, kind):
     assert content(clone) == content(project)
 
 
+HIDING = ("diff.ignoreSubmodules", "submodule.part.ignore")
 LEFT_OUT = {
     "another repository": (
         lambda p: repository(p / "sub"),
@@ -319,6 +320,10 @@ LEFT_OUT = {
     ),
     "a change in a submodule": (
         submodule,
+        "# no patch, although git status says:  M part",
+    ),
+    "a change in a submodule that settings hide": (
+        lambda p: [submodule(p), *(git(p, "config", name, "all") for name in HIDING)],
         "# no patch, although git status says:  M part",
     ),
     "a change that is undone": (
@@ -335,6 +340,16 @@ LEFT_OUT = {
         "# left out: secrets.yaml (it may hold a secret)",
     ),
 }
+
+
+def test_another_commit_of_a_submodule_that_settings_hide(project, tmp_path):
+    submodule(project)
+    git(project / "part", "commit", "-q", "-a", "-m", "2")
+    for name in HIDING:
+        git(project, "config", name, "all")
+    assert shown(project) == (head(project), True)
+    _, text, _ = applied(project, tmp_path / "s", tmp_path)
+    assert "diff --git a/part b/part" in text
 
 
 @pytest.mark.parametrize("kind", LEFT_OUT)

@@ -19,7 +19,7 @@ from sigmoid_bce.jobs.digests import UNREADABLE, line, regular
 from sigmoid_bce.jobs.files import sha256, write_json
 from sigmoid_bce.jobs.logs import told, why
 from sigmoid_bce.jobs.lost import Lost, reading_attempt
-from sigmoid_bce.jobs.notice import Interrupted
+from sigmoid_bce.jobs.notice import Interrupted, heard
 from sigmoid_bce.jobs.provenance import circumstances, visible_devices
 from sigmoid_bce.jobs.records import AttemptRecord, End, PastAttempt, Row
 
@@ -67,7 +67,7 @@ class Attempt:
     Raises
     ------
     Interrupted
-        With status 143, when the process receives SIGTERM.
+        With status 143, when the process receives SIGTERM; 129 for SIGHUP.
     """
 
     def __init__(
@@ -111,7 +111,8 @@ class Attempt:
             self.record["previous_sha256"] = start_digest(earlier[-1])
         self._write()
         Interrupted.raised = False
-        signal.signal(signal.SIGTERM, self._stop)
+        for number in heard(signal.SIGTERM):
+            signal.signal(number, self._stop)
         if self._follow:
             try:
                 self.follower = self._follow(self.record, self.rows)

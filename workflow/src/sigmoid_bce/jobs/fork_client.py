@@ -68,7 +68,7 @@ def _pass_on(process: int, number: int) -> None:
 def run(connection: socket.socket, argv: list[str]) -> None:
     """Run a script in a fork of a server, and end as it ends.
 
-    This process passes SIGTERM and SIGINT on to the fork. If it is killed, so is the fork.
+    This process passes SIGTERM, SIGINT and SIGHUP on to the fork. If it is killed, so is the fork.
 
     Parameters
     ----------
@@ -101,7 +101,9 @@ def run(connection: socket.socket, argv: list[str]) -> None:
             return
         connection.settimeout(None)
         (process,) = struct.unpack("I", answer)
-        for number in (signal.SIGTERM, signal.SIGINT):
+        for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
+            if number == signal.SIGHUP and signal.getsignal(number) == signal.SIG_IGN:
+                continue  # as `nohup` starts a process
             signal.signal(number, lambda number, _: _pass_on(process, number))
         status = connection.recv(4)
     if len(status) == 4:

@@ -54,9 +54,9 @@ LONGEST = 1 << 20  # bytes of a request
 def forked(kind: str) -> None:
     """Run the script in a fork of the server for jobs of a kind; a script's first line.
 
-    The calling process waits for the fork, passes SIGTERM and SIGINT on to it, and ends with its
-    status. If it is killed, so is the fork. Without a server the function returns, and the script
-    runs in the calling process.
+    The calling process waits for the fork, passes SIGTERM, SIGINT and SIGHUP on to it, and ends
+    with its status. If it is killed, so is the fork. Without a server the function returns, and the
+    script runs in the calling process.
 
     Parameters
     ----------

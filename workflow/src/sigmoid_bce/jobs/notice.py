@@ -1,4 +1,4 @@
-"""SIGTERM and SIGINT as a notice, which the training obeys when it is ready."""
+"""SIGTERM, SIGINT and SIGHUP as a notice, which the training obeys when it is ready."""
 
 from __future__ import annotations
 
@@ -9,6 +9,20 @@ from typing import Any
 
 ECHO = 1.0
 """Within so many seconds, a signal is a repetition: the same notice may come by several ways."""
+
+
+def heard(*numbers: int) -> tuple[int, ...]:
+    """Return signals, with SIGHUP of a closed terminal unless this process ignores it.
+
+    `nohup` starts a process so.
+
+    Examples
+    --------
+    >>> heard(signal.SIGTERM)[0] == signal.SIGTERM
+    True
+    """
+    ignored = signal.getsignal(signal.SIGHUP) == signal.SIG_IGN
+    return numbers if ignored else (*numbers, signal.SIGHUP)
 
 
 class Interrupted(SystemExit):
@@ -28,7 +42,7 @@ class Interrupted(SystemExit):
 
 
 class Notice:
-    """A context that notes SIGTERM or SIGINT; a second notice ends the process at once.
+    """A context that notes SIGTERM, SIGINT or SIGHUP; a second notice ends the process at once.
 
     Attributes
     ----------
@@ -56,7 +70,7 @@ class Notice:
     def __enter__(self) -> Notice:
         # only the main thread may set handlers
         if threading.current_thread() is threading.main_thread():
-            for number in (signal.SIGTERM, signal.SIGINT):
+            for number in heard(signal.SIGTERM, signal.SIGINT):
                 self._handlers[number] = signal.signal(number, self._note)
         return self
 

@@ -26,6 +26,7 @@ SECRET = re.compile(
     re.I,
 )
 """Names of changed files that may hold one."""
+STATUS = ("--porcelain", "-z", "--ignore-submodules=none")
 FOLDER = "patches"
 SHORT = 16  # digits of a patch's SHA-256
 
@@ -91,7 +92,7 @@ class _Index:
 
     def difference(self, *form: str) -> str:
         """Return the changes; of git's plumbing, which no setting of the user's changes."""
-        return self.ask("diff-index", "--cached", *form, self.commit)
+        return self.ask("diff-index", "--cached", "--ignore-submodules=none", *form, self.commit)
 
 
 def _texts(folder: Path, commit: str, code: str) -> Iterator[str]:
@@ -116,7 +117,7 @@ def _texts(folder: Path, commit: str, code: str) -> Iterator[str]:
     yield f"# changes since commit {commit}\n"
     yield from (f"# left out: {one_line(one)}\n" for one in left)
     # such as a change within another repository, or one that is undone but not in the index
-    rest = names(folder, "status", "--porcelain", "-z") if not (text or left) else []
+    rest = names(folder, "status", *STATUS) if not (text or left) else []
     yield from (f"# no patch, although git status says: {one_line(one)}\n" for one in rest)
     yield text
 

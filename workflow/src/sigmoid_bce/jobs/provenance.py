@@ -76,7 +76,9 @@ def _archived(folder: Path) -> str | None:
 
 
 def _changes(folder: Path) -> str | None:
-    return ask(folder, "status", "--porcelain", "--untracked-files=normal")
+    # settings of the user or of .gitmodules may hide what is changed in a submodule
+    seen = ("--untracked-files=normal", "--ignore-submodules=none")
+    return ask(folder, "status", "--porcelain", *seen)
 
 
 def _dirty(folder: Path) -> bool | None:

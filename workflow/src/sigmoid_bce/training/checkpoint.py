@@ -86,7 +86,7 @@ class Checkpoints:
     """A training's state at the ends of epochs, in files that are either complete or absent.
 
     When an epoch ends, the state is copied, and a thread writes the copy during the next epoch.
-    Inside its context, SIGTERM and SIGINT end the process as soon as no finished epoch is lost.
+    Inside its context, a signal of `Notice` ends the process as soon as no finished epoch is lost.
 
     Parameters
     ----------
