@@ -323,6 +323,16 @@ def test_the_queue_is_believed(queries, case, monkeypatch):
         assert queries.asked[1].endswith("--name 0")
 
 
+def test_a_job_that_fails_with_its_node_once_more_is_queued_again_once_more(queries, monkeypatch):
+    queue = ["PENDING", "PENDING", "NODE_FAIL", "PENDING"]
+    queries.answers |= {"sacct": [{"7": "NODE_FAIL"}], "squeue": [{"7": s} for s in queue]}
+    monkeypatch.setattr(slurm_patches, "QUEUED_AGAIN", 0.05)
+    slurm_patches.believe_the_queue(workflow())
+    for _ in queue:
+        assert query() == {"7": "PENDING"}
+        time.sleep(0.06)
+
+
 def test_slurm_is_asked_until_it_answers(queries):
     """More often than --slurm-status-attempts, and without a word for each time."""
     said = []

@@ -182,6 +182,8 @@ def believe_the_queue(workflow: Any) -> None:
             # the controller knows best; if it does not answer, the job waits for the next query
             now = "PENDING" if known is None else known.get(job, state)
             lost = now == "RUNNING" and state not in AGAIN
+            if now not in ENDED:  # it may fail once more
+                since.pop(job, None)
             ended = time.monotonic() - since.setdefault(job, time.monotonic())
             if state in AGAIN and now in ENDED and ended < QUEUED_AGAIN:
                 now = "PENDING"
