@@ -182,11 +182,11 @@ def believe_the_queue(workflow: Any) -> None:
             # the controller knows best; if it does not answer, the job waits for the next query
             now = "PENDING" if known is None else known.get(job, state)
             lost = now == "RUNNING" and state not in AGAIN
-            if now not in ENDED:  # it may fail once more
-                since.pop(job, None)
-            ended = time.monotonic() - since.setdefault(job, time.monotonic())
-            if state in AGAIN and now in ENDED and ended < QUEUED_AGAIN:
-                now = "PENDING"
+            if now not in ENDED:
+                since.pop(job, None)  # it may fail once more
+            elif state in AGAIN:
+                first = since.setdefault(job, time.monotonic())
+                now = "PENDING" if time.monotonic() - first < QUEUED_AGAIN else now
             if job in settled or now in ENDED or lost:
                 settled.add(job)
                 now = "CANCELLED" if state == "PREEMPTED" else state
