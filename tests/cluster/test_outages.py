@@ -27,7 +27,7 @@ def test_a_time_limit_a_dead_node_and_silent_daemons(accounted, tmp_path):
         wait_until(lambda: state(unlucky) == "PENDING", "no failure of a node was noticed")
         accounted.start_slurmd(node)
         wait_until(lambda: state(late) == "TIMEOUT", "no time limit was kept")
-        accounted.start_now(unlucky)
+        accounted.start_now(unlucky, node)
         again, _ = trainings.in_attempt(2)
         for daemon in ("slurmctld", "slurmdbd"):
             accounted.kill(daemon)

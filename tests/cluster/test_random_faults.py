@@ -59,6 +59,7 @@ class Faults:
 
         def watch():
             while not self.over.wait(1):
+                self.release_held()
                 if self.controller_crashed():
                     print(f"{time.strftime('%X')} slurmctld crashed", flush=True)
                     self.crashes += 1
@@ -71,6 +72,14 @@ class Faults:
         finally:
             self.over.set()
             watcher.join()
+
+    def release_held(self):
+        """Release jobs that SLURM holds since their launch failed, as an administrator does."""
+        pending = ask("squeue", "-h", "-t", "PENDING", "-o", "%i|%r", check=False).splitlines()
+        for job, reason in (line.split("|", 1) for line in pending):
+            if "held" in reason.lower():
+                print(f"{time.strftime('%X')} job {job}: {reason}", flush=True)
+                ask("scontrol", "release", job, check=False)
 
     def one(self, kind, victim):
         """Let a fault happen, and note it; one during which the controller crashed may not have."""

@@ -35,6 +35,7 @@ CONFIGURATION = ("slurm.conf", "gres.conf", "cgroup.conf")
 PREFIX = "sigmoid-bce-slurm-"
 PATH = f"{os.environ['PATH']}:/usr/sbin:/sbin"
 GRACE = 20  # seconds between SIGTERM and SIGKILL of a preempted job
+SETTLED = 4  # seconds without a line in the log of a node's daemon
 GPUS = ("fake", "other")  # the model of each node's two GPUs
 
 CONF = """
@@ -253,12 +254,19 @@ class Slurm:
                         with suppress(psutil.NoSuchProcess):
                             one.kill()
 
-    def start_now(self, job):
-        """Start a job that SLURM has queued again; by itself it would wait two minutes."""
+    def start_now(self, job, node=""):
+        """Start a job that SLURM has queued again; by itself it would wait two minutes.
+
+        `node` is one that is back: until its daemon has done what its last jobs have left, it may
+        take the script of a new run for that of the old one, and the launch fails.
+        """
         shown = ("squeue", "-h", "-t", "all", "-j", job, "-o", "%T")
         wait_until(lambda: ask(*shown) == "PENDING", "a job was not queued again")
         # SLURM's delay is for this: a late report of its end would end the job that began again
         wait_until(lambda: not self.processes_of(job), "a job that was queued again goes on")
+        if node:
+            log = Path(self.log(node))
+            wait_until(lambda: time.time() - log.stat().st_mtime > SETTLED, "the node is busy")
         ask("scontrol", "update", f"JobId={job}", "StartTime=now")
 
     def unfinished(self):
