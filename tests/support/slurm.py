@@ -17,6 +17,7 @@ import stat
 import subprocess
 import sys
 import tempfile
+import threading
 import time
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -119,6 +120,8 @@ class Slurm:
 
     def __init__(self, folder, cpus, memory, accounts=False):
         self.folder, self.accounts = Path(folder), accounts
+        self.crashes, self.over = 0, threading.Event()
+        self.watcher = threading.Thread(target=self.keep_controller)
         self.nodes = [f"node{number}" for number in range(1, 3 if accounts else 2)]
         controller, storage, *ports = free_ports(2 + len(self.nodes))
         for name in ("state", "dev", "munge"):
@@ -196,6 +199,22 @@ class Slurm:
                 lambda: ask("sinfo", "-h", limit=3, check=False), lambda: self.tail("slurmctld")
             )
 
+    def crashed(self):
+        """Return whether the controller has ended by itself."""
+        process = self.processes.get("slurmctld")
+        return process is not None and process.poll() is not None
+
+    def keep_controller(self):
+        """Start a controller that crashes again, as systemd does.
+
+        SLURM 22.05.8's ends now and then with SIGSEGV as it queues a failed node's jobs again.
+        """
+        while not self.over.wait(1):
+            if self.crashed():
+                print(f"{time.strftime('%X')} slurmctld crashed", flush=True)
+                self.crashes += 1
+                self.start_slurmctld(wait=False)
+
     def start_slurmd(self, node="node1", wait=True):
         """Start the daemon of a node; `wait` until the node accepts jobs."""
         conf = self.folder / "slurm.conf"
@@ -213,6 +232,7 @@ class Slurm:
         if self.accounts:
             accounting.start(self)
         self.start_slurmctld()
+        self.watcher.start()
         if self.accounts:
             accounting.add_accounts()
         for node in self.nodes:
@@ -261,7 +281,7 @@ class Slurm:
         take the script of a new run for that of the old one, and the launch fails.
         """
         shown = ("squeue", "-h", "-t", "all", "-j", job, "-o", "%T")
-        wait_until(lambda: ask(*shown) == "PENDING", "a job was not queued again")
+        wait_until(lambda: ask(*shown, check=False) == "PENDING", "a job was not queued again")
         # SLURM's delay is for this: a late report of its end would end the job that began again
         wait_until(lambda: not self.processes_of(job), "a job that was queued again goes on")
         if node:
@@ -273,6 +293,9 @@ class Slurm:
         return ask("squeue", "-h", "-o", "%i", check=False).split()
 
     def stop(self):
+        self.over.set()
+        if self.watcher.is_alive():
+            self.watcher.join()
         if "slurmctld" in self.processes and self.unfinished():
             ask("scancel", "--user", getpass.getuser(), limit=10, check=False)
             with suppress(AssertionError):

@@ -18,7 +18,8 @@ EPOCHS = 400
 
 
 def state(job):
-    return ask("squeue", "-h", "-t", "all", "-j", job, "-o", "%T")
+    """Return a job's state; an empty string if the controller does not answer just now."""
+    return ask("squeue", "-h", "-t", "all", "-j", job, "-o", "%T", check=False)
 
 
 @cache
