@@ -28,7 +28,7 @@ from measured import HERE, ROOT, environment, machine
 PARTS = ("throughput", "jobs", "floor", "peers", "growth")
 """Modules whose `measure` returns rows."""
 BY_NAME = ("roofline", "setup", "slow_peers")
-"""The same, run only where they are named: they take longest."""
+"""The same, run only where they are named."""
 SCRIPTS = ("checkpoints", "extraction", "monitor", "verdict", "tracking")
 """Scripts whose printed lines are kept; see `python benchmarks/<name>.py --help`."""
 COLUMNS = ["part", "grid", "measure", "value", "unit", "note"]

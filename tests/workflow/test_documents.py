@@ -263,3 +263,27 @@ def test_every_column_of_the_tables_is_described(smoke):
     for file in files:
         table = pd.read_csv(file) if file.suffix == ".csv" else pd.read_parquet(file)
         assert [column for column in table if f"`{column}`" not in text] == [], file.name
+
+
+def minutes(text):
+    """Return the times in a document's words: "10 minutes a head, 4 hours a network"."""
+    units = {"minute": 1, "hour": 60}
+    found = re.findall(r"(\d+) (minute|hour)", text)
+    return [int(number) * units[unit] for number, unit in found]
+
+
+def test_the_requests_of_rules_are_those_of_the_page_about_clusters():
+    rules = "".join(file.read_text() for file in (ROOT / "workflow/rules").glob("*.smk"))
+    rows = re.findall(
+        r"^ +\| ((?:`\w+`(?:, )?)+) \| ([\d.]+) GB \| (.+) \|$",
+        (ROOT / "docs/cluster.md").read_text(),
+        re.MULTILINE,
+    )
+    assert len(rows) == 6
+    for names, memory, time in rows:
+        for name in re.findall(r"\w+", names):
+            rule = rules.split(f"\nrule {name}:\n", 1)[-1] if f"\nrule {name}:\n" in rules else ""
+            rule = rule or rules.split(f"    rule {name}:\n", 1)[1]
+            asked = re.search(r"mem_mb=\D*(\d+)\D*,\n\s+runtime=(.*),\n", rule)
+            assert int(asked[1]) == float(memory) * 1000, name
+            assert list(map(int, re.findall(r"\d+", asked[2]))) == minutes(time), name

@@ -21,7 +21,7 @@ class Lost(Damaged):
 
 @contextmanager
 def reading_attempt(file: Path) -> Iterator[None]:
-    """Raise `Lost` if a block cannot read a file of an attempt; a missing file is no error.
+    """Raise `Lost` if a block cannot read a file of an attempt, also if it is missing.
 
     Parameters
     ----------

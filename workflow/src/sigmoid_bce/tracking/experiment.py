@@ -7,7 +7,6 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import cached_property
-from itertools import chain
 from pathlib import Path
 from typing import TypeVar
 from urllib.parse import urlsplit
@@ -25,7 +24,7 @@ from sigmoid_bce.tracking.runs import KEY_TAG
 import mlflow.entities
 import sqlalchemy
 from mlflow import MlflowClient
-from mlflow.entities import LoggedModel, Run
+from mlflow.entities import LoggedModel, Run, RunInfo
 from mlflow.store.entities import PagedList
 from mlflow.store.tracking.dbmodels.models import SqlExperiment, SqlLoggedModel, SqlRun
 
@@ -143,10 +142,25 @@ def at_home(experiment: Experiment, found: mlflow.entities.Experiment) -> None:
     old, new = (Path(url2pathname(urlsplit(location).path)) for location in (before, place))
     if not new.exists() or (old.exists() and not _in_project()):
         return
-    for run in chain.from_iterable(experiment.runs.values()):
-        run.info._artifact_uri = _below(run.info.artifact_uri, before, place)
-    for model in chain.from_iterable(experiment.models.values()):
-        model._artifact_location = _below(model.artifact_location, before, place)
+    for some in experiment.runs.values():
+        some[:] = [_run_at(run, _below(run.info.artifact_uri, before, place)) for run in some]
+    for models in experiment.models.values():
+        models[:] = [
+            _model_at(model, _below(model.artifact_location, before, place)) for model in models
+        ]
+
+
+def _run_at(run: Run, address: str) -> Run:
+    """Return the same run with its artifacts at another address."""
+    info = RunInfo(**{**dict(run.info), "artifact_uri": address})
+    return Run(info, run.data, run.inputs, run.outputs)
+
+
+def _model_at(model: LoggedModel, address: str) -> LoggedModel:
+    """Return the same model with its files at another address."""
+    fields = {**dict(model), "artifact_location": address}
+    del fields["model_uri"]  # made from the model's id
+    return LoggedModel(**fields)
 
 
 def _below(address: str, before: str, place: str) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
-from functools import cache, cached_property
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -15,11 +15,11 @@ import pandas as pd
 from sigmoid_bce.comparison.ends import is_stuck, judged_epochs
 from sigmoid_bce.jobs.attempts import RECORD, end_tags, process, read_attempts
 from sigmoid_bce.jobs.csv_tables import read_csv
-from sigmoid_bce.jobs.files import Damaged, read_parquet, reading, sha256
+from sigmoid_bce.jobs.files import Damaged, read_parquet, reading
 from sigmoid_bce.jobs.lost import reading_attempt
 from sigmoid_bce.jobs.records import PastAttempt
 from sigmoid_bce.study.learning import LearningCell
-from sigmoid_bce.tracking.cell_files import patch_of
+from sigmoid_bce.tracking.cell_files import patch_of, read_manifest
 from sigmoid_bce.tracking.notes import NOTE, note, plain
 from sigmoid_bce.tracking.points import Point
 from sigmoid_bce.tracking.runs import (
@@ -192,12 +192,6 @@ def _code(record: Mapping[str, Any]) -> dict[str, str]:
     return tags | ({"machine": machine_of(record)} if "device" in record else {})
 
 
-@cache
-def _sha256(file: Path) -> str:
-    """Return the digest of a manifest, which many cells share."""
-    return sha256(file)
-
-
 def _points(last: pd.DataFrame, end: int) -> Iterator[Point]:
     """Yield means over the seeds that did not fail, the share of stuck and the number of failed."""
     values = {name: last.loc[~last["failed"], name].to_numpy(np.float64) for name in MEANS}
@@ -229,8 +223,8 @@ def learning_run(files: LearningFiles, more: Mapping[str, str]) -> Run | None:
         start, seeds, end = record["started"], record["seeds"], files.ended
         made_by, settings, code = process(record), _settings(record), _code(record)
         rate = str(record["model"]["learning_rate"])
-    with reading(files.manifest_file):
-        data = _sha256(files.manifest_file) if files.manifest_file.exists() else ""
+    file = files.manifest_file
+    data = read_manifest(file, cell.dataset).sha256 if file.exists() else ""
     epochs = read_parquet(files.epochs_file, columns=[*COLUMNS, *MEANS])
     with reading(files.epochs_file):
         last = judged_epochs(epochs)

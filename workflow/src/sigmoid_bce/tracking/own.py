@@ -6,9 +6,10 @@ from collections.abc import Iterable, Mapping
 from typing import TypeVar
 
 from sigmoid_bce.tracking import runs
+from sigmoid_bce.tracking.cell_files import PATCHES
 from sigmoid_bce.tracking.points import COUNTS, SHOWN, STAGE_METRICS
 
-FOLDERS = ("code/", "raw_outputs/")
+FOLDERS = (f"{PATCHES}/", "raw_outputs/")
 """Folders of a run whose artifacts have names of any number."""
 
 Value = TypeVar("Value")

@@ -20,6 +20,7 @@ from sigmoid_bce.tracking import of_study, page, runs, store
 from sigmoid_bce.tracking.address import sqlite_file, uri
 from sigmoid_bce.tracking.agreement import of_artifacts, of_data, of_model, values
 from sigmoid_bce.tracking.anybody import PLACE
+from sigmoid_bce.tracking.cell_files import PATCHES
 from sigmoid_bce.tracking.described import METRICS_OF_TABLES, OF_TABLES, Described, described
 from sigmoid_bce.tracking.experiment import Experiment, at_home
 from sigmoid_bce.tracking.held import files_of, points_of, root_of
@@ -156,7 +157,7 @@ def _artifacts_of(experiment: Experiment, held: Run | None) -> list[str]:
             names = names["artifacts"]
     except Exception:  # of each kind of store; that it is missing is told of the run
         names = files_of(client, held, {"", "tables", "figures", "numerics"}).keys()
-    return [name for name in names if not name.startswith("code/") and name != of_study.FILES]
+    return [name for name in names if not name.startswith(f"{PATCHES}/") and name != of_study.FILES]
 
 
 class Comparison:
