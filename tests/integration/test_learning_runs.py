@@ -177,7 +177,8 @@ def test_a_run_says_by_what_code_where_and_with_which_data(results, log):
     with_patch(results)
     manifest = results / f"data/{CELLS[0].dataset}/manifest.parquet"
     manifest.parent.mkdir(parents=True)
-    manifest.write_bytes(b"of the data")
+    samples = {"label": [0, 1], "split": ["train", "validation"], "sha256": ["a", "b"]}
+    pd.DataFrame(samples).to_parquet(manifest)
     for cell in CELLS:
         write(results, cell, **MORE)
     log(CELLS[:20])
@@ -190,7 +191,7 @@ def test_a_run_says_by_what_code_where_and_with_which_data(results, log):
         tags = run.data.tags
         assert tags["git_dirty"] == "True"
         assert tags["machine"] == machine.line(MORE)
-        assert tags["data_sha256"] == hashlib.sha256(b"of the data").hexdigest()[:16]
+        assert tags["data_sha256"] == hashlib.sha256(manifest.read_bytes()).hexdigest()[:16]
         assert len([tag for tag in tags if not tag.startswith("mlflow.")]) <= 15
         [patch] = files_of(run)
         assert patch.name == f"{NAME}.patch"
