@@ -189,13 +189,21 @@ def test_a_training_that_ends_after_snakemake_is_not_done_again(finished, undist
 def test_two_snakemakes_in_one_folder(fresh, undisturbed):
     """The second one is refused; with --nolock, it waits for the results of the first."""
     first = begin(fresh, "tables")
-    wait_until(lambda: running(fresh), "no training begins")
+    wait_until(lambda: len(running(fresh)) == 2, "two trainings do not begin")
+    trainings = [record["pid"] for record in running(fresh)]
+    for pid in trainings:  # the second Snakemake would delete the results of one that had ended
+        os.kill(pid, signal.SIGSTOP)
     refused = snakemake(fresh, "tables", *CONFIG, check=False)
     assert refused.returncode != 0
     assert "LockException" in refused.stdout
     forced = begin(fresh, "--nolock", "--until", "train")
-    assert forced.wait(LIMIT) == 0, (fresh / "snakemake.log").read_text()[-3000:]
-    assert first.wait(LIMIT) == 0, (fresh / "snakemake.log").read_text()[-3000:]
+    terminal = fresh / "snakemake.log"
+    waits = [f"waiting for process {pid} of " for pid in trainings]
+    wait_until(lambda: all(line in terminal.read_text() for line in waits), "nobody waits")
+    for pid in trainings:
+        os.kill(pid, signal.SIGCONT)
+    assert forced.wait(LIMIT) == 0, terminal.read_text()[-3000:]
+    assert first.wait(LIMIT) == 0, terminal.read_text()[-3000:]
     assert all(len(records) == 1 for records in attempts(fresh).values())
     one_at_a_time(fresh)
     assert state(fresh) == undisturbed[1]
