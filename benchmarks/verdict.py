@@ -1,10 +1,11 @@
-"""Measure speed and memory of the verdict, beside one NumPy pass of the stable formula.
+"""Measure speed and memory of the verdict, beside plain programs with pandas and NumPy.
 
     python benchmarks/verdict.py                 # 10^7 rows
     python benchmarks/verdict.py --rows 100000000 --formats parquet
 
 Each measurement runs in its own process. All read the same file, which is already in the page
-cache. The NumPy pass is measured with the package's reader and with the library's own calls.
+cache. One NumPy pass of the stable formula is measured with the package's reader and with the
+library's own calls. The plain program reads all rows with pandas, and compares both losses.
 """
 
 import argparse
@@ -17,6 +18,7 @@ import time
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 import pyarrow as pa
 from pyarrow import csv, parquet
 
@@ -84,6 +86,22 @@ def plain_library(path):
     return total / count
 
 
+def plain_pandas(path):
+    """What a user would write: each row's loss from sigmoid outputs, its error, and a summary."""
+    read = {
+        ".csv": pd.read_csv,
+        ".parquet": pd.read_parquet,
+        ".npz": lambda path: pd.DataFrame(dict(np.load(path))),
+    }
+    table = read[path.suffix](path)
+    x, y = table["raw_output"].astype(np.float32), table["label"]
+    p = np.clip(1 / (1 + np.exp(-x)), np.float32(1e-7), np.float32(1 - 1e-7))
+    table["from_sigmoid"] = -(y * np.log(p) + (1 - y) * np.log(1 - p))
+    table["exact"] = stable(x.astype(np.float64), y)
+    table["error"] = (table["from_sigmoid"] - table["exact"]).abs()
+    return table.describe().loc["mean", "exact"]
+
+
 def verdict(path):
     """Judge a file, without figures and output files."""
     from sigmoid_bce.verdicts.judge import judge
@@ -104,7 +122,9 @@ def with_files(path):
     return found[0].outputs["mean_loss"].iloc[-1]
 
 
-WAYS = {way.__name__: way for way in (plain_reader, plain_library, verdict, with_files)}
+WAYS = {
+    way.__name__: way for way in (plain_reader, plain_library, plain_pandas, verdict, with_files)
+}
 
 
 def measured(way, path):
@@ -148,10 +168,12 @@ def main():
             for way, found in best.items():
                 ratio = best["plain_reader"]["seconds"] / found["seconds"]
                 other = best["plain_library"]["seconds"] / found["seconds"]
+                plain = best["plain_pandas"]["seconds"] / found["seconds"]
                 print(
                     f"  {way:14} {found['seconds']:8.2f} s {found['cpu']:8.2f} s of CPU"
                     f"{found['peak_mb']:7.0f} MB"
-                    f"  speed {ratio:5.2f} of plain_reader, {other:5.2f} of plain_library"
+                    f"  speed {ratio:5.2f} of plain_reader, {other:5.2f} of plain_library,"
+                    f" {plain:5.2f} of plain_pandas"
                     f"  mean loss {found['mean_loss']:.9g}"
                 )
             path.unlink()

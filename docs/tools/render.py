@@ -221,7 +221,7 @@ QUESTIONS = {
     "growth": "How do planning time, memory and database grow from 10 to 3,000 small cells?",
     "checkpoints *": "What do checkpoints cost a training, and what does resuming cost?",
     "extraction *": "How fast are features of a frozen network computed, compared with `predict`?",
-    "verdict *": "How fast is the verdict on 10^7 raw outputs, compared with one NumPy pass?",
+    "verdict *": "How fast is the verdict on 10^7 raw outputs, compared with plain programs?",
     "roofline *": "Which share of the machine's own matrix product does the convnet's training "
     "reach, and where does a step go?",
     "slow_peers *": "How long do programs take that compute features in every epoch, or start a "

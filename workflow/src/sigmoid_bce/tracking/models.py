@@ -9,6 +9,7 @@ from pathlib import Path
 from sigmoid_bce.jobs.files import sha256, write_json
 from sigmoid_bce.tracking import runs
 from sigmoid_bce.tracking.experiment import Experiment
+from sigmoid_bce.tracking.held import root_of
 from sigmoid_bce.tracking.points import STAGE_METRICS, Point
 from sigmoid_bce.tracking.runs import SHORT, Network
 
@@ -53,9 +54,7 @@ def sync_model(experiment: Experiment, run: Run, wanted: runs.Run) -> str | None
         client.log_outputs(run.info.run_id, [output])
         experiment.changed += 1
         return model_id
-    sizes = {
-        file.path: file.file_size for file in client.list_logged_model_artifacts(model.model_id)
-    }
+    sizes = _sizes(client, model)
     weights = wanted.network.weights
     whole = sizes.keys() >= FILES and DIGEST in model.tags
     if not whole or sizes.get(weights.name) != weights.stat().st_size:
@@ -64,6 +63,14 @@ def sync_model(experiment: Experiment, run: Run, wanted: runs.Run) -> str | None
     # a model that was logged before the tables were made lacks its metrics
     keys = {metric.key for metric in model.metrics or ()}
     return None if _metrics_of(wanted) <= keys else model.model_id
+
+
+def _sizes(client: MlflowClient, model: LoggedModel) -> dict[str, int]:
+    """Return the size of a model's files, by their name."""
+    if root := root_of(model.artifact_location):
+        return {file.name: file.stat().st_size for file in root.glob("*") if file.is_file()}
+    listed = client.list_logged_model_artifacts(model.model_id)
+    return {file.path: file.file_size for file in listed}
 
 
 def logged(experiment: Experiment, run: Run, network: Network) -> LoggedModel | None:

@@ -126,6 +126,23 @@ def _prepare(address: str) -> None:
         SqlAlchemyStore(address, root)
 
 
+def analyse() -> None:
+    """Let SQLite count how its tables are filled; other databases do that by themselves.
+
+    Without these counts, SQLite looks for a run's metric among those of all runs.
+    """
+    if sqlite_file(uri()) is None:
+        return
+    engine = sqlalchemy.create_engine(uri())
+    try:
+        with engine.begin() as connection:
+            # a sample is enough, and takes some milliseconds
+            connection.execute(sqlalchemy.text("PRAGMA analysis_limit = 1000"))
+            connection.execute(sqlalchemy.text("ANALYZE"))
+    finally:
+        engine.dispose()
+
+
 def client() -> MlflowClient:
     """Return a client of the tracking server or database; create a missing database.
 

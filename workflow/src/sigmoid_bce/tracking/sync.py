@@ -14,7 +14,7 @@ from sigmoid_bce.jobs.files import Damaged, read_json, reading, write_json
 from sigmoid_bce.jobs.logs import UserError
 from sigmoid_bce.study.cells import Cell
 from sigmoid_bce.study.learning import LearningCell
-from sigmoid_bce.tracking import of_study, runs, views
+from sigmoid_bce.tracking import of_study, runs, store, views
 from sigmoid_bce.tracking.cell_files import CellFiles, Split
 from sigmoid_bce.tracking.experiment import Experiment, opened
 from sigmoid_bce.tracking.groups import group_runs
@@ -312,6 +312,7 @@ def log_cells(
     results, logged = Path(results), []
     note_ends(results)
     with opened(study, results) as experiment:
+        store.analyse()
         experiment.load_runs()
         experiment.load_models()
         # read after the runs were loaded: the files know every attempt that has a run
@@ -333,6 +334,8 @@ def log_cells(
         paired, damaged = learning_runs(results, learning)
         tried, _ = learning_attempts(results, learning, paired)
         logged += _log_learning(experiment, tried, paired)
+        if experiment.changed:
+            store.analyse()
         print(f"{len(logged)} cells logged, {experiment.changed} changes", flush=True)
     if told := [*errors.values(), *damaged]:
         raise UserError("; ".join(told))
