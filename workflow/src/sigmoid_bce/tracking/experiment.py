@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -65,6 +65,16 @@ class Experiment:
     def local(self) -> bool:
         """Whether its artifacts are on this machine."""
         return root_of(self.client.get_experiment(self.id).artifact_location) is not None
+
+    @cached_property
+    def database(self) -> sqlalchemy.Engine | None:
+        """The tracking database; None if a server has it."""
+        return None if uri().startswith("http") else sqlalchemy.create_engine(uri())
+
+    def close(self) -> None:
+        """Close the connections to the database."""
+        if self.database:
+            self.database.dispose()
 
     def load_runs(self, only: str = "") -> None:
         """Load all active runs, or those that pass a filter in MLflow's language."""
@@ -228,7 +238,8 @@ def opened(study: str, results: Path) -> Iterator[Experiment]:
     try:
         with locks.exclusive(results / "tracking" / ".lock"):
             client = store.client()
-            yield Experiment(client, experiment_id(client, study))
+            with closing(Experiment(client, experiment_id(client, study))) as experiment:
+                yield experiment
     except UserError:
         raise
     except store.FAILURES as error:

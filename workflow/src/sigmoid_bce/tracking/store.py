@@ -129,7 +129,7 @@ def _prepare(address: str) -> None:
 def analyse() -> None:
     """Let SQLite count how its tables are filled; other databases do that by themselves.
 
-    Without these counts, SQLite looks for a run's metric among those of all runs.
+    Without these counts, MLflow's page finds a run's metric among the metrics of all runs.
     """
     if sqlite_file(uri()) is None:
         return

@@ -91,7 +91,7 @@ def _find(experiment: Experiment, wanted: runs.Run) -> Held | None:
     found, loaded = None, experiment.runs[KEY_TAG[wanted.kind], wanted.key]
     for run in [r for r in loaded if r.data.tags.get("process", "") == wanted.process]:
         loaded.remove(run)
-        there = None if found else content_of(experiment.client, run, wanted)
+        there = None if found else content_of(experiment.client, experiment.database, run, wanted)
         if there is None:
             experiment.delete(run)
         found = found or there
@@ -312,7 +312,6 @@ def log_cells(
     results, logged = Path(results), []
     note_ends(results)
     with opened(study, results) as experiment:
-        store.analyse()
         experiment.load_runs()
         experiment.load_models()
         # read after the runs were loaded: the files know every attempt that has a run

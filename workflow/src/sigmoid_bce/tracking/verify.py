@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import tempfile
-from collections import Counter, defaultdict
+from collections import Counter
 from collections.abc import Container, Iterator, Sequence
+from contextlib import closing
 from itertools import chain
 from pathlib import Path
 from typing import Any, NamedTuple, get_args
@@ -27,16 +28,13 @@ from sigmoid_bce.tracking.held import files_of, points_of, root_of
 from sigmoid_bce.tracking.logged_digests import changed_since, in_order
 from sigmoid_bce.tracking.notes import MARK, NOTE
 from sigmoid_bce.tracking.own import Keys
-from sigmoid_bce.tracking.points import Point
 from sigmoid_bce.tracking.reconcile import cells_with_attempts, learning_cells
 from sigmoid_bce.tracking.runs import KEY_TAG
 from sigmoid_bce.tracking.sync import tags_of
 
 # isort: split
-import sqlalchemy
 from mlflow import MlflowClient
 from mlflow.entities import Run
-from mlflow.store.tracking.dbmodels.models import SqlMetric, SqlRun
 
 OF_AN_END = ("reason", "ended_by")
 """Tags that a finished run has not."""
@@ -82,7 +80,12 @@ def _compared(client: MlflowClient, results: Path) -> Compared:
     found = client.get_experiment_by_name(results.name)
     if found is None or found.lifecycle_stage == "deleted":
         return Compared(0, 0, [*_lost(found, results)], [])
-    experiment = Experiment(client, found.experiment_id)
+    with closing(Experiment(client, found.experiment_id)) as experiment:
+        return _compared_with(experiment, found, results)
+
+
+def _compared_with(experiment: Experiment, found: Any, results: Path) -> Compared:
+    """Compare the runs of an experiment, which MLflow holds as `found`, with the files."""
     experiment.load_runs()
     experiment.load_models()
     at_home(experiment, found)
@@ -180,7 +183,6 @@ class Comparison:
 
     def __init__(self, experiment: Experiment, wanted: Sequence[runs.Run], partly: Container[int]):
         self.experiment, self.partly, self.keys = experiment, partly, Keys(wanted)
-        self.points = _points(experiment)
         self.wanted = {id(run): run for run in wanted}
         self.found = {key: self._find(run) for key, run in self.wanted.items()}
         self.parents: dict[str, str] = {}
@@ -252,10 +254,7 @@ class Comparison:
     def _of_points(
         self, held: Run, wanted: runs.Run, partly: bool, own: list[str]
     ) -> Iterator[str]:
-        if self.points is None:
-            there = points_of(self.experiment.client, held, wanted)
-        else:
-            there = self.points[held.info.run_id]
+        there = points_of(self.experiment.client, self.experiment.database, held, wanted)
         metrics = {key: v for key, v in held.data.metrics.items() if not key.startswith(PLACE)}
         metrics = self.keys.ours("metric", metrics, own)
         expected = Counter(wanted.points)
@@ -287,29 +286,6 @@ class Comparison:
                 yield f"study {wanted.key}, run {held.info.run_id}: tag {page.PAGE} is missing"
             for name in page.changed(held.data.tags.get(page.PAGE, ""), whole.tags):
                 yield f"experiment {whole.name}: its tag {name} is not what was logged"
-
-
-def _points(experiment: Experiment) -> defaultdict[str, list[Point]] | None:
-    """Return every point of every run of an experiment; None if a server has them.
-
-    A server answers for one metric of one run at a time.
-    """
-    address = uri()
-    if address.startswith("http"):
-        return None
-    columns = (SqlMetric.run_uuid, SqlMetric.key, SqlMetric.step, SqlMetric.value)
-    query = (
-        sqlalchemy.select(*columns, SqlMetric.timestamp, SqlMetric.is_nan)
-        .join(SqlRun, SqlRun.run_uuid == SqlMetric.run_uuid)
-        .where(SqlRun.experiment_id == int(experiment.id))
-    )
-    found: defaultdict[str, list[Point]] = defaultdict(list)
-    engine = sqlalchemy.create_engine(address)
-    with engine.connect() as connection:
-        for run_id, key, step, value, time, is_nan in connection.execute(query):
-            found[run_id].append(Point(key, step, float("nan") if is_nan else value, time))
-    engine.dispose()
-    return found
 
 
 def _of_info(
