@@ -189,7 +189,7 @@ def quotes() -> dict[str, str]:
         "batches of 4, off by": percent(hidden[4], ".2g"),
         "batches of 20, off by": percent(hidden[20], ".2g"),
         "wall over floor": number(
-            costs["floor", "default study, no laboratory", "wall / floor"], ".2f"
+            costs["floor", "default study, its grid alone", "wall / floor"], ".2f"
         ),
         "origin of thresholds": origin(read("thresholds").iloc[0]),
         "photographs clipped": percent(photographed["clipped_share_max"], ".1f"),
@@ -245,9 +245,10 @@ def parts() -> str:
 
 
 def measured() -> str:
-    """Return the table of all benchmarks, and the machine of each part."""
+    """Return the ratios of all benchmarks, and the machine of each part."""
     table, text = read("benchmarks"), []
-    shown = table[table["measure"] != "minutes"]
+    told = table["unit"].isin(["ratio", "s a cell"]) | table["note"].str.contains("wanted", na=False)
+    shown = table[told]
     for part, on in groupby(shown.to_dict("records"), key=lambda row: row["part"]):
         lines = list(on)
         text += [
