@@ -247,8 +247,8 @@ def parts() -> str:
 def measured() -> str:
     """Return the ratios of all benchmarks, and the machine of each part."""
     table, text = read("benchmarks"), []
-    told = table["unit"].isin(["ratio", "s a cell"]) | table["note"].str.contains("wanted", na=False)
-    shown = table[told]
+    ratios = table["unit"].isin(["ratio", "s a cell"])
+    shown = table[ratios | table["note"].str.contains("wanted", na=False)]
     for part, on in groupby(shown.to_dict("records"), key=lambda row: row["part"]):
         lines = list(on)
         text += [
