@@ -41,7 +41,7 @@ def files(tmp_path):
 
 
 def test_a_finished_cell(files):
-    run = runs.cell_run(files, None)
+    run = runs.cell_run(files)
     assert (run.start, run.end) == (10_000, times(10_000, SECONDS)[-1])
     assert [s.name for s in run.data] == ["train", "validation"]
     assert [json.loads(s.profile) for s in run.data] == [{"num_rows": 2, "label_1": 1}] * 2
@@ -66,9 +66,9 @@ def test_each_file_is_read_once(files, monkeypatch):
         return pd.read_parquet(path)
 
     monkeypatch.setattr(cell_files, "read_parquet", read_parquet)
-    run = runs.cell_run(files, None)
+    run = runs.cell_run(files)
     files.record_file.write_text("{")
-    again = runs.cell_run(files, None)
+    again = runs.cell_run(files)
     assert again.points == run.points
     assert len(read) == len(set(read)) == 2
 
@@ -89,7 +89,7 @@ def test_the_study_needs_no_history_of_a_cell_that_was_not_resumed(files):
 def test_the_end_of_a_resumed_training(files):
     files.record_file.write_text(json.dumps({**RECORD, "resumed_from": 2}))
     assert files.ended == 11_000
-    assert runs.cell_run(files, None).end == 11_000
+    assert runs.cell_run(files).end == 11_000
 
 
 @pytest.mark.parametrize(
@@ -106,9 +106,9 @@ def test_the_end_of_a_resumed_training(files):
 def test_a_damaged_file_is_named(files, name, content, message):
     (files.folder / name).resolve().write_text(content)
     with pytest.raises(Damaged, match=message):
-        runs.cell_run(files, None)
+        runs.cell_run(files)
 
 
 def test_an_unfinished_cell_has_no_run(files):
     files.history_file.unlink()
-    assert runs.cell_run(files, None) is None
+    assert runs.cell_run(files) is None

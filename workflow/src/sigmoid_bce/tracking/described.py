@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from sigmoid_bce.jobs.attempts import process
 from sigmoid_bce.jobs.files import Damaged
@@ -20,9 +19,6 @@ from sigmoid_bce.tracking.points import COUNTS, SHOWN, STAGE_METRICS
 from sigmoid_bce.tracking.reconcile import cells_with_attempts, learning_cells
 from sigmoid_bce.tracking.runs import group_key
 from sigmoid_bce.tracking.sync import cell_runs, rows_of
-
-if TYPE_CHECKING:
-    import pandas as pd
 
 OF_TABLES = {"mlflow.parentRunId", NOTE} | {tag for tag, *_ in METRICS.values()}
 """Tags of a cell and of its group that are made from tables/cells.csv, and so from its grid."""
@@ -94,7 +90,7 @@ def described(experiment: Experiment, results: Path) -> Described:
     return found
 
 
-def _rows(results: Path) -> tuple[Mapping[str, pd.DataFrame] | None, list[str]]:
+def _rows(results: Path) -> tuple[runs.Rows | None, list[str]]:
     """Return the rows of tables/cells.csv, None if it cannot be read, and the line that says so."""
     try:
         return rows_of(results), []
@@ -105,7 +101,7 @@ def _rows(results: Path) -> tuple[Mapping[str, pd.DataFrame] | None, list[str]]:
 def _add_groups(
     found: Described,
     experiment: Experiment,
-    rows: Mapping[str, pd.DataFrame] | None,
+    rows: runs.Rows | None,
     results: Path,
 ) -> None:
     """Add the runs above the cells, and note which runs the table says nothing of."""
@@ -126,7 +122,7 @@ def _add_groups(
             found.partly.add(id(group))
 
 
-def _lacks(rows: Mapping[str, pd.DataFrame] | None, run: runs.Run) -> bool:
+def _lacks(rows: runs.Rows | None, run: runs.Run) -> bool:
     return rows is None or (bool(rows) and run.key not in rows)
 
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import math
 from collections import Counter
-from collections.abc import Iterable
-from typing import NamedTuple, cast
+from collections.abc import Iterable, Mapping
+from typing import Any, NamedTuple, cast
 
 import pandas as pd
 
@@ -99,11 +99,9 @@ def counted(points: list[Point], step: int, end: int) -> tuple[Point, ...]:
     return (*finite, *(Point(f"{k}_count", step, float(n), end) for k, n in counts.items()))
 
 
-def stage_points(rows: pd.DataFrame | None, end: int) -> list[Point]:
+def stage_points(rows: Iterable[Mapping[str, Any]], end: int) -> list[Point]:
     """Return the metrics of a cell's stages, from its rows of tables/cells.csv."""
-    if rows is None:
-        return []
-    found = {(row["stage"], row["split"]): row for row in rows.to_dict("records")}
+    found = {(row["stage"], row["split"]): row for row in rows}
     points = []
     for key, (split, columns) in STAGE_METRICS.items():
         if row := found.get((key.split("/")[0], split)):

@@ -5,12 +5,12 @@ from __future__ import annotations
 import hashlib
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 from itertools import chain
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, cast
 
 import pandas as pd
 
@@ -42,6 +42,8 @@ SOURCE = {
     "mlflow.source.name": "workflow/Snakefile",
     "mlflow.source.type": "PROJECT",
 }
+Rows = dict[str, list[dict[str, Any]]]
+"""The rows of tables/cells.csv by the path of their cell."""
 ENDED = ("FAILED", "KILLED")
 """Statuses of attempts that have a run of their own."""
 SHORT = 16  # digits of a SHA-256 that tags show; the files have all of them
@@ -168,12 +170,14 @@ def text_of_attempt(record: PastAttempt) -> tuple[str, str]:
     return text_of(ATTEMPT, {key: value for key, value in record.items() if key != "folder"})
 
 
-def rows_by_cell(table: pd.DataFrame) -> dict[str, pd.DataFrame]:
+def rows_by_cell(table: pd.DataFrame) -> Rows:
     """Return the rows of tables/cells.csv by the path of their cell."""
     numbers = ["epochs", *chain(*(columns for _, columns in STAGE_METRICS.values()))]
     table = table.astype(dict.fromkeys(numbers, float)).astype({"epochs": int})
-    groups = table.groupby([str(cell) for cell in named_in(table)])
-    return {str(name): rows for name, rows in groups}
+    found: Rows = {}
+    for cell, row in zip(named_in(table), table.to_dict("records"), strict=True):
+        found.setdefault(str(cell), []).append(cast(dict[str, Any], row))
+    return found
 
 
 def input_tags(split: Split) -> dict[str, str]:
@@ -251,14 +255,16 @@ def live_tags(record: AttemptRecord) -> dict[str, str]:
 
 
 def cell_run(
-    files: CellFiles, rows: pd.DataFrame | None, digests: Mapping[str, str] | None = None
+    files: CellFiles,
+    rows: Iterable[Mapping[str, Any]] = (),
+    digests: Mapping[str, str] | None = None,
 ) -> Run | None:
     """Return the run of a finished cell; None if the cell is not finished.
 
     Parameters
     ----------
     files : CellFiles
-    rows : DataFrame or None
+    rows : iterable of mapping
         The cell's rows of tables/cells.csv, if that file exists.
     digests : mapping, optional
         The digest of each file of the cell, as its job recorded it.

@@ -28,7 +28,7 @@ from sigmoid_bce.tracking.reconcile import by_process, close_if_dead, close_repl
 from sigmoid_bce.tracking.runs import KEY_TAG
 
 if TYPE_CHECKING:
-    import pandas as pd
+    pass
 
 # isort: split
 from mlflow.entities import Dataset, DatasetInput, InputTag, Metric, Param, RunTag
@@ -198,7 +198,7 @@ class CellRuns(NamedTuple):
     lost: list[str]  # errors of attempts with damaged files
 
 
-def rows_of(results: Path) -> dict[str, pd.DataFrame]:
+def rows_of(results: Path) -> runs.Rows:
     """Return the rows of a study's tables/cells.csv by cell; none without that table.
 
     Raises
@@ -213,9 +213,7 @@ def rows_of(results: Path) -> dict[str, pd.DataFrame]:
         return runs.rows_by_cell(read_csv(file))
 
 
-def cell_runs(
-    results: Path, files: Iterable[CellFiles], rows: Mapping[str, pd.DataFrame]
-) -> CellRuns:
+def cell_runs(results: Path, files: Iterable[CellFiles], rows: runs.Rows) -> CellRuns:
     """Return the runs of finished cells and of lost attempts, and errors of damaged files.
 
     Parameters
@@ -231,7 +229,7 @@ def cell_runs(
     for cell in files:
         name, run = str(cell.cell), None
         try:
-            run = runs.cell_run(cell, rows.get(name), digests.get(name, {}))
+            run = runs.cell_run(cell, rows.get(name, ()), digests.get(name, {}))
             if run and run.content:  # reads every artifact
                 found.finished[cell] = run
         except Damaged as error:
