@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import Any, NamedTuple
 
 from sigmoid_bce.jobs.attempts import process
 from sigmoid_bce.jobs.csv_tables import read_csv
@@ -26,9 +26,6 @@ from sigmoid_bce.tracking.notes import MARK, NOTE
 from sigmoid_bce.tracking.page import PAGE
 from sigmoid_bce.tracking.reconcile import by_process, close_if_dead, close_replaced, note_ends
 from sigmoid_bce.tracking.runs import KEY_TAG
-
-if TYPE_CHECKING:
-    pass
 
 # isort: split
 from mlflow.entities import Dataset, DatasetInput, InputTag, Metric, Param, RunTag
