@@ -20,8 +20,9 @@ from sigmoid_bce.jobs.attempts import (
     start_digest,
     times,
 )
-from sigmoid_bce.jobs.notice import Notice
+from sigmoid_bce.jobs.notice import Interrupted, Notice
 from sigmoid_bce.jobs.records import AttemptRecord
+from sigmoid_bce.tracking.reconcile import note_ends
 
 ORIGINAL = signal.signal
 CELL = "dataset~d/model~m/loss~logits/batch_size~4/seed~0"
@@ -178,6 +179,36 @@ def test_a_job_that_is_told_to_end_asks_why(tmp_path, monkeypatch, shown, cause)
     monkeypatch.setenv("PATH", f"{tmp_path}:{os.environ['PATH']}")
     monkeypatch.setenv("SLURM_JOB_ID", "17")
     assert ends.of_notice() == cause
+
+
+@pytest.mark.parametrize("accounts", [True, False])
+def test_slurm_is_asked_after_the_end_is_written_and_again_if_it_was_silent(
+    folder, tmp_path, monkeypatch, accounts
+):
+    record = folder / "attempts/1/attempt.json"
+    silent = f"#!/bin/sh\ncp {record} {tmp_path}/seen.json\nexec sleep 60\n"
+    (tmp_path / "scontrol").write_text(silent)
+    (tmp_path / "scontrol").chmod(0o755)
+    monkeypatch.setenv("PATH", f"{tmp_path}:{os.environ['PATH']}")
+    monkeypatch.setenv("SLURM_JOB_ID", "17")
+    monkeypatch.setattr(ends, "LIMIT", 1)
+    monkeypatch.setattr(ends, "_silent", set())
+    with pytest.raises(Interrupted), Attempt(CELL, folder):
+        raise Interrupted(signal.SIGTERM)
+    for file in (tmp_path / "seen.json", record):
+        assert json.loads(file.read_text())["ended_by"] == "interrupted"
+
+    # the job has ended in its grace time, by itself: to SLURM it has failed
+    now = int(time.time())
+    job = f"JobState=FAILED PreemptTime={now} StartTime={now - 5} EndTime={now + 2}"
+    (tmp_path / "scontrol").write_text(f"#!/bin/sh\necho JobId=17 {job}\n")
+    if accounts:
+        (tmp_path / "sacct").write_text(f"#!/bin/sh\necho 'FAILED|{now - 5}|{now + 2}'\n")
+        (tmp_path / "sacct").chmod(0o755)
+    ends._silent.clear()
+    [line] = note_ends(folder.parents[CELL.count("/") + 1])
+    assert line.endswith("KILLED, preempted before its first epoch")
+    assert json.loads(record.read_text())["ended_by"] == "preempted"
 
 
 CAUSES = {signal.SIGTERM: "interrupted", signal.SIGKILL: "killed", "fail": "failed"}

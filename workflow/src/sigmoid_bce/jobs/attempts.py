@@ -173,6 +173,8 @@ class Attempt:
         if digest := _digest(self.folder):
             self.record["history_sha256"] = digest
         self._write()
+        if self.record.get("ended_by") == "interrupted":
+            self._ask_why()
         self._tell(lambda follower: follower.close())
         try:
             self.file.close()
@@ -183,6 +185,12 @@ class Attempt:
             self._write()
         if kind is None:
             self._record()
+
+    def _ask_why(self) -> None:
+        """Note why SLURM ended this attempt: after its end, since an answer may take too long."""
+        if (cause := ends.of_notice()) != "interrupted":
+            self.record |= ends.outside(cause, len(self.rows))
+            self._write()
 
     def _record(self) -> None:
         """Print the digests of the files to the log; that of a failed job has none."""
@@ -196,7 +204,7 @@ class Attempt:
             return {"status": "FINISHED", "reason": None}
         # native code may turn the interruption into an error of its own
         if issubclass(kind, (Interrupted, KeyboardInterrupt)) or Interrupted.raised:
-            return ends.outside(ends.of_notice(), len(self.rows))
+            return ends.outside("interrupted", len(self.rows))
         # the same text as the last line of the log
         last_line = told(error).strip().splitlines()[-1]
         return {"status": "FAILED", "reason": last_line, "ended_by": ends.of_error(kind)}

@@ -114,7 +114,7 @@ def of_notice() -> Cause:
     'interrupted'
     """
     job = os.environ.get("SLURM_JOB_ID")
-    return (_running(job) if job else None) or "interrupted"
+    return (STATES.get(_state(_shown(job))) if job else None) or "interrupted"
 
 
 def of_death(record: AttemptRecord, results: Path) -> Cause:
@@ -180,12 +180,10 @@ def _shown(job: str) -> dict[str, str]:
     return dict(re.findall(r"(\w+)=(\S*)", _slurm("scontrol", "--oneliner", "show", "job", job)))
 
 
-def _running(job: str) -> Cause | None:
-    """Return why SLURM ends a job that still runs."""
-    shown = _shown(job)
-    if shown.get("PreemptTime", "None") not in ("None", "Unknown"):
-        return "preempted"  # its state is RUNNING until its grace time is over
-    return STATES.get(shown.get("JobState", ""))
+def _state(shown: Mapping[str, str]) -> str:
+    """Return the state of a job; in its grace time it is RUNNING, and FAILED if it ends then."""
+    preempted = shown.get("PreemptTime", "None") not in ("None", "Unknown")
+    return "PREEMPTED" if preempted else shown.get("JobState", "")
 
 
 def _runs(job: str) -> Iterator[tuple[str, str, str]]:
@@ -196,7 +194,7 @@ def _runs(job: str) -> Iterator[tuple[str, str, str]]:
         yield state.split()[0], start, end  # CANCELLED by 0
     # a cluster without accounts
     if "JobState" in (shown := _shown(job)):
-        yield shown["JobState"], shown.get("StartTime", ""), shown.get("EndTime", "")
+        yield _state(shown), shown.get("StartTime", ""), shown.get("EndTime", "")
 
 
 def _ended(job: str, started: float) -> Cause | None:
@@ -204,8 +202,10 @@ def _ended(job: str, started: float) -> Cause | None:
     for state, start, end in _runs(job):
         if not start.isdigit() or int(start) > started + 1:
             continue
-        if not end.isdigit() or int(end) >= int(started):
-            return STATES.get(state)
+        over = end.isdigit() and int(end) < int(started)
+        # accounts call a job FAILED that ends in its grace time: the controller knows more
+        if not over and (cause := STATES.get(state)):
+            return cause
     return None
 
 
