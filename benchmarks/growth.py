@@ -1,8 +1,9 @@
 """Measure how the workflow scales from 10 to 3,000 cells of digits.
 
-For every size, a dry run and a run with nothing to do are measured; the latter uses empty files
-that Snakemake's `--touch` declares as made. Complete runs are measured from the smallest size up,
-until the time limit.
+For every size, two dry runs and a run with nothing to do are measured. The first dry run prints
+every job. The second prints the number of jobs of each rule (`--quiet`), as Snakemake advises for
+large workflows. The run with nothing to do uses empty files that Snakemake's `--touch` declares as
+made. Complete runs are measured from the smallest size up, until the time limit.
 """
 
 from __future__ import annotations
@@ -52,6 +53,7 @@ def measure(given) -> list[tuple]:
         given.say(f"{name}: plan")
         folder = new_folder(given.work, f"growth-{size}", digits(size))
         plan = snakemake(folder, "--dry-run", "--quiet", "all", cores=given.cores, log="dry.log")
+        counts = snakemake(folder, "--dry-run", "--quiet", cores=given.cores, log="quiet.log")
         given.say(f"{name}: nothing to do")
         touch(folder, given.cores)
         again = snakemake(folder, cores=given.cores, log="again.log")
@@ -61,6 +63,7 @@ def measure(given) -> list[tuple]:
         wanted = (", wanted: 10", ", wanted: 10") if size == 3000 else ("", "")
         rows += [
             (name, "dry run", plan.wall, "s", f"{plan.cpu:.1f} s of CPU{wanted[0]}"),
+            (name, "dry run, quiet", counts.wall, "s", f"{counts.cpu:.1f} s of CPU{wanted[0]}"),
             (name, "dry run, memory", plan.own_mb, "MB", "Snakemake's own process"),
             (name, "nothing to do", again.wall, "s", f"{again.cpu:.1f} s of CPU{wanted[1]}"),
             (name, "nothing to do, memory", again.own_mb, "MB", "Snakemake's own process"),
