@@ -1,7 +1,7 @@
 import os
 import shutil
 import signal
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 
 import hypothesis
 import pytest
@@ -76,7 +76,8 @@ def fresh(tmp_path):
     folder = configured(tmp_path / "study")
     yield folder
     for record in running(folder):  # what Snakemake's death left behind
-        os.kill(record["pid"], signal.SIGKILL)
+        with suppress(ProcessLookupError):  # it has ended just now
+            os.kill(record["pid"], signal.SIGKILL)
 
 
 @pytest.fixture

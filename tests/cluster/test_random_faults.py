@@ -23,12 +23,15 @@ CELLS = kill_grid.cells(SIZE)
 # seconds a cell: a small grid must not end before the faults have happened
 LONG = dict.fromkeys(("epochs", "patience"), 600 if SIZE <= 20 else 120)
 LIMIT = 150  # seconds in which something must go on
+# after the controller's death SLURM itself lets a job wait 120 s for its step
+PATIENCE = 400
 ROUNDS = ((signal.SIGKILL, "cancel"), (signal.SIGTERM, "await"), (signal.SIGHUP, "await"))
 """How Snakemake ends, and what is done about the jobs that it leaves."""
+# cells of a job, and jobs in the queue: what is there is awaited after SIGTERM, not the whole grid
+PACKED, JOBS = (2, 2) if SIZE <= 20 else (5, 6)
 PROFILE = {
-    "group-components": ["networks=5"],
-    # what is in the queue is awaited after SIGTERM: not the whole grid
-    "jobs": 6,
+    "group-components": [f"networks={PACKED}"],
+    "jobs": JOBS,
     # each fault costs one of a whole submission
     "retries": 2 + SIZE // 10,
     "default-resources": {"slurm_partition": "cpu"},
@@ -176,8 +179,9 @@ def end(process, how, folder):
 def queue(folder, command):
     """Cancel or await what an ended Snakemake has left."""
     program = [sys.executable, "-m", "sigmoid_bce.slurm.queue", command]
+    kept = {"cwd": folder, "capture_output": True, "text": True, "timeout": PATIENCE}
     for seconds in (10, 10, 0):  # the controller may have crashed just now
-        done = subprocess.run(program, cwd=folder, capture_output=True, text=True, timeout=LIMIT)
+        done = subprocess.run(program, **kept)
         if not done.returncode:
             break
         time.sleep(seconds)
@@ -201,7 +205,7 @@ def disturbed(faults, folder, chance):
         while (kill_grid.done(folder) < share or hits < 2) and not ended():
             # a larger grid is spared for some cells, or it would never come to its end
             spared = kill_grid.done(folder) + chance.randrange(1 + SIZE // 25)
-            wait_until(lambda s=spared: ready(s) or ended(), "no training", LIMIT)
+            wait_until(lambda s=spared: ready(s) or ended(), "no training", PATIENCE)
             time.sleep(chance.random() * 2)
             if victim := faults.victim():
                 kinds = kinds or chance.sample(KINDS, len(KINDS))

@@ -20,6 +20,7 @@ from support.broken import (
     begin,
     disk,
     fill,
+    held,
     remount,
     state,
     wait_until,
@@ -48,9 +49,11 @@ def test_no_room_for_a_training(finished, undisturbed):
 
         # in a second run, there is room again before the training ends
         log.unlink()
-        again = begin(finished, TRAIN / "run.json")
-        wait_until(lambda: log.exists() and "no checkpoint: " in log.read_text(), "no checkpoint")
-        ballast.unlink()
+        with held(finished):
+            again = begin(finished, TRAIN / "run.json")
+            said = "no checkpoint: "
+            wait_until(lambda: log.exists() and said in log.read_text(), "no checkpoint")
+            ballast.unlink()
         assert again.wait(LIMIT) == 0, log.read_text()
         assert state(finished) == undisturbed[1]
 

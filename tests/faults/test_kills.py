@@ -26,6 +26,7 @@ from support.broken import (
     attempts,
     begin,
     epochs,
+    held,
     one_at_a_time,
     running,
     state,
@@ -50,37 +51,33 @@ def test_kills_and_restarts_change_no_result(fresh, tmp_path, undisturbed):
             wait_until(lambda: running(fresh), "no training begins")
             record = chance.choice(running(fresh))
             least = chance.randrange(30)
-            wait_until(
-                lambda: epochs(record) >= least or record["pid"] not in psutil.pids(),
-                "no epochs",
-            )
-            try:
-                os.kill(record["pid"], how)
-            except ProcessLookupError:
-                return
+            wait_until(lambda: epochs(record) >= least, "no epochs")
+            os.kill(record["pid"], how)
             wait_until(lambda: record["pid"] not in psutil.pids(), "it does not die")
 
-        snakemake = begin(fresh, "--until", "train", **uri)
-        shoot(signal.SIGKILL)
-        shoot(signal.SIGTERM)
-        server.stop(signal.SIGKILL)  # the server is killed and started again
-        wait_until(lambda: running(fresh) or snakemake.poll() is not None, "no training")
-        server.start()
+        with held(fresh):
+            snakemake = begin(fresh, "--until", "train", **uri)
+            shoot(signal.SIGKILL)
+            shoot(signal.SIGTERM)
+            server.stop(signal.SIGKILL)  # the server is killed and started again
+            wait_until(lambda: running(fresh) or snakemake.poll() is not None, "no training")
+            server.start()
         snakemake.wait(LIMIT)
         assert snakemake.returncode != 0
         killed = [r for some in attempts(fresh).values() for r in some if r["status"] == "KILLED"]
-        assert len(killed) >= 1
+        assert len(killed) == 2
 
         # Snakemake is killed; its trainings go on, and a second Snakemake starts the same cells
-        snakemake = begin(fresh, "--until", "train", **uri)
-        wait_until(lambda: running(fresh), "no training begins")
-        snakemake.kill()
-        snakemake.wait(LIMIT)
-        begin(fresh, "--unlock", **uri).wait(LIMIT)
-        snakemake = begin(fresh, "--until", "train", **uri)
-        shoot(signal.SIGKILL)
-        time.sleep(chance.random())
-        snakemake.send_signal(signal.SIGTERM)
+        with held(fresh):
+            snakemake = begin(fresh, "--until", "train", **uri)
+            wait_until(lambda: running(fresh), "no training begins")
+            snakemake.kill()
+            snakemake.wait(LIMIT)
+            begin(fresh, "--unlock", **uri).wait(LIMIT)
+            snakemake = begin(fresh, "--until", "train", **uri)
+            shoot(signal.SIGKILL)
+            time.sleep(chance.random())
+            snakemake.send_signal(signal.SIGTERM)
         snakemake.wait(LIMIT)
         wait_until(lambda: not running(fresh), "trainings do not end")
         for _ in range(2):
@@ -131,25 +128,23 @@ def test_a_training_that_outlives_snakemake_is_awaited(fresh, undisturbed):
 
     If the first process is killed meanwhile, the second one resumes from its last epoch.
     """
-    first = begin(fresh, "tables")
-    wait_until(lambda: len(running(fresh)) == 2, "two trainings do not begin")
-    left, lost = running(fresh)
-    wait_until(lambda: min(epochs(left), epochs(lost)) >= 5, "no epochs")
-    for record in (left, lost):
-        os.kill(record["pid"], signal.SIGSTOP)
-    first.kill()
-    first.wait(LIMIT)
-    begin(fresh, "--unlock").wait(LIMIT)
-    second = begin(fresh, "tables")
-    terminal = fresh / "snakemake.log"
+    with held(fresh):
+        first = begin(fresh, "tables")
+        wait_until(lambda: len(running(fresh)) == 2, "two trainings do not begin")
+        left, lost = running(fresh)
+        wait_until(lambda: min(epochs(left), epochs(lost)) >= 5, "no epochs")
+        first.kill()
+        first.wait(LIMIT)
+        begin(fresh, "--unlock").wait(LIMIT)
+        second = begin(fresh, "tables")
+        terminal = fresh / "snakemake.log"
 
-    def said(record):
-        who = f"waiting for process {record['pid']} of "
-        return who in terminal.read_text() and who in log_of(fresh, record).read_text()
+        def said(record):
+            who = f"waiting for process {record['pid']} of "
+            return who in terminal.read_text() and who in log_of(fresh, record).read_text()
 
-    wait_until(lambda: said(left) and said(lost), "nobody waits")
-    os.kill(lost["pid"], signal.SIGKILL)
-    os.kill(left["pid"], signal.SIGCONT)
+        wait_until(lambda: said(left) and said(lost), "nobody waits")
+        os.kill(lost["pid"], signal.SIGKILL)
     assert second.wait(LIMIT) == 0, terminal.read_text()[-3000:]
     found = {str(cell): records for cell, records in attempts(fresh).items()}
     assert [r["status"] for r in found[left["cell"]]] == ["FINISHED"]
@@ -170,12 +165,13 @@ def test_a_training_that_ends_after_snakemake_is_not_done_again(finished, undist
     cell = CELLS[0]
     file = RESULTS / "train" / str(cell) / "run.json"
     shutil.rmtree((finished / file).parent)
-    first = begin(finished, str(file))
-    wait_until(lambda: running(finished), "no training begins")
-    [record] = running(finished)
-    wait_until(lambda: epochs(record) >= 3, "no epochs")
-    first.kill()
-    first.wait(LIMIT)
+    with held(finished):
+        first = begin(finished, str(file))
+        wait_until(lambda: running(finished), "no training begins")
+        [record] = running(finished)
+        wait_until(lambda: epochs(record) >= 3, "no epochs")
+        first.kill()
+        first.wait(LIMIT)
     wait_until(lambda: not running(finished), "it does not end")
     begin(finished, "--unlock").wait(LIMIT)
     assert begin(finished, str(file)).wait(LIMIT) == 0
@@ -188,20 +184,17 @@ def test_a_training_that_ends_after_snakemake_is_not_done_again(finished, undist
 
 def test_two_snakemakes_in_one_folder(fresh, undisturbed):
     """The second one is refused; with --nolock, it waits for the results of the first."""
-    first = begin(fresh, "tables")
-    wait_until(lambda: len(running(fresh)) == 2, "two trainings do not begin")
-    trainings = [record["pid"] for record in running(fresh)]
-    for pid in trainings:  # the second Snakemake would delete the results of one that had ended
-        os.kill(pid, signal.SIGSTOP)
-    refused = snakemake(fresh, "tables", *CONFIG, check=False)
-    assert refused.returncode != 0
-    assert "LockException" in refused.stdout
-    forced = begin(fresh, "--nolock", "--until", "train")
-    terminal = fresh / "snakemake.log"
-    waits = [f"waiting for process {pid} of " for pid in trainings]
-    wait_until(lambda: all(line in terminal.read_text() for line in waits), "nobody waits")
-    for pid in trainings:
-        os.kill(pid, signal.SIGCONT)
+    with held(fresh):  # the second Snakemake would delete the results of one that had ended
+        first = begin(fresh, "tables")
+        wait_until(lambda: len(running(fresh)) == 2, "two trainings do not begin")
+        trainings = [record["pid"] for record in running(fresh)]
+        refused = snakemake(fresh, "tables", *CONFIG, check=False)
+        assert refused.returncode != 0
+        assert "LockException" in refused.stdout
+        forced = begin(fresh, "--nolock", "--until", "train")
+        terminal = fresh / "snakemake.log"
+        waits = [f"waiting for process {pid} of " for pid in trainings]
+        wait_until(lambda: all(line in terminal.read_text() for line in waits), "nobody waits")
     assert forced.wait(LIMIT) == 0, terminal.read_text()[-3000:]
     assert first.wait(LIMIT) == 0, terminal.read_text()[-3000:]
     assert all(len(records) == 1 for records in attempts(fresh).values())

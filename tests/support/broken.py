@@ -24,6 +24,13 @@ CELLS = [Cell("digits", "tiny", "sigmoid_clipped", 16, seed) for seed in (0, 1)]
 CONFIG = ("--configfile", "faults.yaml")
 RESULTS = Path(f"results/{STUDY}")
 LIMIT = 240
+NOTE = "            note(epochs[-1])\n"
+HOLD = """\
+            while any(int(file.name) <= len(epochs) for file in Path("hold").iterdir()):
+                if checkpoints.notice.signal:
+                    break
+                time.sleep(0.01)
+"""
 
 
 def configured(folder):
@@ -35,7 +42,25 @@ def configured(folder):
     config["grid"] |= {"loss": ["sigmoid_clipped"], "seed": [0, 1]}
     del config["numerics"], config["learning"]
     (folder / "faults.yaml").write_text(yaml.safe_dump(config))
+    file = folder / "workflow/src/sigmoid_bce/training/train.py"
+    before, after = file.read_text().split(NOTE)
+    file.write_text(f"{before}{NOTE}{HOLD}{after}")
+    (folder / "hold").mkdir()
     return folder
+
+
+@contextmanager
+def held(folder, epoch=EPOCHS - 20):
+    """Let trainings go on to an epoch, and not beyond it, for the length of a block.
+
+    However slow this machine is, they are there to be killed.
+    """
+    gate = folder / "hold" / str(epoch)
+    gate.touch()
+    try:
+        yield
+    finally:
+        gate.unlink()
 
 
 def begin(folder, *arguments, **more):

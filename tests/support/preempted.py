@@ -37,7 +37,9 @@ def preempt_in_all_ways(cluster, tmp_path):
             jobs = trainings.in_attempt(number)
             with preemption(mode, grace):
                 urgent = take_all_gpus(cluster, tmp_path)
-                wait_until(lambda u=urgent: state(u) == "COMPLETED", "nothing was preempted")
+                wait_until(
+                    lambda u=urgent: state(u) == "COMPLETED", "nothing was preempted", 2 * GRACE
+                )
         for job in jobs:
             cluster.start_now(job)
     return [trainings.records(cell) for cell in CELLS]

@@ -35,7 +35,7 @@ SYSTEM = Path("/etc/slurm")
 CONFIGURATION = ("slurm.conf", "gres.conf", "cgroup.conf")
 PREFIX = "sigmoid-bce-slurm-"
 PATH = f"{os.environ['PATH']}:/usr/sbin:/sbin"
-GRACE = 20  # seconds between SIGTERM and SIGKILL of a preempted job
+GRACE = 60  # seconds between SIGTERM and SIGKILL of a preempted job
 SETTLED = 4  # seconds without a line in the log of a node's daemon
 GPUS = ("fake", "other")  # the model of each node's two GPUs
 

@@ -4,7 +4,9 @@ import errno
 import os
 import subprocess
 import sys
+import tempfile
 import time
+from pathlib import Path
 
 import pytest
 
@@ -23,7 +25,8 @@ def study(tmp_path):
     for name in (f"{CELL}/run.json", "tables/cells.csv", "benchmarks/tables.tsv"):
         (results / name).parent.mkdir(parents=True)
         (results / name).touch()
-    for path in (tmp_path, tmp_path.parent, tmp_path.parent.parent):
+    shared = Path(tempfile.gettempdir())
+    for path in (tmp_path, *(p for p in tmp_path.parents if shared in p.parents)):
         path.chmod(0o755)
     return results
 
