@@ -28,7 +28,8 @@ PATIENCE = 400
 ROUNDS = ((signal.SIGKILL, "cancel"), (signal.SIGTERM, "await"), (signal.SIGHUP, "await"))
 """How Snakemake ends, and what is done about the jobs that it leaves."""
 # cells of a job, and jobs in the queue: what is there is awaited after SIGTERM, not the whole grid
-PACKED, JOBS = (2, 2) if SIZE <= 20 else (5, 6)
+PACKED, JOBS = (2, 3) if SIZE <= 20 else (5, 6)
+FAULTS = 4 if SIZE <= 20 else SIZE  # in a round
 PROFILE = {
     "group-components": [f"networks={PACKED}"],
     "jobs": JOBS,
@@ -205,6 +206,7 @@ def disturbed(faults, folder, chance):
         while (kill_grid.done(folder) < share or hits < 2) and not ended():
             # a larger grid is spared for some cells, or it would never come to its end
             spared = kill_grid.done(folder) + chance.randrange(1 + SIZE // 25)
+            spared = spared if hits < FAULTS else share
             wait_until(lambda s=spared: ready(s) or ended(), "no training", PATIENCE)
             time.sleep(chance.random() * 2)
             if victim := faults.victim():
