@@ -34,6 +34,9 @@ def chosen(here, monkeypatch):
     folder, client = here
     monkeypatch.chdir(folder)
     monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
+    # as in a user's process: other tests may have imported what sets more, and longer ones
+    monkeypatch.setenv("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "1")
+    monkeypatch.setenv("MLFLOW_HTTP_REQUEST_TIMEOUT", "10")
     return client
 
 

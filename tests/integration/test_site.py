@@ -118,6 +118,12 @@ const texts = (node) => [...node.querySelectorAll("*")].flatMap(
 return texts(document).join(" ");
 """
 """The texts of elements that style themselves, as the search is one."""
+FOCUSED = """
+let one = document.activeElement;
+while (one?.shadowRoot?.activeElement) one = one.shadowRoot.activeElement;
+return one?.tagName;
+"""
+"""The kind of element that gets what is typed."""
 
 
 def test_the_search_finds_a_word_from_the_disk(site, chrome):
@@ -128,7 +134,8 @@ def test_the_search_finds_a_word_from_the_disk(site, chrome):
     size(chrome, 1400)
     chrome.get((site / "docs/faq.html").as_uri())
     chrome.find_element(By.CSS_SELECTOR, ".md-search__button").click()
-    time.sleep(1)  # it opens
+    # it opens
+    WebDriverWait(chrome, LIMIT).until(lambda c: c.execute_script(FOCUSED) == "INPUT")
     ActionChains(chrome).send_keys("preemption").perform()
     WebDriverWait(chrome, LIMIT).until(
         lambda c: "Preemption and requeue" in c.execute_script(SHADOWS)

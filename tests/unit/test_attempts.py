@@ -7,6 +7,7 @@ import signal
 import subprocess
 import sys
 import time
+from types import SimpleNamespace
 
 import pandas as pd
 import pytest
@@ -48,7 +49,20 @@ with logged_to(Path(sys.argv[1]) / "log"), Attempt(cell, Path(sys.argv[1]) / "s/
 def folder(tmp_path, monkeypatch):
     monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
     monkeypatch.setattr(signal, "signal", lambda *_: None)  # this process keeps its own
+    monkeypatch.setattr(ends, "_silent", set())  # it lasts as long as the process
     return tmp_path / "s" / "train" / CELL
+
+
+def gives_no_answer(command, *, timeout, env, **_):
+    """In place of `subprocess.run`: give a program up, but only once it has done what it notes."""
+    assert timeout == ends.LIMIT
+    with subprocess.Popen(command, env=env, stdout=subprocess.PIPE) as program:
+        assert program.stdout.readline() == b"noted\n"
+        program.kill()
+    raise subprocess.TimeoutExpired(command, timeout)
+
+
+SILENT = SimpleNamespace(run=gives_no_answer, TimeoutExpired=subprocess.TimeoutExpired)
 
 
 def test_every_epoch_is_in_the_file_at_once_bit_for_bit(folder):
@@ -154,11 +168,11 @@ def test_the_state_of_the_job_s_run_counts(folder, tmp_path, monkeypatch, case):
 
 def test_a_slurm_that_gives_no_answer_is_asked_once(folder, tmp_path, monkeypatch):
     for name in ("sacct", "scontrol"):
-        (tmp_path / name).write_text(f"#!/bin/sh\necho {name} >> {tmp_path}/asked\nexec sleep 60\n")
+        note = f"echo {name} >> {tmp_path}/asked"
+        (tmp_path / name).write_text(f"#!/bin/sh\n{note}\necho noted\nexec sleep 60\n")
         (tmp_path / name).chmod(0o755)
     monkeypatch.setenv("PATH", f"{tmp_path}:{os.environ['PATH']}")
-    monkeypatch.setattr(ends, "LIMIT", 0.2)
-    monkeypatch.setattr(ends, "_silent", set())
+    monkeypatch.setattr(ends, "subprocess", SILENT)
     assert killed(folder, slurm_job_id="17")[1] == "killed"
     assert read_attempts(folder)[0]["ended_by"] == "killed"
     assert sorted((tmp_path / "asked").read_text().split()) == ["sacct", "scontrol"]
@@ -178,6 +192,7 @@ def test_a_job_that_is_told_to_end_asks_why(tmp_path, monkeypatch, shown, cause)
     (tmp_path / "scontrol").chmod(0o755)
     monkeypatch.setenv("PATH", f"{tmp_path}:{os.environ['PATH']}")
     monkeypatch.setenv("SLURM_JOB_ID", "17")
+    monkeypatch.setattr(ends, "_silent", set())
     assert ends.of_notice() == cause
 
 
@@ -186,15 +201,15 @@ def test_slurm_is_asked_after_the_end_is_written_and_again_if_it_was_silent(
     folder, tmp_path, monkeypatch, accounts
 ):
     record = folder / "attempts/1/attempt.json"
-    silent = f"#!/bin/sh\ncp {record} {tmp_path}/seen.json\nexec sleep 60\n"
+    silent = f"#!/bin/sh\ncp {record} {tmp_path}/seen.json\necho noted\nexec sleep 60\n"
     (tmp_path / "scontrol").write_text(silent)
     (tmp_path / "scontrol").chmod(0o755)
     monkeypatch.setenv("PATH", f"{tmp_path}:{os.environ['PATH']}")
     monkeypatch.setenv("SLURM_JOB_ID", "17")
-    monkeypatch.setattr(ends, "LIMIT", 1)
-    monkeypatch.setattr(ends, "_silent", set())
-    with pytest.raises(Interrupted), Attempt(CELL, folder):
-        raise Interrupted(signal.SIGTERM)
+    with monkeypatch.context() as patch:
+        patch.setattr(ends, "subprocess", SILENT)
+        with pytest.raises(Interrupted), Attempt(CELL, folder):
+            raise Interrupted(signal.SIGTERM)
     for file in (tmp_path / "seen.json", record):
         assert json.loads(file.read_text())["ended_by"] == "interrupted"
 

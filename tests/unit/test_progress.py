@@ -123,24 +123,32 @@ def test_a_line_names_trainings_epochs_and_time(tmp_path):
 
 
 def test_no_terminal_no_thread(tmp_path, monkeypatch):
-    before = threading.active_count()
     progress.start(workflow(tmp_path), tmp_path)
     monkeypatch.setattr(sys.stderr, "isatty", lambda: True)
     quiet = SimpleNamespace(output_settings=SimpleNamespace(quiet={"all"}))
     progress.start(quiet, tmp_path)
-    assert threading.active_count() == before
+    assert not any(isinstance(thread, Progress) for thread in threading.enumerate())
 
 
 def test_the_thread_says_a_line_once_survives_errors_and_ends(tmp_path, monkeypatch):
     monkeypatch.setattr(progress, "FIRST", 0.01)
     monkeypatch.setattr(progress, "PERIOD", 0.01)
-    said = []
+    said, looked = [], []
     thread = Progress(SimpleNamespace(), tmp_path, said.append)
+    line = thread.line
+    thread.line = lambda: looked.append(1) or line()
+
+    def looks_twice():
+        enough, end = len(looked) + 3, time.monotonic() + 60  # one may have begun before
+        while len(looked) < enough and thread.is_alive() and time.monotonic() < end:
+            time.sleep(0.01)
+        return len(looked) >= enough
+
     thread.start()
-    time.sleep(0.1)
+    assert looks_twice()
     assert thread.is_alive()
     thread.workflow = workflow(tmp_path, 1)
-    time.sleep(0.3)
+    assert looks_twice()
     thread.stop()
     assert not thread.is_alive()
     assert len(said) == 1
