@@ -75,6 +75,10 @@ def sending(*answers):
                 threading.Thread(target=serve_one, args=[connection], daemon=True).start()
 
     with socket.create_server(("127.0.0.1", 0)) as listener:
-        threading.Thread(target=serve_all, args=[listener], daemon=True).start()
-        yield f"http://127.0.0.1:{listener.getsockname()[1]}", seen
-        listener.shutdown(socket.SHUT_RDWR)
+        accepting = threading.Thread(target=serve_all, args=[listener], daemon=True)
+        accepting.start()
+        try:
+            yield f"http://127.0.0.1:{listener.getsockname()[1]}", seen
+        finally:
+            listener.shutdown(socket.SHUT_RDWR)
+            accepting.join()  # or it may, once stopped, accept from the next listener
