@@ -241,3 +241,18 @@ def test_more_jobs_at_once_than_a_user_may_queue(limits):
         "(MaxSubmitPU)"
     )
     manage("modify", "qos", "wall", "set", "MaxSubmitJobsPerUser=-1")
+
+
+def test_a_queue_that_is_full_now(limits):
+    manage("add", "qos", "full", "MaxSubmitJobsPerUser=1")
+    manage("modify", "user", USER, "where", "account=lab", "set", "qos+=full")
+    command = "sbatch --output /dev/null --chdir / -p cpu -A lab --qos full -t 5 --mem 100"
+    asked = request("wall", qos="full", runtime=5, command=command)
+    check([asked])
+    job = ask(*command.split(), "--parsable", "--hold", "--wrap", "true")
+    full = r"QOSMaxSubmitJobPerUserLimit, .* in the queue now count: start again when squeue shows"
+    with pytest.raises(ClusterError, match=full):
+        check([asked])
+    ask("scancel", job)
+    check([asked])
+    manage("delete", "qos", "where", "name=full")

@@ -198,7 +198,8 @@ def test_limits_that_are_not_enforced(programs):
         ("allocation failure: Invalid qos specification", "Invalid qos specification"),
         (
             "sbatch: error: AssocMaxSubmitJobLimit\nallocation failure: Job violates policy",
-            "AssocMaxSubmitJobLimit, Job violates policy",
+            "AssocMaxSubmitJobLimit, Job violates policy. Jobs that are in the queue now count: "
+            "start again when squeue shows fewer",
         ),
         # nodes that are down come back
         ("allocation failure: Requested node configuration is not available", ""),

@@ -20,6 +20,7 @@ PROGRAMS = ("sinfo", "sbatch", "squeue", "scancel")
 TRANSIENT = ("Requested node configuration is not available", "Requested nodes are busy",
              "Required node not available")  # fmt: skip
 """What `sbatch --test-only` says of nodes that are down; `sinfo` knows what they have."""
+FULL_QUEUE = ". Jobs that are in the queue now count: start again when squeue shows fewer"
 
 
 class Need(NamedTuple):
@@ -145,7 +146,9 @@ def _refused(request: Request) -> str:
         if any(words in str(error) for words in TRANSIENT):
             return ""
         said = [line.rsplit(": ", 1)[-1] for line in str(error).splitlines() if line.strip()]
-        return f"{request.name}: sbatch will not take it: {', '.join(said)}"
+        # limits that it can never keep to are found before
+        full = FULL_QUEUE if "SubmitJob" in str(error) else ""
+        return f"{request.name}: sbatch will not take it: {', '.join(said)}{full}"
     return ""
 
 
