@@ -52,6 +52,7 @@ def measure(given) -> list[tuple]:
         name = f"{size:,} cells"
         given.say(f"{name}: plan")
         folder = new_folder(given.work, f"growth-{size}", digits(size))
+        # in a dry run, `all` leaves out no more than the reasons
         plan = snakemake(folder, "--dry-run", "--quiet", "all", cores=given.cores, log="dry.log")
         counts = snakemake(folder, "--dry-run", "--quiet", cores=given.cores, log="quiet.log")
         given.say(f"{name}: nothing to do")

@@ -23,8 +23,7 @@ CELLS = kill_grid.cells(SIZE)
 # seconds a cell: a small grid must not end before the faults have happened
 LONG = dict.fromkeys(("epochs", "patience"), 600 if SIZE <= 20 else 120)
 LIMIT = 150  # seconds in which something must go on
-# after the controller's death SLURM itself lets a job wait 120 s for its step
-PATIENCE = 400
+PATIENCE = 400  # after the controller's death, SLURM itself lets a job wait 120 s for its step
 ROUNDS = ((signal.SIGKILL, "cancel"), (signal.SIGTERM, "await"), (signal.SIGHUP, "await"))
 """How Snakemake ends, and what is done about the jobs that it leaves."""
 # cells of a job, and jobs in the queue: what is there is awaited after SIGTERM, not the whole grid
@@ -205,8 +204,8 @@ def disturbed(faults, folder, chance):
         hits = 0
         while (kill_grid.done(folder) < share or hits < 2) and not ended():
             # a larger grid is spared for some cells, or it would never come to its end
-            spared = kill_grid.done(folder) + chance.randrange(1 + SIZE // 25)
-            spared = spared if hits < FAULTS else share
+            some = kill_grid.done(folder) + chance.randrange(1 + SIZE // 25)
+            spared = some if hits < FAULTS else share
             wait_until(lambda s=spared: ready(s) or ended(), "no training", PATIENCE)
             time.sleep(chance.random() * 2)
             if victim := faults.victim():

@@ -181,7 +181,7 @@ def _shown(job: str) -> dict[str, str]:
 
 
 def _state(shown: Mapping[str, str]) -> str:
-    """Return the state of a job; in its grace time it is RUNNING, and FAILED if it ends then."""
+    """Return a job's state, PREEMPTED from its grace time on: SLURM says RUNNING or FAILED then."""
     preempted = shown.get("PreemptTime", "None") not in ("None", "Unknown")
     return "PREEMPTED" if preempted else shown.get("JobState", "")
 
